@@ -1,0 +1,54 @@
+# sslpolicy: TLS policies for roles and databases
+#
+#   make demo          see it work on a throw-away server
+#   make test          every suite, on servers of its own
+#   make bench         the figures of the README
+#   make, make install, make installcheck
+#                      as usual for a PostgreSQL extension (PGXS)
+#
+# demo, test and bench install what is missing from the distribution's
+# packages; DEPS=no skips that.
+
+EXTENSION = sslpolicy
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(srcdir)/sslpolicy.control)
+MODULE_big = sslpolicy
+DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
+
+# in the order in which they depend on each other, see README.md
+SOURCES = sslpolicy auth setpolicy sqlfuncs tlsrow report applicable labels \
+	sessions settings matcher preload collect evaluate policy policy_text \
+	x509 facts escape
+OBJS = $(SOURCES:%=src/%.o)
+
+PG_CFLAGS = -Wextra -Wno-unused-parameter
+PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"'
+SHLIB_LINK = -lssl -lcrypto
+
+# regression tests: all but "not_preloaded" want the library preloaded
+REGRESS = check_policy set_policy label privileges policies settings connection
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+EXTRA_CLEAN = build
+
+srcdir = $(if $(VPATH),$(VPATH),.)
+
+# These need no PostgreSQL yet: they install it.
+OWN_GOALS = demo test bench
+ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(PGXS))
+$(error pg_config not found: install PostgreSQL's server headers (Debian: postgresql-server-dev-NN), or set PG_CONFIG)
+endif
+include $(PGXS)
+PROVE_FLAGS += -I $(srcdir)/test/lib
+endif
+
+.PHONY: $(OWN_GOALS)
+demo:
+	@bash $(srcdir)/test/demo.sh
+test:
+	@bash $(srcdir)/test/run.sh
+bench:
+	@bash $(srcdir)/test/bench/run.sh

@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * auth.c
+ *		The login hook: lets a connection in, or refuses it.
+ *
+ * A connection is let in if
+ *	- an earlier hook and PostgreSQL's own authentication let it in, and
+ *	- it came through a Unix socket, or
+ *	- its certificate is not blocked, and it meets every policy that applies
+ *	  (see applicable.c), or sslpolicy.enforcement says not to refuse.
+ *
+ * Everything else ends in FATAL, also an error on the way: during
+ * authentication PostgreSQL turns every ERROR into FATAL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "libpq/auth.h"
+#include "libpq/hba.h"
+#include "miscadmin.h"
+
+#include "applicable.h"
+#include "auth.h"
+#include "collect.h"
+#include "matcher.h"
+#include "report.h"
+#include "sessions.h"
+#include "settings.h"
+
+static ClientAuthentication_hook_type previous_hook = NULL;
+
+/*
+ * Certificates in sslpolicy.blocked_fingerprints are refused before any policy
+ * is read, and whatever sslpolicy.enforcement says.
+ */
+static void
+refuse_blocked_certificate(const Facts *facts)
+{
+	if (facts->cert == NULL || !is_blocked_certificate(facts->cert))
+		return;
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("TLS policy does not let role \"%s\" in",
+					printable_name(facts->role)),
+			 errdetail("The client certificate is blocked."),
+			 errdetail_log("Refused: %s; required: certificate not in sslpolicy.blocked_fingerprints.",
+						   facts_for_log(facts)),
+			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
+}
+
+static void
+refuse(const Verdict *verdict, const Facts *facts)
+{
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("TLS policy does not let role \"%s\" in",
+					printable_name(facts->role)),
+			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
+			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
+						   failures_for_log(verdict, facts, false)),
+			 errhint("%s", hint_for_client(verdict, facts))));
+}
+
+/*
+ * Log what was not refused, although rules (with action=log), or all of them
+ * (with sslpolicy.enforcement = log), would.
+ */
+static void
+log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
+{
+	ereport(LOG,
+			(errmsg("TLS policy would not let role \"%s\" in",
+					printable_name(facts->role)),
+			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
+						   failures_for_log(verdict, facts, log_only))));
+}
+
+static void
+check_login(Port *port, int status)
+{
+	Facts	   *facts;
+	Applicable *applicable;
+	Verdict    *verdict;
+	bool		applies;
+	Compliance	compliance = COMPLIANCE_YES;
+
+	if (previous_hook)
+		previous_hook(port, status);
+	if (status != STATUS_OK || IsBinaryUpgrade)
+		return;
+
+	facts = collect_facts(port, hba_authname(port->hba->auth_method));
+
+	/* before policies are read, so that no change of one misses the session */
+	publish_session(facts);
+
+	if (!facts->local)
+		refuse_blocked_certificate(facts);
+	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
+	applicable = find_applicable(facts->role, facts->database, applies);
+
+	if (!applies)
+		compliance = facts->local ? COMPLIANCE_YES : COMPLIANCE_UNKNOWN;
+	else
+	{
+		verdict = evaluate(applicable->policies, applicable->count, facts,
+						   regex_matches, (int64) time(NULL));
+		if (verdict->logged)
+			log_would_refuse(verdict, facts, true);
+		if (!verdict->allow)
+		{
+			if (enforcement() == ENFORCEMENT_ENFORCE)
+				refuse(verdict, facts);
+			log_would_refuse(verdict, facts, false);
+			compliance = COMPLIANCE_NO;
+		}
+	}
+	admit_session(applicable->role, applicable->database, compliance);
+}
+
+void
+init_auth(void)
+{
+	previous_hook = ClientAuthentication_hook;
+	ClientAuthentication_hook = check_login;
+}

@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		What differs between the versions of PostgreSQL and OpenSSL.
+ *
+ * The only file that looks at PG_VERSION_NUM or OPENSSL_VERSION_NUMBER.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_COMPAT_H
+#define SSLPOLICY_COMPAT_H
+
+#include <openssl/opensslv.h>
+
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_database.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM < 150000
+#error "sslpolicy needs PostgreSQL 15 or later"
+#endif
+
+#ifndef USE_OPENSSL
+#error "sslpolicy needs a PostgreSQL that was built with OpenSSL"
+#endif
+
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#error "sslpolicy needs OpenSSL 3.0 or later"
+#endif
+
+/*
+ * A number from 0 to below MaxBackends that is this backend's alone.
+ */
+static inline int
+compat_proc_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/*
+ * Does a grant of membership let the member act with the role's privileges?
+ * Until 15 every grant does; since 16 it needs INHERIT or SET.
+ */
+static inline bool
+compat_grant_conveys(Form_pg_auth_members grant)
+{
+#if PG_VERSION_NUM >= 160000
+	return grant->inherit_option || grant->set_option;
+#else
+	(void) grant;
+	return true;
+#endif
+}
+
+/*
+ * May user administer role?  Since 16 that needs ADMIN OPTION; 15 has only
+ * CREATEROLE, which is good for every role that is no superuser.
+ */
+static inline bool
+compat_may_administer(Oid user, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return is_admin_of_role(user, role);
+#else
+	(void) role;
+	return has_createrole_privilege(user);
+#endif
+}
+
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_ADMIN_PRIVILEGE "ADMIN OPTION on the role"
+#else
+#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE"
+#endif
+
+static inline bool
+compat_owns_database(Oid database, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, user);
+#else
+	return pg_database_ownercheck(database, user);
+#endif
+}
+
+/*
+ * Memory for the "extra" of a setting: guc.c frees it.
+ */
+static inline void *
+compat_guc_malloc(size_t size)
+{
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(LOG, size);
+#else
+	return malloc(size);
+#endif
+}
+
+#endif							/* SSLPOLICY_COMPAT_H */

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * escape.c
+ *		Escaped forms of text that others have written.
+ *
+ * Knows nothing of certificates or policies; never fails.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "escape.h"
+
+/*
+ * Append len bytes in escaped form (see escape.h).
+ */
+void
+append_escaped(StringInfo buf, const char *bytes, int len)
+{
+	for (int i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) bytes[i];
+
+		if (c >= 0x20 && c <= 0x7E && c != '\\')
+			appendStringInfoChar(buf, (char) c);
+		else
+			appendStringInfo(buf, "\\%02X", c);
+	}
+}
+
+/*
+ * The escaped form of len bytes, in fresh memory.
+ */
+char *
+escape_bytes(const char *bytes, int len)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_escaped(&buf, bytes, len);
+	return buf.data;
+}
+
+/*
+ * Append one attribute value as RFC 2253 section 2.4 writes it, in the form
+ * that OpenSSL's XN_FLAG_RFC2253 prints: specials with a backslash, control
+ * characters and everything outside ASCII as hexadecimal pairs, a leading '#'
+ * or space and a trailing space with a backslash.
+ */
+void
+append_dn_value(StringInfo buf, const char *value)
+{
+	size_t		len = strlen(value);
+
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) value[i];
+		bool		first = (i == 0 && (c == '#' || c == ' '));
+		bool		last = (i == len - 1 && c == ' ');
+
+		if (c < 0x20 || c > 0x7E)
+			appendStringInfo(buf, "\\%02X", c);
+		else
+		{
+			if (first || last || strchr(",+\"\\<>;", c) != NULL)
+				appendStringInfoChar(buf, '\\');
+			appendStringInfoChar(buf, (char) c);
+		}
+	}
+}
+
+/*
+ * The value of a hexadecimal digit, or -1.
+ */
+int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/*
+ * Turn the escapes of bytes from 0x80 on back into those bytes, so that people
+ * can read names outside ASCII.  All other escapes stay, so the result has no
+ * control characters.  Works on escaped forms and on RFC 2253 names.
+ */
+char *
+unescape_high_bytes(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = text; *p; p++)
+	{
+		if (p[0] == '\\' && p[1] != '\0')
+		{
+			int			high = hex_value(p[1]);
+			int			low = high < 0 ? -1 : hex_value(p[2]);
+
+			if (high >= 8 && low >= 0)
+			{
+				appendStringInfoChar(&buf, (char) (high << 4 | low));
+				p += 2;
+				continue;
+			}
+			/* keep an escaped character together with its backslash */
+			appendStringInfoChar(&buf, *p++);
+		}
+		appendStringInfoChar(&buf, *p);
+	}
+	return buf.data;
+}
+
+/*
+ * Append bytes as lower-case hexadecimal digits.
+ */
+void
+append_hex(StringInfo buf, const uint8 *bytes, int len)
+{
+	for (int i = 0; i < len; i++)
+		appendStringInfo(buf, "%02x", bytes[i]);
+}

@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * labels.c
+ *		Policies as security labels: the provider, and reading them back.
+ *
+ * The provider lets nothing into pg_shseclabel that is not a policy, and nobody
+ * but superusers set one by SECURITY LABEL; sslpolicy.set_policy() comes here
+ * as a superuser after checks of its own.  Every change is logged when, and
+ * only when, its transaction commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_shseclabel.h"
+#include "commands/dbcommands.h"
+#include "commands/seclabel.h"
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "escape.h"
+#include "labels.h"
+#include "matcher.h"
+#include "settings.h"
+
+/* A change of the running transaction, logged at its commit. */
+typedef struct PendingChange
+{
+	SubTransactionId subxact;
+	char	   *message;
+} PendingChange;
+
+static List *pending = NIL;		/* in TopTransactionContext */
+static Oid	actor = InvalidOid;
+
+/*
+ * Who is said to have made the next changes, where that is not the current
+ * user; InvalidOid ends it.
+ */
+void
+set_label_actor(Oid user)
+{
+	actor = user;
+}
+
+/*
+ * Parse a policy that somebody wants to set, or raise the error that says what
+ * is wrong with it.
+ */
+Policy *
+parse_or_error(const char *text, PolicyPlace place)
+{
+	PolicyError error;
+	Policy	   *policy = parse_policy(text, place, &policy_checks, &error);
+
+	if (policy == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid TLS policy: %s", error.message),
+				 policy_errdetail(text, &error)));
+	return policy;
+}
+
+static void
+append_policy(StringInfo buf, const char *text)
+{
+	if (text == NULL)
+		appendStringInfoString(buf, "none");
+	else
+	{
+		appendStringInfoChar(buf, '[');
+		for (const char *p = text; *p; p++)
+		{
+			/* a policy may hold line breaks, the log must not */
+			if ((unsigned char) *p < 0x20 || *p == 0x7F)
+				append_escaped(buf, p, 1);
+			else
+				appendStringInfoChar(buf, *p);
+		}
+		appendStringInfoChar(buf, ']');
+	}
+}
+
+/*
+ * Remember a change until its transaction ends.
+ */
+static void
+remember_change(const ObjectAddress *object, const char *text)
+{
+	MemoryContext old;
+	PendingChange *change;
+	StringInfoData buf;
+	char	   *before = read_label(object->classId, object->objectId);
+
+	if (before == NULL && text == NULL)
+		return;
+
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	change = palloc(sizeof(PendingChange));
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "TLS policy of %s changed by user \"%s\" from ",
+					 getObjectDescription(object, false),
+					 GetUserNameFromId(OidIsValid(actor) ? actor : GetUserId(), false));
+	appendStringInfoString(&buf, MyProcPort && MyProcPort->remote_host &&
+						   MyProcPort->remote_host[0] ?
+						   MyProcPort->remote_host : "[local]");
+	appendStringInfoString(&buf, ": was ");
+	append_policy(&buf, before);
+	appendStringInfoString(&buf, ", is ");
+	append_policy(&buf, text);
+
+	change->subxact = GetCurrentSubTransactionId();
+	change->message = buf.data;
+	pending = lappend(pending, change);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+log_pending(const char *suffix)
+{
+	ListCell   *cell;
+
+	foreach(cell, pending)
+		ereport(LOG,
+				(errmsg("%s%s", ((PendingChange *) lfirst(cell))->message, suffix),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			log_pending("");
+			pending = NIL;
+			break;
+		case XACT_EVENT_PREPARE:
+			log_pending(" (in a prepared transaction, effective when that commits)");
+			pending = NIL;
+			break;
+		case XACT_EVENT_ABORT:
+			pending = NIL;
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId subxact,
+					  SubTransactionId parent, void *arg)
+{
+	ListCell   *cell;
+
+	foreach(cell, pending)
+	{
+		PendingChange *change = lfirst(cell);
+
+		if (change->subxact != subxact)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			change->subxact = parent;
+		else if (event == SUBXACT_EVENT_ABORT_SUB)
+			pending = foreach_delete_current(pending, cell);
+	}
+}
+
+/*
+ * The provider's check: may this label be set, by this user, on this object?
+ * Core itself demands little of who labels a role.
+ */
+static void
+check_label(const ObjectAddress *object, const char *text)
+{
+	PolicyError error;
+	PolicyPlace place = object->classId == DatabaseRelationId ?
+		PLACE_DATABASE : PLACE_ROLE;
+
+	if (object->classId != AuthIdRelationId && object->classId != DatabaseRelationId)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("TLS policies apply to roles and databases only"),
+				 errhint("Use SECURITY LABEL FOR sslpolicy ON ROLE or ON DATABASE.")));
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to set a TLS policy with SECURITY LABEL"),
+				 errhint("Who has been granted EXECUTE on it can use sslpolicy.set_policy() or sslpolicy.set_database_policy().")));
+
+	/*
+	 * What an older server has accepted, pg_upgrade must be able to restore,
+	 * even if OpenSSL has dropped a cipher since.
+	 */
+	if (text != NULL && IsBinaryUpgrade &&
+		parse_policy(text, place, NULL, &error) != NULL)
+		return;
+	if (text != NULL)
+		(void) parse_or_error(text, place);
+	if (!IsBinaryUpgrade)
+		remember_change(object, text);
+}
+
+void
+init_labels(void)
+{
+	register_label_provider(LABEL_PROVIDER, check_label);
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+/*
+ * The policy of a role or database as it is stored, or NULL.
+ */
+char *
+read_label(Oid class, Oid object)
+{
+	ObjectAddress address = {.classId = class,.objectId = object};
+
+	return GetSecurityLabel(&address, LABEL_PROVIDER);
+}
+
+/*
+ * The text of a row of pg_shseclabel if it is one of ours, or NULL.
+ */
+char *
+our_label(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		provider = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
+	Datum		label;
+
+	if (isnull || strcmp(TextDatumGetCString(provider), LABEL_PROVIDER) != 0)
+		return NULL;
+	label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
+	return isnull ? NULL : TextDatumGetCString(label);
+}
+
+/*
+ * All labels of ours.
+ */
+List *
+all_labels(void)
+{
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_shseclabel, InvalidOid, false,
+										  NULL, 0, NULL);
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
+		char	   *text = our_label(tuple, RelationGetDescr(pg_shseclabel));
+		Label	   *label;
+
+		if (text == NULL)
+			continue;
+		label = palloc(sizeof(Label));
+		label->class = form->classoid;
+		label->object = form->objoid;
+		label->text = text;
+		result = lappend(result, label);
+	}
+	systable_endscan(scan);
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}

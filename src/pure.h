@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * pure.h
+ *		What the files that also compile without a server include first.
+ *
+ * Those files (escape.c, facts.c, x509.c, policy.c, policy_text.c,
+ * evaluate.c) read no catalog, no setting, no clock and no global, and never
+ * call ereport: they return their errors.  Built with -DFRONTEND they take
+ * palloc and StringInfo from PostgreSQL's libpgcommon, so that unit tests and
+ * fuzzers run them alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_PURE_H
+#define SSLPOLICY_PURE_H
+
+#ifdef FRONTEND
+#include "postgres_fe.h"
+#else
+#include "postgres.h"
+#endif
+
+#include "lib/stringinfo.h"
+
+#endif							/* SSLPOLICY_PURE_H */

@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ *
+ * sessions.c
+ *		The table of live sessions in shared memory.
+ *
+ * Every backend that serves a client has one slot, found by its PGPROC number.
+ * It writes the slot twice: publish_session() before it reads any policy (so
+ * that whoever changes a policy afterwards can see the session), and
+ * admit_session() when the login is decided.  It clears the slot on its way
+ * out of shared memory, whatever ends it; a crash restart starts with an empty
+ * table.
+ *
+ * Locking: table->lock, exclusive to write any field of a slot, shared to read
+ * any.  A slot's certificate lives in the table's DSA area and is freed only
+ * with the lock held exclusively, so readers copy it out under the shared
+ * lock.  A backend may read its own slot without the lock, since nobody else
+ * writes it.
+ *
+ * A slot takes fixed room; certificates take what they need, and their memory
+ * is returned when their sessions end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/dsa.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "sessions.h"
+#include "settings.h"
+
+#define TRANCHE_NAME "sslpolicy"
+
+/* Room for certificates that is set aside with the slots, in bytes a slot. */
+#define CERTIFICATE_ROOM 1024
+
+/* OpenSSL's names of ciphers and groups, and pg_hba's of methods, are shorter. */
+#define SLOT_NAME_LEN 64
+
+typedef struct SessionSlot
+{
+	int			pid;			/* 0: free */
+	bool		admitted;		/* the login is over and was allowed */
+	Compliance	compliance;
+	Oid			role;
+	Oid			database;
+	TimestampTz backend_start;
+	NameData	role_name;		/* as at login */
+	NameData	database_name;
+	bool		has_database;
+	Facts		facts;			/* its pointers are not meaningful */
+	char		version[SLOT_NAME_LEN];
+	char		cipher[SLOT_NAME_LEN];
+	char		key_exchange[SLOT_NAME_LEN];
+	char		auth_method[SLOT_NAME_LEN];
+	dsa_pointer cert;			/* packed (see facts.c), or InvalidDsaPointer */
+	size_t		cert_size;
+} SessionSlot;
+
+typedef struct SessionTable
+{
+	LWLock	   *lock;
+	int			nslots;
+	size_t		area_size;
+	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
+	/* the DSA area follows at area_of() */
+} SessionTable;
+
+static SessionTable *table = NULL;
+static SessionSlot *my_slot = NULL;
+static dsa_area *area = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static size_t
+slots_size(void)
+{
+	return MAXALIGN(offsetof(SessionTable, slots) +
+					sizeof(SessionSlot) * (size_t) MaxBackends);
+}
+
+static size_t
+area_size(void)
+{
+	return MAXALIGN(Max(dsa_minimum_size(),
+						(size_t) CERTIFICATE_ROOM * (size_t) MaxBackends));
+}
+
+static void *
+area_of(SessionTable *t)
+{
+	return (char *) t + slots_size();
+}
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(slots_size() + area_size());
+	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+}
+
+/*
+ * Create or find the table.  The area is pinned, so that it outlives every
+ * backend; whoever wants to use it attaches by itself.
+ */
+static void
+start_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	table = ShmemInitStruct("sslpolicy sessions", slots_size() + area_size(),
+							&found);
+	if (!found)
+	{
+		dsa_area   *new_area;
+
+		memset(table, 0, slots_size());
+		table->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+		table->nslots = MaxBackends;
+		table->area_size = area_size();
+		new_area = dsa_create_in_place(area_of(table), table->area_size,
+									   table->lock->tranche, NULL);
+		dsa_pin(new_area);
+		dsa_detach(new_area);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+init_sessions(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_memory;
+}
+
+/*
+ * Attach to the area of certificates, once a backend.
+ */
+static void
+attach_area(void)
+{
+	MemoryContext old;
+
+	if (area != NULL)
+		return;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	area = dsa_attach_in_place(area_of(table), NULL);
+	dsa_pin_mapping(area);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * At exit, while shared memory is still there.
+ */
+static void
+clear_session(int code, Datum arg)
+{
+	dsa_pointer cert;
+
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	cert = my_slot->cert;
+	my_slot->pid = 0;
+	my_slot->admitted = false;
+	my_slot->cert = InvalidDsaPointer;
+	LWLockRelease(table->lock);
+	my_slot = NULL;
+
+	if (DsaPointerIsValid(cert))
+		dsa_free(area, cert);
+}
+
+/*
+ * Copy the certificate into the area.  Without memory for it the session goes
+ * on, and its certificate is not shown.
+ */
+static dsa_pointer
+store_certificate(const CertFacts *cert, size_t *size)
+{
+	char	   *packed = pack_cert(cert, max_certificate_text(), size);
+	dsa_pointer result;
+
+	attach_area();
+	result = dsa_allocate_extended(area, *size, DSA_ALLOC_NO_OOM);
+	if (DsaPointerIsValid(result))
+		memcpy(dsa_get_address(area, result), packed, *size);
+	pfree(packed);
+	return result;
+}
+
+static void
+copy_name(char *slot, const char *name)
+{
+	strlcpy(slot, name ? name : "", SLOT_NAME_LEN);
+}
+
+/*
+ * Make this backend's session known, before its login is decided.
+ */
+void
+publish_session(const Facts *facts)
+{
+	SessionSlot *slot;
+	dsa_pointer cert = InvalidDsaPointer;
+	size_t		cert_size = 0;
+
+	if (table == NULL || compat_proc_number() >= table->nslots)
+		return;
+	slot = &table->slots[compat_proc_number()];
+	if (facts->cert != NULL)
+		cert = store_certificate(facts->cert, &cert_size);
+	if (my_slot == NULL)
+		before_shmem_exit(clear_session, (Datum) 0);
+	my_slot = slot;
+
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	slot->pid = MyProcPid;
+	slot->admitted = false;
+	slot->compliance = COMPLIANCE_UNKNOWN;
+	slot->role = InvalidOid;
+	slot->database = InvalidOid;
+	slot->backend_start = MyStartTimestamp;
+	namestrcpy(&slot->role_name, facts->role);
+	slot->has_database = (facts->database != NULL);
+	namestrcpy(&slot->database_name, facts->database ? facts->database : "");
+	slot->facts = *facts;
+	copy_name(slot->version, facts->version);
+	copy_name(slot->cipher, facts->cipher);
+	copy_name(slot->key_exchange, facts->key_exchange);
+	copy_name(slot->auth_method, facts->auth_method);
+	slot->cert = cert;
+	slot->cert_size = cert_size;
+	LWLockRelease(table->lock);
+}
+
+/*
+ * The login is decided, and the session is let in.
+ */
+void
+admit_session(Oid role, Oid database, Compliance compliance)
+{
+	if (my_slot == NULL)
+		return;
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	my_slot->role = role;
+	my_slot->database = database;
+	my_slot->compliance = compliance;
+	my_slot->admitted = true;
+	LWLockRelease(table->lock);
+}
+
+/*
+ * How this session has logged in, as pg_hba.conf names it; NULL if it is not
+ * known, because the library was not preloaded.
+ */
+const char *
+my_auth_method(void)
+{
+	return my_slot && my_slot->auth_method[0] ? my_slot->auth_method : NULL;
+}
+
+static const char *
+given_name(const char *slot)
+{
+	return slot[0] ? pstrdup(slot) : NULL;
+}
+
+static Session *
+copy_session(const SessionSlot *slot)
+{
+	Session    *s = palloc(sizeof(Session));
+
+	s->pid = slot->pid;
+	s->role = slot->role;
+	s->database = slot->database;
+	s->backend_start = slot->backend_start;
+	s->compliance = slot->compliance;
+	s->facts = slot->facts;
+	s->facts.role = pstrdup(NameStr(slot->role_name));
+	s->facts.database = slot->has_database ?
+		pstrdup(NameStr(slot->database_name)) : NULL;
+	s->facts.version = given_name(slot->version);
+	s->facts.cipher = given_name(slot->cipher);
+	s->facts.key_exchange = given_name(slot->key_exchange);
+	s->facts.auth_method = given_name(slot->auth_method);
+	s->facts.cert = DsaPointerIsValid(slot->cert) ?
+		unpack_cert(dsa_get_address(area, slot->cert), slot->cert_size) : NULL;
+	return s;
+}
+
+/*
+ * Copies of all sessions that have been let in, in the current memory context.
+ */
+List *
+copy_sessions(void)
+{
+	List	   *result = NIL;
+
+	attach_area();
+	LWLockAcquire(table->lock, LW_SHARED);
+	for (int i = 0; i < table->nslots; i++)
+		if (table->slots[i].pid != 0 && table->slots[i].admitted)
+			result = lappend(result, copy_session(&table->slots[i]));
+	LWLockRelease(table->lock);
+	return result;
+}

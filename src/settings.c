@@ -1,0 +1,276 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		The sslpolicy.* settings: definition, checking, and access by getters.
+ *
+ * All of them are PGC_SIGHUP: they bind the whole server, and GRANT ALTER
+ * SYSTEM ON PARAMETER delegates them.  A bad value is refused when it is set
+ * and at reload, where the old one stays; at server start it is fatal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "matcher.h"
+#include "settings.h"
+
+typedef struct FingerprintList
+{
+	int			count;
+	uint8		bytes[FLEXIBLE_ARRAY_MEMBER];
+} FingerprintList;
+
+static const struct config_enum_entry enforcement_options[] = {
+	{"off", ENFORCEMENT_OFF, false},
+	{"log", ENFORCEMENT_LOG, false},
+	{"enforce", ENFORCEMENT_ENFORCE, false},
+	{NULL, 0, false}
+};
+
+static int	enforcement_setting = ENFORCEMENT_ENFORCE;
+static char *default_policy_setting = NULL;
+static char *minimum_policy_setting = NULL;
+static char *reserved_roles_setting = NULL;
+static char *blocked_fingerprints_setting = NULL;
+static FingerprintList *blocked = NULL;
+static int	max_certificate_text_setting = 16;
+
+Enforcement
+enforcement(void)
+{
+	return enforcement_setting;
+}
+
+/*
+ * The policy of roles without a label of their own; "" for none.
+ */
+const char *
+default_policy(void)
+{
+	return default_policy_setting ? default_policy_setting : "";
+}
+
+/*
+ * The policy of everybody; "" for none.
+ */
+const char *
+minimum_policy(void)
+{
+	return minimum_policy_setting ? minimum_policy_setting : "";
+}
+
+/*
+ * Up to how many bytes of a certificate's text the session table keeps.
+ */
+size_t
+max_certificate_text(void)
+{
+	return (size_t) max_certificate_text_setting * 1024;
+}
+
+/*
+ * Is the role one of sslpolicy.reserved_roles?
+ */
+bool
+is_reserved_role(const char *name)
+{
+	char	   *copy;
+	List	   *names;
+	ListCell   *cell;
+	bool		found = false;
+
+	if (reserved_roles_setting == NULL || reserved_roles_setting[0] == '\0')
+		return false;
+	copy = pstrdup(reserved_roles_setting);
+	if (SplitIdentifierString(copy, ',', &names))
+		foreach(cell, names)
+			found |= strcmp(lfirst(cell), name) == 0;
+	return found;
+}
+
+/*
+ * Is the certificate, or one that verified it, in
+ * sslpolicy.blocked_fingerprints?
+ */
+bool
+is_blocked_certificate(const CertFacts *cert)
+{
+	return blocked != NULL && is_blocked(cert, blocked->bytes, blocked->count);
+}
+
+/*
+ * The place of an error in policy text, for errdetail: characters, from 1.
+ */
+static char *
+error_place(const char *text, const PolicyError *error)
+{
+	int			position = pg_mbstrlen_with_len(text, error->offset) + 1;
+
+	if (error->key)
+		return psprintf("At character %d, key \"%s\".", position, error->key);
+	return psprintf("At character %d.", position);
+}
+
+int
+policy_errdetail(const char *text, const PolicyError *error)
+{
+	errdetail("%s", error_place(text, error));
+	if (error->hint)
+		errhint("%s", error->hint);
+	return 0;
+}
+
+static bool
+check_policy_setting(const char *value, PolicyPlace place)
+{
+	PolicyError error;
+
+	if (value == NULL || value[0] == '\0')
+		return true;
+	if (parse_policy(value, place, &policy_checks, &error) != NULL)
+		return true;
+
+	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+	GUC_check_errmsg("invalid TLS policy: %s", error.message);
+	GUC_check_errdetail("%s", error_place(value, &error));
+	if (error.hint)
+		GUC_check_errhint("%s", error.hint);
+	return false;
+}
+
+static bool
+check_default_policy(char **newval, void **extra, GucSource source)
+{
+	return check_policy_setting(*newval, PLACE_DEFAULT);
+}
+
+static bool
+check_minimum_policy(char **newval, void **extra, GucSource source)
+{
+	return check_policy_setting(*newval, PLACE_MINIMUM);
+}
+
+static bool
+check_reserved_roles(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval ? *newval : "");
+	List	   *names;
+
+	if (SplitIdentifierString(copy, ',', &names))
+		return true;
+	GUC_check_errdetail("The list of role names has a syntax error.");
+	GUC_check_errhint("Separate role names by commas, and put quotes around names with upper-case letters or special characters.");
+	return false;
+}
+
+static bool
+check_blocked_fingerprints(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval ? *newval : "");
+	char	   *save = NULL;
+	uint8	   *bytes = palloc(strlen(copy) + 1);	/* more than enough */
+	int			count = 0;
+	size_t		size;
+	FingerprintList *list;
+
+	for (char *word = strtok_r(copy, ", \t\r\n", &save); word;
+		 word = strtok_r(NULL, ", \t\r\n", &save))
+	{
+		if (!parse_fingerprint(word, bytes + count * FINGERPRINT_LEN))
+		{
+			GUC_check_errdetail("\"%s\" is not a SHA-256 fingerprint.", word);
+			GUC_check_errhint("Write 64 hexadecimal digits, with or without colons, and commas between fingerprints.");
+			return false;
+		}
+		count++;
+	}
+
+	size = (size_t) count * FINGERPRINT_LEN;
+	list = compat_guc_malloc(offsetof(FingerprintList, bytes) + size);
+	if (list == NULL)
+		return false;
+	list->count = count;
+	memcpy(list->bytes, bytes, size);
+	*extra = list;
+	return true;
+}
+
+static void
+assign_blocked_fingerprints(const char *newval, void *extra)
+{
+	blocked = extra;
+}
+
+/*
+ * A setting in the configuration file that fails its check when the library
+ * defines it would leave only a WARNING and the default behind, that is an
+ * empty policy.  Check it again so that it ends the start of the server.
+ */
+static void
+insist(const char *name, const char *value)
+{
+	if (value != NULL)
+		(void) set_config_option(name, value, PGC_SIGHUP, PGC_S_FILE,
+								 GUC_ACTION_SET, false, ERROR, false);
+}
+
+void
+define_settings(void)
+{
+	static const char *const names[] = {
+		"sslpolicy.default_policy", "sslpolicy.minimum_policy",
+		"sslpolicy.reserved_roles", "sslpolicy.blocked_fingerprints",
+		"sslpolicy.enforcement", "sslpolicy.max_certificate_text"
+	};
+	char	   *written[lengthof(names)];
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		const char *value = GetConfigOption(names[i], true, false);
+
+		written[i] = value ? pstrdup(value) : NULL;
+	}
+
+	DefineCustomStringVariable("sslpolicy.default_policy",
+							   "TLS policy of roles that have no policy of their own.",
+							   "Written in the policy language. Empty means none.",
+							   &default_policy_setting, "", PGC_SIGHUP, 0,
+							   check_default_policy, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.minimum_policy",
+							   "TLS policy that every TCP connection must meet, whatever the role.",
+							   "Written in the policy language, without cn, dn and san. Empty means none.",
+							   &minimum_policy_setting, "", PGC_SIGHUP, 0,
+							   check_minimum_policy, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.reserved_roles",
+							   "Roles that are bound neither by policies of groups nor of databases, and whose policy only superusers change.",
+							   "A comma-separated list of role names.",
+							   &reserved_roles_setting, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, check_reserved_roles, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.blocked_fingerprints",
+							   "Client certificates, and CAs, that are refused.",
+							   "A comma-separated list of SHA-256 fingerprints. They are refused whatever sslpolicy.enforcement says.",
+							   &blocked_fingerprints_setting, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, check_blocked_fingerprints,
+							   assign_blocked_fingerprints, NULL);
+	DefineCustomEnumVariable("sslpolicy.enforcement",
+							 "What happens to a connection that does not meet its TLS policies.",
+							 "enforce refuses it; log lets it in and logs what would have been refused; off does not look.",
+							 &enforcement_setting, ENFORCEMENT_ENFORCE,
+							 enforcement_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.max_certificate_text",
+							"Most text of a client certificate that is kept for sslpolicy.sessions.",
+							"Longer names are cut there, and say so. Policies always see the whole certificate.",
+							&max_certificate_text_setting, 16, 1, 128, PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("sslpolicy");
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		insist(names[i], written[i]);
+}

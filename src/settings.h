@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *		The sslpolicy.* settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_SETTINGS_H
+#define SSLPOLICY_SETTINGS_H
+
+#include "evaluate.h"
+
+typedef enum Enforcement
+{
+	ENFORCEMENT_OFF,
+	ENFORCEMENT_LOG,
+	ENFORCEMENT_ENFORCE
+} Enforcement;
+
+extern void define_settings(void);
+extern Enforcement enforcement(void);
+extern const char *default_policy(void);
+extern const char *minimum_policy(void);
+extern size_t max_certificate_text(void);
+extern bool is_reserved_role(const char *name);
+extern bool is_blocked_certificate(const CertFacts *cert);
+
+/* What a policy error looks like to whoever set the policy. */
+extern int	policy_errdetail(const char *text, const PolicyError *error);
+
+#endif							/* SSLPOLICY_SETTINGS_H */

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * sslpolicy.c
+ *		Start of the library: settings, hooks; nothing else.
+ *
+ * Preloaded, it enforces policies.  Loaded into a session it only lends its
+ * functions, of which those that need shared memory or the label provider say
+ * so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "auth.h"
+#include "labels.h"
+#include "preload.h"
+#include "sessions.h"
+#include "settings.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (!claim_preload())
+		return;
+	define_settings();
+	init_sessions();
+	init_labels();
+	init_auth();
+}

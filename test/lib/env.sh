@@ -1,0 +1,154 @@
+# Shell functions that demo, test and bench share; sourced by bash scripts that
+# have set "top" to the top of the source tree.
+#
+#   need PACKAGES...     installs what is missing (DEPS=no: only says so)
+#   make_work NAME       makes $work, removed at exit, whatever happens
+#   build                compiles and installs into $work, not into the system
+#   as_tester CMD...     runs a command as $tester, who may start servers
+#   write_server_conf F  settings by which a server finds that installation
+#
+# PostgreSQL refuses to run as root, so root's servers run as the account
+# postgres; anybody else's run as themselves.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# The version of PostgreSQL to use: that of PG_CONFIG, else the newest whose
+# headers are installed, else the one that the distribution has.
+find_version() {
+    if [ -n "${PG_CONFIG:-}" ]; then
+        "$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'
+        return
+    fi
+    local newest
+    newest=$(ls -d /usr/lib/postgresql/*/lib/pgxs 2>/dev/null | sed -E 's|.*/postgresql/([0-9]+)/.*|\1|' | sort -n | tail -1)
+    [ -n "$newest" ] || newest=$(apt-cache depends postgresql 2>/dev/null | sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p' | head -1)
+    [ -n "$newest" ] || newest=15
+    printf '%s\n' "$newest"
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+need() {
+    [ "${DEPS:-yes}" != no ] || return 0
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        command -v "${PG_CONFIG:-pg_config}" >/dev/null && return 0
+        die "This is not a Debian system. Install these, under the names that your system has for them, and run again with DEPS=no and PG_CONFIG set:
+  $*"
+    fi
+
+    local root='' missing package
+    [ "$(id -u)" = 0 ] || root=sudo
+    if [ -z "$(apt-cache depends postgresql 2>/dev/null)" ] && [ -z "$(ls -d /usr/lib/postgresql/*/lib/pgxs 2>/dev/null)" ]; then
+        [ -z "$root" ] || command -v sudo >/dev/null || die "Run 'apt-get update' as root first."
+        say "Reading the list of packages (apt-get update)."
+        $root apt-get update -qq >/dev/null || die "apt-get update failed."
+    fi
+    version=$(find_version)
+    missing=()
+    for package in "${@//NN/$version}"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    say "Installing from the distribution's packages: ${missing[*]}"
+    [ -z "$root" ] || command -v sudo >/dev/null ||
+        die "That needs root or sudo. As root: apt-get install ${missing[*]}"
+    install_packages "$root" "${missing[@]}"
+}
+
+install_packages() {
+    local root=$1 conf=/etc/postgresql-common/createcluster.d/sslpolicy-none.conf plan
+    shift
+    plan=$($root apt-get install -s --no-install-recommends "$@" 2>/dev/null) || {
+        $root apt-get update -qq >/dev/null || die "apt-get update failed."
+        plan=$($root apt-get install -s --no-install-recommends "$@") || die "apt-get cannot install $*"
+    }
+    # an upgrade of a server package restarts its servers: not for our sake
+    if grep -qE '^Inst postgresql-[0-9]+ \[' <<<"$plan" &&
+        pg_lsclusters -h 2>/dev/null | grep -q online; then
+        die "That would upgrade and restart a PostgreSQL server that is running here. Install yourself when it suits: apt-get install $*"
+    fi
+    # no server cluster of the system's is wanted
+    $root mkdir -p "$(dirname $conf)"
+    echo 'create_main_cluster = false' | $root tee $conf >/dev/null
+    local ok=yes
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || {
+        # an outdated list of packages is the usual reason
+        $root apt-get update -qq >/dev/null
+        $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || ok=no
+    }
+    $root rm -f $conf
+    [ $ok = yes ] || { tail -5 /tmp/sslpolicy-apt.$$ >&2; die "apt-get install failed."; }
+    rm -f /tmp/sslpolicy-apt.$$
+}
+
+make_work() {
+    if [ "$(id -u)" = 0 ]; then
+        tester=postgres
+        getent passwd postgres >/dev/null || die "There is no account postgres to run servers as."
+    else
+        tester=$(id -un)
+    fi
+    # short, because a path of a Unix socket holds 107 bytes
+    work=$(mktemp -d "${TMPDIR:-/tmp}/sslpolicy-$1.XXXXXX")
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    chmod 755 "$work"
+    chown "$tester" "$work"
+}
+
+# Stop every server that was started below $work, then remove it.
+clean_up() {
+    local pidfile pid
+    trap '' INT TERM HUP
+    while read -r pidfile; do
+        pid=$(head -1 "$pidfile" 2>/dev/null)
+        # only if it is that server: a pid may have been given out again
+        [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$pidfile")" ] || continue
+        kill -QUIT "$pid" 2>/dev/null
+        for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+    done < <(find "$work" -name postmaster.pid 2>/dev/null)
+    rm -rf "$work"
+}
+
+as_tester() {
+    if [ "$(id -u)" = 0 ]; then
+        # cd: the account may not be able to read where root stands
+        (cd "$work" && runuser -u "$tester" -- "$@")
+    else
+        "$@"
+    fi
+}
+
+build() {
+    pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
+    command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
+    bindir=$("$pg_config" --bindir)
+    export PATH="$bindir:$PATH"
+    mkdir "$work/src"
+    tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . | tar -C "$work/src" -xf -
+    make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no COPT="${COPT:--Werror}" all >"$work/build.log" 2>&1 &&
+        make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no DESTDIR="$work/root" install >>"$work/build.log" 2>&1 || {
+        cat "$work/build.log" >&2
+        die "The build failed."
+    }
+    chown -R "$tester" "$work"
+}
+
+write_server_conf() {
+    local libdir sharedir major
+    libdir=$("$pg_config" --pkglibdir)
+    sharedir=$("$pg_config" --sharedir)
+    major=$("$pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+    {
+        echo "dynamic_library_path = '$work/root$libdir:\$libdir'"
+        if [ "$major" -ge 18 ]; then
+            echo "extension_control_path = '$work/root$sharedir:\$system'"
+        else
+            echo "extension_destdir = '$work/root'"
+        fi
+    } >"$1"
+    chown "$tester" "$1"
+}
