@@ -37,7 +37,7 @@ COMMENT ON FUNCTION set_database_policy(name, text, boolean) IS
 
 CREATE FUNCTION get_policies(
     OUT object_type text,
-    OUT object_name name,
+    OUT object_name text,
     OUT rule integer,
     OUT address text[],
     OUT database text[],

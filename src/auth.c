@@ -43,10 +43,9 @@ refuse_blocked_certificate(const Facts *facts)
 		return;
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("TLS policy does not let role \"%s\" in",
+			 errmsg("client certificate of role \"%s\" is blocked",
 					printable_name(facts->role)),
-			 errdetail("The client certificate is blocked."),
-			 errdetail_log("Refused: %s; required: certificate not in sslpolicy.blocked_fingerprints.",
+			 errdetail_log("Refused: %s; required: neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints.",
 						   facts_for_log(facts)),
 			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
 }
@@ -56,7 +55,7 @@ refuse(const Verdict *verdict, const Facts *facts)
 {
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("TLS policy does not let role \"%s\" in",
+			 errmsg("connection of role \"%s\" does not meet its TLS policy",
 					printable_name(facts->role)),
 			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
@@ -72,7 +71,7 @@ static void
 log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 {
 	ereport(LOG,
-			(errmsg("TLS policy would not let role \"%s\" in",
+			(errmsg("connection of role \"%s\" would be refused by TLS policy",
 					printable_name(facts->role)),
 			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, log_only))));

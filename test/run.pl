@@ -1,0 +1,50 @@
+#!/usr/bin/perl
+# Runs all test files with Perl's TAP harness, and ends with the line
+# "N passed, M failed".  Called by test/run.sh with everything set up.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Basename;
+use TAP::Harness;
+
+my $test = dirname(abs_path($0));
+my $perl_modules = dirname($ENV{PG_REGRESS}) . '/../perl';
+
+my @files = (
+	(sort grep { -x $_ && -f $_ && !/\./ } glob("$test/unit/test_*")),
+	"$test/lib/certs_selftest.pl",
+	(sort glob("$test/suites/*.pl")),
+	(sort glob("$test/t/*.pl")));
+if (my @wanted = split ' ', $ENV{TESTS} // '')
+{
+	@files = grep {
+		my $file = $_;
+		grep { index($file, $_) >= 0 } @wanted
+	} @files;
+}
+
+chdir dirname($test) or die "chdir: $!";
+my $harness = TAP::Harness->new({
+	verbosity => $ENV{VERBOSE} ? 1 : 0,
+	failures => 1,
+	lib => [ "$test/lib", $perl_modules ],
+	exec => sub {
+		my (undef, $file) = @_;
+		return $file =~ /\.pl$/
+		  ? [ $^X, "-I$test/lib", "-I$perl_modules", $file ]
+		  : [$file];
+	},
+});
+my $result = $harness->runtests(map { [ $_, $_ =~ s{^\Q$test\E/}{}r ] } @files);
+
+my $passed = $result->passed;
+my $failed = $result->failed;
+
+# a file that died, or planned more than it ran, counts as a failure
+for my $parser ($result->parsers)
+{
+	$failed++ if !$parser->failed && ($parser->exit || $parser->parse_errors);
+}
+$failed++ if !$passed && !$failed;
+printf "%d passed, %d failed\n", $passed, $failed;
+exit($failed ? 1 : 0);
