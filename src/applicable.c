@@ -15,8 +15,8 @@
  * Runs at login without a database, where only shared catalogs can be read.
  * At the first login after a start, and after VACUUM of a nailed catalog, even
  * their indexes cannot (criticalSharedRelcachesBuilt is false): every lookup
- * would then be a scan of a whole catalog, so each catalog is scanned once for
- * everything that is wanted of it.
+ * is then a scan of a whole catalog.  So each catalog is scanned once for all
+ * that is wanted of it (pg_auth_members: once for each depth of membership).
  *
  *-------------------------------------------------------------------------
  */
@@ -24,13 +24,14 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relscan.h"
 #include "access/table.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_shseclabel.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
@@ -42,37 +43,23 @@
 #include "labels.h"
 #include "settings.h"
 
-/* An object whose label is wanted. */
+/* A role or database whose label is wanted. */
 typedef struct Wanted
 {
 	Oid			object;			/* hash key, with class */
 	Oid			class;
+	int			depth;			/* of a role: grants between it and the login role */
 	char	   *label;
-	char	   *name;			/* of a role; NULL as long as it is not known */
+	char	   *name;			/* of a labelled group */
 	bool		can_login;
 } Wanted;
 
 typedef struct Search
 {
-	bool		indexes;		/* may shared indexes be used? */
 	HTAB	   *wanted;
 	List	   *groups;			/* Oids of the roles it is a member of */
+	List	   *objects;		/* Oids of everything wanted */
 } Search;
-
-static Wanted *
-want(Search *search, Oid class, Oid object, bool *found)
-{
-	Oid			key[2] = {object, class};
-	Wanted	   *wanted = hash_search(search->wanted, key, HASH_ENTER, found);
-
-	if (!*found)
-	{
-		wanted->label = NULL;
-		wanted->name = NULL;
-		wanted->can_login = false;
-	}
-	return wanted;
-}
 
 static Wanted *
 find_wanted(Search *search, Oid class, Oid object)
@@ -82,20 +69,93 @@ find_wanted(Search *search, Oid class, Oid object)
 	return hash_search(search->wanted, key, HASH_FIND, NULL);
 }
 
+/*
+ * Note that a label is wanted.  False if that was known.
+ */
+static bool
+want(Search *search, Oid class, Oid object, int depth)
+{
+	Oid			key[2] = {object, class};
+	bool		found;
+	Wanted	   *wanted = hash_search(search->wanted, key, HASH_ENTER, &found);
+
+	if (found)
+		return false;
+	wanted->depth = depth;
+	wanted->label = NULL;
+	wanted->name = NULL;
+	wanted->can_login = false;
+	search->objects = lappend_oid(search->objects, object);
+	return true;
+}
+
 static void
 start_search(Search *search)
 {
 	HASHCTL		ctl = {.keysize = 2 * sizeof(Oid),.entrysize = sizeof(Wanted)};
 
 	ctl.hcxt = CurrentMemoryContext;
-	search->indexes = criticalSharedRelcachesBuilt;
 	search->groups = NIL;
+	search->objects = NIL;
 	search->wanted = hash_create("sslpolicy labels", 16, &ctl,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+/*
+ * A scan of a shared catalog for the rows whose column is one of some oids.
+ * While its index cannot be used it is one pass over the whole catalog, which
+ * brings other rows as well; the caller has to tell them apart.
+ */
+typedef struct CatalogScan
+{
+	SysScanDesc scan;
+	List	   *oids;
+	int			next;			/* the oid to look for next */
+} CatalogScan;
+
+/*
+ * Column must be the first one of the index.
+ */
+static void
+begin_scan(CatalogScan *s, Relation catalog, Oid index, AttrNumber column,
+		   List *oids)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(linitial_oid(oids)));
+	s->oids = oids;
+	s->next = 1;
+	if (criticalSharedRelcachesBuilt && !IgnoreSystemIndexes)
+		s->scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
+	else
+		s->scan = systable_beginscan(catalog, index, false, NULL, 0, NULL);
+}
+
+/*
+ * The next row, or NULL.  The index scan is positioned anew for each oid: to
+ * start one costs more than the lookup.  (A scan key with an array of oids
+ * would do the same, but needs pg_amproc, which cannot be read at login.)
+ */
+static HeapTuple
+next_row(CatalogScan *s)
+{
+	for (;;)
+	{
+		HeapTuple	tuple = systable_getnext(s->scan);
+		ScanKeyData key;
+
+		if (HeapTupleIsValid(tuple) || s->scan->irel == NULL ||
+			s->next >= list_length(s->oids))
+			return tuple;
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(list_nth_oid(s->oids, s->next++)));
+		index_rescan(s->scan->iscan, &key, 1, NULL, 0);
+	}
+}
+
 static Oid
-database_oid(const char *name, bool indexes)
+database_oid(const char *name)
 {
 	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -105,8 +165,8 @@ database_oid(const char *name, bool indexes)
 
 	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber,
 				F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(pg_database, DatabaseNameIndexId, indexes,
-							  NULL, 1, &key);
+	scan = systable_beginscan(pg_database, DatabaseNameIndexId,
+							  criticalSharedRelcachesBuilt, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		result = ((Form_pg_database) GETSTRUCT(tuple))->oid;
@@ -116,178 +176,64 @@ database_oid(const char *name, bool indexes)
 }
 
 /*
- * A group was found: its label is wanted, and its own memberships.
- */
-static void
-add_group(Search *search, Oid group)
-{
-	bool		found;
-
-	(void) want(search, AuthIdRelationId, group, &found);
-	if (!found)
-		search->groups = lappend_oid(search->groups, group);
-}
-
-static void
-add_groups_by_index(Search *search, Oid member)
-{
-	CatCList   *grants = SearchSysCacheList1(AUTHMEMMEMROLE,
-											 ObjectIdGetDatum(member));
-
-	for (int i = 0; i < grants->n_members; i++)
-	{
-		Form_pg_auth_members grant = (Form_pg_auth_members)
-			GETSTRUCT(&grants->members[i]->tuple);
-
-		if (compat_grant_conveys(grant))
-			add_group(search, grant->roleid);
-	}
-	ReleaseSysCacheList(grants);
-}
-
-typedef struct Grant
-{
-	Oid			member;
-	Oid			role;
-} Grant;
-
-static int
-compare_grants(const void *a, const void *b)
-{
-	Oid			left = ((const Grant *) a)->member;
-	Oid			right = ((const Grant *) b)->member;
-
-	return left < right ? -1 : left > right;
-}
-
-/*
- * All grants that convey privileges, in the order of their members.
- */
-static Grant *
-scan_grants(int *count)
-{
-	Relation	pg_auth_members = table_open(AuthMemRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(pg_auth_members, InvalidOid, false,
-										  NULL, 0, NULL);
-	HeapTuple	tuple;
-	int			capacity = 64;
-	Grant	   *grants = palloc(sizeof(Grant) * (Size) capacity);
-
-	*count = 0;
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
-
-		if (!compat_grant_conveys(grant))
-			continue;
-		if (*count == capacity)
-		{
-			capacity *= 2;
-			grants = repalloc_huge(grants, sizeof(Grant) * (Size) capacity);
-		}
-		grants[*count].member = grant->member;
-		grants[(*count)++].role = grant->roleid;
-	}
-	systable_endscan(scan);
-	table_close(pg_auth_members, AccessShareLock);
-	qsort(grants, (size_t) *count, sizeof(Grant), compare_grants);
-	return grants;
-}
-
-static void
-add_groups_from(Search *search, Oid member, const Grant *grants, int count)
-{
-	int			low = 0;
-	int			high = count;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (grants[middle].member < member)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < count && grants[low].member == member; low++)
-		add_group(search, grants[low].role);
-}
-
-/*
- * Every role that role is a member of, at any depth.  Cycles end, because each
- * group is added once.
+ * Every role that role is a member of, at any depth, one depth at a time.
+ * Cycles end, because each role is wanted once.
  */
 static void
 find_groups(Search *search, Oid role)
 {
-	int			ngrants = 0;
-	Grant	   *grants = search->indexes ? NULL : scan_grants(&ngrants);
-	Oid			member = role;
+	Relation	pg_auth_members = table_open(AuthMemRelationId, AccessShareLock);
+	List	   *members = list_make1_oid(role);
 
-	for (int next = 0;; next++)
+	for (int depth = 0; members != NIL; depth++)
 	{
-		if (search->indexes)
-			add_groups_by_index(search, member);
-		else
-			add_groups_from(search, member, grants, ngrants);
-		if (next >= list_length(search->groups))
-			break;
-		member = list_nth_oid(search->groups, next);
-	}
-}
+		List	   *next_members = NIL;
+		CatalogScan scan;
+		HeapTuple	tuple;
 
-static void
-scan_labels(Search *search)
-{
-	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(pg_shseclabel, InvalidOid, false,
-										  NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
-		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
-
-		if (wanted != NULL)
+		begin_scan(&scan, pg_auth_members, AuthMemMemRoleIndexId,
+				   Anum_pg_auth_members_member, members);
+		while (HeapTupleIsValid(tuple = next_row(&scan)))
 		{
-			char	   *label = our_label(tuple, RelationGetDescr(pg_shseclabel));
+			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
+			Wanted	   *member = find_wanted(search, AuthIdRelationId, grant->member);
 
-			if (label != NULL)
-				wanted->label = label;
+			if (member != NULL && member->depth == depth &&
+				compat_grant_conveys(grant) &&
+				want(search, AuthIdRelationId, grant->roleid, depth + 1))
+				next_members = lappend_oid(next_members, grant->roleid);
 		}
+		systable_endscan(scan.scan);
+		search->groups = list_concat(search->groups, next_members);
+		members = next_members;
 	}
-	systable_endscan(scan);
-	table_close(pg_shseclabel, AccessShareLock);
+	table_close(pg_auth_members, AccessShareLock);
 }
 
 static void
 read_labels(Search *search)
 {
-	HASH_SEQ_STATUS status;
-	Wanted	   *wanted;
+	Relation	pg_shseclabel;
+	CatalogScan scan;
+	HeapTuple	tuple;
 
-	if (!search->indexes)
-	{
-		scan_labels(search);
+	if (search->objects == NIL)
 		return;
-	}
-	hash_seq_init(&status, search->wanted);
-	while ((wanted = hash_seq_search(&status)) != NULL)
-		wanted->label = read_label(wanted->class, wanted->object);
-}
-
-static void
-note_role(Search *search, HeapTuple tuple)
-{
-	Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-	Wanted	   *wanted = find_wanted(search, AuthIdRelationId, form->oid);
-
-	if (wanted != NULL)
+	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	begin_scan(&scan, pg_shseclabel, SharedSecLabelObjectIndexId,
+			   Anum_pg_shseclabel_objoid, search->objects);
+	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
-		wanted->name = pstrdup(NameStr(form->rolname));
-		wanted->can_login = form->rolcanlogin;
+		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
+		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
+		char	   *label = wanted == NULL ? NULL :
+			our_label(tuple, RelationGetDescr(pg_shseclabel));
+
+		if (label != NULL)
+			wanted->label = label;
 	}
+	systable_endscan(scan.scan);
+	table_close(pg_shseclabel, AccessShareLock);
 }
 
 /*
@@ -296,38 +242,33 @@ note_role(Search *search, HeapTuple tuple)
 static void
 read_labelled_groups(Search *search)
 {
-	bool		any = false;
+	List	   *labelled = NIL;
 	ListCell   *cell;
+	Relation	pg_authid;
+	CatalogScan scan;
+	HeapTuple	tuple;
 
 	foreach(cell, search->groups)
-	{
-		HeapTuple	tuple;
+		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->label != NULL)
+			labelled = lappend_oid(labelled, lfirst_oid(cell));
+	if (labelled == NIL)
+		return;
 
-		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->label == NULL)
-			continue;
-		any = true;
-		if (!search->indexes)
-			break;
-		tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(lfirst_oid(cell)));
-		if (HeapTupleIsValid(tuple))
+	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
+	begin_scan(&scan, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, labelled);
+	while (HeapTupleIsValid(tuple = next_row(&scan)))
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+		Wanted	   *group = find_wanted(search, AuthIdRelationId, form->oid);
+
+		if (group != NULL && group->label != NULL)
 		{
-			note_role(search, tuple);
-			ReleaseSysCache(tuple);
+			group->name = pstrdup(NameStr(form->rolname));
+			group->can_login = form->rolcanlogin;
 		}
 	}
-
-	if (any && !search->indexes)
-	{
-		Relation	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
-		SysScanDesc scan = systable_beginscan(pg_authid, InvalidOid, false,
-											  NULL, 0, NULL);
-		HeapTuple	tuple;
-
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-			note_role(search, tuple);
-		systable_endscan(scan);
-		table_close(pg_authid, AccessShareLock);
-	}
+	systable_endscan(scan.scan);
+	table_close(pg_authid, AccessShareLock);
 }
 
 /*
@@ -368,7 +309,6 @@ find_applicable(const char *role, const char *database, bool policies)
 	Wanted	   *own = NULL;
 	Wanted	   *db = NULL;
 	bool		exempt = is_reserved_role(role);
-	bool		found;
 	HeapTuple	tuple;
 	ListCell   *cell;
 
@@ -382,16 +322,16 @@ find_applicable(const char *role, const char *database, bool policies)
 		result->role = form->oid;
 		exempt |= form->rolsuper;
 		ReleaseSysCache(tuple);
-		(void) want(&search, AuthIdRelationId, result->role, &found);
+		(void) want(&search, AuthIdRelationId, result->role, 0);
 		if (policies && !exempt)
 			find_groups(&search, result->role);
 	}
 	if (database != NULL)
-		result->database = database_oid(database, search.indexes);
+		result->database = database_oid(database);
 	if (!policies)
 		return result;
 	if (OidIsValid(result->database) && !exempt)
-		(void) want(&search, DatabaseRelationId, result->database, &found);
+		(void) want(&search, DatabaseRelationId, result->database, 0);
 
 	read_labels(&search);
 	read_labelled_groups(&search);

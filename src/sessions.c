@@ -11,13 +11,12 @@
  * table.
  *
  * Locking: table->lock, exclusive to write any field of a slot, shared to read
- * any.  A slot's certificate lives in the table's DSA area and is freed only
- * with the lock held exclusively, so readers copy it out under the shared
- * lock.  A backend may read its own slot without the lock, since nobody else
- * writes it.
+ * any.  Readers copy certificates out under the lock.  A backend may read its
+ * own slot without the lock, since nobody else writes it.
  *
- * A slot takes fixed room; certificates take what they need, and their memory
- * is returned when their sessions end.
+ * A certificate of ordinary size lies in the slot.  A larger one lies in the
+ * table's DSA area, which costs a login more, and is freed when its session
+ * ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,11 +37,12 @@
 
 #define TRANCHE_NAME "sslpolicy"
 
-/* Room for certificates that is set aside with the slots, in bytes a slot. */
-#define CERTIFICATE_ROOM 1024
+/* Packed certificates up to this size lie in the slot: two or three names and a
+ * chain of two CAs have room. */
+#define INLINE_CERTIFICATE 1280
 
 /* OpenSSL's names of ciphers and groups, and pg_hba's of methods, are shorter. */
-#define SLOT_NAME_LEN 64
+#define SLOT_NAME_LEN 48
 
 typedef struct SessionSlot
 {
@@ -60,9 +60,13 @@ typedef struct SessionSlot
 	char		cipher[SLOT_NAME_LEN];
 	char		key_exchange[SLOT_NAME_LEN];
 	char		auth_method[SLOT_NAME_LEN];
-	dsa_pointer cert;			/* packed (see facts.c), or InvalidDsaPointer */
-	size_t		cert_size;
+	size_t		cert_size;		/* 0: no certificate */
+	dsa_pointer cert;			/* if larger than INLINE_CERTIFICATE */
+	char		inline_cert[INLINE_CERTIFICATE];
 } SessionSlot;
+
+StaticAssertDecl(sizeof(SessionSlot) <= 2048,
+				 "a slot takes at most 2 kB of shared memory");
 
 typedef struct SessionTable
 {
@@ -90,8 +94,7 @@ slots_size(void)
 static size_t
 area_size(void)
 {
-	return MAXALIGN(Max(dsa_minimum_size(),
-						(size_t) CERTIFICATE_ROOM * (size_t) MaxBackends));
+	return MAXALIGN(dsa_minimum_size());
 }
 
 static void *
@@ -186,21 +189,32 @@ clear_session(int code, Datum arg)
 }
 
 /*
- * Copy the certificate into the area.  Without memory for it the session goes
- * on, and its certificate is not shown.
+ * Put a large certificate into the area.  Without memory for it the session
+ * goes on, and its certificate is not shown.
  */
 static dsa_pointer
-store_certificate(const CertFacts *cert, size_t *size)
+store_large(const char *packed, size_t *size)
 {
-	char	   *packed = pack_cert(cert, max_certificate_text(), size);
 	dsa_pointer result;
 
 	attach_area();
 	result = dsa_allocate_extended(area, *size, DSA_ALLOC_NO_OOM);
 	if (DsaPointerIsValid(result))
 		memcpy(dsa_get_address(area, result), packed, *size);
-	pfree(packed);
+	else
+		*size = 0;
 	return result;
+}
+
+static CertFacts *
+copy_certificate(const SessionSlot *slot)
+{
+	if (slot->cert_size == 0)
+		return NULL;
+	if (!DsaPointerIsValid(slot->cert))
+		return unpack_cert(slot->inline_cert, slot->cert_size);
+	attach_area();
+	return unpack_cert(dsa_get_address(area, slot->cert), slot->cert_size);
 }
 
 static void
@@ -216,14 +230,17 @@ void
 publish_session(const Facts *facts)
 {
 	SessionSlot *slot;
-	dsa_pointer cert = InvalidDsaPointer;
-	size_t		cert_size = 0;
+	char	   *packed = NULL;
+	size_t		size = 0;
+	dsa_pointer large = InvalidDsaPointer;
 
 	if (table == NULL || compat_proc_number() >= table->nslots)
 		return;
 	slot = &table->slots[compat_proc_number()];
 	if (facts->cert != NULL)
-		cert = store_certificate(facts->cert, &cert_size);
+		packed = pack_cert(facts->cert, max_certificate_text(), &size);
+	if (size > INLINE_CERTIFICATE)
+		large = store_large(packed, &size);
 	if (my_slot == NULL)
 		before_shmem_exit(clear_session, (Datum) 0);
 	my_slot = slot;
@@ -243,8 +260,10 @@ publish_session(const Facts *facts)
 	copy_name(slot->cipher, facts->cipher);
 	copy_name(slot->key_exchange, facts->key_exchange);
 	copy_name(slot->auth_method, facts->auth_method);
-	slot->cert = cert;
-	slot->cert_size = cert_size;
+	slot->cert = large;
+	slot->cert_size = size;
+	if (size > 0 && !DsaPointerIsValid(large))
+		memcpy(slot->inline_cert, packed, size);
 	LWLockRelease(table->lock);
 }
 
@@ -298,8 +317,7 @@ copy_session(const SessionSlot *slot)
 	s->facts.cipher = given_name(slot->cipher);
 	s->facts.key_exchange = given_name(slot->key_exchange);
 	s->facts.auth_method = given_name(slot->auth_method);
-	s->facts.cert = DsaPointerIsValid(slot->cert) ?
-		unpack_cert(dsa_get_address(area, slot->cert), slot->cert_size) : NULL;
+	s->facts.cert = copy_certificate(slot);
 	return s;
 }
 
@@ -311,7 +329,6 @@ copy_sessions(void)
 {
 	List	   *result = NIL;
 
-	attach_area();
 	LWLockAcquire(table->lock, LW_SHARED);
 	for (int i = 0; i < table->nslots; i++)
 		if (table->slots[i].pid != 0 && table->slots[i].admitted)
