@@ -148,7 +148,7 @@ sub login
 	local %ENV = %ENV;
 	delete @ENV{ grep { /^PG(?!_REGRESS|_CONFIG)/ } keys %ENV };
 	$ENV{PGCONNECT_TIMEOUT} = 60;
-	$ENV{PGCLIENTENCODING} = 'UTF8';
+	$ENV{PGCLIENTENCODING} = "UTF8";
 	$ENV{$_} = $opt{env}{$_} for keys %{ $opt{env} // {} };
 	my $ok = IPC::Run::run(
 		[ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $self->conninfo(%opt), '-c', $opt{sql} // 'SELECT 1' ],
@@ -204,6 +204,26 @@ sub label
 	}
 	$self->sql($sql);
 	return;
+}
+
+# A psql that stays connected: a PostgreSQL::Test::BackgroundPsql with query()
+# and quit().  Options as for login, which must succeed.
+sub background
+{
+	my ($self, %opt) = @_;
+	return $self->node->background_psql('postgres',
+		extra_params => [ '-d', $self->conninfo(%opt) ]);
+}
+
+# A streaming standby of this server, not started; it has the same
+# certificates.  The server must run, with init => { allows_streaming => 1 }.
+sub standby
+{
+	my ($self, $name) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$self->node->backup($name);
+	$node->init_from_backup($self->node, $name, has_streaming => 1);
+	return bless { node => $node, name => $name, certs => $self->certs }, ref $self;
 }
 
 1;

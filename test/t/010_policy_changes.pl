@@ -1,0 +1,175 @@
+# Changing policies.
+#
+# 1. a label binds from its commit on, and not before; ROLLBACK, ROLLBACK TO
+#    and an error leave the old one; PREPARE binds at COMMIT PREPARED
+# 2. one LOG line for each change, at commit and only then: object, old, new,
+#    by whom, from where; it stays one line whatever the policy holds
+# 3. set_policy and set_database_policy refuse what would refuse the caller's
+#    own connection, unless forced; whatever the enforcement
+# 4. a grantee acts on their own roles and databases only, through the real
+#    SECURITY LABEL statement, and is the one whom the log names
+# 5. changes that race with each other and with logins
+use strict;
+use warnings;
+use Test::More;
+use SSLPolicy::Server;
+
+my $server = SSLPolicy::Server->new('policy_changes', conf => "max_prepared_transactions = 5\nlog_statement = ddl\n");
+$server->certs->client($_, issuer => 'root', subject => "/CN=$_") for qw(app dba);
+$server->start;
+$server->sql(<<'SQL');
+CREATE EXTENSION sslpolicy;
+CREATE ROLE app LOGIN; CREATE ROLE dba LOGIN CREATEROLE; CREATE ROLE nobody LOGIN; CREATE ROLE stranger;
+CREATE ROLE boss SUPERUSER LOGIN;
+GRANT app TO dba WITH ADMIN OPTION;
+GRANT EXECUTE ON FUNCTION sslpolicy.set_policy, sslpolicy.set_database_policy TO dba, nobody;
+CREATE DATABASE owned OWNER dba;
+SQL
+
+my %plain = (sslmode => 'disable');
+sub in { return $server->login(%plain, @_)->{ok} }
+
+# what the log says of policy changes since an offset
+sub changes
+{
+	my ($offset) = @_;
+	return [ $server->log_since($offset) =~ /LOG:  (TLS policy of .*)/g ];
+}
+
+# 1 and 2
+my $label = 'SECURITY LABEL FOR sslpolicy ON ROLE app IS';
+my $offset = $server->log_offset;
+$server->sql("BEGIN; $label 'sslmode=reject'; ROLLBACK");
+ok(in(), 'a label that rolled back does not bind');
+is_deeply(changes($offset), [], 'and is not logged');
+
+$offset = $server->log_offset;
+$server->sql("BEGIN; $label 'sslmode=prefer'; SAVEPOINT a; $label 'sslmode=reject'; SAVEPOINT b; $label 'sslmode=disable'; RELEASE b; ROLLBACK TO a; COMMIT");
+ok(in(), 'a label that rolled back to a savepoint does not bind');
+is_deeply(changes($offset), ['TLS policy of role app changed by user "' . $server->sql('SELECT current_user') . '" from [local]: was none, is [sslmode=prefer]'],
+	'and only the other one is logged');
+
+$offset = $server->log_offset;
+$server->sql("BEGIN; SAVEPOINT a; $label 'sslmode=require'; RELEASE a; COMMIT");
+ok(!in(), 'a label of a released savepoint binds');
+like(changes($offset)->[0], qr/was \[sslmode=prefer\], is \[sslmode=require\]$/, 'and is logged with old and new');
+
+$offset = $server->log_offset;
+$server->sql("BEGIN; $label 'sslmode=reject'; PREPARE TRANSACTION 'p'");
+ok(!in() && in(sslmode => 'require'), 'a prepared label does not bind yet');
+like(changes($offset)->[0], qr/is \[sslmode=reject\] \(in a prepared transaction, effective when that commits\)$/, 'it is logged as prepared');
+$server->sql("COMMIT PREPARED 'p'");
+ok(!in(sslmode => 'require'), 'at COMMIT PREPARED it binds');
+$server->sql("BEGIN; $label NULL; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'");
+ok(!in(sslmode => 'require'), 'ROLLBACK PREPARED leaves the old one');
+
+$offset = $server->log_offset;
+$server->sql("$label NULL");
+is(changes($offset)->[0] =~ s/.*: //r, 'was [sslmode=reject], is none', 'removal is logged');
+$offset = $server->log_offset;
+$server->sql("$label NULL");
+is_deeply(changes($offset), [], 'removal of nothing is not');
+
+$offset = $server->log_offset;
+$server->sql("$label E'cn=''x\nLOG:  forged'''");
+is(changes($offset)->[0] =~ s/.*?: //r, q(was none, is [cn='x\0ALOG:  forged']), 'a policy cannot forge a log line');
+$server->sql("$label NULL");
+
+$offset = $server->log_offset;
+$server->sql("SECURITY LABEL FOR sslpolicy ON DATABASE owned IS 'sslmode=require'; SECURITY LABEL FOR sslpolicy ON DATABASE owned IS NULL");
+is(scalar(@{ changes($offset) }), 2, 'databases are logged as well');
+like(changes($offset)->[0], qr/^TLS policy of database owned changed/, 'by name');
+
+# 3
+my %dba = (user => 'dba', sslmode => 'require', cert => 'dba');
+my $result = $server->login(%dba, sql => "SELECT sslpolicy.set_database_policy('owned', 'sslmode=reject')");
+ok($result->{ok}, 'a policy of another database does not concern the caller') or diag($result->{err});
+$result = $server->login(%dba, db => 'postgres', sql => "SELECT sslpolicy.set_database_policy('owned', NULL)");
+ok($result->{ok}, 'and can be removed');
+my %owned = (%dba, db => 'owned');
+$server->sql('CREATE EXTENSION sslpolicy; GRANT EXECUTE ON FUNCTION sslpolicy.set_policy, sslpolicy.set_database_policy TO dba', 'owned');
+$result = $server->login(%owned, sql => "SELECT sslpolicy.set_database_policy('owned', 'sslmode=reject')");
+like($result->{err}, qr/own connection would be refused\nDETAIL:  Not met: sslmode \(no connection is accepted\)\.\nHINT:  .*force => true/, 'what would refuse the caller is refused');
+ok($server->login(%owned)->{ok}, 'and not set');
+$result = $server->login(%owned, sql => "SELECT sslpolicy.set_database_policy('owned', 'sslmode=reject', force => true)");
+ok($result->{ok}, 'unless forced');
+ok(!$server->login(%owned)->{ok}, 'then it is set');
+$server->sql("SECURITY LABEL FOR sslpolicy ON DATABASE owned IS NULL");
+$server->set('sslpolicy.enforcement' => 'log');
+$result = $server->login(%owned, sql => "SELECT sslpolicy.set_database_policy('owned', 'sslmode=disable')");
+like($result->{err}, qr/own connection would be refused/, 'also where it is not enforced now');
+$server->set('sslpolicy.enforcement' => undef, 'sslpolicy.default_policy' => 'sslmode=reject');
+$server->label(role => { boss => 'sslmode=require' });
+$result = $server->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.set_policy('boss', NULL)");
+like($result->{err}, qr/own connection would be refused/, 'removal that brings in a stricter default policy is refused as well');
+$server->set('sslpolicy.default_policy' => undef);
+$result = $server->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.set_policy('boss', 'sslmode=verify-full')");
+like($result->{err}, qr/Not met: sslmode \(no verified client certificate\), cn\./, 'a superuser is asked as well');
+$result = $server->login(user => 'boss', host => 'local', sslmode => 'prefer', sql => "SELECT sslpolicy.set_policy('boss', 'sslmode=verify-full')");
+ok($result->{ok}, 'who comes through the Unix socket is not concerned');
+$server->label(role => { boss => undef });
+
+# 4
+$offset = $server->log_offset;
+$result = $server->login(%dba, sql => "SELECT sslpolicy.set_policy('app', 'cn=app')");
+ok($result->{ok}, 'a grantee sets the policy of a role of theirs') or diag($result->{err});
+like(changes($offset)->[0], qr/^TLS policy of role app changed by user "dba" from 127\.0\.0\.1: was none, is \[cn=app\]$/, 'the log names them and their address');
+ok(!in() && in(sslmode => 'require', cert => 'app'), 'it is enforced');
+for my $case (
+	[ nobody => "set_policy('app', NULL)", qr/permission denied to set the TLS policy of role "app"/, 'without the right on the role' ],
+	[ dba => "set_policy('boss', NULL)", qr/Only superusers set the policy of a superuser/, 'on a superuser' ],
+	[ dba => "set_policy('pg_monitor', 'sslmode=reject')", qr/Only superusers set the policy of a predefined role/, 'on a predefined role' ],
+	[ dba => "set_database_policy('postgres', 'sslmode=reject')", qr/You must own the database/, 'on a database of others' ],
+	[ nobody => "set_database_policy('owned', 'sslmode=reject')", qr/You must own the database/, 'on a database of others, with EXECUTE' ],
+	[ app => "set_policy('app', NULL)", qr/permission denied for function set_policy/, 'without EXECUTE' ])
+{
+	my ($user, $call, $error, $name) = @$case;
+	$result = $server->login(user => $user, sslmode => 'require', cert => 'app', sql => "SELECT sslpolicy.$call");
+	like($result->{err}, $error, "refused $name");
+}
+$server->set('sslpolicy.reserved_roles' => 'app');
+$result = $server->login(%dba, sql => "SELECT sslpolicy.set_policy('app', NULL)");
+like($result->{err}, qr/one of sslpolicy\.reserved_roles/, 'refused on a reserved role');
+$server->set('sslpolicy.reserved_roles' => undef);
+$result = $server->login(%dba, sql => "$label NULL");
+like($result->{err}, qr/must be superuser to set a TLS policy with SECURITY LABEL/, 'SECURITY LABEL itself is for superusers');
+$result = $server->login(%dba, sql => q(SELECT sslpolicy.set_policy('app', 'cn=x'); SELECT current_user; SELECT pg_reload_conf()));
+like($result->{err}, qr/permission denied for function pg_reload_conf/, 'the superuser rights of set_policy end with it');
+$result = $server->login(%dba, sql => q(DO $$ BEGIN PERFORM sslpolicy.set_policy('app', 'cn='); EXCEPTION WHEN OTHERS THEN NULL; END $$; SELECT current_user, current_setting('is_superuser')));
+is($result->{out}, 'dba|off', 'also when it fails');
+
+# 5
+$server->label(role => { app => 'sslmode=prefer' });
+my @children;
+for my $n (1 .. 3)
+{
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		# setters and a login loop; _exit, so that the server is not stopped here
+		my $bad = 0;
+		for my $i (1 .. 15)
+		{
+			if ($n < 3)
+			{
+				$server->node->psql('postgres', "$label 'sslmode=prefer cipher=TLS_AES_256_GCM_SHA384'" =~ s/prefer cipher/require cipher/r);
+			}
+			else
+			{
+				my $r = $server->login(sslmode => 'require');
+				$bad++ unless $r->{ok};
+			}
+		}
+		require POSIX;
+		POSIX::_exit($bad ? 1 : 0);
+	}
+	push @children, $pid;
+}
+my $bad = 0;
+for my $pid (@children) { waitpid $pid, 0; $bad++ if $? }
+is($bad, 0, 'logins go on while policies change, and each meets the old or the new one');
+is($server->sql("SELECT count(*) FROM pg_shseclabel WHERE objoid = 'app'::regrole"), 1, 'one label is left');
+
+unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+$server->stop;
+done_testing();
