@@ -44,23 +44,28 @@ escape_bytes(const char *bytes, int len)
  * that OpenSSL's XN_FLAG_RFC2253 prints: specials with a backslash, control
  * characters and everything outside ASCII as hexadecimal pairs, a leading '#'
  * or space and a trailing space with a backslash.
+ *
+ * starts and ends tell whether the text is the beginning and the end of the
+ * attribute value, or stands in the middle of it.  (OpenSSL looks at a value's
+ * only character as its last one, so a lone '#' is not escaped.)
  */
 void
-append_dn_value(StringInfo buf, const char *value)
+append_dn_value(StringInfo buf, const char *value, bool starts, bool ends)
 {
 	size_t		len = strlen(value);
 
 	for (size_t i = 0; i < len; i++)
 	{
 		unsigned char c = (unsigned char) value[i];
-		bool		first = (i == 0 && (c == '#' || c == ' '));
-		bool		last = (i == len - 1 && c == ' ');
+		bool		last = (ends && i == len - 1);
+		bool		first = (starts && i == 0 && !last);
 
 		if (c < 0x20 || c > 0x7E)
 			appendStringInfo(buf, "\\%02X", c);
 		else
 		{
-			if (first || last || strchr(",+\"\\<>;", c) != NULL)
+			if ((first && c == '#') || ((first || last) && c == ' ') ||
+				strchr(",+\"\\<>;", c) != NULL)
 				appendStringInfoChar(buf, '\\');
 			appendStringInfoChar(buf, (char) c);
 		}

@@ -18,7 +18,8 @@
 
 extern void append_escaped(StringInfo buf, const char *bytes, int len);
 extern char *escape_bytes(const char *bytes, int len);
-extern void append_dn_value(StringInfo buf, const char *value);
+extern void append_dn_value(StringInfo buf, const char *value,
+							bool starts, bool ends);
 extern char *unescape_high_bytes(const char *text);
 extern void append_hex(StringInfo buf, const uint8 *bytes, int len);
 extern int	hex_value(char c);

@@ -36,6 +36,12 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	Verdict    *v = e->verdict;
 	Check	   *check;
 
+	/* names may be asked for by their own rule and by another's verify-full */
+	for (int i = 0; i < v->nchecks && key == KEY_CN; i++)
+		if (v->checks[i].key == key && v->checks[i].asks == rule &&
+			v->checks[i].role_cn == role_cn && v->checks[i].log_only == log_only)
+			return;
+
 	if (v->nchecks == v->capacity)
 	{
 		v->capacity = v->capacity * 2 + 16;

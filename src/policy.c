@@ -95,10 +95,12 @@ fail_value(Parser *p, int offset, PolicyKey key, const char *value)
 						 value, policy_key_name(key)), NULL);
 }
 
+#define SPACE " \t\r\n\f\v"
+
 static bool
 is_space(char c)
 {
-	return c != '\0' && strchr(" \t\r\n\f\v", c) != NULL;
+	return c != '\0' && strchr(SPACE, c) != NULL;
 }
 
 static void
@@ -250,6 +252,7 @@ read_address(Parser *p, const char *value, int offset, PolicyValue *out)
 
 		*slash = '\0';
 		if (digits < 1 || digits > 3 || slash[1 + digits] != '\0' ||
+			(digits > 1 && slash[1] == '0') ||
 			atoi(slash + 1) > out->address_bits)
 			return fail_value(p, offset, KEY_ADDRESS, value);
 		out->address_bits = atoi(slash + 1);
@@ -525,7 +528,7 @@ read_word(Parser *p, PolicyKey key, const char *value, int offset,
 static bool
 read_pair(Parser *p, PolicyRule *rule)
 {
-	PolicyKey	key;
+	PolicyKey	key = 0;
 	PolicyValue out = {0};
 	char	   *value = NULL;
 	bool		quoted;
@@ -654,6 +657,16 @@ read_rule(Parser *p, PolicyRule *rule)
 	return settle_mode(p, rule, offset);
 }
 
+static bool
+check_length(Parser *p, size_t length, const char *form)
+{
+	if (length <= POLICY_MAX_BYTES)
+		return true;
+	return fail(p, POLICY_MAX_BYTES, -1, psprintf("the policy has %zu bytes%s", length, form),
+				psprintf("At most %d bytes are accepted. A regular expression, or the label of a group role, often says the same in less.",
+						 POLICY_MAX_BYTES));
+}
+
 /*
  * Parse a policy.
  *
@@ -669,14 +682,8 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 	Policy	   *policy = palloc0(sizeof(Policy));
 
 	memset(error, 0, sizeof(*error));
-	if (strlen(text) > POLICY_MAX_BYTES)
-	{
-		fail(&p, POLICY_MAX_BYTES, -1,
-			 psprintf("the policy has %zu bytes", strlen(text)),
-			 psprintf("At most %d bytes are accepted. A regular expression, or the label of a group role, often says the same in less.",
-					  POLICY_MAX_BYTES));
+	if (!check_length(&p, strlen(text), ""))
 		return NULL;
-	}
 	skip_space(&p);
 	if (*p.pos == '\0')
 	{
@@ -700,13 +707,14 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 		if (*p.pos == '\0')
 		{
 			if (!rule->has_match && !rule->log_only)
-				return policy;
+				break;
 			fail(&p, offset, rule->log_only ? KEY_ACTION : -1,
 				 pstrdup("the last rule must decide for every session"),
 				 pstrdup("End with a rule that has neither address nor database nor action=log, such as sslmode=reject."));
 			return NULL;
 		}
-		if (!rule->has_match && !rule->log_only)
+		if (!rule->has_match && !rule->log_only &&
+			p.pos[1 + strspn(p.pos + 1, SPACE)] != '\0')
 		{
 			fail(&p, offset_of(&p), -1,
 				 psprintf("rule %d always decides, so the rules behind it are never reached",
@@ -716,4 +724,9 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 		}
 		p.pos++;				/* the semicolon */
 	}
+
+	/* whoever copies the canonical text must be able to set it */
+	if (checks && !check_length(&p, strlen(policy_text(policy)), " in canonical form"))
+		return NULL;
+	return policy;
 }

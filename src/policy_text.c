@@ -170,17 +170,18 @@ type_length(const PolicyValue *name)
 }
 
 /*
- * The login role as it stands in the text that is compared: as an attribute
- * value in a DN, in escaped form elsewhere.
+ * The login role as it stands in the text that is compared, in place of the %u
+ * at p: as (part of) an attribute value in a DN, in escaped form elsewhere.
  */
 static char *
-role_in_name(const PolicyValue *name, const char *role)
+role_in_name(const PolicyValue *name, const char *p, const char *role)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	if (name->key == KEY_DN)
-		append_dn_value(&buf, role);
+		append_dn_value(&buf, role, p > name->text && p[-1] == '=',
+						p[2] == '\0' || strchr(",+$", p[2]) != NULL);
 	else
 		append_escaped(&buf, role, (int) strlen(role));
 	return buf.data;
@@ -200,7 +201,7 @@ expand_name(const PolicyValue *name, const char *role)
 	{
 		if (p[0] == '%' && p[1] == 'u')
 		{
-			appendStringInfoString(&buf, role_in_name(name, role));
+			appendStringInfoString(&buf, role_in_name(name, p, role));
 			p++;
 			continue;
 		}
@@ -238,7 +239,7 @@ name_pattern(const PolicyValue *name, const char *role)
 		}
 		if (p[0] == '%' && p[1] == 'u')
 		{
-			for (const char *c = role_in_name(name, role); *c; c++)
+			for (const char *c = role_in_name(name, p, role); *c; c++)
 			{
 				if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
 					  (*c >= '0' && *c <= '9')))

@@ -11,7 +11,7 @@ my $test = dirname(abs_path($0));
 my $perl_modules = dirname($ENV{PG_REGRESS}) . '/../perl';
 
 my @files = (
-	(sort grep { -x $_ && -f $_ && !/\./ } glob("$test/unit/test_*")),
+	(sort grep { -x $_ && -f $_ && basename($_) !~ /\./ } glob("$test/unit/test_*")),
 	"$test/lib/certs_selftest.pl",
 	(sort glob("$test/suites/*.pl")),
 	(sort glob("$test/t/*.pl")));
