@@ -25,7 +25,7 @@ PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"'
 SHLIB_LINK = -lssl -lcrypto
 
 # regression tests: all but "not_preloaded" want the library preloaded
-REGRESS = check_policy set_policy label privileges policies settings connection
+REGRESS = check_policy set_policy label audit privileges policies settings connection
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 

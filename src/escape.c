@@ -40,6 +40,27 @@ escape_bytes(const char *bytes, int len)
 }
 
 /*
+ * A name or policy that a client or a catalog gave, without control
+ * characters, so that it stays on its line.  Letters outside ASCII stay
+ * readable.
+ */
+char *
+printable(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = text; *p; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7F)
+			append_escaped(&buf, p, 1);
+		else
+			appendStringInfoChar(&buf, *p);
+	}
+	return buf.data;
+}
+
+/*
  * Append one attribute value as RFC 2253 section 2.4 writes it, in the form
  * that OpenSSL's XN_FLAG_RFC2253 prints: specials with a backslash, control
  * characters and everything outside ASCII as hexadecimal pairs, a leading '#'

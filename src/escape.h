@@ -17,6 +17,7 @@
 #include "pure.h"
 
 extern void append_escaped(StringInfo buf, const char *bytes, int len);
+extern char *printable(const char *text);
 extern char *escape_bytes(const char *bytes, int len);
 extern void append_dn_value(StringInfo buf, const char *value,
 							bool starts, bool ends);

@@ -78,16 +78,7 @@ append_policy(StringInfo buf, const char *text)
 		appendStringInfoString(buf, "none");
 	else
 	{
-		appendStringInfoChar(buf, '[');
-		for (const char *p = text; *p; p++)
-		{
-			/* a policy may hold line breaks, the log must not */
-			if ((unsigned char) *p < 0x20 || *p == 0x7F)
-				append_escaped(buf, p, 1);
-			else
-				appendStringInfoChar(buf, *p);
-		}
-		appendStringInfoChar(buf, ']');
+		appendStringInfo(buf, "[%s]", printable(text));
 	}
 }
 
@@ -109,8 +100,8 @@ remember_change(const ObjectAddress *object, const char *text)
 	change = palloc(sizeof(PendingChange));
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "TLS policy of %s changed by user \"%s\" from ",
-					 getObjectDescription(object, false),
-					 GetUserNameFromId(OidIsValid(actor) ? actor : GetUserId(), false));
+					 printable(getObjectDescription(object, false)),
+					 printable(GetUserNameFromId(OidIsValid(actor) ? actor : GetUserId(), false)));
 	appendStringInfoString(&buf, MyProcPort && MyProcPort->remote_host &&
 						   MyProcPort->remote_host[0] ?
 						   MyProcPort->remote_host : "[local]");
@@ -196,7 +187,7 @@ check_label(const ObjectAddress *object, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to set a TLS policy with SECURITY LABEL"),
-				 errhint("Who has been granted EXECUTE on it can use sslpolicy.set_policy() or sslpolicy.set_database_policy().")));
+				 errhint("EXECUTE on sslpolicy.set_policy() and sslpolicy.set_database_policy() can be granted to other roles.")));
 
 	/*
 	 * What an older server has accepted, pg_upgrade must be able to restore,

@@ -27,9 +27,9 @@ typedef struct Parser
 	const PolicyChecks *checks; /* NULL when a stored policy is read */
 	PolicyError *error;
 	bool		seen[NUM_POLICY_KEYS];	/* in the rule at hand */
+	int			offsets[NUM_POLICY_KEYS];	/* where those keys stand */
 	bool		mode_written;
 	PolicyKey	needs_key;		/* the key that implies the strongest mode */
-	int			needs_offset;
 	SslMode		needs_mode;		/* SSLMODE_ALLOW: no key implies any */
 } Parser;
 
@@ -181,6 +181,7 @@ read_key(Parser *p, PolicyKey *key)
 					psprintf("key \"%s\" is written twice in one rule", word),
 					pstrdup("Write it once; only address, database, cipher, cn, dn, san, fingerprint, issuer and ca_fingerprint may repeat."));
 	p->seen[*key] = true;
+	p->offsets[*key] = offset;
 	return true;
 }
 
@@ -347,7 +348,7 @@ check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
 		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7E)
 			return fail(p, offset, name->key,
 						psprintf("regular expression \"%s\" has a character outside printable ASCII", body),
-						pstrdup("Certificate text is matched in escaped form: write its UTF-8 bytes as \\\\C3\\\\A9."));
+						pstrdup("Certificate text is matched in escaped form. In a policy, write the bytes C3 A9 as \\\\\\\\C3\\\\\\\\A9."));
 	while (len >= 2 + backslashes && body[len - 2 - backslashes] == '\\')
 		backslashes++;
 	if (len < 3 || body[1] != '^' || body[len - 1] != '$' || backslashes % 2)
@@ -452,6 +453,9 @@ read_cipher(Parser *p, const char *value, int offset, PolicyValue *out)
 	return true;
 }
 
+/* A thousand years: more than any certificate needs, and an interval holds it. */
+#define MAX_LIFETIME_SECONDS (INT64CONST(365250) * 86400)
+
 /*
  * A span of time in one of PostgreSQL's units.  At most ten digits, so that no
  * product overflows.
@@ -470,7 +474,7 @@ read_lifetime(Parser *p, const char *value, int offset, int64 *seconds)
 	for (int i = 0; digits <= 10 && i < (int) lengthof(units); i++)
 		if (strcmp(value + digits, units[i].name) == 0)
 			*seconds = strtoll(value, NULL, 10) * units[i].seconds;
-	if (digits == 0 || *seconds == 0)
+	if (digits == 0 || *seconds == 0 || *seconds > MAX_LIFETIME_SECONDS)
 		return fail_value(p, offset, KEY_MAX_LIFETIME, value);
 	return true;
 }
@@ -533,7 +537,6 @@ read_pair(Parser *p, PolicyRule *rule)
 	char	   *value = NULL;
 	bool		quoted;
 	bool		ok;
-	int			key_offset = offset_of(p);
 	int			offset;
 
 	if (!read_key(p, &key) || !read_value(p, key, &value, &quoted, &offset))
@@ -586,7 +589,6 @@ read_pair(Parser *p, PolicyRule *rule)
 	{
 		p->needs_mode = keys[key].implies;
 		p->needs_key = key;
-		p->needs_offset = key_offset;
 	}
 	return true;
 }
@@ -611,8 +613,8 @@ settle_mode(Parser *p, PolicyRule *rule, int offset)
 
 	refuses_tls = rule->sslmode == SSLMODE_REJECT || rule->sslmode == SSLMODE_DISABLE;
 	if (p->needs_mode > SSLMODE_ALLOW && rule->sslmode < p->needs_mode)
-		return fail(p, p->needs_offset, p->needs_key,
-					psprintf("key \"%s\" needs sslmode=%s, but sslmode=%s is weaker",
+		return fail(p, p->offsets[p->needs_key], p->needs_key,
+					psprintf("key \"%s\" needs sslmode=%s, but sslmode=%s is written",
 							 policy_key_name(p->needs_key),
 							 sslmode_name(p->needs_mode),
 							 sslmode_name(rule->sslmode)),
@@ -623,7 +625,7 @@ settle_mode(Parser *p, PolicyRule *rule, int offset)
 							 "verify-ca, verify-full or cert" :
 							 "require, verify-ca, verify-full or cert"));
 	if (refuses_tls && rule->has_on_expiry)
-		return fail(p, offset, KEY_ON_EXPIRY,
+		return fail(p, p->offsets[KEY_ON_EXPIRY], KEY_ON_EXPIRY,
 					psprintf("key \"on_expiry\" means nothing with sslmode=%s",
 							 sslmode_name(rule->sslmode)),
 					pstrdup("Leave on_expiry out, or write a stronger sslmode."));
@@ -688,7 +690,7 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 	if (*p.pos == '\0')
 	{
 		fail(&p, 0, -1, pstrdup("the policy is empty"),
-			 pstrdup("Write at least a requirement such as sslmode=require; to remove a policy, use NULL."));
+			 pstrdup("Write a requirement such as sslmode=require. To remove the policy of a role or database, use NULL."));
 		return NULL;
 	}
 
@@ -708,7 +710,8 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 		{
 			if (!rule->has_match && !rule->log_only)
 				break;
-			fail(&p, offset, rule->log_only ? KEY_ACTION : -1,
+			fail(&p, rule->log_only ? p.offsets[KEY_ACTION] : offset,
+				 rule->log_only ? KEY_ACTION : -1,
 				 pstrdup("the last rule must decide for every session"),
 				 pstrdup("End with a rule that has neither address nor database nor action=log, such as sslmode=reject."));
 			return NULL;

@@ -16,26 +16,6 @@
 #include "report.h"
 
 /*
- * A name that a client or a catalog gave, without control characters.  Letters
- * outside ASCII stay readable.
- */
-char *
-printable_name(const char *name)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (const char *p = name; *p; p++)
-	{
-		if ((unsigned char) *p < 0x20 || *p == 0x7F)
-			append_escaped(&buf, p, 1);
-		else
-			appendStringInfoChar(&buf, *p);
-	}
-	return buf.data;
-}
-
-/*
  * Where a policy comes from.
  */
 char *
@@ -48,9 +28,9 @@ applied_name(const AppliedPolicy *applied)
 		case SOURCE_DEFAULT:
 			return pstrdup("sslpolicy.default_policy");
 		case SOURCE_DATABASE:
-			return psprintf("database \"%s\"", printable_name(applied->name));
+			return psprintf("database \"%s\"", printable(applied->name));
 		default:
-			return psprintf("role \"%s\"", printable_name(applied->name));
+			return psprintf("role \"%s\"", printable(applied->name));
 	}
 }
 
@@ -64,9 +44,9 @@ facts_for_log(const Facts *facts)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "role=\"%s\" database=%s%s%s address=%s ",
-					 printable_name(facts->role),
+					 printable(facts->role),
 					 facts->database ? "\"" : "",
-					 facts->database ? printable_name(facts->database) : "[replication]",
+					 facts->database ? printable(facts->database) : "[replication]",
 					 facts->database ? "\"" : "",
 					 address_text(facts));
 	if (facts->ssl)
@@ -171,7 +151,7 @@ failures_for_log(const Verdict *verdict, const Facts *facts, bool log_only)
 			continue;
 		appendStringInfo(&buf, "%s%s (policy of %s",
 						 buf.len ? ", " : "",
-						 printable_name(check_required(check, facts->role)),
+						 printable(check_required(check, facts->role)),
 						 applied_name(check->applied));
 		if (check->rule > 0)
 			appendStringInfo(&buf, ", rule %d", check->rule);

@@ -10,7 +10,6 @@
 
 #include "evaluate.h"
 
-extern char *printable_name(const char *name);
 extern char *applied_name(const AppliedPolicy *applied);
 extern char *facts_for_log(const Facts *facts);
 extern char *failures_for_client(const Verdict *verdict, const Facts *facts);

@@ -110,7 +110,9 @@ is_blocked_certificate(const CertFacts *cert)
 static char *
 error_place(const char *text, const PolicyError *error)
 {
-	int			position = pg_mbstrlen_with_len(text, error->offset) + 1;
+	/* where the text is too long, an offset can be inside a character */
+	int			whole = pg_mbcliplen(text, (int) strlen(text), error->offset);
+	int			position = pg_mbstrlen_with_len(text, whole) + 1;
 
 	if (error->key)
 		return psprintf("At character %d, key \"%s\".", position, error->key);
@@ -127,7 +129,7 @@ policy_errdetail(const char *text, const PolicyError *error)
 }
 
 static bool
-check_policy_setting(const char *value, PolicyPlace place)
+check_policy_setting(const char *name, const char *value, PolicyPlace place)
 {
 	PolicyError error;
 
@@ -137,7 +139,7 @@ check_policy_setting(const char *value, PolicyPlace place)
 		return true;
 
 	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
-	GUC_check_errmsg("invalid TLS policy: %s", error.message);
+	GUC_check_errmsg("invalid value for parameter \"%s\": %s", name, error.message);
 	GUC_check_errdetail("%s", error_place(value, &error));
 	if (error.hint)
 		GUC_check_errhint("%s", error.hint);
@@ -147,13 +149,13 @@ check_policy_setting(const char *value, PolicyPlace place)
 static bool
 check_default_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting(*newval, PLACE_DEFAULT);
+	return check_policy_setting("sslpolicy.default_policy", *newval, PLACE_DEFAULT);
 }
 
 static bool
 check_minimum_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting(*newval, PLACE_MINIMUM);
+	return check_policy_setting("sslpolicy.minimum_policy", *newval, PLACE_MINIMUM);
 }
 
 static bool
@@ -165,7 +167,7 @@ check_reserved_roles(char **newval, void **extra, GucSource source)
 	if (SplitIdentifierString(copy, ',', &names))
 		return true;
 	GUC_check_errdetail("The list of role names has a syntax error.");
-	GUC_check_errhint("Separate role names by commas, and put quotes around names with upper-case letters or special characters.");
+	GUC_check_errhint("Write a list such as 'alice, \"Bob\"': commas between names, double quotes around those with upper-case letters or special characters.");
 	return false;
 }
 

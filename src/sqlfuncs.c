@@ -182,9 +182,17 @@ key_datum(const PolicyRule *rule, PolicyKey key, Datum *datum)
 			return true;
 		default:
 			for (int i = 0; i < rule->nvalues; i++)
-				if (rule->values[i].key == key)
-					items[count++] = rule->values[i].text;
-			*datum = text_array(items, count);
+			{
+				PolicyValue *value = &rule->values[i];
+
+				if (value->key != key)
+					continue;
+				/* a database of the keyword's name, as policies write it */
+				items[count++] = key == KEY_DATABASE && !value->keyword &&
+					strcmp(value->text, "replication") == 0 ?
+					"'replication'" : value->text;
+			}
+			*datum = label_array(items, count);
 			return count > 0;
 	}
 }
@@ -204,12 +212,12 @@ put_policy(ReturnSetInfo *result, const char *type, const char *name,
 
 	memset(nulls, true, sizeof(nulls));
 	values[COL_TYPE] = CStringGetTextDatum(type);
-	values[COL_NAME] = CStringGetTextDatum(name);
-	values[COL_POLICY] = CStringGetTextDatum(policy ? policy_text(policy) : text);
+	values[COL_NAME] = label_text(name);
+	values[COL_POLICY] = label_text(policy ? policy_text(policy) : text);
 	nulls[COL_TYPE] = nulls[COL_NAME] = nulls[COL_POLICY] = false;
 	if (policy == NULL)
 	{
-		values[COL_ERROR] = CStringGetTextDatum(error.message);
+		values[COL_ERROR] = label_text(error.message);
 		nulls[COL_ERROR] = false;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		return;

@@ -50,28 +50,37 @@ certificate_text(const char *escaped)
 }
 
 /*
- * An array of text.
+ * Text of a label.  Labels are shared by databases of all encodings; what is
+ * not valid in this one is shown in escaped form.
  */
 Datum
-text_array(char **items, int count)
+label_text(const char *text)
+{
+	int			len = (int) strlen(text);
+
+	if (pg_verify_mbstr(GetDatabaseEncoding(), text, len, true))
+		return CStringGetTextDatum(text);
+	return CStringGetTextDatum(escape_bytes(text, len));
+}
+
+static Datum
+make_array(char **items, int count, Datum (*convert) (const char *))
 {
 	Datum	   *datums = palloc(sizeof(Datum) * (Size) (count + 1));
 
 	for (int i = 0; i < count; i++)
-		datums[i] = CStringGetTextDatum(items[i]);
+		datums[i] = convert(items[i]);
 	return PointerGetDatum(construct_array(datums, count, TEXTOID, -1, false,
 										   TYPALIGN_INT));
 }
 
-static Datum
-name_array(char **escaped, int count)
+/*
+ * An array of texts of labels.
+ */
+Datum
+label_array(char **items, int count)
 {
-	Datum	   *datums = palloc(sizeof(Datum) * (Size) (count + 1));
-
-	for (int i = 0; i < count; i++)
-		datums[i] = certificate_text(escaped[i]);
-	return PointerGetDatum(construct_array(datums, count, TEXTOID, -1, false,
-										   TYPALIGN_INT));
+	return make_array(items, count, label_text);
 }
 
 static Datum
@@ -119,7 +128,7 @@ tls_columns(const Facts *facts, Datum *values, bool *nulls)
 	ADD(facts->key_exchange, CStringGetTextDatum(facts->key_exchange));
 	ADD(cert && cert->cn, certificate_text(cert->cn));
 	ADD(cert, certificate_text(cert->subject_dn));
-	ADD(cert, name_array(cert->sans, cert->nsans));
+	ADD(cert, make_array(cert->sans, cert->nsans, certificate_text));
 	ADD(cert, certificate_text(cert->issuer_dn));
 	/* a serial that was cut is no number any more */
 	ADD(cert && strspn(cert->serial, "-0123456789") == strlen(cert->serial),

@@ -14,6 +14,7 @@
 #define TLS_COLUMNS 19
 
 extern void tls_columns(const Facts *facts, Datum *values, bool *nulls);
-extern Datum text_array(char **items, int count);
+extern Datum label_text(const char *text);
+extern Datum label_array(char **items, int count);
 
 #endif							/* SSLPOLICY_TLSROW_H */

@@ -10,7 +10,7 @@ my @suites = (
 	[
 		'preloaded',
 		"shared_preload_libraries = 'sslpolicy'\n",
-		qw(check_policy set_policy label privileges policies settings connection)
+		qw(check_policy set_policy label audit privileges policies settings connection)
 	],
 	[ 'not preloaded', "", qw(not_preloaded) ]);
 
@@ -30,7 +30,7 @@ sub slurp
 for my $suite (@suites)
 {
 	my ($name, $settings, @files) = @$suite;
-	my $dir = tempdir(CLEANUP => 1);
+	my $dir = tempdir(DIR => $ENV{TESTDIR}, CLEANUP => !$ENV{KEEP_LOGS});
 
 	open my $conf, '>', "$dir/extra.conf" or die $!;
 	print $conf slurp($ENV{TEMP_CONFIG}), $settings;

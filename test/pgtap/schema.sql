@@ -1,0 +1,94 @@
+-- The extension as an object: what it is made of, and what may be done to it.
+BEGIN;
+SELECT plan(27);
+
+SELECT has_schema('sslpolicy');
+SELECT functions_are('sslpolicy', ARRAY[
+    'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
+    'connection', 'get_sessions']);
+SELECT views_are('sslpolicy', ARRAY['policies', 'sessions']);
+SELECT tables_are('sslpolicy', '{}'::name[]);
+SELECT materialized_views_are('sslpolicy', '{}'::name[]);
+SELECT sequences_are('sslpolicy', '{}'::name[]);
+SELECT types_are('sslpolicy', '{}'::name[]);
+SELECT operators_are('sslpolicy', '{}'::text[]);
+SELECT is_empty($$
+    SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
+     WHERE refclassid = 'pg_namespace'::regclass AND refobjid = 'sslpolicy'::regnamespace
+       AND classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_type'::regclass,
+                           'pg_extension'::regclass)$$,
+    'nothing else is in the schema');
+
+SELECT set_eq($$
+    SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
+     WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+       AND classid <> 'pg_type'::regclass -- row types of the views, since 17
+       AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sslpolicy')$$,
+    ARRAY['function sslpolicy.check_policy(text)',
+          'function sslpolicy.connection()',
+          'function sslpolicy.get_policies()',
+          'function sslpolicy.get_sessions()',
+          'function sslpolicy.set_database_policy(name,text,boolean)',
+          'function sslpolicy.set_policy(regrole,text,boolean)',
+          'view sslpolicy.policies',
+          'view sslpolicy.sessions'],
+    'the extension has these members and no others');
+
+-- the control file
+SELECT results_eq($$
+    SELECT extnamespace::regnamespace::text, extrelocatable FROM pg_extension
+     WHERE extname = 'sslpolicy'$$,
+    $$VALUES ('sslpolicy', false)$$,
+    'the extension lives in schema sslpolicy and is not relocatable');
+SELECT is_empty($$
+    SELECT pg_describe_object(refclassid, refobjid, 0) FROM pg_depend
+     WHERE classid = 'pg_extension'::regclass AND refclassid = 'pg_extension'::regclass
+       AND objid = (SELECT oid FROM pg_extension WHERE extname = 'sslpolicy')$$,
+    'it requires no other extension');
+SELECT is((SELECT num_nonnulls(extconfig, extcondition) FROM pg_extension WHERE extname = 'sslpolicy'),
+          0, 'pg_dump has no data of it to save');
+
+-- comments
+SELECT isnt(obj_description(oid, 'pg_extension'), NULL, 'the extension has a comment')
+  FROM pg_extension WHERE extname = 'sslpolicy';
+SELECT isnt(obj_description('sslpolicy'::regnamespace, 'pg_namespace'), NULL,
+            'the schema has a comment');
+
+-- privileges on the schema
+SELECT schema_privs_are('sslpolicy', 'public', ARRAY['USAGE'],
+                        'everybody may use the schema, and not create in it');
+SELECT is((SELECT nspowner FROM pg_namespace WHERE nspname = 'sslpolicy'),
+          (SELECT extowner FROM pg_extension WHERE extname = 'sslpolicy'),
+          'the schema has the owner of the extension');
+SELECT is_empty($$
+    SELECT proname::text FROM pg_proc WHERE pronamespace = 'sslpolicy'::regnamespace
+       AND proowner <> (SELECT extowner FROM pg_extension WHERE extname = 'sslpolicy')
+    UNION ALL
+    SELECT relname FROM pg_class WHERE relnamespace = 'sslpolicy'::regnamespace
+       AND relowner <> (SELECT extowner FROM pg_extension WHERE extname = 'sslpolicy')$$,
+    'so has everything in it');
+
+-- moving, breaking up, dropping
+SELECT throws_ok('ALTER EXTENSION sslpolicy SET SCHEMA public', '0A000', NULL,
+                 'the extension cannot move to another schema');
+SELECT throws_ok('DROP FUNCTION sslpolicy.connection()', '2BP01', NULL,
+                 'its functions cannot be dropped one by one');
+SELECT throws_ok('DROP VIEW sslpolicy.sessions', '2BP01', NULL,
+                 'nor can its views');
+SELECT throws_ok('CREATE EXTENSION sslpolicy', '42710', NULL,
+                 'it can be created once in a database');
+CREATE ROLE sslpolicy_owner;
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO sslpolicy_owner', current_database()); END $$;
+SELECT lives_ok('DROP EXTENSION sslpolicy', 'it can be dropped');
+SELECT is_empty($$SELECT FROM pg_proc WHERE pronamespace = 'sslpolicy'::regnamespace$$,
+                'which leaves no function behind');
+SET ROLE sslpolicy_owner;
+SELECT throws_ok('CREATE EXTENSION sslpolicy', '42501', NULL,
+                 'who may create in the database may not create the extension');
+RESET ROLE;
+SELECT throws_ok('CREATE EXTENSION sslpolicy SCHEMA public', '0A000', NULL,
+                 'it cannot be created in another schema');
+SELECT lives_ok('CREATE EXTENSION sslpolicy', 'it can be created again');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,48 @@
+-- The settings: their types, bounds and defaults; and that they are set for the
+-- whole server or not at all.
+BEGIN;
+SELECT plan(48);
+
+SELECT results_eq($$
+    SELECT name, vartype, context, unit, min_val, max_val, enumvals, boot_val
+      FROM pg_settings WHERE name LIKE 'sslpolicy.%' ORDER BY name COLLATE "C"$$,
+    $$VALUES
+    ('sslpolicy.blocked_fingerprints', 'string', 'sighup', NULL, NULL, NULL, NULL::text[], ''),
+    ('sslpolicy.default_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.enforcement', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,enforce}', 'enforce'),
+    ('sslpolicy.max_certificate_text', 'integer', 'sighup', 'kB', '1', '128', NULL, '16'),
+    ('sslpolicy.minimum_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.reserved_roles', 'string', 'sighup', NULL, NULL, NULL, NULL, '')$$,
+    'the settings are these and no others');
+CREATE TEMP VIEW settings AS
+SELECT * FROM pg_settings WHERE name LIKE 'sslpolicy.%';
+
+-- 6 settings, 7 tests each
+SELECT is(setting, boot_val, name || ' has its default without any configuration') FROM settings;
+SELECT isnt(coalesce(short_desc, ''), '', name || ' has a description') FROM settings;
+SELECT isnt(coalesce(extra_desc, ''), '', name || ' has details') FROM settings;
+SELECT is(pending_restart, false, name || ' needs no restart') FROM settings;
+SELECT throws_ok(format('SELECT set_config(%L, %L, false)', name, boot_val), '55P02', NULL,
+                 name || ' cannot be set in a session') FROM settings;
+SELECT throws_ok(format('ALTER DATABASE %I SET %s = %L', current_database(), name, boot_val), '55P02', NULL,
+                 name || ' cannot be set for a database') FROM settings;
+-- of nobody's business until it is granted
+CREATE ROLE sslpolicy_ordinary;
+SELECT is(has_parameter_privilege('sslpolicy_ordinary', name, 'SET')
+          OR has_parameter_privilege('sslpolicy_ordinary', name, 'ALTER SYSTEM'), false,
+          name || ' is a superuser''s') FROM settings;
+
+SELECT throws_ok('SET sslpolicy.enforcment = ''off''', '42602', NULL,
+                 'a name that does not exist is an error');
+SELECT lives_ok('GRANT ALTER SYSTEM ON PARAMETER sslpolicy.default_policy TO sslpolicy_ordinary',
+                'a setting can be handed to somebody');
+SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.default_policy', 'ALTER SYSTEM'), true,
+          'who then may set it');
+SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.minimum_policy', 'ALTER SYSTEM'), false,
+          'and no other');
+SET ROLE sslpolicy_ordinary;
+SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 6::bigint, 'everybody may read them all');
+RESET ROLE;
+
+SELECT * FROM finish();
+ROLLBACK;
