@@ -22,7 +22,9 @@ OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"'
-SHLIB_LINK = -lssl -lcrypto
+# PostgreSQL 15 exports every function of a module and loads modules globally:
+# without -Bsymbolic, another one's function of the same name would be called.
+SHLIB_LINK = -lssl -lcrypto $(if $(filter darwin,$(PORTNAME)),,-Wl,-Bsymbolic)
 
 # regression tests: all but "not_preloaded" want the library preloaded
 REGRESS = check_policy set_policy label audit privileges policies settings connection

@@ -44,8 +44,8 @@ refuse_blocked_certificate(const Facts *facts)
 		return;
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("client certificate of role \"%s\" is blocked",
-					printable(facts->role)),
+			 errmsg("client certificate of role %s is blocked",
+					quoted(facts->role)),
 			 errdetail_log("Refused: %s; required: neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints.",
 						   facts_for_log(facts)),
 			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
@@ -56,8 +56,8 @@ refuse(const Verdict *verdict, const Facts *facts)
 {
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("connection of role \"%s\" does not meet its TLS policy",
-					printable(facts->role)),
+			 errmsg("connection of role %s does not meet its TLS policy",
+					quoted(facts->role)),
 			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, false)),
@@ -72,8 +72,8 @@ static void
 log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 {
 	ereport(LOG,
-			(errmsg("connection of role \"%s\" would be refused by TLS policy",
-					printable(facts->role)),
+			(errmsg("connection of role %s would be refused by TLS policy",
+					quoted(facts->role)),
 			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, log_only))));
 }

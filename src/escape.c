@@ -40,9 +40,29 @@ escape_bytes(const char *bytes, int len)
 }
 
 /*
- * A name or policy that a client or a catalog gave, without control
- * characters, so that it stays on its line.  Letters outside ASCII stay
- * readable.
+ * Append text without control characters: those of ASCII and, in UTF-8, those
+ * of ISO 6429 (U+0080 to U+009F), and without the characters in "also".
+ */
+static void
+append_printable(StringInfo buf, const char *text, const char *also)
+{
+	for (const char *p = text; *p; p++)
+	{
+		unsigned char c = (unsigned char) p[0];
+		unsigned char next = (unsigned char) p[1];
+
+		if (c == 0xC2 && next >= 0x80 && next <= 0x9F)
+			append_escaped(buf, p++, 2);
+		else if (c < 0x20 || c == 0x7F || strchr(also, c) != NULL)
+			appendStringInfo(buf, "\\%02X", c);
+		else
+			appendStringInfoChar(buf, *p);
+	}
+}
+
+/*
+ * Text that a client or a catalog gave, so that it stays on its line.  Letters
+ * outside ASCII stay readable.
  */
 char *
 printable(const char *text)
@@ -50,14 +70,38 @@ printable(const char *text)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	for (const char *p = text; *p; p++)
-	{
-		if ((unsigned char) *p < 0x20 || *p == 0x7F)
-			append_escaped(&buf, p, 1);
-		else
-			appendStringInfoChar(&buf, *p);
-	}
+	append_printable(&buf, text, "");
 	return buf.data;
+}
+
+static char *
+in_quotes(const char *text, const char *also)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '"');
+	append_printable(&buf, text, also);
+	appendStringInfoChar(&buf, '"');
+	return buf.data;
+}
+
+/*
+ * A name in double quotes, so that it stays between them as well.
+ */
+char *
+quoted(const char *name)
+{
+	return in_quotes(name, "\"\\");
+}
+
+/*
+ * The same for text in escaped form, whose backslashes are escapes already.
+ */
+char *
+quoted_escaped(const char *escaped)
+{
+	return in_quotes(escaped, "\"");
 }
 
 /*

@@ -18,6 +18,8 @@
 
 extern void append_escaped(StringInfo buf, const char *bytes, int len);
 extern char *printable(const char *text);
+extern char *quoted(const char *name);
+extern char *quoted_escaped(const char *escaped);
 extern char *escape_bytes(const char *bytes, int len);
 extern void append_dn_value(StringInfo buf, const char *value,
 							bool starts, bool ends);

@@ -65,9 +65,9 @@ require_preload(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the server runs another copy of sslpolicy"),
-				 errdetail("Version %s was preloaded, and this function belongs to version %s.",
+				 errdetail("Version %s was preloaded, and this function belongs to another file, of version %s.",
 						   *version, SSLPOLICY_VERSION),
-				 errhint("Restart the server, so that it loads the version that is installed.")));
+				 errhint("After an upgrade, restart the server. Otherwise make shared_preload_libraries name the file that the functions use: sslpolicy.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("sslpolicy is not preloaded"),

@@ -28,9 +28,9 @@ applied_name(const AppliedPolicy *applied)
 		case SOURCE_DEFAULT:
 			return pstrdup("sslpolicy.default_policy");
 		case SOURCE_DATABASE:
-			return psprintf("database \"%s\"", printable(applied->name));
+			return psprintf("database %s", quoted(applied->name));
 		default:
-			return psprintf("role \"%s\"", printable(applied->name));
+			return psprintf("role %s", quoted(applied->name));
 	}
 }
 
@@ -43,11 +43,9 @@ facts_for_log(const Facts *facts)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "role=\"%s\" database=%s%s%s address=%s ",
-					 printable(facts->role),
-					 facts->database ? "\"" : "",
-					 facts->database ? printable(facts->database) : "[replication]",
-					 facts->database ? "\"" : "",
+	appendStringInfo(&buf, "role=%s database=%s address=%s ",
+					 quoted(facts->role),
+					 facts->database ? quoted(facts->database) : "[replication]",
 					 address_text(facts));
 	if (facts->ssl)
 		appendStringInfo(&buf, "tls=%s cipher=%s ",
@@ -64,10 +62,8 @@ facts_for_log(const Facts *facts)
 						 facts->cert->serial);
 		append_hex(&buf, facts->cert->fingerprint, FINGERPRINT_LEN);
 		for (int i = 0; i < facts->cert->nsans; i++)
-			appendStringInfo(&buf, "%s%s", i == 0 ? " san=\"" : ", ",
-							 facts->cert->sans[i]);
-		if (facts->cert->nsans > 0)
-			appendStringInfoChar(&buf, '"');
+			appendStringInfo(&buf, "%s%s", i == 0 ? " san=" : ",",
+							 quoted_escaped(facts->cert->sans[i]));
 	}
 	else
 		appendStringInfoString(&buf, "certificate=none");
