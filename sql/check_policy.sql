@@ -377,6 +377,10 @@ SELECT sslpolicy.check_policy(sslpolicy.check_policy('dn=CN=Zoë issuer=CN=Zoë'
 SELECT sslpolicy.check_policy('cn=/^Zoë$');
 SELECT sslpolicy.check_policy($$cn='/^Zo\\\\C3\\\\AB$'$$);
 
+-- a regular expression has at most 200 bytes, slash and anchors included
+SELECT length(sslpolicy.check_policy('cn=/^' || repeat('x', 197) || '$'));
+SELECT sslpolicy.check_policy('cn=/^' || repeat('x', 198) || '$');
+
 -- the limit is one of bytes, and need not fall between two characters
 DO $$
 DECLARE

@@ -30,33 +30,52 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_shseclabel.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/hsearch.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/syscache.h"
+#include "utils/snapmgr.h"
 
 #include "applicable.h"
 #include "compat.h"
 #include "labels.h"
 #include "settings.h"
 
+typedef struct ObjectKey
+{
+	Oid			class;			/* AuthIdRelationId or DatabaseRelationId */
+	Oid			object;
+} ObjectKey;
+
 /* A role or database whose label is wanted. */
 typedef struct Wanted
 {
-	Oid			object;			/* hash key, with class */
-	Oid			class;
+	ObjectKey	key;
+	char		status;			/* of simplehash */
 	int			depth;			/* of a role: grants between it and the login role */
 	char	   *label;
 	char	   *name;			/* of a labelled group */
 	bool		can_login;
 } Wanted;
 
+/* not dynahash: that makes a memory context for each table */
+#define SH_PREFIX wanted
+#define SH_ELEMENT_TYPE Wanted
+#define SH_KEY_TYPE ObjectKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, k) hash_combine(murmurhash32((k).object), (k).class)
+#define SH_EQUAL(table, a, b) ((a).object == (b).object && (a).class == (b).class)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
 typedef struct Search
 {
-	HTAB	   *wanted;
+	Snapshot	snapshot;
+	wanted_hash *wanted;
 	List	   *groups;			/* Oids of the roles it is a member of */
 	List	   *objects;		/* Oids of everything wanted */
 } Search;
@@ -64,9 +83,9 @@ typedef struct Search
 static Wanted *
 find_wanted(Search *search, Oid class, Oid object)
 {
-	Oid			key[2] = {object, class};
+	ObjectKey	key = {class, object};
 
-	return hash_search(search->wanted, key, HASH_FIND, NULL);
+	return wanted_lookup(search->wanted, key);
 }
 
 /*
@@ -75,9 +94,9 @@ find_wanted(Search *search, Oid class, Oid object)
 static bool
 want(Search *search, Oid class, Oid object, int depth)
 {
-	Oid			key[2] = {object, class};
+	ObjectKey	key = {class, object};
 	bool		found;
-	Wanted	   *wanted = hash_search(search->wanted, key, HASH_ENTER, &found);
+	Wanted	   *wanted = wanted_insert(search->wanted, key, &found);
 
 	if (found)
 		return false;
@@ -87,18 +106,6 @@ want(Search *search, Oid class, Oid object, int depth)
 	wanted->can_login = false;
 	search->objects = lappend_oid(search->objects, object);
 	return true;
-}
-
-static void
-start_search(Search *search)
-{
-	HASHCTL		ctl = {.keysize = 2 * sizeof(Oid),.entrysize = sizeof(Wanted)};
-
-	ctl.hcxt = CurrentMemoryContext;
-	search->groups = NIL;
-	search->objects = NIL;
-	search->wanted = hash_create("sslpolicy labels", 16, &ctl,
-								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 /*
@@ -117,8 +124,8 @@ typedef struct CatalogScan
  * Column must be the first one of the index.
  */
 static void
-begin_scan(CatalogScan *s, Relation catalog, Oid index, AttrNumber column,
-		   List *oids)
+begin_scan(CatalogScan *s, Search *search, Relation catalog, Oid index,
+		   AttrNumber column, List *oids)
 {
 	ScanKeyData key;
 
@@ -127,9 +134,13 @@ begin_scan(CatalogScan *s, Relation catalog, Oid index, AttrNumber column,
 	s->oids = oids;
 	s->next = 1;
 	if (criticalSharedRelcachesBuilt && !IgnoreSystemIndexes)
-		s->scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
+	{
+		s->scan = systable_beginscan(catalog, index, true, search->snapshot, 1, &key);
+		if (s->scan->irel == NULL)
+			elog(ERROR, "index %u is not used", index);
+	}
 	else
-		s->scan = systable_beginscan(catalog, index, false, NULL, 0, NULL);
+		s->scan = systable_beginscan(catalog, index, false, search->snapshot, 0, NULL);
 }
 
 /*
@@ -154,24 +165,36 @@ next_row(CatalogScan *s)
 	}
 }
 
+/*
+ * The oid of a role or database by its name, or InvalidOid.  *superuser is set
+ * for a role.
+ */
 static Oid
-database_oid(const char *name)
+find_by_name(Search *search, Oid class, const char *name, bool *superuser)
 {
-	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
+	bool		is_role = class == AuthIdRelationId;
+	Relation	catalog = table_open(class, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	Oid			result = InvalidOid;
 
-	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(pg_database, DatabaseNameIndexId,
-							  criticalSharedRelcachesBuilt, NULL, 1, &key);
+	ScanKeyInit(&key,
+				is_role ? Anum_pg_authid_rolname : Anum_pg_database_datname,
+				BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(catalog,
+							  is_role ? AuthIdRolnameIndexId : DatabaseNameIndexId,
+							  criticalSharedRelcachesBuilt, search->snapshot, 1, &key);
 	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	if (HeapTupleIsValid(tuple) && is_role)
+	{
+		result = ((Form_pg_authid) GETSTRUCT(tuple))->oid;
+		*superuser = ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper;
+	}
+	else if (HeapTupleIsValid(tuple))
 		result = ((Form_pg_database) GETSTRUCT(tuple))->oid;
 	systable_endscan(scan);
-	table_close(pg_database, AccessShareLock);
+	table_close(catalog, AccessShareLock);
 	return result;
 }
 
@@ -191,7 +214,7 @@ find_groups(Search *search, Oid role)
 		CatalogScan scan;
 		HeapTuple	tuple;
 
-		begin_scan(&scan, pg_auth_members, AuthMemMemRoleIndexId,
+		begin_scan(&scan, search, pg_auth_members, AuthMemMemRoleIndexId,
 				   Anum_pg_auth_members_member, members);
 		while (HeapTupleIsValid(tuple = next_row(&scan)))
 		{
@@ -220,7 +243,7 @@ read_labels(Search *search)
 	if (search->objects == NIL)
 		return;
 	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
-	begin_scan(&scan, pg_shseclabel, SharedSecLabelObjectIndexId,
+	begin_scan(&scan, search, pg_shseclabel, SharedSecLabelObjectIndexId,
 			   Anum_pg_shseclabel_objoid, search->objects);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
@@ -255,7 +278,7 @@ read_labelled_groups(Search *search)
 		return;
 
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
-	begin_scan(&scan, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, labelled);
+	begin_scan(&scan, search, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, labelled);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
@@ -287,9 +310,27 @@ apply(Applicable *result, PolicySource source, const char *name,
 
 	applied->source = source;
 	applied->name = name;
-	applied->text = text;
 	applied->policy = parse_policy(text, place, NULL, &error);
 	applied->error = error.message;
+}
+
+/*
+ * The labels that apply, in search->wanted: of the role, of its groups, of the
+ * database.
+ */
+static void
+find_labels(Search *search, const Applicable *result, bool exempt)
+{
+	if (OidIsValid(result->role))
+	{
+		(void) want(search, AuthIdRelationId, result->role, 0);
+		if (!exempt)
+			find_groups(search, result->role);
+	}
+	if (OidIsValid(result->database) && !exempt)
+		(void) want(search, DatabaseRelationId, result->database, 0);
+	read_labels(search);
+	read_labelled_groups(search);
 }
 
 /*
@@ -298,6 +339,9 @@ apply(Applicable *result, PolicySource source, const char *name,
  * Without, no label is read, so that whoever needs none is let in even if the
  * catalog of labels is damaged.
  *
+ * Everything is read with one snapshot: of a transaction that changes several
+ * catalogs a login sees all or nothing.
+ *
  * A role that does not exist meets the two settings, like a role without
  * labels, so that a refusal does not tell whether there is such a role.
  */
@@ -305,36 +349,22 @@ Applicable *
 find_applicable(const char *role, const char *database, bool policies)
 {
 	Applicable *result = palloc0(sizeof(Applicable));
-	Search		search;
-	Wanted	   *own = NULL;
-	Wanted	   *db = NULL;
-	bool		exempt = is_reserved_role(role);
-	HeapTuple	tuple;
+	Search		search = {0};
+	Wanted	   *own;
+	Wanted	   *db;
+	bool		superuser = false;
 	ListCell   *cell;
 
-	start_search(&search);
-
-	tuple = SearchSysCache1(AUTHNAME, PointerGetDatum(role));
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-
-		result->role = form->oid;
-		exempt |= form->rolsuper;
-		ReleaseSysCache(tuple);
-		(void) want(&search, AuthIdRelationId, result->role, 0);
-		if (policies && !exempt)
-			find_groups(&search, result->role);
-	}
+	search.snapshot = RegisterSnapshot(GetLatestSnapshot());
+	search.wanted = wanted_create(CurrentMemoryContext, 16, NULL);
+	result->role = find_by_name(&search, AuthIdRelationId, role, &superuser);
 	if (database != NULL)
-		result->database = database_oid(database);
+		result->database = find_by_name(&search, DatabaseRelationId, database, NULL);
+	if (policies)
+		find_labels(&search, result, superuser || is_reserved_role(role));
+	UnregisterSnapshot(search.snapshot);
 	if (!policies)
 		return result;
-	if (OidIsValid(result->database) && !exempt)
-		(void) want(&search, DatabaseRelationId, result->database, 0);
-
-	read_labels(&search);
-	read_labelled_groups(&search);
 
 	result->policies = palloc0(sizeof(AppliedPolicy) *
 							   (Size) (list_length(search.groups) + 3));

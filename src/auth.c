@@ -40,7 +40,7 @@ static ClientAuthentication_hook_type previous_hook = NULL;
 static void
 refuse_blocked_certificate(const Facts *facts)
 {
-	if (facts->cert == NULL || !is_blocked_certificate(facts->cert))
+	if (!is_blocked_certificate(facts))
 		return;
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

@@ -3,7 +3,7 @@
  * collect.c
  *		A connection's Port as facts.
  *
- * The only reader of Port and of SSL.  Looks at what is in use on the socket,
+ * The only reader of SSL.  Looks at what is in use on the socket,
  * never at what the client asked for.
  *
  *-------------------------------------------------------------------------
@@ -120,8 +120,22 @@ collect_facts(Port *port, const char *auth_method)
 		facts->cert = read_certificate(port->peer,
 									   SSL_get0_verified_chain(port->ssl));
 		facts->verified = facts->cert != NULL;
+		facts->unreadable = facts->cert == NULL;
 	}
 	return facts;
+}
+
+/*
+ * The client's address for the log; "[local]" for a Unix socket.
+ */
+char *
+client_address(Port *port)
+{
+	Facts		facts = {0};
+
+	if (port != NULL)
+		collect_address(&port->raddr, &facts);
+	return address_text(&facts);
 }
 
 /*

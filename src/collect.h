@@ -13,6 +13,7 @@
 #include "facts.h"
 
 extern Facts *collect_facts(Port *port, const char *auth_method);
+extern char *client_address(Port *port);
 extern char *address_text(const Facts *facts);
 
 #endif							/* SSLPOLICY_COLLECT_H */

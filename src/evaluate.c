@@ -36,12 +36,6 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	Verdict    *v = e->verdict;
 	Check	   *check;
 
-	/* names may be asked for by their own rule and by another's verify-full */
-	for (int i = 0; i < v->nchecks && key == KEY_CN; i++)
-		if (v->checks[i].key == key && v->checks[i].asks == rule &&
-			v->checks[i].role_cn == role_cn && v->checks[i].log_only == log_only)
-			return;
-
 	if (v->nchecks == v->capacity)
 	{
 		v->capacity = v->capacity * 2 + 16;
@@ -176,6 +170,24 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 }
 
 /*
+ * Are these names in the verdict already?  They may be asked for by their own
+ * rule and by another's verify-full.
+ */
+static bool
+names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
+{
+	for (int i = 0; i < e->verdict->nchecks; i++)
+	{
+		const Check *check = &e->verdict->checks[i];
+
+		if (check->key == KEY_CN && check->asks == rule && !check->role_cn &&
+			check->log_only == log_only)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Does the certificate carry one of the names of this rule?
  */
 static bool
@@ -248,7 +260,8 @@ check_given_names(Evaluation *e, const AppliedPolicy *asker,
 	}
 	for (int i = 0; i < e->napplied; i++)
 		if (e->applied[i].source == source && e->deciding[i] &&
-			e->deciding[i]->has_names)
+			e->deciding[i]->has_names &&
+			!names_checked(e, e->deciding[i], rule->log_only))
 			add_check(e, &e->applied[i], e->deciding[i], KEY_CN, false,
 					  names_ok(e, e->deciding[i]), rule->log_only);
 }
@@ -314,7 +327,7 @@ lifetime_ok(const Evaluation *e, const PolicyRule *rule)
  */
 static void
 check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
-		   bool *names_checked)
+		   bool *given_names)
 {
 	static const PolicyKey any_of[] = {KEY_CIPHER, KEY_FINGERPRINT, KEY_ISSUER, KEY_CA_FINGERPRINT};
 	bool		log_only = rule->log_only;
@@ -341,9 +354,12 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	 * those of a rule that only logs.
 	 */
 	if (rule->has_names && (rule->sslmode == SSLMODE_CERT || log_only))
-		add_check(e, applied, rule, KEY_CN, false, names_ok(e, rule), log_only);
+	{
+		if (!names_checked(e, rule, log_only))
+			add_check(e, applied, rule, KEY_CN, false, names_ok(e, rule), log_only);
+	}
 	else if (rule->sslmode == SSLMODE_VERIFY_FULL)
-		check_given_names(e, applied, rule, names_checked);
+		check_given_names(e, applied, rule, given_names);
 }
 
 /*
@@ -361,7 +377,7 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 		.cert = facts->ssl && facts->verified ? facts->cert : NULL,
 		.matches = matches,.now = now
 	};
-	bool		names_checked = false;
+	bool		given_names = false;
 
 	e.verdict = palloc0(sizeof(Verdict));
 	e.verdict->allow = true;
@@ -388,8 +404,8 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 		}
 		for (const PolicyRule *rule = applied[i].policy->rules; rule < deciding; rule++)
 			if (rule->log_only && rule_fits(rule, facts))
-				check_rule(&e, &applied[i], rule, &names_checked);
-		check_rule(&e, &applied[i], deciding, &names_checked);
+				check_rule(&e, &applied[i], rule, &given_names);
+		check_rule(&e, &applied[i], deciding, &given_names);
 		e.verdict->end_on_expiry |= deciding->end_on_expiry;
 	}
 	return e.verdict;

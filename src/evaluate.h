@@ -28,7 +28,6 @@ typedef struct AppliedPolicy
 {
 	PolicySource source;
 	const char *name;			/* of the role or database; NULL for settings */
-	const char *text;			/* as stored */
 	const Policy *policy;		/* NULL if it could not be parsed */
 	const char *error;			/* why not */
 } AppliedPolicy;

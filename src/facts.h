@@ -77,6 +77,7 @@ typedef struct Facts
 	/* identity */
 	bool		verified;		/* a certificate that the server's CA verified */
 	const CertFacts *cert;		/* NULL if none was presented or read */
+	bool		unreadable;		/* one was presented that cannot be read */
 	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
 } Facts;
 

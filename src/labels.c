@@ -16,18 +16,20 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_shseclabel.h"
 #include "commands/dbcommands.h"
 #include "commands/seclabel.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "collect.h"
 #include "escape.h"
 #include "labels.h"
 #include "matcher.h"
@@ -41,16 +43,23 @@ typedef struct PendingChange
 } PendingChange;
 
 static List *pending = NIL;		/* in TopTransactionContext */
-static Oid	actor = InvalidOid;
+
+/* Set while set_policy() runs its statement; InvalidOid otherwise. */
+static Oid	expected_user = InvalidOid;
+static ObjectAddress expected_object;
+
+static object_access_hook_type previous_access_hook = NULL;
 
 /*
- * Who is said to have made the next changes, where that is not the current
- * user; InvalidOid ends it.
+ * Announce that the next label is set for user, on this object: on no other,
+ * whatever a statement that names it comes to mean until it runs.  InvalidOid
+ * as the user ends that.
  */
 void
-set_label_actor(Oid user)
+expect_label(Oid user, Oid class, Oid object)
 {
-	actor = user;
+	expected_user = user;
+	ObjectAddressSet(expected_object, class, object);
 }
 
 /*
@@ -88,6 +97,9 @@ append_policy(StringInfo buf, const char *text)
 static void
 remember_change(const ObjectAddress *object, const char *text)
 {
+	bool		is_role = object->classId == AuthIdRelationId;
+	Oid			user = OidIsValid(expected_user) ? expected_user : GetUserId();
+	Oid			session_user = GetSessionUserId();
 	MemoryContext old;
 	PendingChange *change;
 	StringInfoData buf;
@@ -99,12 +111,15 @@ remember_change(const ObjectAddress *object, const char *text)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	change = palloc(sizeof(PendingChange));
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "TLS policy of %s changed by user \"%s\" from ",
-					 printable(getObjectDescription(object, false)),
-					 printable(GetUserNameFromId(OidIsValid(actor) ? actor : GetUserId(), false)));
-	appendStringInfoString(&buf, MyProcPort && MyProcPort->remote_host &&
-						   MyProcPort->remote_host[0] ?
-						   MyProcPort->remote_host : "[local]");
+	appendStringInfo(&buf, "TLS policy of %s %s changed by user %s",
+					 is_role ? "role" : "database",
+					 quoted(is_role ? GetUserNameFromId(object->objectId, false) :
+							get_database_name(object->objectId)),
+					 quoted(GetUserNameFromId(user, false)));
+	if (session_user != user)
+		appendStringInfo(&buf, " (session user %s)",
+						 quoted(GetUserNameFromId(session_user, false)));
+	appendStringInfo(&buf, " from %s", client_address(MyProcPort));
 	appendStringInfoString(&buf, ": was ");
 	append_policy(&buf, before);
 	appendStringInfoString(&buf, ", is ");
@@ -183,6 +198,13 @@ check_label(const ObjectAddress *object, const char *text)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("TLS policies apply to roles and databases only"),
 				 errhint("Use SECURITY LABEL FOR sslpolicy ON ROLE or ON DATABASE.")));
+	if (OidIsValid(expected_user) &&
+		(object->classId != expected_object.classId ||
+		 object->objectId != expected_object.objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the role or database was renamed meanwhile"),
+				 errhint("Look at its name, and try again.")));
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -202,10 +224,27 @@ check_label(const ObjectAddress *object, const char *text)
 		remember_change(object, text);
 }
 
+/*
+ * DROP takes the label along: that is a change of policy as well.
+ */
+static void
+note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
+{
+	ObjectAddress address = {.classId = class,.objectId = object};
+
+	if (previous_access_hook)
+		previous_access_hook(access, class, object, column, arg);
+	if (access == OAT_DROP && !IsBinaryUpgrade &&
+		(class == AuthIdRelationId || class == DatabaseRelationId))
+		remember_change(&address, NULL);
+}
+
 void
 init_labels(void)
 {
 	register_label_provider(LABEL_PROVIDER, check_label);
+	previous_access_hook = object_access_hook;
+	object_access_hook = note_drop;
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }

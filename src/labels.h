@@ -27,7 +27,7 @@ extern void init_labels(void);
 extern char *read_label(Oid class, Oid object);
 extern char *our_label(HeapTuple tuple, TupleDesc desc);
 extern List *all_labels(void);
-extern void set_label_actor(Oid user);
+extern void expect_label(Oid user, Oid class, Oid object);
 extern Policy *parse_or_error(const char *text, PolicyPlace place);
 
 #endif							/* SSLPOLICY_LABELS_H */

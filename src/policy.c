@@ -334,6 +334,27 @@ dn_in_ascii(const char *value)
 }
 
 /*
+ * Could this be a DN as OpenSSL prints it?  Refuses what people write instead,
+ * and what could never match.
+ */
+static bool
+check_dn(Parser *p, PolicyKey key, const char *value, int offset)
+{
+	for (const char *c = value; *c; c++)
+	{
+		if (c[0] == '\\' && c[1] != '\0')
+			c++;
+		else if (c[0] == ',' && c[1] == ' ')
+			return fail(p, offset, key,
+						psprintf("DN \"%s\" has a space after a comma", value),
+						pstrdup("RFC 2253 has none, as in CN=app,O=Acme; write \\\\, for a comma in a value."));
+	}
+	if (value[0] == '/' || strchr(value, '=') == NULL)
+		return fail_value(p, offset, key, value);
+	return true;
+}
+
+/*
  * A regular expression as a name: anchored, ASCII, and valid by itself as well
  * as with a role put in.
  */
@@ -349,6 +370,10 @@ check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
 			return fail(p, offset, name->key,
 						psprintf("regular expression \"%s\" has a character outside printable ASCII", body),
 						pstrdup("Certificate text is matched in escaped form. In a policy, write the bytes C3 A9 as \\\\\\\\C3\\\\\\\\A9."));
+	if (len > REGEX_MAX_BYTES)
+		return fail(p, offset, name->key,
+					psprintf("regular expression of %zu bytes", len),
+					psprintf("At most %d bytes are accepted.", REGEX_MAX_BYTES));
 	while (len >= 2 + backslashes && body[len - 2 - backslashes] == '\\')
 		backslashes++;
 	if (len < 3 || body[1] != '^' || body[len - 1] != '$' || backslashes % 2)
@@ -420,9 +445,7 @@ read_name(Parser *p, PolicyKey key, const char *value, int offset,
 			return fail_value(p, offset, key, value);
 		out->text = psprintf("ip:%s", text);
 	}
-	if (key == KEY_DN && strchr(value, '=') == NULL)
-		return fail_value(p, offset, key, value);
-	return true;
+	return key != KEY_DN || check_dn(p, key, value, offset);
 }
 
 static bool
@@ -565,7 +588,7 @@ read_pair(Parser *p, PolicyRule *rule)
 			break;
 		case KEY_ISSUER:
 			out.text = dn_in_ascii(value);
-			ok = strchr(value, '=') != NULL || fail_value(p, offset, key, value);
+			ok = check_dn(p, key, value, offset);
 			break;
 		case KEY_MAX_LIFETIME:
 			ok = read_lifetime(p, value, offset, &rule->max_lifetime);

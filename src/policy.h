@@ -14,6 +14,10 @@
  * be read at login. */
 #define POLICY_MAX_BYTES 1800
 
+/* Longest regular expression, in bytes: longer ones can take seconds to
+ * compile, and are compiled in logins and, for settings, in the postmaster. */
+#define REGEX_MAX_BYTES 200
+
 /* In the order in which canonical text has them. */
 typedef enum PolicyKey
 {

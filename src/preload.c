@@ -34,7 +34,8 @@ claim_preload(void)
 	if (*version != NULL)
 	{
 		ereport(WARNING,
-				(errmsg("sslpolicy is preloaded twice"),
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("sslpolicy is preloaded twice"),
 				 errdetail("Version %s is in force, and this copy (version %s) does nothing.",
 						   *version, SSLPOLICY_VERSION),
 				 errhint("Remove one of the entries from shared_preload_libraries.")));
@@ -43,12 +44,6 @@ claim_preload(void)
 	*version = SSLPOLICY_VERSION;
 	preloaded = true;
 	return true;
-}
-
-bool
-is_preloaded(void)
-{
-	return preloaded;
 }
 
 /*

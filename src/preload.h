@@ -9,7 +9,6 @@
 #define SSLPOLICY_PRELOAD_H
 
 extern bool claim_preload(void);
-extern bool is_preloaded(void);
 extern void require_preload(void);
 
 #endif							/* SSLPOLICY_PRELOAD_H */

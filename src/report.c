@@ -66,7 +66,8 @@ facts_for_log(const Facts *facts)
 							 quoted_escaped(facts->cert->sans[i]));
 	}
 	else
-		appendStringInfoString(&buf, "certificate=none");
+		appendStringInfo(&buf, "certificate=%s",
+						 facts->unreadable ? "unreadable" : "none");
 	return buf.data;
 }
 

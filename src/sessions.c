@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -72,7 +73,6 @@ typedef struct SessionTable
 {
 	LWLock	   *lock;
 	int			nslots;
-	size_t		area_size;
 	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
 	/* the DSA area follows at area_of() */
 } SessionTable;
@@ -134,8 +134,7 @@ start_memory(void)
 		memset(table, 0, slots_size());
 		table->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		table->nslots = MaxBackends;
-		table->area_size = area_size();
-		new_area = dsa_create_in_place(area_of(table), table->area_size,
+		new_area = dsa_create_in_place(area_of(table), area_size(),
 									   table->lock->tranche, NULL);
 		dsa_pin(new_area);
 		dsa_detach(new_area);
@@ -152,8 +151,18 @@ init_sessions(void)
 	shmem_startup_hook = start_memory;
 }
 
+static void
+detach_area(int code, Datum arg)
+{
+	dsa_detach(area);
+	dsa_release_in_place(area_of(table));
+	area = NULL;
+}
+
 /*
- * Attach to the area of certificates, once a backend.
+ * Attach to the area of certificates, once a process that needs it.  A session
+ * with a large certificate has done so before it registers clear_session(),
+ * which therefore runs before detach_area().
  */
 static void
 attach_area(void)
@@ -166,6 +175,7 @@ attach_area(void)
 	area = dsa_attach_in_place(area_of(table), NULL);
 	dsa_pin_mapping(area);
 	MemoryContextSwitchTo(old);
+	before_shmem_exit(detach_area, (Datum) 0);
 }
 
 /*
@@ -190,18 +200,44 @@ clear_session(int code, Datum arg)
 
 /*
  * Put a large certificate into the area.  Without memory for it the session
- * goes on, and its certificate is not shown.
+ * goes on, and its certificate is not shown: a full /dev/shm must not keep
+ * anybody out.
  */
 static dsa_pointer
 store_large(const char *packed, size_t *size)
 {
-	dsa_pointer result;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile dsa_pointer result = InvalidDsaPointer;
 
-	attach_area();
-	result = dsa_allocate_extended(area, *size, DSA_ALLOC_NO_OOM);
-	if (DsaPointerIsValid(result))
-		memcpy(dsa_get_address(area, result), packed, *size);
-	else
+	PG_TRY();
+	{
+		/* a segment is for the session, not for the login's transaction */
+		CurrentResourceOwner = NULL;
+		attach_area();
+		result = dsa_allocate_extended(area, *size, DSA_ALLOC_NO_OOM);
+		if (DsaPointerIsValid(result))
+			memcpy(dsa_get_address(area, result), packed, *size);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* a new segment is made with the area's lock held, and no other is */
+		LWLockReleaseAll();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("client certificate is not kept for sslpolicy.sessions: %s",
+						error->message)));
+		result = InvalidDsaPointer;
+	}
+	PG_END_TRY();
+	CurrentResourceOwner = owner;
+
+	if (!DsaPointerIsValid(result))
 		*size = 0;
 	return result;
 }

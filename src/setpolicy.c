@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "applicable.h"
 #include "collect.h"
@@ -77,20 +78,21 @@ check_database_permission(Oid database, const char *name)
 }
 
 /*
- * Run a SECURITY LABEL statement as the bootstrap superuser.
+ * Run a SECURITY LABEL statement for an object as the bootstrap superuser.
  */
 static void
-run_as_superuser(const char *statement)
+run_as_superuser(const char *statement, Oid class, Oid object)
 {
 	Oid			user;
 	int			context;
 
 	GetUserIdAndSecContext(&user, &context);
-	set_label_actor(user);
+	expect_label(user, class, object);
 	PG_TRY();
 	{
 		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-							   context | SECURITY_LOCAL_USERID_CHANGE);
+							   context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		if (SPI_execute(statement, false, 0) != SPI_OK_UTILITY)
@@ -100,53 +102,64 @@ run_as_superuser(const char *statement)
 	}
 	PG_FINALLY();
 	{
-		set_label_actor(InvalidOid);
+		expect_label(InvalidOid, InvalidOid, InvalidOid);
 	}
 	PG_END_TRY();
 }
 
 /*
- * Would the caller's own connection be refused, now that the policy is set?
- * Judged as if it were enforced, whatever sslpolicy.enforcement says.
+ * How the caller's own connection does under the policies as they stand in this
+ * transaction, under the names that its role and database have now.  Judged as
+ * if policies were enforced, whatever sslpolicy.enforcement says.  NULL if no
+ * policy applies to it.
  */
-static void
-check_own_connection(void)
+static Verdict *
+judge_own_connection(Facts **facts)
 {
-	Facts	   *facts;
 	Applicable *applicable;
-	Verdict    *verdict;
 
 	if (MyProcPort == NULL)
+		return NULL;
+	*facts = collect_facts(MyProcPort, my_auth_method());
+	if ((*facts)->local)
+		return NULL;
+	(*facts)->role = GetUserNameFromId(GetAuthenticatedUserId(), false);
+	(*facts)->database = get_database_name(MyDatabaseId);
+	applicable = find_applicable((*facts)->role, (*facts)->database, true);
+	return evaluate(applicable->policies, applicable->count, *facts,
+					regex_matches, (int64) time(NULL));
+}
+
+/*
+ * Set (or, with text NULL, remove) the policy of an object.  Refused, unless
+ * forced, if that is what would keep the caller's own connection out.
+ */
+static void
+set_label(Oid class, Oid object, const char *name, const char *text, bool force)
+{
+	bool		is_role = class == AuthIdRelationId;
+	Facts	   *facts;
+	Verdict    *before;
+	Verdict    *after;
+
+	if (text != NULL)
+		(void) parse_or_error(text, is_role ? PLACE_ROLE : PLACE_DATABASE);
+	before = force ? NULL : judge_own_connection(&facts);
+	run_as_superuser(psprintf("SECURITY LABEL FOR %s ON %s %s IS %s",
+							  LABEL_PROVIDER, is_role ? "ROLE" : "DATABASE",
+							  quote_identifier(name),
+							  text ? quote_literal_cstr(text) : "NULL"),
+					 class, object);
+	if (before == NULL || !before->allow)
 		return;
-	facts = collect_facts(MyProcPort, my_auth_method());
-	if (facts->local)
-		return;
-	applicable = find_applicable(facts->role, facts->database, true);
-	verdict = evaluate(applicable->policies, applicable->count, facts,
-					   regex_matches, (int64) time(NULL));
-	if (verdict->allow)
+	after = judge_own_connection(&facts);
+	if (after->allow)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("with this policy your own connection would be refused"),
-			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
+			 errdetail("Not met: %s.", failures_for_client(after, facts)),
 			 errhint("Connect so that you meet it, or pass force => true to set it all the same.")));
-}
-
-/*
- * Set (or, with text NULL, remove) the policy of the object that the statement
- * names.
- */
-static void
-set_label(const char *object, const char *text, PolicyPlace place, bool force)
-{
-	if (text != NULL)
-		(void) parse_or_error(text, place);
-	run_as_superuser(psprintf("SECURITY LABEL FOR %s ON %s IS %s",
-							  LABEL_PROVIDER, object,
-							  text ? quote_literal_cstr(text) : "NULL"));
-	if (!force)
-		check_own_connection();
 }
 
 static char *
@@ -183,8 +196,8 @@ sslpolicy_set_policy(PG_FUNCTION_ARGS)
 	role = PG_GETARG_OID(0);
 	name = GetUserNameFromId(role, false);
 	check_role_permission(role, name);
-	set_label(psprintf("ROLE %s", quote_identifier(name)),
-			  optional_text(fcinfo, 1), PLACE_ROLE, PG_GETARG_BOOL(2));
+	set_label(AuthIdRelationId, role, name, optional_text(fcinfo, 1),
+			  PG_GETARG_BOOL(2));
 	PG_RETURN_VOID();
 }
 
@@ -197,14 +210,16 @@ sslpolicy_set_policy(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_set_database_policy(PG_FUNCTION_ARGS)
 {
+	Oid			database;
 	char	   *name;
 
 	require_preload();
 	require_argument(fcinfo, 0, "database");
 	require_argument(fcinfo, 2, "force");
 	name = NameStr(*PG_GETARG_NAME(0));
-	check_database_permission(get_database_oid(name, false), name);
-	set_label(psprintf("DATABASE %s", quote_identifier(name)),
-			  optional_text(fcinfo, 1), PLACE_DATABASE, PG_GETARG_BOOL(2));
+	database = get_database_oid(name, false);
+	check_database_permission(database, name);
+	set_label(DatabaseRelationId, database, name, optional_text(fcinfo, 1),
+			  PG_GETARG_BOOL(2));
 	PG_RETURN_VOID();
 }

@@ -96,12 +96,15 @@ is_reserved_role(const char *name)
 
 /*
  * Is the certificate, or one that verified it, in
- * sslpolicy.blocked_fingerprints?
+ * sslpolicy.blocked_fingerprints?  One that cannot be read might be.
  */
 bool
-is_blocked_certificate(const CertFacts *cert)
+is_blocked_certificate(const Facts *facts)
 {
-	return blocked != NULL && is_blocked(cert, blocked->bytes, blocked->count);
+	if (blocked == NULL || blocked->count == 0)
+		return false;
+	return facts->unreadable ||
+		(facts->cert && is_blocked(facts->cert, blocked->bytes, blocked->count));
 }
 
 /*
@@ -110,7 +113,10 @@ is_blocked_certificate(const CertFacts *cert)
 static char *
 error_place(const char *text, const PolicyError *error)
 {
-	/* where the text is too long, an offset can be inside a character */
+	/*
+	 * Where the text is too long, the offset can be inside a character, which
+	 * pg_mbstrlen_with_len() would raise an error for.
+	 */
 	int			whole = pg_mbcliplen(text, (int) strlen(text), error->offset);
 	int			position = pg_mbstrlen_with_len(text, whole) + 1;
 
@@ -129,11 +135,14 @@ policy_errdetail(const char *text, const PolicyError *error)
 }
 
 static bool
-check_policy_setting(const char *name, const char *value, PolicyPlace place)
+check_policy_setting(const char *name, const char *value, const char *current,
+					 PolicyPlace place)
 {
 	PolicyError error;
 
-	if (value == NULL || value[0] == '\0')
+	/* every process checks every setting at each reload: most are unchanged */
+	if (value == NULL || value[0] == '\0' ||
+		(current != NULL && strcmp(value, current) == 0))
 		return true;
 	if (parse_policy(value, place, &policy_checks, &error) != NULL)
 		return true;
@@ -149,13 +158,15 @@ check_policy_setting(const char *name, const char *value, PolicyPlace place)
 static bool
 check_default_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting("sslpolicy.default_policy", *newval, PLACE_DEFAULT);
+	return check_policy_setting("sslpolicy.default_policy", *newval,
+								default_policy_setting, PLACE_DEFAULT);
 }
 
 static bool
 check_minimum_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting("sslpolicy.minimum_policy", *newval, PLACE_MINIMUM);
+	return check_policy_setting("sslpolicy.minimum_policy", *newval,
+								minimum_policy_setting, PLACE_MINIMUM);
 }
 
 static bool

@@ -23,7 +23,7 @@ extern const char *default_policy(void);
 extern const char *minimum_policy(void);
 extern size_t max_certificate_text(void);
 extern bool is_reserved_role(const char *name);
-extern bool is_blocked_certificate(const CertFacts *cert);
+extern bool is_blocked_certificate(const Facts *facts);
 
 /* What a policy error looks like to whoever set the policy. */
 extern int	policy_errdetail(const char *text, const PolicyError *error);

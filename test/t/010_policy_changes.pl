@@ -46,7 +46,7 @@ is_deeply(changes($offset), [], 'and is not logged');
 $offset = $server->log_offset;
 $server->sql("BEGIN; $label 'sslmode=prefer'; SAVEPOINT a; $label 'sslmode=reject'; SAVEPOINT b; $label 'sslmode=disable'; RELEASE b; ROLLBACK TO a; COMMIT");
 ok(in(), 'a label that rolled back to a savepoint does not bind');
-is_deeply(changes($offset), ['TLS policy of role app changed by user "' . $server->sql('SELECT current_user') . '" from [local]: was none, is [sslmode=prefer]'],
+is_deeply(changes($offset), ['TLS policy of role "app" changed by user "' . $server->sql('SELECT current_user') . '" from [local]: was none, is [sslmode=prefer]'],
 	'and only the other one is logged');
 
 $offset = $server->log_offset;
@@ -78,7 +78,7 @@ $server->sql("$label NULL");
 $offset = $server->log_offset;
 $server->sql("SECURITY LABEL FOR sslpolicy ON DATABASE owned IS 'sslmode=require'; SECURITY LABEL FOR sslpolicy ON DATABASE owned IS NULL");
 is(scalar(@{ changes($offset) }), 2, 'databases are logged as well');
-like(changes($offset)->[0], qr/^TLS policy of database owned changed/, 'by name');
+like(changes($offset)->[0], qr/^TLS policy of database "owned" changed/, 'by name');
 
 # 3
 my %dba = (user => 'dba', sslmode => 'require', cert => 'dba');
@@ -113,7 +113,7 @@ $server->label(role => { boss => undef });
 $offset = $server->log_offset;
 $result = $server->login(%dba, sql => "SELECT sslpolicy.set_policy('app', 'cn=app')");
 ok($result->{ok}, 'a grantee sets the policy of a role of theirs') or diag($result->{err});
-like(changes($offset)->[0], qr/^TLS policy of role app changed by user "dba" from 127\.0\.0\.1: was none, is \[cn=app\]$/, 'the log names them and their address');
+like(changes($offset)->[0], qr/^TLS policy of role "app" changed by user "dba" from 127\.0\.0\.1: was none, is \[cn=app\]$/, 'the log names them and their address');
 ok(!in() && in(sslmode => 'require', cert => 'app'), 'it is enforced');
 for my $case (
 	[ nobody => "set_policy('app', NULL)", qr/permission denied to set the TLS policy of role "app"/, 'without the right on the role' ],

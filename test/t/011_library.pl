@@ -72,7 +72,7 @@ sub enforces
 	ok($server->login(%plain)->{ok}, "$name: a rule with action=log lets in");
 	my @logged = $server->log_since($offset) =~ /would be refused/g;
 	is(scalar @logged, 1, "$name: and logs once");
-	my @changes = $server->log_since($offset) =~ /TLS policy of role app changed/g;
+	my @changes = $server->log_since($offset) =~ /TLS policy of role "app" changed/g;
 	is(scalar @changes, 1, "$name: the change of the policy is logged once");
 	$server->label(role => { app => undef });
 	return;
@@ -216,7 +216,7 @@ my ($out, $err) = run_single_user(
 	  . "SELECT count(*) AS sessions FROM sslpolicy.sessions\n"
 	  . "SELECT ssl, auth_method FROM sslpolicy.connection()\n"
 	  . "SELECT sslpolicy.set_database_policy('postgres', NULL)\n");
-like($err, qr/LOG: .*TLS policy of role boss changed by user "\S+" from \[local\]: was \[sslmode=reject\], is none/,
+like($err, qr/LOG: .*TLS policy of role "boss" changed by user "\S+" from \[local\]: was \[sslmode=reject\], is none/,
 	'single-user mode: a label is removed, and the log says so');
 like($err, qr/ERROR: .*invalid TLS policy/, 'single-user mode: what is no policy is refused');
 my @errors = $err =~ /(?:ERROR|FATAL|PANIC): /g;

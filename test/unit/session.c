@@ -53,7 +53,6 @@ judge(const Written *written, const Facts *facts, int64 now)
 
 		applied[count].source = w->source;
 		applied[count].name = w->name;
-		applied[count].text = w->text;
 		if (strcmp(w->text, UNREADABLE) == 0)
 			applied[count].error = "it is not readable";
 		else

@@ -249,6 +249,11 @@ test_particular_values(void)
 		/* bits to the right of the prefix */
 		{"address=10.1.2.3/8 sslmode=prefer", "\"10.1.2.3/8\" has bits set to the right",
 		"address", "10.1.2.3/8 sslmode=prefer", "Write 10.0.0.0/8, or a longer prefix."},
+		/* DNs that could never match */
+		{"issuer=/CN=a", "invalid value", "issuer", "/CN=a", "RFC 2253"},
+		{"issuer='CN=a, O=b'", "has a space after a comma", "issuer", "'CN=a, O=b'", "RFC 2253 has none"},
+		{"dn='CN=a, O=b'", "has a space after a comma", "dn", "'CN=a, O=b'", "RFC 2253 has none"},
+
 		{"address=10.0.0.0/08 sslmode=prefer", "invalid value", "address",
 		"10.0.0.0/08 sslmode=prefer", "CIDR"},
 		{"address=0.0.0.1/0 sslmode=prefer", "has bits set", "address",

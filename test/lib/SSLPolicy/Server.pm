@@ -211,7 +211,7 @@ sub label
 sub background
 {
 	my ($self, %opt) = @_;
-	return $self->node->background_psql('postgres',
+	return $self->node->background_psql('postgres', on_error_stop => 0,
 		extra_params => [ '-d', $self->conninfo(%opt) ]);
 }
 
