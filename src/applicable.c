@@ -32,6 +32,7 @@
 #include "catalog/pg_shseclabel.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -75,6 +76,8 @@ typedef struct Wanted
 typedef struct Search
 {
 	Snapshot	snapshot;
+	Oid			role;			/* the login role */
+	bool		superuser;		/* known once a label that spares those is found */
 	wanted_hash *wanted;
 	List	   *groups;			/* Oids of the roles it is a member of */
 	List	   *objects;		/* Oids of everything wanted */
@@ -165,36 +168,25 @@ next_row(CatalogScan *s)
 	}
 }
 
-/*
- * The oid of a role or database by its name, or InvalidOid.  *superuser is set
- * for a role.
- */
 static Oid
-find_by_name(Search *search, Oid class, const char *name, bool *superuser)
+database_oid(Search *search, const char *name)
 {
-	bool		is_role = class == AuthIdRelationId;
-	Relation	catalog = table_open(class, AccessShareLock);
+	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	Oid			result = InvalidOid;
 
-	ScanKeyInit(&key,
-				is_role ? Anum_pg_authid_rolname : Anum_pg_database_datname,
-				BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(catalog,
-							  is_role ? AuthIdRolnameIndexId : DatabaseNameIndexId,
-							  criticalSharedRelcachesBuilt, search->snapshot, 1, &key);
+	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(pg_database, DatabaseNameIndexId,
+							  criticalSharedRelcachesBuilt, search->snapshot,
+							  1, &key);
 	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple) && is_role)
-	{
-		result = ((Form_pg_authid) GETSTRUCT(tuple))->oid;
-		*superuser = ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper;
-	}
-	else if (HeapTupleIsValid(tuple))
+	if (HeapTupleIsValid(tuple))
 		result = ((Form_pg_database) GETSTRUCT(tuple))->oid;
 	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	table_close(pg_database, AccessShareLock);
 	return result;
 }
 
@@ -234,15 +226,11 @@ find_groups(Search *search, Oid role)
 }
 
 static void
-read_labels(Search *search)
+read_labels(Search *search, Relation pg_shseclabel)
 {
-	Relation	pg_shseclabel;
 	CatalogScan scan;
 	HeapTuple	tuple;
 
-	if (search->objects == NIL)
-		return;
-	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
 	begin_scan(&scan, search, pg_shseclabel, SharedSecLabelObjectIndexId,
 			   Anum_pg_shseclabel_objoid, search->objects);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
@@ -256,16 +244,16 @@ read_labels(Search *search)
 			wanted->label = label;
 	}
 	systable_endscan(scan.scan);
-	table_close(pg_shseclabel, AccessShareLock);
 }
 
 /*
- * Learn names and LOGIN of the groups that have labels.
+ * Learn names and LOGIN of the groups that have labels, and whether the login
+ * role is a superuser, whom neither those nor the label of a database bind.
  */
 static void
-read_labelled_groups(Search *search)
+read_roles(Search *search, bool database_labelled)
 {
-	List	   *labelled = NIL;
+	List	   *roles = NIL;
 	ListCell   *cell;
 	Relation	pg_authid;
 	CatalogScan scan;
@@ -273,21 +261,24 @@ read_labelled_groups(Search *search)
 
 	foreach(cell, search->groups)
 		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->label != NULL)
-			labelled = lappend_oid(labelled, lfirst_oid(cell));
-	if (labelled == NIL)
+			roles = lappend_oid(roles, lfirst_oid(cell));
+	if (roles == NIL && !database_labelled)
 		return;
 
+	roles = lappend_oid(roles, search->role);
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
-	begin_scan(&scan, search, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, labelled);
+	begin_scan(&scan, search, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, roles);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-		Wanted	   *group = find_wanted(search, AuthIdRelationId, form->oid);
+		Wanted	   *role = find_wanted(search, AuthIdRelationId, form->oid);
 
-		if (group != NULL && group->label != NULL)
+		if (form->oid == search->role)
+			search->superuser = form->rolsuper;
+		else if (role != NULL && role->label != NULL)
 		{
-			group->name = pstrdup(NameStr(form->rolname));
-			group->can_login = form->rolcanlogin;
+			role->name = pstrdup(NameStr(form->rolname));
+			role->can_login = form->rolcanlogin;
 		}
 	}
 	systable_endscan(scan.scan);
@@ -315,25 +306,6 @@ apply(Applicable *result, PolicySource source, const char *name,
 }
 
 /*
- * The labels that apply, in search->wanted: of the role, of its groups, of the
- * database.
- */
-static void
-find_labels(Search *search, const Applicable *result, bool exempt)
-{
-	if (OidIsValid(result->role))
-	{
-		(void) want(search, AuthIdRelationId, result->role, 0);
-		if (!exempt)
-			find_groups(search, result->role);
-	}
-	if (OidIsValid(result->database) && !exempt)
-		(void) want(search, DatabaseRelationId, result->database, 0);
-	read_labels(search);
-	read_labelled_groups(search);
-}
-
-/*
  * Find a role and a database, and with policies set the policies that apply to
  * a login as that role to that database (NULL for physical replication).
  * Without, no label is read, so that whoever needs none is let in even if the
@@ -350,31 +322,50 @@ find_applicable(const char *role, const char *database, bool policies)
 {
 	Applicable *result = palloc0(sizeof(Applicable));
 	Search		search = {0};
+	bool		reserved = is_reserved_role(role);
+	Relation	pg_shseclabel = NULL;
 	Wanted	   *own;
 	Wanted	   *db;
-	bool		superuser = false;
 	ListCell   *cell;
 
-	search.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	search.wanted = wanted_create(CurrentMemoryContext, 16, NULL);
-	result->role = find_by_name(&search, AuthIdRelationId, role, &superuser);
-	if (database != NULL)
-		result->database = find_by_name(&search, DatabaseRelationId, database, NULL);
+	/* opening a catalog first takes notice of what has been committed */
 	if (policies)
-		find_labels(&search, result, superuser || is_reserved_role(role));
+		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	search.snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
+	search.wanted = wanted_create(CurrentMemoryContext, 16, NULL);
+	search.role = result->role = get_role_oid(role, true);
+	if (database != NULL)
+		result->database = database_oid(&search, database);
+	if (policies)
+	{
+		if (OidIsValid(result->role))
+			(void) want(&search, AuthIdRelationId, result->role, 0);
+		if (OidIsValid(result->role) && !reserved)
+			find_groups(&search, result->role);
+		if (OidIsValid(result->database) && !reserved)
+			(void) want(&search, DatabaseRelationId, result->database, 0);
+		if (search.objects != NIL)
+			read_labels(&search, pg_shseclabel);
+	}
+	own = find_wanted(&search, AuthIdRelationId, result->role);
+	db = find_wanted(&search, DatabaseRelationId, result->database);
+	read_roles(&search, db && db->label);
 	UnregisterSnapshot(search.snapshot);
 	if (!policies)
 		return result;
+	table_close(pg_shseclabel, AccessShareLock);
 
 	result->policies = palloc0(sizeof(AppliedPolicy) *
 							   (Size) (list_length(search.groups) + 3));
 	if (minimum_policy()[0])
 		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
-	own = find_wanted(&search, AuthIdRelationId, result->role);
 	if (own && own->label)
 		apply(result, SOURCE_ROLE, role, own->label);
 	else if (default_policy()[0])
 		apply(result, SOURCE_DEFAULT, NULL, default_policy());
+	if (search.superuser)
+		return result;
+
 	foreach(cell, search.groups)
 	{
 		Wanted	   *group = find_wanted(&search, AuthIdRelationId, lfirst_oid(cell));
@@ -382,7 +373,6 @@ find_applicable(const char *role, const char *database, bool policies)
 		if (group->label && !group->can_login)
 			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
 	}
-	db = find_wanted(&search, DatabaseRelationId, result->database);
 	if (db && db->label)
 		apply(result, SOURCE_DATABASE, database, db->label);
 	return result;

@@ -34,7 +34,10 @@ escape_bytes(const char *bytes, int len)
 {
 	StringInfoData buf;
 
-	initStringInfo(&buf);
+	/* each login calls this: not the kilobyte of initStringInfo() */
+	buf.maxlen = 3 * len + 1;
+	buf.data = palloc((Size) buf.maxlen);
+	resetStringInfo(&buf);
 	append_escaped(&buf, bytes, len);
 	return buf.data;
 }

@@ -192,10 +192,10 @@ read_key(Parser *p, PolicyKey *key)
 static bool
 read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 {
-	StringInfoData buf;
+	char	   *out;
 
-	initStringInfo(&buf);
 	skip_space(p);
+	out = *value = palloc(strlen(p->pos) + 1);
 	*offset = offset_of(p);
 	*quoted = (*p->pos == '\'');
 	if (*quoted)
@@ -210,8 +210,9 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 						pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
 		if (p->pos[0] == '\\' && p->pos[1] != '\0')
 			p->pos++;
-		appendStringInfoChar(&buf, *p->pos++);
+		*out++ = *p->pos++;
 	}
+	*out = '\0';
 	if (*quoted)
 	{
 		if (*p->pos != '\'')
@@ -224,11 +225,10 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 						pstrdup("text directly after a quoted value"),
 						pstrdup("Separate key=value pairs by spaces and rules by semicolons."));
 	}
-	if (buf.len == 0)
+	if (out == *value)
 		return fail(p, *offset, key,
 					psprintf("key \"%s\" has no value", policy_key_name(key)),
 					NULL);
-	*value = buf.data;
 	return true;
 }
 
