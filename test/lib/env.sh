@@ -95,6 +95,8 @@ make_work() {
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+    # whoever reads our output may be gone first
+    trap 'exit 141' PIPE
     chmod 755 "$work"
     chown "$tester" "$work"
 }
@@ -102,7 +104,7 @@ make_work() {
 # Stop every server that was started below $work, then remove it.
 clean_up() {
     local pidfile pid
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     while read -r pidfile; do
         pid=$(head -1 "$pidfile" 2>/dev/null)
         # only if it is that server: a pid may have been given out again
