@@ -21,6 +21,7 @@
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 
 #include "applicable.h"
 #include "auth.h"
@@ -78,6 +79,24 @@ log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 						   failures_for_log(verdict, facts, log_only))));
 }
 
+/*
+ * Read the catalogs without counting the reads in pg_stat_sys_tables: to make
+ * the counters of four relations would cost as much as the reads themselves.
+ * An error on the way ends the process, so the setting need not be restored
+ * then.
+ */
+static Applicable *
+find_applicable_uncounted(const Facts *facts, bool policies)
+{
+	bool		track_counts = pgstat_track_counts;
+	Applicable *result;
+
+	pgstat_track_counts = false;
+	result = find_applicable(facts->role, facts->database, policies);
+	pgstat_track_counts = track_counts;
+	return result;
+}
+
 static void
 check_login(Port *port, int status)
 {
@@ -100,7 +119,7 @@ check_login(Port *port, int status)
 	if (!facts->local)
 		refuse_blocked_certificate(facts);
 	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
-	applicable = find_applicable(facts->role, facts->database, applies);
+	applicable = find_applicable_uncounted(facts, applies);
 
 	if (!applies)
 		compliance = facts->local ? COMPLIANCE_YES : COMPLIANCE_UNKNOWN;
