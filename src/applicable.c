@@ -311,8 +311,9 @@ apply(Applicable *result, PolicySource source, const char *name,
  * Without, no label is read, so that whoever needs none is let in even if the
  * catalog of labels is damaged.
  *
- * Everything is read with one snapshot: of a transaction that changes several
- * catalogs a login sees all or nothing.
+ * Everything but the role's oid is read with one snapshot: of a transaction that
+ * changes several catalogs a login sees all or nothing.  The oid comes from the
+ * syscache, as core takes it a moment later.
  *
  * A role that does not exist meets the two settings, like a role without
  * labels, so that a refusal does not tell whether there is such a role.
