@@ -10,6 +10,7 @@
 #   ROUNDS=4     how often they change parts (even)
 #   PAIRS=400    logins to each server in a round
 #   LABELS=100000
+#   ONLY_FIRST=1   only the first figure
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
