@@ -15,9 +15,11 @@ MODULE_big = sslpolicy
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
 
 # in the order in which they depend on each other, see README.md
-SOURCES = sslpolicy auth setpolicy sqlfuncs tlsrow report applicable labels \
-	sessions settings matcher preload collect evaluate policy policy_text \
-	x509 facts escape
+SOURCES = sslpolicy auth setpolicy sqlfuncs installfuncs inventory tlsrow report \
+	install reload cabound affected history configuration probe generation \
+	applicable labels sessions identity serverkey trust material tlscontext \
+	files datums privileged caller settings matcher preload collect evaluate \
+	policy policy_text chain crl pem x509 facts escape
 OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter

@@ -102,4 +102,17 @@ compat_guc_malloc(size_t size)
 #endif
 }
 
+/*
+ * Is ALTER SYSTEM allowed at all?  A setting since 17.
+ */
+static inline bool
+compat_allow_alter_system(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return AllowAlterSystem;
+#else
+	return true;
+#endif
+}
+
 #endif							/* SSLPOLICY_COMPAT_H */

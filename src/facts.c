@@ -78,7 +78,10 @@ pack_cert(const CertFacts *cert, size_t limit, size_t *size)
 	whole &= append_bounded(&buf, cert->subject_dn, limit);
 	whole &= append_bounded(&buf, cert->issuer_dn, limit);
 	for (int i = 0; i < ncas; i++)
+	{
+		whole &= append_bounded(&buf, cert->cas[i].serial, limit);
 		whole &= append_bounded(&buf, cert->cas[i].subject_dn, limit);
+	}
 	for (nsans = 0; nsans < cert->nsans && whole; nsans++)
 		whole &= append_bounded(&buf, cert->sans[nsans], limit);
 	if (nsans == 0 && cert->nsans > 0)
@@ -148,7 +151,10 @@ unpack_cert(const char *bytes, size_t size)
 	cert->subject_dn = next_string(&pos, end);
 	cert->issuer_dn = next_string(&pos, end);
 	for (int i = 0; i < cert->ncas; i++)
+	{
+		cert->cas[i].serial = next_string(&pos, end);
 		cert->cas[i].subject_dn = next_string(&pos, end);
+	}
 	for (int i = 0; i < cert->nsans; i++)
 		cert->sans[i] = next_string(&pos, end);
 	return cert;

@@ -30,6 +30,7 @@ typedef enum TlsVersion
 typedef struct CaFacts
 {
 	char	   *subject_dn;
+	char	   *serial;			/* decimal */
 	uint8		fingerprint[FINGERPRINT_LEN];
 } CaFacts;
 

@@ -29,7 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "collect.h"
+#include "caller.h"
 #include "escape.h"
 #include "labels.h"
 #include "matcher.h"
@@ -99,7 +99,6 @@ remember_change(const ObjectAddress *object, const char *text)
 {
 	bool		is_role = object->classId == AuthIdRelationId;
 	Oid			user = OidIsValid(expected_user) ? expected_user : GetUserId();
-	Oid			session_user = GetSessionUserId();
 	MemoryContext old;
 	PendingChange *change;
 	StringInfoData buf;
@@ -111,15 +110,11 @@ remember_change(const ObjectAddress *object, const char *text)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	change = palloc(sizeof(PendingChange));
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "TLS policy of %s %s changed by user %s",
+	appendStringInfo(&buf, "TLS policy of %s %s changed by %s",
 					 is_role ? "role" : "database",
 					 quoted(is_role ? GetUserNameFromId(object->objectId, false) :
 							get_database_name(object->objectId)),
-					 quoted(GetUserNameFromId(user, false)));
-	if (session_user != user)
-		appendStringInfo(&buf, " (session user %s)",
-						 quoted(GetUserNameFromId(session_user, false)));
-	appendStringInfo(&buf, " from %s", client_address(MyProcPort));
+					 caller_for_log(user));
 	appendStringInfoString(&buf, ": was ");
 	append_policy(&buf, before);
 	appendStringInfoString(&buf, ", is ");

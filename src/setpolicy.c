@@ -18,7 +18,6 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -31,6 +30,7 @@
 #include "labels.h"
 #include "matcher.h"
 #include "preload.h"
+#include "privileged.h"
 #include "report.h"
 #include "sessions.h"
 #include "settings.h"
@@ -83,22 +83,10 @@ check_database_permission(Oid database, const char *name)
 static void
 run_as_superuser(const char *statement, Oid class, Oid object)
 {
-	Oid			user;
-	int			context;
-
-	GetUserIdAndSecContext(&user, &context);
-	expect_label(user, class, object);
+	expect_label(GetUserId(), class, object);
 	PG_TRY();
 	{
-		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
-							   context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect failed");
-		if (SPI_execute(statement, false, 0) != SPI_OK_UTILITY)
-			elog(ERROR, "could not run \"%s\"", statement);
-		SPI_finish();
-		SetUserIdAndSecContext(user, context);
+		privileged_command(statement);
 	}
 	PG_FINALLY();
 	{

@@ -40,6 +40,9 @@ static char *reserved_roles_setting = NULL;
 static char *blocked_fingerprints_setting = NULL;
 static FingerprintList *blocked = NULL;
 static int	max_certificate_text_setting = 16;
+static char *directory_setting = NULL;
+static bool install_setting = true;
+static int	max_crl_size_setting = 16 * 1024;
 
 Enforcement
 enforcement(void)
@@ -72,6 +75,33 @@ size_t
 max_certificate_text(void)
 {
 	return (size_t) max_certificate_text_setting * 1024;
+}
+
+/*
+ * Where the files of sslpolicy are; relative to the data directory.
+ */
+const char *
+material_directory(void)
+{
+	return directory_setting;
+}
+
+/*
+ * May the functions that install TLS material be used?
+ */
+bool
+installation_allowed(void)
+{
+	return install_setting;
+}
+
+/*
+ * The largest CRL that is installed, in bytes.
+ */
+size_t
+max_crl_size(void)
+{
+	return (size_t) max_crl_size_setting * 1024;
 }
 
 /*
@@ -214,6 +244,23 @@ check_blocked_fingerprints(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+static bool
+check_directory(char **newval, void **extra, GucSource source)
+{
+	if (*newval == NULL || (*newval)[0] == '\0')
+	{
+		GUC_check_errdetail("It must not be empty.");
+		return false;
+	}
+	if (strlen(*newval) > MAXPGPATH - 100)
+	{
+		GUC_check_errdetail("It is too long.");
+		return false;
+	}
+	canonicalize_path(*newval);
+	return true;
+}
+
 static void
 assign_blocked_fingerprints(const char *newval, void *extra)
 {
@@ -239,7 +286,8 @@ define_settings(void)
 	static const char *const names[] = {
 		"sslpolicy.default_policy", "sslpolicy.minimum_policy",
 		"sslpolicy.reserved_roles", "sslpolicy.blocked_fingerprints",
-		"sslpolicy.enforcement", "sslpolicy.max_certificate_text"
+		"sslpolicy.enforcement", "sslpolicy.max_certificate_text",
+		"sslpolicy.directory", "sslpolicy.install", "sslpolicy.max_crl_size"
 	};
 	char	   *written[lengthof(names)];
 
@@ -282,6 +330,21 @@ define_settings(void)
 							"Longer names are cut there, and say so. Policies always see the whole certificate.",
 							&max_certificate_text_setting, 16, 1, 128, PGC_SIGHUP,
 							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.directory",
+							   "Directory for TLS material that sslpolicy installs, and for its history.",
+							   "Relative to the data directory. It is made when it is needed.",
+							   &directory_setting, "sslpolicy", PGC_POSTMASTER, 0,
+							   check_directory, NULL, NULL);
+	DefineCustomBoolVariable("sslpolicy.install",
+							 "Whether functions may install TLS material.",
+							 "Turn it off where another agent owns the files.",
+							 &install_setting, true, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.max_crl_size",
+							"Largest certificate revocation list that is installed.",
+							"Each connection with TLS walks the whole of ssl_crl_file.",
+							&max_crl_size_setting, 16 * 1024, 1, MATERIAL_MAX_BYTES / 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)

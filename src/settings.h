@@ -10,6 +10,9 @@
 
 #include "evaluate.h"
 
+/* Longest file of TLS material that is read: over ten million revoked serials. */
+#define MATERIAL_MAX_BYTES (512 * 1024 * 1024)
+
 typedef enum Enforcement
 {
 	ENFORCEMENT_OFF,
@@ -22,6 +25,9 @@ extern Enforcement enforcement(void);
 extern const char *default_policy(void);
 extern const char *minimum_policy(void);
 extern size_t max_certificate_text(void);
+extern const char *material_directory(void);
+extern bool installation_allowed(void);
+extern size_t max_crl_size(void);
 extern bool is_reserved_role(const char *name);
 extern bool is_blocked_certificate(const Facts *facts);
 

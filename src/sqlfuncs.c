@@ -23,6 +23,7 @@
 #include "utils/tuplestore.h"
 
 #include "collect.h"
+#include "datums.h"
 #include "labels.h"
 #include "preload.h"
 #include "sessions.h"

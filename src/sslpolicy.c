@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "auth.h"
+#include "generation.h"
 #include "labels.h"
 #include "preload.h"
 #include "sessions.h"
@@ -32,5 +33,6 @@ _PG_init(void)
 	define_settings();
 	init_sessions();
 	init_labels();
+	init_generations();
 	init_auth();
 }

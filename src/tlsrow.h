@@ -14,7 +14,5 @@
 #define TLS_COLUMNS 19
 
 extern void tls_columns(const Facts *facts, Datum *values, bool *nulls);
-extern Datum label_text(const char *text);
-extern Datum label_array(char **items, int count);
 
 #endif							/* SSLPOLICY_TLSROW_H */

@@ -23,7 +23,7 @@
  * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
  * and everything outside ASCII.  NULL if OpenSSL cannot print it.
  */
-static char *
+char *
 dn_text(const X509_NAME *name)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
@@ -176,7 +176,7 @@ read_alternative_names(CertFacts *cert, X509 *leaf)
 /*
  * ASN.1 time to seconds since 1970 (UTC).
  */
-static bool
+bool
 read_time(const ASN1_TIME *time, int64 *seconds)
 {
 	ASN1_TIME  *epoch = ASN1_TIME_set(NULL, 0);
@@ -191,10 +191,13 @@ read_time(const ASN1_TIME *time, int64 *seconds)
 	return ok;
 }
 
-static char *
-serial_text(X509 *leaf)
+/*
+ * An ASN.1 integer in decimal; NULL if there is no memory for it.
+ */
+char *
+integer_text(const ASN1_INTEGER *value)
 {
-	BIGNUM	   *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
+	BIGNUM	   *number = ASN1_INTEGER_to_BN(value, NULL);
 	char	   *decimal = number ? BN_bn2dec(number) : NULL;
 	char	   *result = decimal ? pstrdup(decimal) : NULL;
 
@@ -203,8 +206,11 @@ serial_text(X509 *leaf)
 	return result;
 }
 
-static bool
-fingerprint(const X509 *cert, uint8 *digest)
+/*
+ * SHA-256 of the DER.
+ */
+bool
+certificate_fingerprint(const X509 *cert, uint8 *digest)
 {
 	unsigned int len = 0;
 	unsigned char sha256[EVP_MAX_MD_SIZE];
@@ -255,7 +261,9 @@ read_chain(CertFacts *cert, STACK_OF(X509) *chain)
 		CaFacts    *facts = &cert->cas[cert->ncas++];
 
 		facts->subject_dn = dn_text(X509_get_subject_name(ca));
-		if (facts->subject_dn == NULL || !fingerprint(ca, facts->fingerprint))
+		facts->serial = integer_text(X509_get0_serialNumber(ca));
+		if (facts->subject_dn == NULL || facts->serial == NULL ||
+			!certificate_fingerprint(ca, facts->fingerprint))
 			return false;
 	}
 	return true;
@@ -276,9 +284,9 @@ read_certificate(X509 *leaf, STACK_OF(X509) *chain)
 
 	cert->subject_dn = dn_text(X509_get_subject_name(leaf));
 	cert->issuer_dn = dn_text(X509_get_issuer_name(leaf));
-	cert->serial = serial_text(leaf);
+	cert->serial = integer_text(X509_get0_serialNumber(leaf));
 	ok = cert->subject_dn && cert->issuer_dn && cert->serial &&
-		fingerprint(leaf, cert->fingerprint) &&
+		certificate_fingerprint(leaf, cert->fingerprint) &&
 		read_time(X509_get0_notBefore(leaf), &cert->not_before) &&
 		read_time(X509_get0_notAfter(leaf), &cert->not_after) &&
 		read_alternative_names(cert, leaf) &&

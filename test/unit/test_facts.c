@@ -58,6 +58,7 @@ sample(int length, int nsans, int ncas)
 	for (int i = 0; i < ncas; i++)
 	{
 		cert->cas[i].subject_dn = psprintf("CN=%d.%s", i, filled('a', length));
+		cert->cas[i].serial = psprintf("%d730750818665451459101842416358141509827966271487", i);
 		memset(cert->cas[i].fingerprint, 0x80 + i, FINGERPRINT_LEN);
 	}
 	return cert;
@@ -74,11 +75,11 @@ text_size(const CertFacts *cert, int *strings)
 		strlen(cert->signature_algorithm) + (cert->cn ? strlen(cert->cn) : 0) +
 		strlen(cert->subject_dn) + strlen(cert->issuer_dn) + 6;
 
-	*strings = 6 + cert->nsans + cert->ncas;
+	*strings = 6 + cert->nsans + 2 * cert->ncas;
 	for (int i = 0; i < cert->nsans; i++)
 		size += strlen(cert->sans[i]) + 1;
 	for (int i = 0; i < cert->ncas; i++)
-		size += strlen(cert->cas[i].subject_dn) + 1;
+		size += strlen(cert->cas[i].subject_dn) + strlen(cert->cas[i].serial) + 2;
 	return size;
 }
 
@@ -135,7 +136,8 @@ same_cert(const CertFacts *a, const CertFacts *b)
 	for (int i = 0; same && i < a->nsans; i++)
 		same = same_text(a->sans[i], b->sans[i]);
 	for (int i = 0; same && i < a->ncas; i++)
-		same = same_text(a->cas[i].subject_dn, b->cas[i].subject_dn);
+		same = same_text(a->cas[i].subject_dn, b->cas[i].subject_dn) &&
+			same_text(a->cas[i].serial, b->cas[i].serial);
 	return same;
 }
 
@@ -164,8 +166,9 @@ consume(CertFacts *cert)
 	}
 	for (int i = 0; i < cert->ncas; i++)
 	{
-		total += strlen(cert->cas[i].subject_dn);
+		total += strlen(cert->cas[i].subject_dn) + strlen(cert->cas[i].serial);
 		pfree(cert->cas[i].subject_dn);
+		pfree(cert->cas[i].serial);
 	}
 	pfree(cert->sans);
 	pfree(cert->cas);
@@ -311,7 +314,8 @@ test_limits(void)
 			cut_from(back->key_algorithm, cert->key_algorithm) &&
 			cut_from(back->signature_algorithm, cert->signature_algorithm);
 		for (int i = 0; good && i < back->ncas; i++)
-			good = cut_from(back->cas[i].subject_dn, cert->cas[i].subject_dn);
+			good = cut_from(back->cas[i].subject_dn, cert->cas[i].subject_dn) &&
+				cut_from(back->cas[i].serial, cert->cas[i].serial);
 		for (int i = 0; good && i < back->nsans; i++)
 			good = cut_from(back->sans[i], cert->sans[i]);
 		/* a list that lost names ends with a mark */

@@ -1,0 +1,437 @@
+/*-------------------------------------------------------------------------
+ *
+ * inventory.c
+ *		The SQL functions that show TLS material, verify a certificate, and
+ *		reload.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "chain.h"
+#include "crl.h"
+#include "datums.h"
+#include "files.h"
+#include "generation.h"
+#include "history.h"
+#include "preload.h"
+#include "privileged.h"
+#include "probe.h"
+#include "reload.h"
+#include "settings.h"
+#include "x509.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
+PG_FUNCTION_INFO_V1(sslpolicy_get_crls);
+PG_FUNCTION_INFO_V1(sslpolicy_get_material_status);
+PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
+PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
+PG_FUNCTION_INFO_V1(sslpolicy_reload);
+
+/* A row of a result, filled from the left. */
+typedef struct Row
+{
+	int			count;
+	Datum		values[24];
+	bool		nulls[24];
+} Row;
+
+static void
+add(Row *row, bool known, Datum value)
+{
+	row->nulls[row->count] = !known;
+	row->values[row->count++] = known ? value : (Datum) 0;
+}
+
+static void
+add_text(Row *row, const char *text)
+{
+	add(row, text != NULL, text ? CStringGetTextDatum(text) : (Datum) 0);
+}
+
+static void
+add_time(Row *row, bool known, int64 unix_time)
+{
+	add(row, known, TimestampTzGetDatum(from_unix_time(unix_time)));
+}
+
+static void
+check_row(const Row *row, TupleDesc desc)
+{
+	if (row->count != desc->natts)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the SQL objects of sslpolicy belong to another version than its library"),
+				 errhint("Run ALTER EXTENSION sslpolicy UPDATE, and restart the server if its library is the older one.")));
+}
+
+static void
+put_row(FunctionCallInfo fcinfo, Row *row)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	check_row(row, result->setDesc);
+	tuplestore_putvalues(result->setResult, result->setDesc, row->values, row->nulls);
+}
+
+static Datum
+one_row(FunctionCallInfo fcinfo, Row *row)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	check_row(row, desc);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row->values, row->nulls));
+}
+
+static MaterialFiles
+files_of_settings(void)
+{
+	MaterialFiles files = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file, ssl_crl_dir};
+
+	return files;
+}
+
+static void
+put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kind,
+				int position, X509 *cert, const char *path, const LoadedList *loaded)
+{
+	Row			row = {0};
+	CertFacts  *facts = read_certificate(cert, NULL);
+	StringInfoData pem;
+
+	if (facts == NULL)
+		return;
+	initStringInfo(&pem);
+	(void) append_certificate(&pem, cert);
+	add_text(&row, kind);
+	add(&row, true, Int32GetDatum(position));
+	add(&row, true, certificate_text(facts->subject_dn));
+	add(&row, true, certificate_text(facts->issuer_dn));
+	add(&row, is_serial_number(facts->serial), serial_number(facts->serial));
+	add(&row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	add_time(&row, true, facts->not_before);
+	add_time(&row, true, facts->not_after);
+	add(&row, true, Int32GetDatum((int32) ((facts->not_after - (int64) time(NULL)) / SECS_PER_DAY)));
+	add_text(&row, facts->key_algorithm);
+	add(&row, true, Int32GetDatum(facts->key_bits));
+	add_text(&row, facts->signature_algorithm);
+	add(&row, true, BoolGetDatum(X509_check_ca(cert) != 0));
+	add(&row, true, BoolGetDatum(is_self_signed(cert)));
+	add(&row, true, fingerprint_text(facts->fingerprint));
+	add_text(&row, pem.data);
+	add_text(&row, path);
+	add(&row, loaded != NULL,
+		BoolGetDatum(loaded && is_loaded(loaded, loaded_kind, facts->fingerprint)));
+	put_row(fcinfo, &row);
+}
+
+static LoadedList *
+loaded_by_server(void)
+{
+	/* with ssl off nothing is in force */
+	return EnableSSL ? loaded_now() : palloc0(sizeof(LoadedList));
+}
+
+/*
+ * sslpolicy.get_certificates() returns setof record
+ */
+Datum
+sslpolicy_get_certificates(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	LoadedList *loaded;
+	PemFile    *file;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	loaded = loaded_by_server();
+	file = read_pem_file(files.cert_file);
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+		put_certificate(fcinfo, "server", LOADED_SERVER, i + 1,
+						sk_X509_value(file->content->certs, i), file->path, loaded);
+	file = read_pem_file(files.ca_file);
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+		put_certificate(fcinfo, "ca", LOADED_CA, i + 1,
+						sk_X509_value(file->content->certs, i), file->path, loaded);
+	ERR_clear_error();
+	return (Datum) 0;
+}
+
+static void
+put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509) *cas,
+		bool known, bool in_force, const char *error)
+{
+	Row			row = {0};
+	CrlFacts   *facts = crl ? read_crl(crl) : NULL;
+	X509	   *issuer = crl ? crl_issuer(crl, cas) : NULL;
+	uint8		digest[FINGERPRINT_LEN];
+
+	if (crl && error == NULL)
+	{
+		if (facts == NULL)
+			error = "it cannot be read";
+		else if (facts->unsupported)
+			error = facts->unsupported;
+		else if (issuer == NULL)
+			error = "it is not signed by a CA in ssl_ca_file";
+		else if (!is_current_crl(crl, (int64) time(NULL)))
+			error = "it has expired, or is not valid yet: every certificate of this CA is refused";
+	}
+	add_text(&row, path);
+	add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
+	add(&row, facts && facts->number && is_serial_number(facts->number),
+		facts && facts->number ? serial_number(facts->number) : (Datum) 0);
+	add_time(&row, facts != NULL, facts ? facts->this_update : 0);
+	add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
+	add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
+	add(&row, issuer && certificate_fingerprint(issuer, digest), issuer ? fingerprint_text(digest) : (Datum) 0);
+	add(&row, known, BoolGetDatum(in_force));
+	add_text(&row, error);
+	put_row(fcinfo, &row);
+}
+
+/*
+ * sslpolicy.get_crls() returns setof record
+ */
+Datum
+sslpolicy_get_crls(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	LoadedList *loaded;
+	STACK_OF(X509) * cas;
+	PemFile    *file;
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	loaded = loaded_by_server();
+	cas = read_pem_file(files.ca_file)->content->certs;
+	file = read_pem_file(files.crl_file);
+	for (int i = 0; i < sk_X509_CRL_num(file->content->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(file->content->crls, i);
+		uint8		digest[FINGERPRINT_LEN];
+
+		put_crl(fcinfo, file->path, crl, cas, loaded != NULL,
+				loaded && crl_fingerprint(crl, digest) && is_loaded(loaded, LOADED_CRL, digest), NULL);
+	}
+	if (file->path[0] && sk_X509_CRL_num(file->content->crls) == 0)
+		put_crl(fcinfo, file->path, NULL, cas, true, false,
+				file->error ? file->error : "there is no CRL in the file");
+	foreach(cell, read_crl_directory(files.crl_dir))
+	{
+		DirectoryCrl *entry = lfirst(cell);
+
+		/* core looks into the directory at each handshake */
+		put_crl(fcinfo, entry->path, entry->crl, cas, true, EnableSSL && entry->error == NULL, entry->error);
+	}
+	ERR_clear_error();
+	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.get_material_status() returns setof record
+ */
+Datum
+sslpolicy_get_material_status(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	const char *paths[NUM_MATERIAL_KINDS] = {files.cert_file, files.ca_file,
+	files.crl_file[0] ? files.crl_file : files.crl_dir};
+	LoadState  *state;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	state = load_state();
+	for (int kind = 0; kind < NUM_MATERIAL_KINDS; kind++)
+	{
+		Row			row = {0};
+		uint8		digest[FINGERPRINT_LEN];
+		bool		known = file_fingerprint(paths[kind], digest);
+
+		add_text(&row, material_kind_name((MaterialKind) kind));
+		add_text(&row, paths[kind][0] ? paths[kind] : NULL);
+		add(&row, known, known ? fingerprint_text(digest) : (Datum) 0);
+		add(&row, state->loaded_at != 0, TimestampTzGetDatum(state->loaded_at));
+		add(&row, state->failed_at != 0, TimestampTzGetDatum(state->failed_at));
+		add_text(&row, state->failed ? state->error : NULL);
+		add(&row, state->in_force != 0, Int64GetDatum((int64) state->in_force));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+static char *
+entry_state(List *history, const HistoryEntry *entry)
+{
+	if (entry->state == STATE_INSTALLED)
+		return "installed";
+	return entry->state == STATE_FAILED ? "failed" : "unfinished";
+}
+
+/*
+ * sslpolicy.get_material_history() returns setof record
+ */
+Datum
+sslpolicy_get_material_history(PG_FUNCTION_ARGS)
+{
+	List	   *history;
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	history = read_history();
+	foreach(cell, history)
+	{
+		const HistoryEntry *e = lfirst(cell);
+		Row			row = {0};
+
+		add(&row, true, TimestampTzGetDatum(e->at));
+		add_text(&row, material_kind_name(e->kind));
+		add(&row, true, Int32GetDatum(e->version));
+		add_text(&row, e->action);
+		add_text(&row, e->by[0] ? e->by : NULL);
+		add_text(&row, entry_state(history, e));
+		add_text(&row, e->sha256[0] ? e->sha256 : NULL);
+		add(&row, true, text_array(e->subjects, e->count, certificate_text));
+		add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
+		add(&row, true, BoolGetDatum(e->version > 0 && file_exists(version_file(e->kind, e->version))));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+static void
+put_verification(Row *row, const Verification *v, const CertFacts *facts, const char *error)
+{
+	add(row, true, BoolGetDatum(error == NULL));
+	add_text(row, error);
+	add(row, v != NULL, v ? text_array(v->chain, v->nchain, certificate_text) : (Datum) 0);
+	add(row, facts->cn != NULL, facts->cn ? certificate_text(facts->cn) : (Datum) 0);
+	add(row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	add_time(row, true, facts->not_after);
+	add(row, v != NULL, BoolGetDatum(v && v->revoked));
+	add_time(row, v && v->revoked, v ? v->revoked_since : 0);
+}
+
+/*
+ * sslpolicy.verify_certificate(pem text, at timestamptz) returns record
+ */
+Datum
+sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
+{
+	text	   *pem = PG_GETARG_TEXT_PP(0);
+	int64		at = to_unix_time(PG_GETARG_TIMESTAMPTZ(1));
+	MaterialFiles files = files_of_settings();
+	PemContent *given;
+	SSL_CTX    *context;
+	CertFacts  *facts;
+	Facts		session = {0};
+	Verification *v = NULL;
+	char	   *error = NULL;
+	Row			row = {0};
+	X509	   *leaf;
+
+	given = read_pem(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem), &error);
+	if (given == NULL || sk_X509_num(given->certs) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no certificate in the text"),
+				 error ? errdetail("%s.", error) : 0));
+	(void) free_at_reset(given, free_pem_content);
+	leaf = sk_X509_value(given->certs, 0);
+	facts = read_certificate(leaf, NULL);
+	if (facts == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the certificate cannot be read")));
+
+	files.cert_file = files.key_file = "";
+	context = build_context(&files, &error);
+	if (context && files.ca_file[0] == '\0')
+		error = "ssl_ca_file is not set: the server accepts no client certificate";
+	else if (context)
+	{
+		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+		v = verify_in_store(SSL_CTX_get_cert_store(context), leaf, given->certs,
+							X509_PURPOSE_SSL_CLIENT, SSL_CTX_get_security_level(context), at);
+		error = v->ok ? NULL : verification_text(v);
+		session.cert = facts;
+		if (error == NULL && is_blocked_certificate(&session))
+			error = "its fingerprint is in sslpolicy.blocked_fingerprints";
+	}
+	put_verification(&row, v, facts, error);
+	return one_row(fcinfo, &row);
+}
+
+static void
+check_reload_possible(const Configuration *configuration)
+{
+	if (!configuration->ssl)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ssl is off: there is no TLS material to reload"),
+				 errhint("Set ssl = on first.")));
+}
+
+/*
+ * sslpolicy.reload(timeout interval, force boolean) returns record
+ */
+Datum
+sslpolicy_reload(PG_FUNCTION_ARGS)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	Interval   *timeout = PG_GETARG_INTERVAL_P(0);
+	bool		force = PG_GETARG_BOOL(1);
+	int64		ms = timeout->time / 1000 + ((int64) timeout->day + (int64) timeout->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
+	Configuration *configuration;
+	MaterialFiles files;
+	SSL_CTX    *context;
+	ReloadOutcome *outcome = NULL;
+	char	   *error;
+	Row			row = {0};
+	Interval   *elapsed = palloc0(sizeof(Interval));
+
+	require_preload();
+	if (ms <= 0 || ms > 3600 * 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timeout must be more than zero and at most one hour")));
+	configuration = read_configuration();
+	check_reload_possible(configuration);
+	files = configured_files(configuration);
+	context = build_context(&files, &error);
+	if (context)
+		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	if (error == NULL)
+		error = configuration->error;
+	if (error == NULL)
+		error = reload_objection(&files);
+	if (error == NULL || force)
+		outcome = reload_server(context, (int) ms);
+	if (outcome && (!outcome->loaded || configuration->error == NULL))
+		error = outcome->error;
+	elapsed->time = GetCurrentTimestamp() - start;
+
+	add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));
+	add(&row, true, BoolGetDatum(error == NULL && outcome && outcome->loaded));
+	add_text(&row, error);
+	add(&row, true, IntervalPGetDatum(elapsed));
+	return one_row(fcinfo, &row);
+}
