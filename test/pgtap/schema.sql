@@ -5,8 +5,11 @@ SELECT plan(27);
 SELECT has_schema('sslpolicy');
 SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
-    'connection', 'get_sessions']);
-SELECT views_are('sslpolicy', ARRAY['policies', 'sessions']);
+    'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
+    'get_material_history', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
+    'install_crl', 'install_server_certificate', 'create_server_key', 'rollback']);
+SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
+    'material_status', 'material_history']);
 SELECT tables_are('sslpolicy', '{}'::name[]);
 SELECT materialized_views_are('sslpolicy', '{}'::name[]);
 SELECT sequences_are('sslpolicy', '{}'::name[]);
@@ -24,8 +27,26 @@ SELECT set_eq($$
      WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
        AND classid <> 'pg_type'::regclass -- row types of the views, since 17
        AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sslpolicy')$$,
-    ARRAY['function sslpolicy.check_policy(text)',
+    ARRAY['function sslpolicy.add_ca(text,boolean,boolean)',
+          'function sslpolicy.check_policy(text)',
           'function sslpolicy.connection()',
+          'function sslpolicy.create_server_key(text,text[],text)',
+          'function sslpolicy.get_certificates()',
+          'function sslpolicy.get_crls()',
+          'function sslpolicy.get_material_history()',
+          'function sslpolicy.get_material_status()',
+          'function sslpolicy.install_ca(text,boolean,boolean)',
+          'function sslpolicy.install_crl(bytea,boolean,boolean)',
+          'function sslpolicy.install_crl(text,boolean,boolean)',
+          'function sslpolicy.install_server_certificate(text,text,boolean,boolean)',
+          'function sslpolicy.reload(interval,boolean)',
+          'function sslpolicy.remove_ca(text,boolean,boolean)',
+          'function sslpolicy.rollback(text,boolean,boolean)',
+          'function sslpolicy.verify_certificate(text,timestamp with time zone)',
+          'view sslpolicy.certificates',
+          'view sslpolicy.crls',
+          'view sslpolicy.material_history',
+          'view sslpolicy.material_status',
           'function sslpolicy.get_policies()',
           'function sslpolicy.get_sessions()',
           'function sslpolicy.set_database_policy(name,text,boolean)',

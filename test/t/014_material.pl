@@ -1,0 +1,176 @@
+# TLS material by SQL: what real clients see of it.
+#
+# 1. inventory: certificates, material_status, in_force and drift
+# 2. install_ca, add_ca, remove_ca, rollback: new logins, and the old
+#    certificate refused
+# 3. install_crl, and rollback of it
+# 4. create_server_key and install_server_certificate
+# 5. reload: a garbage file, a good one, ssl off
+# 6. what is refused: privileges, transaction blocks, settings
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SSLPolicy::Server;
+
+my $server = SSLPolicy::Server->new('material');
+my $certs = $server->certs;
+my $node = $server->node;
+my $dir = $certs->{dir};
+$certs->ca('second', subject => '/CN=Second Root/O=Acme');
+$certs->client('app', issuer => 'root', subject => '/CN=app');
+$certs->client('app2', issuer => 'second', subject => '/CN=app');
+$certs->server('plain', issuer => 'root', san => ['dns:localhost', 'ip:127.0.0.1']);
+
+sub pem { return slurp_file("$dir/$_[0].crt") }
+sub row { return $server->sql("SELECT $_[0] FROM sslpolicy.$_[1]") }
+
+sub error
+{
+	my ($sql, $user) = @_;
+	my (undef, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$sql", on_error_stop => 0, extra_params => $user ? [ '-U', $user ] : []);
+	return $err . $out;
+}
+sub logs_in { my $r = $server->login(cert => $_[0], user => 'app', sslmode => 'require'); diag($r->{err}) if $ENV{VERBOSE}; return $r->{ok} }
+
+# not the clients' own copy
+my $ca_path = $certs->bundle('trusted.crt', 'root');
+$node->append_conf('postgresql.conf', "ssl_ca_file = '$ca_path'");
+$server->start;
+$server->sql(q{CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full';
+	CREATE ROLE dba LOGIN; CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor});
+
+# 1
+is(row('string_agg(kind || position || subject_dn || in_force, $$;$$ ORDER BY kind)', 'certificates'),
+	'ca1O=Acme,CN=Test Roottrue;server1CN=servertrue', 'the certificates, in force');
+is(row('string_agg(generation::text, $$,$$)', 'material_status'), '1,1,1', 'the first load');
+like(error('SELECT * FROM sslpolicy.certificates', 'app'), qr/42501/, 'not for everybody');
+unlike(error('SELECT count(*) FROM sslpolicy.certificates, sslpolicy.material_status, sslpolicy.crls, sslpolicy.material_history', 'monitor'), qr/ERROR/, 'but for pg_monitor');
+ok(logs_in('app'), 'a client of the first CA');
+ok(!logs_in('app2'), 'none of the second');
+is(row('ok', 'verify_certificate($$' . pem('app') . '$$)'), 't', 'verify_certificate agrees');
+like(row('ok || error', 'verify_certificate($$' . pem('app2') . '$$)'), qr/^false.*issuer/, 'and says why not');
+
+# 2
+my $before = slurp_file($ca_path);
+is(row('installed', "add_ca(\$\$" . pem('second') . "\$\$, dry_run => true)"), 'f', 'dry run');
+is(slurp_file($ca_path), $before, 'which changes nothing');
+ok(!-e "$ca_path.sslpolicy.tmp", 'nor leaves a file');
+is(row("installed, generation, changes->'added'->0->>'subject', warnings", "add_ca(\$\$" . pem('second') . "\$\$)"),
+	't|2|O=Acme,CN=Second Root|{}', 'add_ca');
+ok(logs_in($_), "client $_ is let in") for qw(app app2);
+my $fingerprint = $certs->get('second')->{fingerprint};
+my $held = $server->background(user => 'app', cert => 'app2', sslmode => 'require');
+like(error("SELECT sslpolicy.remove_ca('$fingerprint')"), qr/55006.*1 live session.*CA "O=Acme,CN=Second Root" is missing/s, 'remove_ca names the session that it would hurt');
+is(row("jsonb_array_length(affected)", "remove_ca('$fingerprint', force => true)"), 1, 'and does it when forced');
+$held->quit;
+ok(logs_in('app'), 'the first CA is still there');
+ok(!logs_in('app2'), 'the second is not');
+is(row('installed', "rollback('ca')"), 't', 'rollback');
+ok(logs_in('app2'), 'brings it back');
+is(row('installed', "rollback('ca')"), 't', 'rollback again');
+ok(!logs_in('app2'), 'to what the server had at first');
+is(slurp_file($ca_path), $before, 'to the byte');
+like(error("SELECT sslpolicy.rollback('ca')"), qr/42704.*no earlier version/s, 'not further');
+is(row('string_agg(action || version || state, $$,$$)', 'material_history'),
+	'found1installed,add_ca2installed,remove_ca3installed,rollback2installed,rollback1installed', 'the history');
+is(row('installed', "install_ca(\$\$" . pem('second') . pem('root') . "\$\$)"), 't', 'install_ca');
+ok(logs_in($_), "client $_ is let in") for qw(app app2);
+
+# 3
+sub crl
+{
+	my ($ca, $number, $days, @revoked) = @_;
+	my $conf = "$dir/crl.cnf";
+	open my $fh, '>', $conf or die $!;
+	print $fh "[ca]\ndefault_ca=d\n[d]\ndatabase=$dir/index.txt\ncrlnumber=$dir/crlnumber\ndefault_md=sha256\n";
+	close $fh;
+	open $fh, '>', "$dir/crlnumber" or die $!; printf $fh "%02X\n", $number; close $fh;
+	open $fh, '>', "$dir/index.txt" or die $!;
+	printf $fh "R\t391231000000Z\t250101000000Z\t%s\tunknown\t/CN=x\n", uc(Math::BigInt->new($certs->get($_)->{serial})->as_hex =~ s/^0x//r =~ s/^(.(?:..)*)$/0$1/r) for @revoked;
+	close $fh;
+	my $pem = `openssl ca -gencrl -config $conf -crldays $days -cert $dir/$ca.crt -keyfile $dir/$ca.key 2>&1`;
+	return $pem;
+}
+my $root = crl('root', 5, 30, 'app');
+my $second = crl('second', 1, 30);
+like(row('warnings', "install_crl(\$\$$root\$\$, dry_run => true)"), qr/Second Root.*there is no CRL/, 'a CA without a CRL is a warning');
+is(row('installed', "install_crl(\$\$$root$second\$\$)"), 't', 'install_crl where no file is set');
+is($server->sql('SHOW ssl_crl_file'), 'sslpolicy/crl.pem', 'sets one');
+ok(!logs_in('app'), 'the revoked certificate is refused');
+ok(logs_in('app2'), 'the other one is not');
+is(row('revoked, revoked_since IS NOT NULL', 'verify_certificate($$' . pem('app') . '$$)'), 't|t', 'verify_certificate says so');
+is(row('count(*), bool_and(in_force), sum(entries), count(error)', 'crls'), '2|t|1|0', 'crls');
+like(error("SELECT sslpolicy.install_crl(\$\$" . crl('root', 4, 30) . "\$\$)"), qr/22023.*older than the one in place/s, 'an older CRL is refused');
+like(error("SELECT sslpolicy.install_crl(\$\$" . pem('root') . "\$\$)"), qr/22023.*there is a certificate in the text/s, 'a certificate is refused');
+$certs->ca('third', subject => '/CN=Third');
+like(error("SELECT sslpolicy.install_crl(\$\$" . crl('third', 9, 30) . "\$\$)"), qr/22023.*not signed by a CA/s, 'a CRL of a stranger is refused');
+is(row('installed', "install_crl(\$\$" . crl('root', 6, 30) . "\$\$)"), 't', 'a newer one is not');
+ok(logs_in('app'), 'and lets the certificate in again');
+like(error("SELECT sslpolicy.rollback('crl')"), qr/42501.*older CRL/s, 'rollback of a CRL wants force');
+is(row('installed', "rollback('crl', force => true)"), 't', 'rollback by force');
+ok(!logs_in('app'), 'revoked again');
+is(row('installed', "rollback('crl', force => true)"), 't', 'rollback to no CRL at all');
+is($server->sql('SHOW ssl_crl_file'), '', 'unsets the file');
+ok(logs_in('app'), 'and lets everybody in');
+
+# 4
+my $csr = $server->sql(q{SELECT sslpolicy.create_server_key('CN=db.example.com,O=Acme\, Inc', ARRAY['dns:localhost','ip:127.0.0.1'])});
+open my $fh, '>', "$dir/new.csr" or die $!; print $fh $csr; close $fh;
+my $issued = `openssl x509 -req -in $dir/new.csr -CA $dir/root.crt -CAkey $dir/root.key -CAcreateserial -days 30 -copy_extensions copy 2>/dev/null`;
+is(row('installed', "install_server_certificate(\$\$$issued\$\$)"), 't', 'install_server_certificate with the pending key');
+is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'O=Acme\, Inc,CN=db.example.comtrue' =~ s/^(.*),(CN=.*com)true/$2,${1}true/r, 'in force');
+ok($server->login(cert => 'app', sslmode => 'verify-full', extra => 'host=localhost')->{ok}, 'a client that verifies the server') ;
+is($server->sql('SHOW ssl_cert_file') . $server->sql('SHOW ssl_key_file'), 'sslpolicy/server.pem' x 2, 'one file for both');
+is((stat($node->data_dir . '/sslpolicy/server.pem'))[2] & 07777, 0600, 'for the server alone');
+$node->restart;
+ok(logs_in('app'), 'the server starts with it');
+is(row('installed', "rollback('server')"), 't', 'rollback of the server certificate');
+is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'CN=servertrue', 'the one before is in force');
+my $key = slurp_file("$dir/plain.key");
+my $offset = $server->log_offset;
+# what log_statement logs is logged before any function runs
+my $quiet = "SET log_statement = none;\n";
+like(error("${quiet}SELECT sslpolicy.install_server_certificate(\$\$$issued\$\$, \$\$$key\$\$)"), qr/22023.*does not belong/s, 'a key of another certificate');
+like(error("${quiet}SELECT sslpolicy.install_ca(\$\$$key\$\$)"), qr/22023.*private key in the text/s, 'a key for a CA');
+unlike($server->log_since($offset), qr/PRIVATE KEY-----/, 'no key in the log');
+is(row('installed', "install_server_certificate(\$\$" . pem('plain') . "\$\$, \$\$$key\$\$)"), 't', 'certificate and key');
+is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'CN=plaintrue', 'in force');
+
+# 5
+is(row('loaded, error IS NULL', 'reload()'), 't|t', 'reload');
+my $ca_file = slurp_file($ca_path);
+append_to_file($ca_path, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+like(row("loaded || error", 'reload()'), qr/^false.*could not load root certificate file/, 'a garbage file is not loaded');
+like(row("loaded || error", 'reload(force => true)'), qr/^false.*could not load root certificate file/, 'not by force either');
+ok(logs_in($_), "the old material still serves $_") for qw(app app2);
+like(row('last_error', "material_status WHERE kind = 'ca'"), qr/could not load root certificate file/, 'material_status knows');
+open $fh, '>', $ca_path or die $!; print $fh pem('second'); close $fh;
+is(row('string_agg(in_force::text, $$$$)', "certificates WHERE kind = 'ca'"), 'true', 'a CA in the file that is loaded is in force');
+open $fh, '>', $ca_path or die $!; print $fh $ca_file; close $fh;
+is(row('loaded', 'reload()'), 't', 'and mended');
+append_to_file($node->data_dir . '/postgresql.conf', "nonsense\n");
+like(row("loaded || error", 'reload()'), qr/^false.*postgresql\.conf", line \d+: syntax error/, 'a syntax error in postgresql.conf');
+my $conf = slurp_file($node->data_dir . '/postgresql.conf');
+open $fh, '>', $node->data_dir . '/postgresql.conf' or die $!; print $fh $conf =~ s/nonsense\n//r; close $fh;
+is(row('loaded', 'reload()'), 't', 'mended');
+$server->set(ssl => 'off');
+like(error('SELECT sslpolicy.reload()'), qr/55000.*ssl is off/s, 'ssl off');
+$server->sql('ALTER SYSTEM SET ssl = on');
+is(row('loaded, error IS NULL', 'reload()'), 't|t', 'switched on by reload, which proves it');
+ok(logs_in('app'), 'and by a login');
+
+# 6
+like(error("BEGIN; SELECT sslpolicy.install_ca(''); ROLLBACK"), qr/25001|22023/, 'not in a transaction block');
+like(error("BEGIN; SELECT sslpolicy.add_ca(\$\$" . pem('second') . "\$\$); ROLLBACK"), qr/25001/, 'not in a transaction block');
+like(error("SELECT sslpolicy.$_", 'dba'), qr/42501/, "not for everybody: $_") for "install_ca('')", 'reload()', "rollback('ca')", "create_server_key('CN=x', NULL)";
+$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO dba; GRANT USAGE ON SCHEMA sslpolicy TO dba');
+like(error("SELECT installed FROM sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/^t$/m, 'but grantable');
+$server->set_hba('hostssl all all all cert');
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/42501.*could log in as superuser/s, 'unless a CA could become a superuser');
+$server->set('sslpolicy.install' => 'off');
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*turned off/s, 'install off');
+
+unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+$server->stop;
+done_testing();
