@@ -5,9 +5,9 @@
  *
  * The session table has no certificates, only facts of them: fingerprints,
  * subjects and serials of the verified chain.  The certificates of its CAs are
- * found in the old set by fingerprint, and what they are in the new one by name
- * and key, since a renewed CA verifies what the old one has.  A CA that the old
- * set does not have was sent by the client, who will send it again.
+ * found by fingerprint in the old set and in the versions before it, and what they are in the new one by name
+ * and key, since a renewed CA verifies what the old one has.  A CA that is in
+ * none of them was sent by the client, who will send it again.
  *
  * A session that the old material does not accept either is none of the new
  * one's doing.
@@ -43,23 +43,6 @@ ca_in_set(const CaFacts *ca, STACK_OF(X509) *set, STACK_OF(X509) *known)
 		if (is_same_ca(old, sk_X509_value(set, i)))
 			return sk_X509_value(set, i);
 	return NULL;
-}
-
-/*
- * Does the set verify this CA certificate, up to a root?
- */
-static bool
-is_verified(const Trust *trust, X509 *ca)
-{
-	X509_STORE *store = X509_STORE_new();
-	bool		ok;
-
-	for (int i = 0; store && i < sk_X509_num(trust->cas); i++)
-		(void) X509_STORE_add_cert(store, sk_X509_value(trust->cas, i));
-	ok = store && verify_in_store(store, ca, NULL, 0, trust->level, trust->now)->ok;
-	X509_STORE_free(store);
-	ERR_clear_error();
-	return ok;
 }
 
 /*
@@ -123,7 +106,7 @@ objection(const CertFacts *cert, const Trust *trust, STACK_OF(X509) *known)
 			if (gap)
 				return gap;
 		}
-		if (found != NULL && !is_verified(trust, found))
+		if (found != NULL && !verify_ca(trust->cas, found, trust->level, trust->now)->ok)
 			return psprintf("CA %s is not verified", shown(ca->subject_dn));
 		subject = ca->subject_dn;
 		serial = ca->serial;
@@ -145,10 +128,11 @@ add_affected(List *list, const Session *s, char *reason)
 /*
  * Sessions whose certificate is accepted with the CAs and CRLs of before, and
  * not with those of after.  before can be NULL: then all that after does not
- * accept.
+ * accept.  known has certificates of CAs, those of before among them: what it
+ * does not have was sent by clients.
  */
 List *
-sessions_losing_trust(const Trust *before, const Trust *after)
+sessions_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known)
 {
 	List	   *result = NIL;
 	ListCell   *cell;
@@ -157,7 +141,6 @@ sessions_losing_trust(const Trust *before, const Trust *after)
 	{
 		const Session *s = lfirst(cell);
 		const CertFacts *cert = s->facts.cert;
-		STACK_OF(X509) *known = before ? before->cas : after->cas;
 		char	   *reason;
 
 		if (!s->facts.verified || cert == NULL)

@@ -17,7 +17,8 @@ typedef struct AffectedSession
 	char	   *reason;
 } AffectedSession;
 
-extern List *sessions_losing_trust(const Trust *before, const Trust *after);
+extern List *sessions_losing_trust(const Trust *before, const Trust *after,
+								   STACK_OF(X509) *known);
 extern List *sessions_losing_cipher(X509 *before, X509 *after);
 
 #endif							/* SSLPOLICY_AFFECTED_H */

@@ -38,6 +38,7 @@ extern X509 *find_leaf(STACK_OF(X509) *certs);
 extern Verification *verify_in_store(X509_STORE *store, X509 *cert,
 									 STACK_OF(X509) *untrusted, int purpose,
 									 int level, int64 at);
+extern Verification *verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at);
 extern bool has_verify_error(const Verification *v, int error);
 extern char *verification_text(const Verification *v);
 

@@ -32,9 +32,6 @@
 #define HISTORY_MAX_ENTRIES 1000
 #define FIXED_FIELDS 8
 
-/* Versions that are kept, the one in place among them. */
-#define KEPT_VERSIONS 10
-
 static const char *const state_names[] = {"started", "installed", "failed"};
 
 static char *

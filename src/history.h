@@ -12,6 +12,9 @@
 
 #include "material.h"
 
+/* Versions of CA and CRL that are kept, the one in place among them. */
+#define KEPT_VERSIONS 10
+
 typedef enum InstallState
 {
 	STATE_STARTED,				/* under way, or interrupted */

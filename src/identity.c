@@ -65,17 +65,18 @@ static bool
 is_root_known(X509 *last, STACK_OF(X509) *cas, int64 now)
 {
 	X509_STORE *store = X509_STORE_new();
-	bool		ok;
+	Verification *v;
 
 	if (store == NULL)
 		return false;
 	(void) X509_STORE_set_default_paths(store);
 	for (int i = 0; i < sk_X509_num(cas); i++)
 		(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
-	ok = verify_in_store(store, last, NULL, 0, 0, now)->ok;
+	v = verify_in_store(store, last, NULL, 0, 0, now);
 	X509_STORE_free(store);
 	ERR_clear_error();
-	return ok;
+	/* an intermediate that the server knows is not one that clients know */
+	return v->ok && v->nchain == 2;
 }
 
 static bool

@@ -298,6 +298,36 @@ add_unless_there(Installation *inst, STACK_OF(X509) *set, X509 *cert, bool warn)
 }
 
 static void
+free_certificates(void *certs)
+{
+	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
+}
+
+/*
+ * Live sessions that the material before accepts and that of after does not.
+ * Their CAs may stand in versions before, which a renewed CA has replaced.
+ */
+static List *
+losing_sessions(Installation *inst, const Trust *after)
+{
+	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
+	char	   *error;
+	Trust	   *before = read_trust(&inst->files, unix_now(), &error);
+	int			next = next_version(inst->history, MATERIAL_CA);
+
+	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
+		add_unless_there(inst, known, sk_X509_value(before->cas, i), false);
+	for (int version = Max(1, next - 2 * KEPT_VERSIONS); version < next; version++)
+	{
+		STACK_OF(X509) * certs = read_pem_file(version_file(MATERIAL_CA, version))->content->certs;
+
+		for (int i = 0; i < sk_X509_num(certs); i++)
+			add_unless_there(inst, known, sk_X509_value(certs, i), false);
+	}
+	return sessions_losing_trust(before, after, known);
+}
+
+static void
 could_not_encode(bool ok)
 {
 	if (!ok)
@@ -314,11 +344,10 @@ install_cas(FunctionCallInfo fcinfo, Installation *inst, STACK_OF(X509) *added)
 {
 	STACK_OF(X509) * set = inst->content->certs;
 	Trust	   *after = trust_with(inst, set, NULL);
-	char	   *error;
 
 	raise_refusal(judge_cas(after, added, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
-	inst->affected = sessions_losing_trust(read_trust(&inst->files, unix_now(), &error), after);
+	inst->affected = losing_sessions(inst, after);
 	inst->bytes = new_buffer();
 	for (int i = 0; i < sk_X509_num(set); i++)
 		could_not_encode(append_certificate(inst->bytes, sk_X509_value(set, i)));
@@ -489,7 +518,7 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 					"The server wants a current CRL of every CA of a chain. Install those of all CAs in one call.");
 	}
 	inst->only_own = true;
-	inst->affected = sessions_losing_trust(before, after);
+	inst->affected = losing_sessions(inst, after);
 	return install_and_report(fcinfo, inst);
 }
 
@@ -739,7 +768,6 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 	Installation *inst;
 	HistoryEntry *target;
 	List	   *none = NIL;
-	char	   *error;
 
 	require_installation();
 	if (!parse_material_kind(name, &kind))
@@ -785,7 +813,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 		if (judge_revocation(after, &none) >= 0)
 			inst->warnings = list_concat(inst->warnings, none);
 		inst->only_own = kind == MATERIAL_CRL;
-		inst->affected = sessions_losing_trust(read_trust(&inst->files, unix_now(), &error), after);
+		inst->affected = losing_sessions(inst, after);
 	}
 	return install_and_report(fcinfo, inst);
 }

@@ -78,19 +78,6 @@ asn1_time_text(const ASN1_TIME *time)
 	return read_time(time, &seconds) ? time_text(seconds) : pstrdup("a time that cannot be read");
 }
 
-static X509_STORE *
-make_store(STACK_OF(X509) *cas)
-{
-	X509_STORE *store = X509_STORE_new();
-
-	for (int i = 0; store != NULL && i < sk_X509_num(cas); i++)
-		(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
-	ERR_clear_error();
-	if (store == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return store;
-}
-
 static bool
 is_too_weak(const Verification *v)
 {
@@ -111,7 +98,7 @@ lacks_issuer(const Verification *v)
  * why is a warning.  *refusal is set if one that is added cannot be taken.
  */
 static bool
-judge_ca(X509_STORE *store, const Trust *trust, X509 *ca, bool added,
+judge_ca(const Trust *trust, X509 *ca, bool added,
 		 Refusal **refusal, List **warnings)
 {
 	char	   *title = certificate_title(ca);
@@ -128,7 +115,7 @@ judge_ca(X509_STORE *store, const Trust *trust, X509 *ca, bool added,
 		return false;
 	}
 
-	v = verify_in_store(store, ca, NULL, 0, trust->level, trust->now);
+	v = verify_ca(trust->cas, ca, trust->level, trust->now);
 	if (is_too_weak(v))
 	{
 		char	   *reason = psprintf("%s (OpenSSL's security level is %d)",
@@ -167,7 +154,6 @@ judge_ca(X509_STORE *store, const Trust *trust, X509 *ca, bool added,
 Refusal *
 judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 {
-	X509_STORE *store = make_store(trust->cas);
 	Refusal    *refusal = NULL;
 	int			usable = 0;
 
@@ -178,10 +164,9 @@ judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 
 		for (int k = 0; added && k < sk_X509_num(added); k++)
 			is_new |= X509_cmp(sk_X509_value(added, k), ca) == 0;
-		if (judge_ca(store, trust, ca, is_new, &refusal, warnings))
+		if (judge_ca(trust, ca, is_new, &refusal, warnings))
 			usable++;
 	}
-	X509_STORE_free(store);
 	if (refusal == NULL && usable == 0)
 	{
 		StringInfoData why;
@@ -303,19 +288,17 @@ crl_gap(const Trust *trust, X509 *ca)
 int
 judge_revocation(const Trust *trust, List **warnings)
 {
-	X509_STORE *store;
 	int			usable = 0;
 
 	if (!trust->use_crls)
 		return -1;
-	store = make_store(trust->cas);
 	for (int i = 0; i < sk_X509_num(trust->cas); i++)
 	{
 		X509	   *ca = sk_X509_value(trust->cas, i);
 		char	   *gap;
 
 		if (X509_check_ca(ca) == 0 ||
-			!verify_in_store(store, ca, NULL, 0, trust->level, trust->now)->ok)
+			!verify_ca(trust->cas, ca, trust->level, trust->now)->ok)
 			continue;
 		gap = crl_gap(trust, ca);
 		if (gap == NULL)
@@ -324,6 +307,5 @@ judge_revocation(const Trust *trust, List **warnings)
 			*warnings = lappend(*warnings, psprintf("certificates of CA %s are refused: %s",
 													certificate_title(ca), gap));
 	}
-	X509_STORE_free(store);
 	return usable;
 }

@@ -10,6 +10,7 @@
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
+use Math::BigInt;
 use Test::More;
 use SSLPolicy::Server;
 
