@@ -56,3 +56,4 @@ test:
 	@bash $(srcdir)/test/run.sh
 bench:
 	@bash $(srcdir)/test/bench/run.sh
+	@bash $(srcdir)/test/bench/material.sh
