@@ -10,13 +10,45 @@
  */
 #include "postgres.h"
 
+#include <openssl/err.h>
+
 #include "libpq/libpq.h"
 #include "libpq/libpq-be.h"
 
 #include "crl.h"
+#include "files.h"
 #include "pem.h"
 #include "tlscontext.h"
 #include "x509.h"
+
+/*
+ * Why a private key could not be loaded, if that was for want of a passphrase.
+ */
+static char *
+passphrase_problem(const char *key_file)
+{
+	ERR_clear_error();
+	return psprintf("private key file \"%s\" has a passphrase, and %s", key_file,
+					ssl_passphrase_command[0] == '\0' ? "ssl_passphrase_command is not set" :
+					ssl_passphrase_command_supports_reload ? "ssl_passphrase_command does not give it" :
+					"ssl_passphrase_command_supports_reload is off: only a restart would load it");
+}
+
+/*
+ * OpenSSL's errors do not tell a wrong passphrase from a damaged file.
+ */
+static bool
+is_encrypted(const char *key_file)
+{
+	size_t		len;
+	char	   *error;
+	char	   *bytes = read_file(key_file, &len, &error);
+	bool		result = bytes && strstr(bytes, "ENCRYPTED") != NULL;
+
+	if (bytes)
+		wipe(bytes, len);
+	return result;
+}
 
 static char *
 could_not_load(const char *what, const char *file)
@@ -39,7 +71,11 @@ load_identity(SSL_CTX *context, const MaterialFiles *files)
 		return psprintf("private key file \"%s\" is not accessible, or has the wrong owner or permissions",
 						files->key_file);
 	if (SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
+	{
+		if (is_encrypted(files->key_file))
+			return passphrase_problem(files->key_file);
 		return could_not_load("private key file", files->key_file);
+	}
 	if (SSL_CTX_check_private_key(context) != 1)
 		return psprintf("private key file \"%s\" does not fit server certificate file \"%s\": %s",
 						files->key_file, files->cert_file, openssl_reason());
