@@ -6,6 +6,7 @@
 # 4. no background worker to be had
 # 5. ssl off: material is put in place for later
 # 6. reload() and material that would lock clients out
+# 7. another module's openssl_tls_init_hook, before and behind ours
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -118,6 +119,26 @@ like($server->sql('SELECT loaded || error FROM sslpolicy.reload()'), qr/^false.*
 ok(logs_in($server, 'app'), 'the server was not told');
 $server->sql('ALTER SYSTEM RESET ssl_crl_file');
 is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'mended');
+
+# 7
+my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+my $folder = PostgreSQL::Test::Utils::tempdir('tls_hook');
+chomp(my $include = `$pg_config --includedir-server`);
+chomp(my $cppflags = `$pg_config --cppflags`);
+system("gcc -shared -fPIC -O1 $cppflags -I$include -I$include/../internal -o $folder/tls_hook.so test/modules/tls_hook.c") == 0 or die 'tls_hook does not compile';
+$server->sql("ALTER SYSTEM SET ssl_key_file = '$dir/locked.key'");
+$server->sql("ALTER SYSTEM SET ssl_cert_file = '$dir/server.crt'");
+for my $libraries ("sslpolicy,$folder/tls_hook", "$folder/tls_hook,sslpolicy")
+{
+	my $name = $libraries =~ /^sslpolicy/ ? 'a hook behind ours' : 'a hook before ours';
+	$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'$libraries'");
+	$node->restart;
+	ok(logs_in($server, 'app'), "$name: gives the passphrase at start");
+	is($server->sql('SELECT loaded, error IS NULL FROM sslpolicy.reload()'), 't|t', "$name: and at reload");
+	is($server->sql("SELECT installed FROM sslpolicy.add_ca('" . pem('second') . "')"), 't', "$name: and at an installation");
+	ok(logs_in($server, 'app2'), "$name: which took");
+	is($server->sql("SELECT installed FROM sslpolicy.rollback('ca')"), 't', "$name: and back");
+}
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
 $server->stop;
