@@ -331,6 +331,29 @@ put_verification(Row *row, const Verification *v, const CertFacts *facts, const 
 }
 
 /*
+ * Say so if the server has not loaded what a context made of its files has.
+ */
+static void
+notice_drift(SSL_CTX *context)
+{
+	LoadedList *files = describe_context(context);
+	LoadedList *loaded = loaded_by_server();
+	bool		same = loaded != NULL;
+
+	for (int i = 0; same && i < files->count; i++)
+		same = is_loaded(loaded, (LoadedKind) files->items[i].kind, files->items[i].fingerprint);
+	/* CRLs of ssl_crl_dir come into a context one by one, in handshakes */
+	for (int i = 0; same && i < loaded->count; i++)
+		same = loaded->items[i].kind != LOADED_CA ||
+			is_loaded(files, LOADED_CA, loaded->items[i].fingerprint);
+	if (loaded != NULL && !same)
+		ereport(NOTICE,
+				(errmsg("the server has not loaded its files as they are now"),
+				 errdetail("The answer is for the files."),
+				 errhint("sslpolicy.reload() loads them, or says why not.")));
+}
+
+/*
  * sslpolicy.verify_certificate(pem text, at timestamptz) returns record
  */
 Datum
@@ -369,6 +392,7 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	else if (context)
 	{
 		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+		notice_drift(context);
 		v = verify_in_store(SSL_CTX_get_cert_store(context), leaf, given->certs,
 							X509_PURPOSE_SSL_CLIENT, SSL_CTX_get_security_level(context), at);
 		error = v->ok ? NULL : verification_text(v);

@@ -147,9 +147,12 @@ like(row("loaded || error", 'reload(force => true)'), qr/^false.*could not load 
 ok(logs_in($_), "the old material still serves $_") for qw(app app2);
 like(row('last_error', "material_status WHERE kind = 'ca'"), qr/could not load root certificate file/, 'material_status knows');
 open $fh, '>', $ca_path or die $!; print $fh pem('second'); close $fh;
+like(error("SELECT ok FROM sslpolicy.verify_certificate(\$\$" . pem('app2') . "\$\$)"), qr/NOTICE.*has not loaded its files as they are now.*t$/s, 'verify_certificate says that it speaks of the files');
+unlike(error("SELECT ok FROM sslpolicy.verify_certificate(\$\$" . pem('app2') . "\$\$)"), qr/ERROR/, 'and answers');
 is(row('string_agg(in_force::text, $$$$)', "certificates WHERE kind = 'ca'"), 'true', 'a CA in the file that is loaded is in force');
 open $fh, '>', $ca_path or die $!; print $fh $ca_file; close $fh;
 is(row('loaded', 'reload()'), 't', 'and mended');
+unlike(error("SELECT ok FROM sslpolicy.verify_certificate(\$\$" . pem('app2') . "\$\$)"), qr/NOTICE/, 'the files are what is loaded');
 append_to_file($node->data_dir . '/postgresql.conf', "nonsense\n");
 like(row("loaded || error", 'reload()'), qr/^false.*postgresql\.conf", line \d+: syntax error/, 'a syntax error in postgresql.conf');
 my $conf = slurp_file($node->data_dir . '/postgresql.conf');
