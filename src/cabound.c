@@ -5,7 +5,8 @@
  *
  * Whoever may install a CA can have it issue a certificate for any name, and so
  * become every role that pg_hba.conf lets in by certificate alone.  For a
- * superuser or a reserved role that is too much, unless a policy that binds it
+ * superuser, whoever can become as much as one, or a reserved role, that is too
+ * much, unless a policy that binds it
  * pins the CA.
  *
  * pg_hba.conf is read as it is on disk, and in doubt a line admits the role:
@@ -22,6 +23,7 @@
 #include "utils/builtins.h"
 
 #include "cabound.h"
+#include "compat.h"
 #include "labels.h"
 #include "privileged.h"
 #include "settings.h"
@@ -65,6 +67,8 @@ pins_ca(const char *text, PolicyPlace place)
 static List *
 certificate_lines(void)
 {
+	QueryResult *broken = privileged_query(
+										   "SELECT line_number FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT NULL LIMIT 1");
 	QueryResult *rows = privileged_query(
 										 "SELECT pg_catalog.format('line %s', r.line_number), u "
 										 "FROM pg_catalog.pg_hba_file_rules r, pg_catalog.unnest(r.user_name) u "
@@ -73,6 +77,14 @@ certificate_lines(void)
 										 "AND pg_catalog.array_to_string(r.options, ',') OPERATOR(pg_catalog.~) 'clientcert')");
 	List	   *result = NIL;
 
+	/* the server goes on with the lines before the error came in */
+	if (broken->rows > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to install a CA"),
+				 errdetail("Line %s of pg_hba.conf has an error, so that it cannot be told whom a certificate lets in.",
+						   broken->values[0][0]),
+				 errhint("A superuser may install it, or mend the file.")));
 	for (int i = 0; i < rows->rows; i++)
 	{
 		CertLine   *line = palloc(sizeof(CertLine));
@@ -83,6 +95,20 @@ certificate_lines(void)
 	}
 	return result;
 }
+
+/*
+ * Roles that may log in, and whether each is a superuser, or has what amounts to
+ * it: it can become one, read or write the server's files, run its programs,
+ * copy the whole cluster, or grant itself any of that.
+ */
+static const char *const powerful_roles =
+"SELECT r.oid, r.rolname, "
+"r.rolsuper OR r.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND r.rolcreaterole) OR EXISTS ("
+"SELECT FROM pg_catalog.pg_authid p "
+"WHERE (p.rolsuper OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND p.rolcreaterole) "
+"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
+"AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
+"FROM pg_catalog.pg_authid r WHERE r.rolcanlogin ORDER BY 3 DESC, r.rolname";
 
 static bool
 admits(const CertLine *line, Oid role, const char *name)
@@ -118,15 +144,15 @@ check_ca_bound(void)
 		return;
 	if (enforcement() == ENFORCEMENT_ENFORCE && pins_ca(minimum_policy(), PLACE_MINIMUM))
 		return;
-	roles = privileged_query("SELECT oid, rolname, rolsuper FROM pg_catalog.pg_authid WHERE rolcanlogin ORDER BY rolsuper DESC, rolname");
+	roles = privileged_query(powerful_roles);
 	for (int i = 0; i < roles->rows; i++)
 	{
 		Oid			role = (Oid) strtoul(roles->values[i][0], NULL, 10);
 		const char *name = roles->values[i][1];
-		bool		is_superuser = strcmp(roles->values[i][2], "t") == 0;
+		bool		is_powerful = strcmp(roles->values[i][2], "t") == 0;
 		ListCell   *cell;
 
-		if (!is_superuser && !is_reserved_role(name))
+		if (!is_powerful && !is_reserved_role(name))
 			continue;
 		if (enforcement() == ENFORCEMENT_ENFORCE &&
 			pins_ca(read_label(AuthIdRelationId, role), PLACE_ROLE))
@@ -140,7 +166,7 @@ check_ca_bound(void)
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("permission denied to install a CA"),
 						 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": pg_hba.conf, %s, lets that role in by certificate.",
-								   is_superuser ? "superuser" : "reserved role", name, line->place),
+								   is_powerful ? "superuser or privileged role" : "reserved role", name, line->place),
 						 errhint("A superuser may install it, or can pin the CA of that role first: a policy of its own with ca_fingerprint in each rule.")));
 		}
 	}

@@ -79,6 +79,13 @@ compat_may_administer(Oid user, Oid role)
 #define COMPAT_ADMIN_PRIVILEGE "CREATEROLE"
 #endif
 
+/* Can a role with CREATEROLE grant itself roles like pg_execute_server_program? */
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_CREATEROLE_IS_POWERFUL "false"
+#else
+#define COMPAT_CREATEROLE_IS_POWERFUL "true"
+#endif
+
 static inline bool
 compat_owns_database(Oid database, Oid user)
 {

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -62,8 +63,8 @@ read_configuration(void)
 							"SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
 							"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$' "
 							"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
-							"ON f.name OPERATOR(pg_catalog.=) s.name AND f.applied "
-							"WHERE s.name IN ('ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir')");
+							"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
+							"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir']) ORDER BY f.seqno");
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];
@@ -161,6 +162,18 @@ alter_system(TlsSetting setting, const char *value)
 		set->args = list_make1(constant);
 	}
 	statement->setstmt = set;
-	AlterSystemSetConfigFile(statement);
+	PG_TRY();
+	{
+		AlterSystemSetConfigFile(statement);
+	}
+	PG_CATCH();
+	{
+		/* whoever undoes what was begun may want to come here again */
+		if (LWLockHeldByMe(AutoFileLock))
+			LWLockRelease(AutoFileLock);
+		restore_user(saved);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	restore_user(saved);
 }

@@ -263,10 +263,15 @@ remove_leftover(const char *target)
 
 	if (target == NULL || target[0] == '\0')
 		return;
-	path = temporary_name(resolve_target(target));
-	if (unlink(path) == 0)
-		ereport(LOG,
-				(errmsg("removed file \"%s\", which an interrupted installation had left", path)));
+	target = resolve_target(target);
+	for (int i = 0; i < 2; i++)
+	{
+		/* the new file, and the copy of the old one */
+		path = temporary_name(i == 0 ? target : psprintf("%s.old", target));
+		if (unlink(path) == 0)
+			ereport(LOG,
+					(errmsg("removed file \"%s\", which an interrupted installation had left", path)));
+	}
 }
 
 /*

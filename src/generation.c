@@ -166,11 +166,39 @@ context_made(SSL_CTX *context, bool is_server_start)
 }
 
 /*
- * Core says in the log why it does not load the material: remember that.
+ * Overwrite the body of private keys in a text that is about to be logged.
+ */
+static void
+mask_private_keys(char *text)
+{
+	char	   *begin = text;
+
+	while (begin && (begin = strstr(begin, "PRIVATE KEY-----")) != NULL)
+	{
+		char	   *end;
+
+		begin += strlen("PRIVATE KEY-----");
+		end = strstr(begin, "-----END");
+		for (char *c = begin; *c && c != end; c++)
+			if (*c != '\n' && *c != '\r')
+				*c = '*';
+		begin = end ? strstr(end + 1, "-----BEGIN") : NULL;
+	}
+}
+
+/*
+ * Core says in the log why it does not load the material: remember that.  And
+ * statements that carry a private key (log_statement, log_min_duration_statement,
+ * auto_explain, parameters) must not bring it into the log.
  */
 static void
 watch_log(ErrorData *edata)
 {
+	mask_private_keys(edata->message);
+	mask_private_keys(edata->detail);
+	mask_private_keys(edata->detail_log);
+	mask_private_keys(edata->context);
+	mask_private_keys(edata->internalquery);
 	if (loading && in_postmaster() && edata->message != NULL)
 		strlcpy(last_error, edata->message, ERROR_LEN);
 	if (previous_log_hook)

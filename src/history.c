@@ -16,8 +16,11 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
+
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
@@ -26,6 +29,7 @@
 #include "escape.h"
 #include "files.h"
 #include "history.h"
+#include "settings.h"
 #include "x509.h"
 
 #define HISTORY_FILE "history"
@@ -133,19 +137,27 @@ read_history(void)
 }
 
 /*
- * Write all entries, without the oldest ones if they have become too many.
+ * Write all entries, without the oldest ones of a kind if these have become too
+ * many.
  */
 void
 write_history(List *entries)
 {
 	StringInfoData buf;
-	int			skip = Max(0, list_length(entries) - HISTORY_MAX_ENTRIES);
+	int			surplus[NUM_MATERIAL_KINDS] = {0};
 	ListCell   *cell;
 
+	foreach(cell, entries)
+		surplus[((HistoryEntry *) lfirst(cell))->kind]++;
+	for (int i = 0; i < NUM_MATERIAL_KINDS; i++)
+		surplus[i] -= HISTORY_MAX_ENTRIES;
 	initStringInfo(&buf);
-	for_each_from(cell, entries, skip)
+	foreach(cell, entries)
 	{
 		const HistoryEntry *e = lfirst(cell);
+
+		if (surplus[e->kind]-- > 0)
+			continue;
 
 		appendStringInfo(&buf, INT64_FORMAT "\t%s\t%s\t%s\t%d\t%d\t%s\t%s",
 						 (int64) e->at, material_kind_name(e->kind), e->action, e->by,
@@ -268,6 +280,8 @@ prune_versions(List *entries, MaterialKind kind)
 	int			next = next_version(entries, kind);
 	const HistoryEntry *last = NULL;
 	ListCell   *cell;
+	DIR		   *dir;
+	struct dirent *file;
 
 	foreach(cell, entries)
 	{
@@ -276,11 +290,19 @@ prune_versions(List *entries, MaterialKind kind)
 		if (e->kind == kind && e->state == STATE_INSTALLED)
 			last = e;
 	}
-	for (int version = Max(1, next - HISTORY_MAX_ENTRIES); version < next - keep; version++)
+	dir = AllocateDir(material_directory());
+	while ((file = ReadDirExtended(dir, material_directory(), LOG)) != NULL)
 	{
-		if (last && (version == last->version || version == last->parent))
+		const char *prefix = psprintf("%s.", material_kind_name(kind));
+		int			version;
+
+		if (strncmp(file->d_name, prefix, strlen(prefix)) != 0)
 			continue;
-		if (file_exists(version_file(kind, version)))
-			remove_file(version_file(kind, version));
+		version = atoi(file->d_name + strlen(prefix));
+		if (version <= 0 || version >= next - keep ||
+			(last && (version == last->version || version == last->parent)))
+			continue;
+		remove_file(version_file(kind, version));
 	}
+	FreeDir(dir);
 }

@@ -33,6 +33,7 @@
 #include "access/xact.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -61,6 +62,7 @@ typedef struct Progress
 	int			nsettings;
 	const char *setting_value;
 	bool		changed_setting[2];
+	bool		has_backup;		/* of the old material, beside target */
 	bool		replaced;		/* target is no longer what it was */
 	bool		done;
 } Progress;
@@ -130,7 +132,7 @@ read_old(Installation *inst)
 {
 	PemFile    *file = read_pem_file(configured_path(inst));
 	PemFile    *key;
-	StringInfoData both;
+	StringInfo	both = makeStringInfo();
 
 	inst->old = file->content;
 	inst->old_bytes = file->bytes;
@@ -146,8 +148,16 @@ read_old(Installation *inst)
 							 tls_setting_name(inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE))));
 		return;
 	}
-	if (inst->old_bytes == NULL || is_one_file(&inst->files))
+	if (inst->old_bytes == NULL)
 		return;
+	wipe_at_reset(both);
+	if (is_one_file(&inst->files))
+	{
+		pfree(both->data);
+		both->data = inst->old_bytes;
+		both->len = (int) inst->old_len;
+		return;
+	}
 	key = read_pem_file(inst->files.key_file);
 	if (key->bytes == NULL)
 	{
@@ -155,13 +165,13 @@ read_old(Installation *inst)
 		inst->old_bytes = NULL;
 		return;
 	}
-	initStringInfo(&both);
-	appendBinaryStringInfo(&both, inst->old_bytes, (int) inst->old_len);
-	appendStringInfoChar(&both, '\n');
-	appendBinaryStringInfo(&both, key->bytes, (int) key->len);
+	enlargeStringInfo(both, (int) (inst->old_len + key->len) + 1);
+	appendBinaryStringInfo(both, inst->old_bytes, (int) inst->old_len);
+	appendStringInfoChar(both, '\n');
+	appendBinaryStringInfo(both, key->bytes, (int) key->len);
 	wipe(key->bytes, key->len);
-	inst->old_bytes = both.data;
-	inst->old_len = (size_t) both.len;
+	inst->old_bytes = both->data;
+	inst->old_len = (size_t) both->len;
 }
 
 /*
@@ -228,6 +238,28 @@ check_affected(const Installation *inst)
 }
 
 /*
+ * A file that serves two purposes cannot be replaced for one of them.
+ */
+static void
+forbid_shared_file(const Progress *p)
+{
+	for (int i = SETTING_CERT_FILE; i <= SETTING_CRL_FILE; i++)
+	{
+		const char *path = p->inst->configuration->settings[i].value;
+		bool		own = p->inst->kind == MATERIAL_SERVER ?
+			i == SETTING_CERT_FILE || i == SETTING_KEY_FILE :
+			i == (p->inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE);
+
+		if (!own && path[0] && strcmp(resolve_target(path), p->target) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("file \"%s\" cannot be replaced, because it is %s as well",
+							p->target, tls_setting_name((TlsSetting) i)),
+					 errhint("Let the two settings name two files.")));
+	}
+}
+
+/*
  * Which file to replace, and which settings must come to name it.
  */
 static void
@@ -251,6 +283,7 @@ find_target(Progress *p)
 	}
 	p->setting_value = path;
 	p->target = resolve_target(path);
+	forbid_shared_file(p);
 }
 
 /*
@@ -354,6 +387,16 @@ reset_settings(Progress *p)
 }
 
 /*
+ * The old file under another name, so that putting it back is one rename, which
+ * needs no space on the disk.
+ */
+static char *
+backup_name(const Progress *p)
+{
+	return psprintf("%s.old", p->target);
+}
+
+/*
  * Change what the server reads.
  */
 static void
@@ -366,6 +409,11 @@ put_in_place(Progress *p)
 		p->changed_setting[0] = true;
 		alter_system(p->settings[0], NULL);
 		return;
+	}
+	if (inst->old_bytes)
+	{
+		write_temporary(backup_name(p), inst->old_bytes, inst->old_len);
+		p->has_backup = true;
 	}
 	if (inst->kind == MATERIAL_SERVER && p->nsettings > 0)
 	{
@@ -385,6 +433,45 @@ put_in_place(Progress *p)
 		set_settings(p);
 }
 
+static void
+undo_setting_reset(Progress *p)
+{
+	alter_system(p->settings[0], p->setting_value);
+}
+
+static void
+undo_file(Progress *p)
+{
+	(void) durable_rename(temporary_name(backup_name(p)), p->target, ERROR);
+}
+
+/*
+ * One step of putting things back.  If it fails, the others are taken all the
+ * same.
+ */
+static void
+attempt(void (*step) (Progress *), Progress *p)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		step(p);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not put back the TLS material before: %s", error->message)));
+	}
+	PG_END_TRY();
+}
+
 /*
  * Undo what put_in_place() did.  Runs after errors, and when the process ends.
  */
@@ -401,20 +488,17 @@ abandon(int code, Datum arg)
 	HOLD_INTERRUPTS();
 	remove_file(temporary_name(p->target));
 	if (inst->bytes == NULL && p->changed_setting[0])
+		attempt(undo_setting_reset, p);
+	else
 	{
-		alter_system(p->settings[0], p->setting_value);
-		p->changed_setting[0] = false;
+		/* old file before old settings: the server can start in between */
+		if (p->replaced && p->has_backup)
+			attempt(undo_file, p);
+		attempt(reset_settings, p);
+		if (p->replaced && !p->has_backup && !p->changed_setting[0])
+			remove_file(p->target);
 	}
-	else if (p->replaced && inst->old_bytes)
-	{
-		replace_file(p->target, inst->old_bytes, inst->old_len);
-		reset_settings(p);
-	}
-	else if (p->replaced)
-	{
-		reset_settings(p);
-		remove_file(p->target);
-	}
+	remove_file(temporary_name(backup_name(p)));
 	if (changed)
 		(void) kill(PostmasterPid, SIGHUP);
 	RESUME_INTERRUPTS();
@@ -465,6 +549,7 @@ change_server(Progress *p, SSL_CTX *context, HistoryEntry *entry)
 				 errdetail("%s.", result->error)));
 	}
 	p->done = true;
+	remove_file(temporary_name(backup_name(p)));
 	inst->installed = true;
 	inst->generation = result ? result->generation : 0;
 	entry->state = STATE_INSTALLED;
@@ -523,6 +608,7 @@ finish_installation(Installation *inst)
 {
 	Progress	progress = {.inst = inst};
 	Progress   *p = &progress;
+	MemoryContext caller = CurrentMemoryContext;
 	SSL_CTX    *volatile context = NULL;
 
 	check_affected(inst);
@@ -536,7 +622,8 @@ finish_installation(Installation *inst)
 		check_alter_system(inst->configuration, p->settings[0]);
 	}
 
-	PG_ENSURE_ERROR_CLEANUP(abandon, PointerGetDatum(p));
+	before_shmem_exit(abandon, PointerGetDatum(p));
+	PG_TRY();
 	{
 		if (inst->bytes)
 		{
@@ -556,7 +643,20 @@ finish_installation(Installation *inst)
 			change_server(p, context, entry);
 		}
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(abandon, PointerGetDatum(p));
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* putting back can fail in steps of its own, which are caught */
+		cancel_before_shmem_exit(abandon, PointerGetDatum(p));
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		abandon(0, PointerGetDatum(p));
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	cancel_before_shmem_exit(abandon, PointerGetDatum(p));
 	if (inst->dry_run)
 		inst->generation = load_state()->in_force;
 	else if (!inst->installed)

@@ -49,6 +49,9 @@ PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
 
+/* of certificates: some hundreds of CAs */
+#define MAX_PEM_BYTES (1024 * 1024)
+
 #define PENDING_KEY "pending.key"
 #define HIDDEN_STATEMENT "<statement with a private key>"
 
@@ -100,6 +103,11 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 	PemContent *content;
 	char	   *error;
 
+	if (len > MAX_PEM_BYTES && len > max_crl_size())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the text is too long"),
+				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
 	if (mentions_private_key(text, len))
 	{
 		wipe(text, len);
@@ -475,12 +483,29 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 	sk_X509_CRL_push(crls, crl);
 }
 
+static void
+free_crls(void *crls)
+{
+	sk_X509_CRL_pop_free((STACK_OF(X509_CRL) *) crls, X509_CRL_free);
+}
+
+static STACK_OF(X509_CRL) *
+share_crls(STACK_OF(X509_CRL) *crls)
+{
+	STACK_OF(X509_CRL) *result = free_at_reset(sk_X509_CRL_new_null(), free_crls);
+
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		if (X509_CRL_up_ref(sk_X509_CRL_value(crls, i)))
+			sk_X509_CRL_push(result, sk_X509_CRL_value(crls, i));
+	return result;
+}
+
 static Datum
 install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 {
 	Installation *inst = begin(fcinfo, MATERIAL_CRL, "install_crl", 1);
 	STACK_OF(X509) * cas = read_pem_file(inst->files.ca_file)->content->certs;
-	STACK_OF(X509_CRL) * all = sk_X509_CRL_new_null();
+	STACK_OF(X509_CRL) * all;
 	Trust	   *before;
 	Trust	   *after;
 	char	   *error;
@@ -501,9 +526,8 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 		X509_CRL   *crl = sk_X509_CRL_value(inst->content->crls, i);
 
 		could_not_encode(append_crl(inst->bytes, crl));
-		X509_CRL_up_ref(crl);
-		sk_X509_CRL_push(all, crl);
 	}
+	all = share_crls(inst->content->crls);
 
 	before = read_trust(&inst->files, unix_now(), &error);
 	after = trust_with(inst, NULL, all);
@@ -758,6 +782,38 @@ version_before(Installation *inst)
 }
 
 /*
+ * A server certificate of before must be good enough to be installed now.  (Its
+ * key may have a passphrase, with which it cannot be looked at.)
+ */
+static void
+judge_old_identity(Installation *inst)
+{
+	Identity	identity = {0};
+	char	   *error;
+	EVP_PKEY   *key = read_private_key(inst->bytes->data, (size_t) inst->bytes->len, &error);
+	Refusal    *refusal;
+
+	if (key == NULL)
+	{
+		inst->warnings = lappend(inst->warnings, psprintf("the certificate was not checked against its key: %s", error));
+		return;
+	}
+	identity.given = inst->content->certs;
+	identity.cas = read_pem_file(inst->files.ca_file)->content->certs;
+	identity.key = free_at_reset(key, free_key);
+	identity.before = sk_X509_value(inst->old->certs, 0);
+	identity.now = unix_now();
+	identity.chain = sk_X509_new_null();
+	refusal = judge_identity(&identity, &inst->warnings);
+	sk_X509_free(identity.chain);
+	/* a file that was found may have been put together otherwise */
+	if (refusal && inst->force && superuser())
+		inst->warnings = lappend(inst->warnings, refusal->message);
+	else
+		raise_refusal(refusal);
+}
+
+/*
  * sslpolicy.rollback(kind text, dry_run boolean, force boolean)
  */
 Datum
@@ -791,6 +847,11 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("version %d is not kept any more", target->version),
 					 errdetail("%s.", file->error)));
+		if (strcmp(bytes_fingerprint(file->bytes, file->len), target->sha256) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the file of version %d is not what was installed", target->version),
+					 errdetail("Its SHA-256 is not the one in the history.")));
 		inst->bytes = new_buffer();
 		enlargeStringInfo(inst->bytes, (int) file->len);
 		wipe_at_reset(inst->bytes);
@@ -801,12 +862,14 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 		inst->parent = target->parent;
 	}
 	if (kind == MATERIAL_SERVER)
+		judge_old_identity(inst);
+	if (kind == MATERIAL_SERVER)
 		inst->affected = sessions_losing_cipher(sk_X509_value(inst->old->certs, 0),
 												sk_X509_value(inst->content->certs, 0));
 	else
 	{
 		Trust	   *after = trust_with(inst, kind == MATERIAL_CA ? inst->content->certs : NULL,
-									   kind == MATERIAL_CRL ? sk_X509_CRL_deep_copy(inst->content->crls, X509_CRL_dup, X509_CRL_free) : NULL);
+									   kind == MATERIAL_CRL ? share_crls(inst->content->crls) : NULL);
 
 		if (kind == MATERIAL_CA && target)
 			raise_refusal(judge_cas(after, NULL, &inst->warnings));

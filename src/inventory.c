@@ -359,7 +359,7 @@ notice_drift(SSL_CTX *context)
 Datum
 sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 {
-	text	   *pem = PG_GETARG_TEXT_PP(0);
+	text	   *pem;
 	int64		at = to_unix_time(PG_GETARG_TIMESTAMPTZ(1));
 	MaterialFiles files = files_of_settings();
 	PemContent *given;
@@ -371,6 +371,8 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	Row			row = {0};
 	X509	   *leaf;
 
+	require_preload();
+	pem = PG_GETARG_TEXT_PP(0);
 	given = read_pem(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem), &error);
 	if (given == NULL || sk_X509_num(given->certs) == 0)
 		ereport(ERROR,

@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "chain.h"
@@ -21,6 +22,8 @@
 #include "datums.h"
 #include "trust.h"
 #include "x509.h"
+
+#define MAX_CA_NAMES_BYTES 60000
 
 Refusal *
 make_refusal(char *message, char *detail, char *hint)
@@ -148,13 +151,33 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 }
 
 /*
+ * The server sends the names of all CAs to every client, in a list whose length
+ * is a number of 16 bits (RFC 8446 section 4.2.4): with more, no handshake works
+ * at all.
+ */
+static Refusal *
+judge_names(STACK_OF(X509) *cas)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < sk_X509_num(cas); i++)
+		size += (size_t) i2d_X509_NAME(X509_get_subject_name(sk_X509_value(cas, i)), NULL) + 2;
+	if (size <= MAX_CA_NAMES_BYTES)
+		return NULL;
+	return make_refusal(pstrdup("the names of the CAs are too long"),
+						psprintf("They take %zu bytes; at most %d fit into the message that a server sends to its clients.",
+								 size, MAX_CA_NAMES_BYTES),
+						pstrdup("Install fewer CAs, or put others behind one root."));
+}
+
+/*
  * The CAs.  added are those of trust->cas that come from the caller.  Refuses a
  * set that lets nobody in.
  */
 Refusal *
 judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 {
-	Refusal    *refusal = NULL;
+	Refusal    *refusal = judge_names(trust->cas);
 	int			usable = 0;
 
 	for (int i = 0; i < sk_X509_num(trust->cas) && refusal == NULL; i++)
@@ -162,6 +185,7 @@ judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 		X509	   *ca = sk_X509_value(trust->cas, i);
 		bool		is_new = false;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int k = 0; added && k < sk_X509_num(added); k++)
 			is_new |= X509_cmp(sk_X509_value(added, k), ca) == 0;
 		if (judge_ca(trust, ca, is_new, &refusal, warnings))
@@ -297,6 +321,7 @@ judge_revocation(const Trust *trust, List **warnings)
 		X509	   *ca = sk_X509_value(trust->cas, i);
 		char	   *gap;
 
+		CHECK_FOR_INTERRUPTS();
 		if (X509_check_ca(ca) == 0 ||
 			!verify_ca(trust->cas, ca, trust->level, trust->now)->ok)
 			continue;

@@ -130,11 +130,13 @@ is(row('installed', "rollback('server')"), 't', 'rollback of the server certific
 is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'CN=servertrue', 'the one before is in force');
 my $key = slurp_file("$dir/plain.key");
 my $offset = $server->log_offset;
-# what log_statement logs is logged before any function runs
-my $quiet = "SET log_statement = none;\n";
-like(error("${quiet}SELECT sslpolicy.install_server_certificate(\$\$$issued\$\$, \$\$$key\$\$)"), qr/22023.*does not belong/s, 'a key of another certificate');
-like(error("${quiet}SELECT sslpolicy.install_ca(\$\$$key\$\$)"), qr/22023.*private key in the text/s, 'a key for a CA');
-unlike($server->log_since($offset), qr/PRIVATE KEY-----/, 'no key in the log');
+# the server's log has each statement (log_statement = all)
+like(error("SELECT sslpolicy.install_server_certificate(\$\$$issued\$\$, \$\$$key\$\$)"), qr/22023.*does not belong/s, 'a key of another certificate');
+like(error("SELECT sslpolicy.install_ca(\$\$$key\$\$)"), qr/22023.*private key in the text/s, 'a key for a CA');
+my ($secret) = $key =~ /-----\n(.{40})/;
+unlike($server->log_since($offset), qr/\Q$secret\E/, 'no key in the log');
+like($server->log_since($offset), qr/LOG:  statement: SELECT.*PRIVATE KEY-----\s+\*{20,}/s, 'where it would have been');
+$server->set(log_min_duration_statement => 0, log_statement => 'none');
 is(row('installed', "install_server_certificate(\$\$" . pem('plain') . "\$\$, \$\$$key\$\$)"), 't', 'certificate and key');
 is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'CN=plaintrue', 'in force');
 
@@ -172,9 +174,25 @@ $server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO dba; GRANT USAGE ON 
 like(error("SELECT installed FROM sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/^t$/m, 'but grantable');
 $server->set_hba('hostssl all all all cert');
 like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/42501.*could log in as superuser/s, 'unless a CA could become a superuser');
+for my $make ('CREATE ROLE powerful SUPERUSER NOLOGIN; GRANT powerful TO app', 'REVOKE powerful FROM app; GRANT pg_execute_server_program TO app', 'REVOKE pg_execute_server_program FROM app; ALTER ROLE app REPLICATION')
+{
+	$server->sql($make);
+	$server->set_hba('hostssl all app all cert');
+	like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/42501.*could log in as superuser or privileged role "app"/s, "nor as much as one: $make");
+}
+$server->label(role => { app => "sslmode=verify-full ca_fingerprint=" . $certs->get('root')->{fingerprint} });
+like(error("SELECT installed FROM sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/^t$/m, 'unless its policy pins the CA');
+append_to_file($node->data_dir . '/pg_hba.conf', "nonsense\n");
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/42501.*pg_hba\.conf has an error/s, 'nor while pg_hba.conf has an error');
+$server->set_hba;
+$server->sql("ALTER SYSTEM SET ssl_crl_file = '$ca_path'");
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*cannot be replaced, because it is ssl_crl_file as well/s, 'nor into a file that is another one as well');
+$server->sql('ALTER SYSTEM RESET ssl_crl_file');
 $server->set('sslpolicy.install' => 'off');
 like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*turned off/s, 'install off');
 
+unlike($server->log_since(0), qr/\Q$secret\E/, 'no key in the log, by log_min_duration_statement either');
+like($server->log_since(0), qr/duration: [\d.]+ ms.*install_server_certificate.*\*{20,}/s, 'which has logged the statement');
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
 $server->stop;
 done_testing();

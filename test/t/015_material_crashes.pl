@@ -123,6 +123,9 @@ for my $victim (sort keys %victims)
 	}
 }
 
+cmp_ok($server->sql("SELECT count(DISTINCT version) FROM sslpolicy.material_history WHERE kept AND kind = 'ca'"), '>=', 6, 'five earlier versions at least are kept');
+cmp_ok($server->sql("SELECT count(DISTINCT version) FROM sslpolicy.material_history WHERE kept AND kind = 'ca'"), '<=', 11, 'and not all');
+
 # 2
 my $install = "SELECT sslpolicy.install_server_certificate('" . slurp_file("$dir/new.crt") . "', '" . slurp_file("$dir/new.key") . "')";
 sub served { return $server->sql("SELECT string_agg(subject_dn, ',') FROM sslpolicy.certificates WHERE kind = 'server' AND in_force") }

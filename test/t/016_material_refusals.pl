@@ -92,6 +92,14 @@ $certs->client("client$_", issuer => "kind$_", subject => '/CN=app', key_name =>
 ok(logs_in("client$_"), "a client of kind $_") for 1 .. 3;
 system("openssl req -x509 -newkey rsa-pss -pkeyopt rsa_keygen_bits:2048 -nodes -days 30 -subj /CN=PSS -keyout $dir/pss.key -out $dir/pss.crt 2>/dev/null") == 0 or die;
 like(try("add_ca('" . pem('pss') . "')"), qr/^installed true/, 'RSA-PSS');
+$certs->intermediate('cross', issuer => 'root', subject => '/CN=far', key_name => 'far');
+$certs->client('crossed', issuer => 'far', subject => '/CN=app');
+like(try("install_ca('" . pem('root', 'cross') . "')"), qr/^installed true \{\} \[\]/, 'a cross-signed CA');
+ok(logs_in('crossed'), 'verifies clients of the CA that it crosses');
+like(try("install_ca('" . pem('cross') . "')"), qr/22023.*no usable CA/s, 'but not without its issuer');
+my $names = join '', map { $certs->ca("long$_", key_name => 'far', subject => [ [ CN => "long$_" ], map { [ OU => sprintf '%064d', $_ ] } 1 .. 60 ]); pem("long$_") } 1 .. 18;
+like(try("install_ca('$names')"), qr/22023.*names of the CAs are too long/s, 'names that no handshake has room for');
+like(try("install_ca('" . 'x' x 17_000_000 . "')"), qr/54000.*text is too long/s, 'a text that is too long');
 like(try("install_ca('" . pem('root', 'int') . "')"), qr/^installed true/, 'back');
 
 # 3

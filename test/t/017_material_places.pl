@@ -72,7 +72,7 @@ is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'as it was');
 # 3
 SKIP:
 {
-	skip 'prlimit is not there', 4 if system('prlimit --version >/dev/null 2>&1');
+	skip 'prlimit is not there', 7 if system('prlimit --version >/dev/null 2>&1');
 	my $old = slurp_file($ca_path);
 	my $psql = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $psql->query_safe('SELECT pg_backend_pid()');
@@ -85,6 +85,20 @@ SKIP:
 	is(slurp_file($ca_path), $old, 'leaves the old one');
 	is(join(' ', glob("$dir/*.tmp")), '', 'and no temporary file');
 	ok(logs_in($server, 'app'), 'a client');
+
+	# the setting cannot be written, after the file could
+	$server->sql("ALTER SYSTEM SET ssl_ca_file = ''");
+	$server->sql("ALTER SYSTEM SET cluster_name = '" . 'x' x 700 . "'");
+	$psql = $node->background_psql('postgres', on_error_stop => 0);
+	$pid = $psql->query_safe('SELECT pg_backend_pid()');
+	system("prlimit --fsize=750 --pid $pid") == 0 or die;
+	$psql->query("SELECT sslpolicy.install_ca('" . pem('second') . "')");
+	like($psql->{stderr}, qr/ERROR:  could not write/, 'ALTER SYSTEM that cannot write: an error, and no deadlock');
+	$psql->quit;
+	$server->sql("ALTER SYSTEM RESET ssl_ca_file");
+	$server->sql("ALTER SYSTEM RESET cluster_name");
+	is(join(' ', glob("$dir/*.tmp"), glob($node->data_dir . '/sslpolicy/*.tmp')), '', 'and no temporary file');
+	is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'as it was');
 }
 
 # 4
