@@ -15,7 +15,8 @@ MODULE_big = sslpolicy
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
 
 # in the order in which they depend on each other, see README.md
-SOURCES = sslpolicy auth setpolicy sqlfuncs installfuncs inventory tlsrow report \
+SOURCES = sslpolicy auth setpolicy sqlfuncs installfuncs serverfuncs installcall \
+	inventory tlsrow report \
 	install reload cabound affected history configuration probe generation \
 	applicable labels sessions identity serverkey trust material tlscontext \
 	files datums privileged caller settings matcher preload collect evaluate \
