@@ -16,11 +16,11 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth setpolicy sqlfuncs installfuncs serverfuncs installcall \
-	inventory tlsrow report \
-	install reload cabound affected history configuration probe generation \
-	applicable labels sessions identity serverkey trust material tlscontext \
-	files datums privileged caller settings matcher preload collect evaluate \
-	policy policy_text chain crl pem x509 facts escape
+	inventory tlsrow report install reload cabound affected history \
+	configuration probe generation applicable labels caller sessions material \
+	identity serverkey trust tlscontext files datums privileged settings \
+	matcher preload collect evaluate policy policy_text chain crl pem x509 \
+	facts escape
 OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter

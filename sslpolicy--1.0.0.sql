@@ -376,7 +376,7 @@ CREATE FUNCTION reload(
     OUT elapsed interval)
 RETURNS record
 AS 'MODULE_PATHNAME', 'sslpolicy_reload'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION reload(interval, boolean) IS
 'have the server load its configuration and TLS files, and say whether it did; refuses files that would lock every client out, unless forced';

@@ -146,18 +146,24 @@ collect_errors(int ok, X509_STORE_CTX *ctx)
 	Verification *v = X509_STORE_CTX_get_app_data(ctx);
 	int			error = X509_STORE_CTX_get_error(ctx);
 	X509	   *cert = X509_STORE_CTX_get_current_cert(ctx);
-	char	   *culprit = cert ? dn_text(X509_get_subject_name(cert)) : NULL;
+	char	   *culprit;
 
 	if (ok)
 		return 1;
+	culprit = cert ? dn_text(X509_get_subject_name(cert)) : NULL;
+	if (culprit == NULL)
+		culprit = pstrdup("");
+	v->ok = false;
 	if (error == X509_V_ERR_CERT_REVOKED && !v->revoked)
 		note_revocation(ctx, v);
-	if (!has_verify_error(v, error) && v->nerrors < VERIFY_MAX_ERRORS)
+	for (int i = 0; i < v->nerrors; i++)
+		if (v->errors[i] == error && strcmp(v->culprits[i], culprit) == 0)
+			return 1;
+	if (v->nerrors < VERIFY_MAX_ERRORS)
 	{
-		v->culprits[v->nerrors] = culprit ? culprit : pstrdup("");
+		v->culprits[v->nerrors] = culprit;
 		v->errors[v->nerrors++] = error;
 	}
-	v->ok = false;
 	return 1;
 }
 

@@ -22,7 +22,5 @@ typedef struct Identity
 } Identity;
 
 extern Refusal *judge_identity(Identity *identity, List **warnings);
-extern char *make_server_key(const char *subject, List *sans, const char *key_type,
-							 char **key_pem);
 
 #endif							/* SSLPOLICY_IDENTITY_H */

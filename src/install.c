@@ -58,6 +58,7 @@ typedef struct Progress
 {
 	Installation *inst;
 	char	   *target;			/* links resolved */
+	HistoryEntry *entry;
 	TlsSetting	settings[2];	/* that are to name the file */
 	int			nsettings;
 	const char *setting_value;
@@ -132,7 +133,7 @@ read_old(Installation *inst)
 {
 	PemFile    *file = read_pem_file(configured_path(inst));
 	PemFile    *key;
-	StringInfo	both = makeStringInfo();
+	StringInfo	both;
 
 	inst->old = file->content;
 	inst->old_bytes = file->bytes;
@@ -148,16 +149,8 @@ read_old(Installation *inst)
 							 tls_setting_name(inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE))));
 		return;
 	}
-	if (inst->old_bytes == NULL)
+	if (inst->old_bytes == NULL || is_one_file(&inst->files))
 		return;
-	wipe_at_reset(both);
-	if (is_one_file(&inst->files))
-	{
-		pfree(both->data);
-		both->data = inst->old_bytes;
-		both->len = (int) inst->old_len;
-		return;
-	}
 	key = read_pem_file(inst->files.key_file);
 	if (key->bytes == NULL)
 	{
@@ -165,11 +158,12 @@ read_old(Installation *inst)
 		inst->old_bytes = NULL;
 		return;
 	}
+	both = makeStringInfo();
+	wipe_at_reset(both);
 	enlargeStringInfo(both, (int) (inst->old_len + key->len) + 1);
 	appendBinaryStringInfo(both, inst->old_bytes, (int) inst->old_len);
 	appendStringInfoChar(both, '\n');
 	appendBinaryStringInfo(both, key->bytes, (int) key->len);
-	wipe(key->bytes, key->len);
 	inst->old_bytes = both->data;
 	inst->old_len = (size_t) both->len;
 }
@@ -446,11 +440,11 @@ undo_file(Progress *p)
 }
 
 /*
- * One step of putting things back.  If it fails, the others are taken all the
- * same.
+ * A step whose failure must neither keep others from being taken nor hide what
+ * has become of the installation: then it is a warning.
  */
 static void
-attempt(void (*step) (Progress *), Progress *p)
+attempt(void (*step) (Progress *), Progress *p, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -467,7 +461,7 @@ attempt(void (*step) (Progress *), Progress *p)
 		FlushErrorState();
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("could not put back the TLS material before: %s", error->message)));
+				 errmsg("could not %s: %s", what, error->message)));
 	}
 	PG_END_TRY();
 }
@@ -488,13 +482,13 @@ abandon(int code, Datum arg)
 	HOLD_INTERRUPTS();
 	remove_file(temporary_name(p->target));
 	if (inst->bytes == NULL && p->changed_setting[0])
-		attempt(undo_setting_reset, p);
+		attempt(undo_setting_reset, p, "put back the setting before");
 	else
 	{
 		/* old file before old settings: the server can start in between */
 		if (p->replaced && p->has_backup)
-			attempt(undo_file, p);
-		attempt(reset_settings, p);
+			attempt(undo_file, p, "put back the TLS material before");
+		attempt(reset_settings, p, "put back the settings before");
 		if (p->replaced && !p->has_backup && !p->changed_setting[0])
 			remove_file(p->target);
 	}
@@ -502,6 +496,13 @@ abandon(int code, Datum arg)
 	if (changed)
 		(void) kill(PostmasterPid, SIGHUP);
 	RESUME_INTERRUPTS();
+}
+
+static void
+record_end(Progress *p)
+{
+	write_history(p->inst->history);
+	prune_versions(p->inst->history, p->inst->kind);
 }
 
 static char *
@@ -520,9 +521,10 @@ list_of_fingerprints(const HistoryEntry *entry)
  * Put it in place, and wait for the truth.
  */
 static void
-change_server(Progress *p, SSL_CTX *context, HistoryEntry *entry)
+change_server(Progress *p, SSL_CTX *context)
 {
 	Installation *inst = p->inst;
+	HistoryEntry *entry = p->entry;
 	ReloadOutcome *result = NULL;
 
 	HOLD_INTERRUPTS();
@@ -540,7 +542,7 @@ change_server(Progress *p, SSL_CTX *context, HistoryEntry *entry)
 	{
 		abandon(0, PointerGetDatum(p));
 		entry->state = STATE_FAILED;
-		write_history(inst->history);
+		attempt(record_end, p, "write the history of TLS material");
 		if (inst->configuration->ssl)
 			(void) reload_server(NULL, RELOAD_TIMEOUT_MS);
 		ereport(ERROR,
@@ -553,9 +555,8 @@ change_server(Progress *p, SSL_CTX *context, HistoryEntry *entry)
 	inst->installed = true;
 	inst->generation = result ? result->generation : 0;
 	entry->state = STATE_INSTALLED;
-	write_history(inst->history);
+	attempt(record_end, p, "write the history of TLS material");
 	stop_point("recorded");
-	prune_versions(inst->history, inst->kind);
 	ereport(LOG,
 			(errmsg("TLS material \"%s\" changed by %s: %s(), version %d, generation " UINT64_FORMAT,
 					material_kind_name(inst->kind), entry->by, inst->action,
@@ -637,10 +638,9 @@ finish_installation(Installation *inst)
 			remove_file(temporary_name(p->target));
 		else
 		{
-			HistoryEntry *entry = record_start(inst);
-
+			p->entry = record_start(inst);
 			stop_point("started");
-			change_server(p, context, entry);
+			change_server(p, context);
 		}
 	}
 	PG_CATCH();

@@ -25,7 +25,4 @@ extern void add_unless_there(Installation *inst, STACK_OF(X509) *set, X509 *cert
 extern void could_not_encode(bool ok);
 extern int64 unix_now(void);
 
-/* serverfuncs.c */
-extern void judge_old_identity(Installation *inst);
-
 #endif							/* SSLPOLICY_INSTALLCALL_H */

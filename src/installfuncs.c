@@ -19,6 +19,7 @@
 #include "crl.h"
 #include "files.h"
 #include "installcall.h"
+#include "serverfuncs.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
@@ -130,11 +131,10 @@ ca_argument(FunctionCallInfo fcinfo)
 }
 
 /*
- * sslpolicy.install_ca(pem text, dry_run boolean, force boolean): replace the
- * whole set of CAs.
+ * Install the CAs that the caller gives, with or without those that are there.
  */
-Datum
-sslpolicy_install_ca(PG_FUNCTION_ARGS)
+static Datum
+install_given_cas(FunctionCallInfo fcinfo, const char *action, bool keep)
 {
 	Installation *inst;
 	PemContent *given;
@@ -142,10 +142,22 @@ sslpolicy_install_ca(PG_FUNCTION_ARGS)
 	require_installation();
 	check_ca_bound();
 	given = ca_argument(fcinfo);
-	inst = begin_call(fcinfo, MATERIAL_CA, "install_ca", 1);
+	inst = begin_call(fcinfo, MATERIAL_CA, action, 1);
+	for (int i = 0; keep && i < sk_X509_num(inst->old->certs); i++)
+		add_unless_there(inst, inst->content->certs, sk_X509_value(inst->old->certs, i), false);
 	for (int i = 0; i < sk_X509_num(given->certs); i++)
 		add_unless_there(inst, inst->content->certs, sk_X509_value(given->certs, i), true);
 	return install_cas(fcinfo, inst, given->certs);
+}
+
+/*
+ * sslpolicy.install_ca(pem text, dry_run boolean, force boolean): replace the
+ * whole set of CAs.
+ */
+Datum
+sslpolicy_install_ca(PG_FUNCTION_ARGS)
+{
+	return install_given_cas(fcinfo, "install_ca", false);
 }
 
 /*
@@ -154,18 +166,7 @@ sslpolicy_install_ca(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_add_ca(PG_FUNCTION_ARGS)
 {
-	Installation *inst;
-	PemContent *given;
-
-	require_installation();
-	check_ca_bound();
-	given = ca_argument(fcinfo);
-	inst = begin_call(fcinfo, MATERIAL_CA, "add_ca", 1);
-	for (int i = 0; i < sk_X509_num(inst->old->certs); i++)
-		add_unless_there(inst, inst->content->certs, sk_X509_value(inst->old->certs, i), false);
-	for (int i = 0; i < sk_X509_num(given->certs); i++)
-		add_unless_there(inst, inst->content->certs, sk_X509_value(given->certs, i), true);
-	return install_cas(fcinfo, inst, given->certs);
+	return install_given_cas(fcinfo, "add_ca", true);
 }
 
 /*

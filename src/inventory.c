@@ -277,10 +277,18 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/*
+ * How an installation ended.  One that was interrupted is told by the file: it
+ * is the new one or it is not.
+ */
 static char *
-entry_state(List *history, const HistoryEntry *entry)
+entry_state(List *history, const HistoryEntry *entry, const char *path)
 {
-	if (entry->state == STATE_INSTALLED)
+	uint8		digest[FINGERPRINT_LEN];
+
+	if (entry->state == STATE_INSTALLED ||
+		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
+		 entry_in_place(history, entry->kind, fingerprint_hex(digest)) == entry))
 		return "installed";
 	return entry->state == STATE_FAILED ? "failed" : "unfinished";
 }
@@ -291,6 +299,7 @@ entry_state(List *history, const HistoryEntry *entry)
 Datum
 sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 {
+	const char *paths[NUM_MATERIAL_KINDS] = {ssl_cert_file, ssl_ca_file, ssl_crl_file};
 	List	   *history;
 	ListCell   *cell;
 
@@ -307,7 +316,7 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 		add(&row, true, Int32GetDatum(e->version));
 		add_text(&row, e->action);
 		add_text(&row, e->by[0] ? e->by : NULL);
-		add_text(&row, entry_state(history, e));
+		add_text(&row, entry_state(history, e, paths[e->kind]));
 		add_text(&row, e->sha256[0] ? e->sha256 : NULL);
 		add(&row, true, text_array(e->subjects, e->count, certificate_text));
 		add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
@@ -406,6 +415,14 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	return one_row(fcinfo, &row);
 }
 
+static int64
+interval_ms(const Interval *interval)
+{
+	int64		days = (int64) interval->day + (int64) interval->month * DAYS_PER_MONTH;
+
+	return interval->time / 1000 + days * SECS_PER_DAY * 1000;
+}
+
 static void
 check_reload_possible(const Configuration *configuration)
 {
@@ -423,9 +440,8 @@ Datum
 sslpolicy_reload(PG_FUNCTION_ARGS)
 {
 	TimestampTz start = GetCurrentTimestamp();
-	Interval   *timeout = PG_GETARG_INTERVAL_P(0);
-	bool		force = PG_GETARG_BOOL(1);
-	int64		ms = timeout->time / 1000 + ((int64) timeout->day + (int64) timeout->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
+	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	int64		ms;
 	Configuration *configuration;
 	MaterialFiles files;
 	SSL_CTX    *context;
@@ -435,6 +451,11 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 	Interval   *elapsed = palloc0(sizeof(Interval));
 
 	require_preload();
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("timeout must not be null")));
+	ms = interval_ms(PG_GETARG_INTERVAL_P(0));
 	if (ms <= 0 || ms > 3600 * 1000)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

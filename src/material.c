@@ -94,6 +94,14 @@ read_pem_file(const char *path)
 	if (file->content == NULL)
 		file->content = new_pem_content();
 	free_at_reset(file->content, free_pem_content);
+	if (file->bytes && mentions_private_key(file->bytes, file->len))
+	{
+		StringInfo	secret = palloc0(sizeof(StringInfoData));
+
+		secret->data = file->bytes;
+		secret->len = (int) file->len;
+		wipe_at_reset(secret);
+	}
 	return file;
 }
 

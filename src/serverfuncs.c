@@ -19,6 +19,8 @@
 #include "files.h"
 #include "identity.h"
 #include "installcall.h"
+#include "serverfuncs.h"
+#include "serverkey.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);

@@ -18,8 +18,8 @@
 #include "mb/pg_wchar.h"
 
 #include "escape.h"
-#include "identity.h"
 #include "pem.h"
+#include "serverkey.h"
 #include "x509.h"
 
 static const struct

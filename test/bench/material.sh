@@ -48,7 +48,8 @@ times() {
     shift
     for _ in $(seq "$count"); do
         for statement in "$@"; do printf '%s;\n' "$statement"; done
-    done | { echo '\timing on'; cat; } | sql | sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p'
+    done | { echo '\timing on'; cat; } | sql >"$work/times" || die "a statement failed"
+    sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' "$work/times"
 }
 
 control start
@@ -82,7 +83,8 @@ as_tester bash -c '
     done
     echo "$ok $bad"' >"$work/logins" &
 client=$!
-done_ok=$(times $(( installations / 2 )) "$add" "$remove" | wc -l)
+times $(( installations / 2 )) "$add" "$remove" >/dev/null
+done_ok=$(grep -c '^t$' "$work/times")
 rm -f "$work/go"
 wait "$client"
 read -r ok bad <"$work/logins"

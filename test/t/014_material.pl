@@ -79,6 +79,13 @@ is(row('string_agg(action || version || state, $$,$$)', 'material_history'),
 is(row('installed', "install_ca(\$\$" . pem('second') . pem('root') . "\$\$)"), 't', 'install_ca');
 ok(logs_in($_), "client $_ is let in") for qw(app app2);
 
+is(row('ok', "verify_certificate(\$\$" . pem('app') . "\$\$, now() + interval '10 years')"), 'f', 'verify_certificate for a time in the future');
+like(row('error', "verify_certificate(\$\$" . pem('app') . "\$\$, now() + interval '10 years')"), qr/certificate has expired \(CN=app\)/, 'when it has expired');
+my $both = slurp_file($ca_path);
+is(row('installed', "$_"), 'f', 'dry run: ' . substr($_, 0, 10)) for "remove_ca('$fingerprint', true, true)", "install_ca(\$\$" . pem('root') . "\$\$, true)", "rollback('ca', true, true)";
+is(slurp_file($ca_path), $both, 'changes nothing');
+is(row('count(*)', "material_history WHERE kind = 'ca'"), 6, 'nor the history');
+
 # 3
 sub crl
 {
@@ -97,6 +104,7 @@ sub crl
 my $root = crl('root', 5, 30, 'app');
 my $second = crl('second', 1, 30);
 like(row('warnings', "install_crl(\$\$$root\$\$, dry_run => true)"), qr/Second Root.*there is no CRL/, 'a CA without a CRL is a warning');
+is($server->sql('SHOW ssl_crl_file'), '', 'and nothing is set yet');
 is(row('installed', "install_crl(\$\$$root$second\$\$)"), 't', 'install_crl where no file is set');
 is($server->sql('SHOW ssl_crl_file'), 'sslpolicy/crl.pem', 'sets one');
 ok(!logs_in('app'), 'the revoked certificate is refused');
@@ -120,11 +128,15 @@ ok(logs_in('app'), 'and lets everybody in');
 my $csr = $server->sql(q{SELECT sslpolicy.create_server_key('CN=db.example.com,O=Acme\, Inc', ARRAY['dns:localhost','ip:127.0.0.1'])});
 open my $fh, '>', "$dir/new.csr" or die $!; print $fh $csr; close $fh;
 my $issued = `openssl x509 -req -in $dir/new.csr -CA $dir/root.crt -CAkey $dir/root.key -CAcreateserial -days 30 -copy_extensions copy 2>/dev/null`;
+is(row('installed', "install_server_certificate(\$\$$issued\$\$, dry_run => true)"), 'f', 'dry run');
+is($server->sql('SHOW ssl_cert_file'), "$dir/server.crt", 'changes nothing');
+ok(-e $node->data_dir . '/sslpolicy/pending.key', 'and keeps the pending key');
 is(row('installed', "install_server_certificate(\$\$$issued\$\$)"), 't', 'install_server_certificate with the pending key');
 is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'O=Acme\, Inc,CN=db.example.comtrue' =~ s/^(.*),(CN=.*com)true/$2,${1}true/r, 'in force');
 ok($server->login(cert => 'app', sslmode => 'verify-full', extra => 'host=localhost')->{ok}, 'a client that verifies the server') ;
 is($server->sql('SHOW ssl_cert_file') . $server->sql('SHOW ssl_key_file'), 'sslpolicy/server.pem' x 2, 'one file for both');
 is((stat($node->data_dir . '/sslpolicy/server.pem'))[2] & 07777, 0600, 'for the server alone');
+ok(!-e $node->data_dir . '/sslpolicy/pending.key', 'the pending key is pending no longer');
 $node->restart;
 ok(logs_in('app'), 'the server starts with it');
 is(row('installed', "rollback('server')"), 't', 'rollback of the server certificate');
@@ -182,8 +194,29 @@ is(row('loaded, error IS NULL', 'reload()'), 't|t', 'switched on by reload, whic
 ok(logs_in('app'), 'and by a login');
 
 # 6
-like(error("BEGIN; SELECT sslpolicy.install_ca(''); ROLLBACK"), qr/25001|22023/, 'not in a transaction block');
-like(error("BEGIN; SELECT sslpolicy.add_ca(\$\$" . pem('second') . "\$\$); ROLLBACK"), qr/25001/, 'not in a transaction block');
+my $unchanged = slurp_file($ca_path);
+my $call = "sslpolicy.install_ca(\$a\$" . pem('second') . "\$a\$)";
+for my $case (
+	[ "BEGIN; SELECT $call; ROLLBACK", 'a transaction block that is rolled back' ],
+	[ "BEGIN; SELECT 1/0; SELECT $call; ROLLBACK", 'one that is aborted', qr/25P02/ ],
+	[ "BEGIN; SAVEPOINT s; SELECT $call; COMMIT", 'a savepoint' ],
+	[ "SELECT 1\\; SELECT $call", 'one of several statements' ],
+	[ "DO \$\$ BEGIN PERFORM $call; EXCEPTION WHEN division_by_zero THEN NULL; END \$\$", 'a block with EXCEPTION' ],
+	[ "BEGIN; SELECT sslpolicy.create_server_key('CN=x', NULL); ROLLBACK", 'for a key, too' ])
+{
+	my ($sql, $name, $code) = @$case;
+	like(error("$sql;"), $code // qr/25001.*cannot run inside a transaction block/s, "not inside $name");
+	is(slurp_file($ca_path), $unchanged, "$name: nothing has changed");
+}
+
+# NULL for every argument of every function: an error or an answer, no crash
+for my $f ((split /\n/, $server->sql("SELECT oid::regproc || '(' || rtrim(repeat('NULL,', pronargs), ',') || ')' FROM pg_proc WHERE pronamespace = 'sslpolicy'::regnamespace AND proname <> 'install_crl' ORDER BY 1")),
+	'sslpolicy.install_crl(NULL::text, NULL, NULL)', 'sslpolicy.install_crl(NULL::bytea, NULL, NULL)')
+{
+	unlike(error("SELECT * FROM $f;"), qr/server closed|terminat/, "$f");
+}
+like(error('SELECT sslpolicy.reload(NULL)'), qr/22004.*timeout must not be null/s, 'reload: a timeout of NULL');
+like(error("SELECT sslpolicy.reload('0')"), qr/22023.*more than zero/s, 'reload: no time at all');
 like(error("SELECT sslpolicy.$_", 'dba'), qr/42501/, "not for everybody: $_") for "install_ca('')", 'reload()', "rollback('ca')", "create_server_key('CN=x', NULL)";
 $server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO dba; GRANT USAGE ON SCHEMA sslpolicy TO dba');
 like(error("SELECT installed FROM sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/^t$/m, 'but grantable');

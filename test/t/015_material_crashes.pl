@@ -6,6 +6,7 @@
 #    the same, and the server's certificate is the old or the new one
 # 3. cancelled, terminated, or out of time: the same, without a restart
 # 4. two at once: the second one waits, and can be cancelled
+# 5. the first CA, where no file is set yet; and a setting that cannot be written
 use strict;
 use warnings;
 use IPC::Run ();
@@ -52,10 +53,10 @@ sub wait_until
 # Start a statement that stops at a step; returns the psql and its backend.
 sub stopped_at
 {
-	my ($step, $sql) = @_;
+	my ($step, $sql, $options) = @_;
 	touch("$own/stop.$step");
 	my ($in, $out, $err) = ('', '', '');
-	my $psql = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', $sql ], '<', \$in, '>', \$out, '2>', \$err);
+	my $psql = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ($options ? " options='$options'" : ''), '-c', $sql ], '<', \$in, '>', \$out, '2>', \$err);
 	wait_until("step $step", sub { -e "$own/at.$step" });
 	my $pid = $server->sql("SELECT pid FROM pg_stat_activity WHERE query ~ '^(SELECT sslpolicy|<statement with a private key>)' AND pid <> pg_backend_pid() AND state = 'active'");
 	return { psql => $psql, pid => $pid, step => $step, err => \$err, out => \$out };
@@ -180,6 +181,56 @@ $first->{psql}->finish;
 $waiting->finish;
 is($out, "t\n", 'then it finds what the first one has installed');
 is(slurp_file($ca_path), $old, 'and undoes it');
+
+# out of time in the middle
+my $late = stopped_at('written', $add, '-c statement_timeout=200ms');
+$late->{psql}->finish;
+go_on($late);
+like(${ $late->{err} }, qr/canceling statement due to statement timeout/, 'statement_timeout in the middle');
+check('statement_timeout');
+is(slurp_file($ca_path), $old, 'leaves the old one');
+
+# 5
+$server->sql("ALTER SYSTEM SET ssl_ca_file = ''");
+is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'no CA');
+my $first_ca = "SELECT sslpolicy.install_ca('" . slurp_file("$dir/root.crt") . "')";
+for my $victim (sort keys %victims)
+{
+	for my $step (qw(renamed setting1 in_place reloaded recorded))
+	{
+		my $name = "first CA, $victim killed, $step";
+		$victims{$victim}->(stopped_at($step, $first_ca));
+		is(leftovers(), '', "$name: no temporary file is left");
+		is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', "$name: the server can load what there is");
+		is($server->sql('SHOW ssl_ca_file'), $step eq 'renamed' ? '' : 'sslpolicy/ca.pem', "$name: the setting is the old or the new one");
+		$server->sql("ALTER SYSTEM SET ssl_ca_file = ''");
+		$server->sql('SELECT sslpolicy.reload()');
+	}
+}
+SKIP:
+{
+	skip 'prlimit is not there', 7 if system('prlimit --version >/dev/null 2>&1');
+	$server->sql("ALTER SYSTEM SET cluster_name = '" . 'x' x 700 . "'");
+	my $full = stopped_at('renamed', $first_ca);
+	# a limit on the size of files stands for a full disk
+	system("prlimit --fsize=300 --pid $full->{pid}") == 0 or die;
+	go_on($full);
+	$full->{psql}->finish;
+	like(${ $full->{err} }, qr/ERROR:  could not write to file "postgresql\.auto\.conf\.tmp"/, 'a setting that cannot be written: an error, and no deadlock');
+	unlike($server->sql('SELECT pg_read_file($$postgresql.auto.conf$$)'), qr/ca\.pem/, 'is not written');
+	is(leftovers(), '', 'and no temporary file is left');
+	$server->sql('ALTER SYSTEM RESET cluster_name');
+	is($server->sql('SELECT installed FROM sslpolicy.' . ($first_ca =~ s/^SELECT sslpolicy\.//r)), 't', 'the next installation works');
+
+	# the history cannot be written, after the server has loaded the new material
+	$full = stopped_at('reloaded', $add);
+	system("prlimit --fsize=300 --pid $full->{pid}") == 0 or die;
+	go_on($full);
+	$full->{psql}->finish;
+	like(${ $full->{err} }, qr/WARNING:  could not write the history of TLS material/, 'a history that cannot be written is a warning');
+	like(${ $full->{out} }, qr/^\(t,/, 'since the material is in force');
+	is($server->sql("SELECT state FROM sslpolicy.material_history WHERE kind = 'ca' ORDER BY version DESC LIMIT 1"), 'installed', 'and the history is told by the file');
+}
 
 unlike($server->log_since(0), qr/PANIC|TRAP|signal 11|signal 6/, 'nothing crashed by itself');
 $server->stop;

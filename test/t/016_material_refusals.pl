@@ -137,6 +137,7 @@ for my $case (
 	my ($crl, $error, $title) = @$case;
 	like(try("install_crl('$crl')"), qr/22023.*$error/s, "install_crl: $title");
 }
+like(try("install_crl('\\x" . unpack('H*', MIME::Base64::decode_base64(pem('root') =~ s/-----[^-]+-----//gr)) . "'::bytea)"), qr/22023.*it is a certificate/s, 'a certificate in DER');
 like(try("install_crl('\\x3000'::bytea)"), qr/22023.*not a CRL in DER/s, 'no DER');
 $server->set('sslpolicy.max_crl_size' => 1);
 like(try("install_crl('" . crl('root', 5, revoked => [ 1 .. 100 ]) . "')"), qr/54000.*larger than sslpolicy\.max_crl_size/s, 'too large');
@@ -147,6 +148,7 @@ my $der = unpack 'H*', MIME::Base64::decode_base64($int_crl =~ s/-----[^-]+-----
 like(try("install_crl('$root_crl')"), qr/^installed true .*certificates of CA.*CN=Int.*are refused/, 'the one of the root leaves the intermediate out, and says so');
 like(try("install_crl('\\x$der'::bytea)"), qr/^installed true/, 'DER');
 ok(logs_in($_), "$_ is let in") for qw(app leaf);
+like(try("install_crl('" . crl('int', 6, dates => '-crl_lastupdate 20250101000000Z -crl_nextupdate 20990101000000Z') . "')"), qr/22023.*older than the one in place/s, 'a higher number with an earlier thisUpdate is older all the same');
 like(try("install_crl('$int_crl')"), qr/^installed true .*already holds just this/, 'the same again is nothing new');
 my $session = $server->background(user => 'app', cert => 'leaf', sslmode => 'require');
 like(try("install_crl('" . crl('int', 6, revoked => [ $certs->get('leaf')->{serial} ]) . "')"), qr/^installed true .*"reason": "certificate .*is revoked"/, 'a live session is named, and does not stand in the way');
@@ -217,7 +219,27 @@ like(key_error("'', NULL"), qr/the subject is empty/, 'an empty subject');
 like(key_error("'QQ=x', NULL"), qr/attribute "QQ" with value "x"/, 'an unknown attribute');
 like(key_error("'CN=x', ARRAY['x']"), qr/invalid name "x": it does not say of which type/, 'a name without a type');
 like(key_error("'CN=x', ARRAY['ip:x']"), qr/invalid name "ip:x"/, 'an address that is none');
-ok(!(glob($node->data_dir . '/sslpolicy/server.*.pem') && @{ [ glob($node->data_dir . '/sslpolicy/server.*.pem') ] } > 2), 'one earlier key at most is kept');
+my @kept = glob($node->data_dir . '/sslpolicy/server.*.pem');
+is(scalar @kept, 2, 'of the server, the version in place and one before are kept') or diag("@kept");
+
+# a session that a key of another kind would leave without a cipher
+my $tls12 = $server->background(user => 'app', cert => 'app', sslmode => 'require', extra => 'ssl_max_protocol_version=TLSv1.2');
+$certs->server('rsa', issuer => 'root', subject => '/CN=rsa', key => 'RSA:2048');
+like(try(identity('rsa', 'rsa')), qr/55006.*1 live session could not log in again.*cipher ECDHE-ECDSA\S+ needs a server certificate with another kind of key/s, 'a TLS 1.2 session stands in the way of an RSA certificate');
+like(try(identity('rsa', 'rsa') =~ s/\)$/, dry_run => true)/r), qr/^installed false .*ECDHE-ECDSA/, 'and a dry run shows it');
+like(try(identity('rsa', 'rsa') =~ s/\)$/, force => true)/r), qr/^installed true .*ECDHE-ECDSA/, 'force installs it');
+$tls12->quit;
+ok($server->login(cert => 'app', sslmode => 'require', extra => 'ssl_max_protocol_version=TLSv1.2')->{ok}, 'and clients come in by RSA');
+like(try("rollback('server')"), qr/^installed true/, 'back');
+
+# a stored version that is no longer good enough
+my $short = $certs->server('short', issuer => 'root', subject => '/CN=short', not_before => time - 86400, not_after => time + 4);
+like(try(identity('short', 'short')), qr/^installed true/, 'a certificate that expires soon');
+like(try(identity('sn', 'sn')), qr/^installed true/, 'and is replaced');
+$node->poll_query_until('postgres', "SELECT NOT ok FROM sslpolicy.verify_certificate('" . pem('short') . "')") or die;
+like(try("rollback('server')"), qr/22023.*"CN=short" has expired/s, 'rollback does not bring an expired one back');
+like(try("rollback('server', force => true)"), qr/^installed true .*has expired/, 'but for a superuser, by force');
+like(try(identity('sn', 'sn')), qr/^installed true/, 'good again');
 
 # 5
 mkdir "$dir/real";
