@@ -18,6 +18,11 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 
+/* part of postgres.h until 15 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000
 #error "sslpolicy needs PostgreSQL 15 or later"
 #endif

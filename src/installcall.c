@@ -12,6 +12,7 @@
 
 #include <openssl/err.h>
 
+#include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"

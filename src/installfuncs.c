@@ -16,6 +16,7 @@
 #include "affected.h"
 #include "cabound.h"
 #include "chain.h"
+#include "compat.h"
 #include "crl.h"
 #include "files.h"
 #include "installcall.h"

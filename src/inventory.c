@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/libpq.h"
@@ -23,6 +24,7 @@
 #include "utils/tuplestore.h"
 
 #include "chain.h"
+#include "compat.h"
 #include "crl.h"
 #include "datums.h"
 #include "files.h"

@@ -14,6 +14,7 @@
 
 #include "libpq/libpq.h"
 #include "libpq/libpq-be.h"
+#include "utils/guc.h"
 
 #include "crl.h"
 #include "files.h"
@@ -117,6 +118,8 @@ SSL_CTX *
 build_context(const MaterialFiles *files, char **error)
 {
 	SSL_CTX    *context = SSL_CTX_new(SSLv23_method());
+	/* by its name: the variable behind it is another one since 18 */
+	const char *ciphers = GetConfigOption("ssl_ciphers", false, false);
 
 	*error = NULL;
 	if (context == NULL)
@@ -125,8 +128,8 @@ build_context(const MaterialFiles *files, char **error)
 		return NULL;
 	}
 	/* the cipher list can set the security level */
-	if (SSL_CTX_set_cipher_list(context, SSLCipherSuites) != 1)
-		*error = psprintf("could not set the cipher list \"%s\": %s", SSLCipherSuites,
+	if (SSL_CTX_set_cipher_list(context, ciphers) != 1)
+		*error = psprintf("could not set the cipher list \"%s\": %s", ciphers,
 						  openssl_reason());
 	if (*error == NULL && files->cert_file[0])
 		*error = load_identity(context, files);

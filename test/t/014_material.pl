@@ -236,7 +236,17 @@ $server->set_hba;
 $server->sql("ALTER SYSTEM SET ssl_crl_file = '$ca_path'");
 like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*cannot be replaced, because it is ssl_crl_file as well/s, 'nor into a file that is another one as well');
 $server->sql('ALTER SYSTEM RESET ssl_crl_file');
-$server->set('sslpolicy.install' => 'off');
+SKIP:
+{
+	skip 'allow_alter_system came with 17', 3 if $server->sql('SHOW server_version_num') < 170000;
+	append_to_file($node->data_dir . '/postgresql.conf', "ssl_ca_file = ''\nallow_alter_system = off\n");
+	is(row('loaded', 'reload()'), 't', 'allow_alter_system off');
+	like(error("SELECT sslpolicy.install_ca(\$\$" . pem('root') . "\$\$)"), qr/0A000.*ALTER SYSTEM is not allowed/s, 'a setting cannot be changed');
+	is($server->sql("SELECT count(*) FROM pg_ls_dir('sslpolicy') f WHERE f ~ 'tmp\$|^ca.pem'"), 0, 'and nothing was written');
+}
+append_to_file($node->data_dir . '/postgresql.conf', "sslpolicy.install = off\n");
+$server->sql('SELECT pg_reload_conf()');
+$node->poll_query_until('postgres', "SELECT setting = 'off' FROM pg_settings WHERE name = 'sslpolicy.install'");
 like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*turned off/s, 'install off');
 
 unlike($server->log_since(0), qr/\Q$secret\E/, 'no key in the log, by log_min_duration_statement either');
