@@ -65,6 +65,10 @@ static SharedState *shared = NULL;
 /* the postmaster's, and inherited by its children */
 static Context newest;
 static Context older;			/* until newest has replaced it */
+
+/* a child's: what it has inherited, if the server frees the context there */
+static ContextMaterial kept;
+
 static uint64 last_number = 0;
 static uint64 last_failed = 0;
 static TimestampTz last_failed_at = 0;
@@ -110,14 +114,36 @@ publish_error(void)
 }
 
 /*
+ * A child frees the context that it has inherited (PostgreSQL 19): what it had
+ * loaded is still what the server serves with.
+ */
+static void
+keep_material(void)
+{
+	kept = material_of(newest.ctx);
+	newest.ctx = NULL;
+	(void) X509_STORE_up_ref(kept.store);
+	if (kept.leaf)
+		(void) X509_up_ref(kept.leaf);
+	if (kept.chain)
+		kept.chain = X509_chain_up_ref(kept.chain);
+}
+
+/*
  * A context is freed.  OpenSSL calls this for every SSL_CTX of the process.
  */
 static void
 context_freed(void *parent, void *number, CRYPTO_EX_DATA *data, int index,
 			  long argl, void *argp)
 {
-	if (number == NULL || !in_postmaster())
+	if (number == NULL)
 		return;
+	if (!in_postmaster())
+	{
+		if ((SSL_CTX *) parent == newest.ctx)
+			keep_material();
+		return;
+	}
 	if ((SSL_CTX *) parent == newest.ctx)
 	{
 		if (EnableSSL)
@@ -215,7 +241,7 @@ settle(void)
 {
 	uint64		known = pg_atomic_read_u64(&shared->in_force);
 
-	if (newest.ctx != NULL && known != newest.number &&
+	if ((newest.ctx != NULL || kept.store != NULL) && known != newest.number &&
 		pg_atomic_read_u64(&shared->attempt) == newest.number)
 	{
 		pg_atomic_write_u64(&shared->loaded_at, (uint64) newest.made_at);
@@ -257,14 +283,17 @@ load_state(void)
 }
 
 /*
- * The context that was in force when this process was forked, and its number;
- * NULL and 0 if there was none.
+ * The number of the context that was in force when this process was forked, and
+ * what it had loaded; 0 if there was none.
  */
-SSL_CTX *
-inherited_context(uint64 *number)
+uint64
+inherited_material(ContextMaterial *material)
 {
-	*number = newest.ctx ? newest.number : 0;
-	return newest.ctx;
+	if (newest.ctx)
+		*material = material_of(newest.ctx);
+	else
+		*material = kept;
+	return material->store ? newest.number : 0;
 }
 
 static void

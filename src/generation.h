@@ -8,9 +8,9 @@
 #ifndef SSLPOLICY_GENERATION_H
 #define SSLPOLICY_GENERATION_H
 
-#include <openssl/ssl.h>
-
 #include "datatype/timestamp.h"
+
+#include "tlscontext.h"
 
 /*
  * Contexts are numbered from 1, from the start of the server.  Numbers grow
@@ -28,6 +28,6 @@ typedef struct LoadState
 
 extern void init_generations(void);
 extern LoadState *load_state(void);
-extern SSL_CTX *inherited_context(uint64 *number);
+extern uint64 inherited_material(ContextMaterial *material);
 
 #endif							/* SSLPOLICY_GENERATION_H */

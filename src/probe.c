@@ -43,8 +43,8 @@ sslpolicy_probe_main(Datum segment_handle)
 	dsm_segment *segment;
 	shm_mq	   *queue;
 	shm_mq_handle *handle;
-	uint64		number;
-	SSL_CTX    *context = inherited_context(&number);
+	ContextMaterial material;
+	uint64		number = inherited_material(&material);
 	LoadedList *loaded;
 	shm_mq_iovec parts[2];
 
@@ -56,7 +56,7 @@ sslpolicy_probe_main(Datum segment_handle)
 	shm_mq_set_sender(queue, MyProc);
 	handle = shm_mq_attach(queue, segment, NULL);
 
-	loaded = context ? describe_context(context) : NULL;
+	loaded = number ? describe_material(&material) : NULL;
 	parts[0].data = (char *) &number;
 	parts[0].len = sizeof(number);
 	parts[1].data = loaded ? (char *) loaded->items : "";
@@ -153,14 +153,14 @@ LoadedList *
 loaded_now(void)
 {
 	LoadState  *state = load_state();
-	uint64		number;
-	SSL_CTX    *context = inherited_context(&number);
+	ContextMaterial material;
+	uint64		number = inherited_material(&material);
 	ProbeReport *report;
 
 	/* nothing newer is in force, and no newer attempt is under way */
-	if (context != NULL && state->in_force == number &&
+	if (number != 0 && state->in_force == number &&
 		(state->attempt == number || state->attempt == state->failed))
-		return describe_context(context);
+		return describe_material(&material);
 	report = probe_server(GetCurrentTimestamp() + 5 * USECS_PER_SEC);
 	return report ? report->loaded : NULL;
 }

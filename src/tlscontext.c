@@ -178,31 +178,45 @@ compare_loaded(const void *a, const void *b)
 	return memcmp(a, b, sizeof(Loaded));
 }
 
+ContextMaterial
+material_of(SSL_CTX *context)
+{
+	ContextMaterial material = {
+		.store = SSL_CTX_get_cert_store(context),
+		.leaf = SSL_CTX_get0_certificate(context)
+	};
+
+	(void) SSL_CTX_get0_chain_certs(context, &material.chain);
+	return material;
+}
+
+LoadedList *
+describe_context(SSL_CTX *context)
+{
+	ContextMaterial material = material_of(context);
+
+	return describe_material(&material);
+}
+
 /*
  * Everything that a context has loaded.  The server's chain is in its order,
  * the rest in none.
  */
 LoadedList *
-describe_context(SSL_CTX *context)
+describe_material(const ContextMaterial *material)
 {
 	LoadedList *list = palloc0(sizeof(LoadedList));
-	X509	   *leaf = SSL_CTX_get0_certificate(context);
-	STACK_OF(X509) * chain = NULL;
-	STACK_OF(X509_OBJECT) * objects;
-	int			nchain;
-	int			nobjects;
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(material->store);
+	int			nchain = material->chain ? sk_X509_num(material->chain) : 0;
+	int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
 	int			first;
 
-	objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
-	(void) SSL_CTX_get0_chain_certs(context, &chain);
-	nchain = chain ? sk_X509_num(chain) : 0;
-	nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
 	list->items = palloc0(sizeof(Loaded) * (Size) (nchain + nobjects + 1));
 
-	if (leaf != NULL)
-		add_loaded(list, LOADED_SERVER, leaf, NULL);
+	if (material->leaf != NULL)
+		add_loaded(list, LOADED_SERVER, material->leaf, NULL);
 	for (int i = 0; i < nchain; i++)
-		add_loaded(list, LOADED_SERVER, sk_X509_value(chain, i), NULL);
+		add_loaded(list, LOADED_SERVER, sk_X509_value(material->chain, i), NULL);
 	first = list->count;
 	for (int i = 0; i < nobjects; i++)
 	{

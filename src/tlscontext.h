@@ -38,6 +38,14 @@ typedef struct Loaded
 	uint8		fingerprint[FINGERPRINT_LEN];
 } Loaded;
 
+/* What a context has loaded, as OpenSSL keeps it. */
+typedef struct ContextMaterial
+{
+	X509_STORE *store;			/* NULL: there is no context */
+	X509	   *leaf;
+	STACK_OF(X509) * chain;
+} ContextMaterial;
+
 typedef struct LoadedList
 {
 	int			count;
@@ -46,6 +54,8 @@ typedef struct LoadedList
 
 extern SSL_CTX *build_context(const MaterialFiles *files, char **error);
 extern int	server_security_level(void);
+extern ContextMaterial material_of(SSL_CTX *context);
+extern LoadedList *describe_material(const ContextMaterial *material);
 extern LoadedList *describe_context(SSL_CTX *context);
 extern bool same_loaded(const LoadedList *a, const LoadedList *b);
 extern bool is_loaded(const LoadedList *list, LoadedKind kind,
