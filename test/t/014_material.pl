@@ -59,7 +59,8 @@ is(slurp_file($ca_path), $before, 'which changes nothing');
 ok(!-e "$ca_path.sslpolicy.tmp", 'nor leaves a file');
 is(row("installed, generation, changes->'added'->0->>'subject', warnings", "add_ca(\$\$" . pem('second') . "\$\$)"),
 	't|2|O=Acme,CN=Second Root|{}', 'add_ca');
-like($server->log_since(0), qr/LOG:  TLS material "ca" changed by user "postgres" from \[local\]: add_ca\(\), version 2, generation 2\n.*DETAIL:  Now: \[O=Acme,CN=Test Root\] [0-9a-f]{64}, \[O=Acme,CN=Second Root\] [0-9a-f]{64}\./, 'the log says what, by whom, and fingerprints');
+my $superuser = $server->sql("SELECT current_user");
+like($server->log_since(0), qr/LOG:  TLS material "ca" changed by user "$superuser" from \[local\]: add_ca\(\), version 2, generation 2\n.*DETAIL:  Now: \[O=Acme,CN=Test Root\] [0-9a-f]{64}, \[O=Acme,CN=Second Root\] [0-9a-f]{64}\./, 'the log says what, by whom, and fingerprints');
 ok(logs_in($_), "client $_ is let in") for qw(app app2);
 my $fingerprint = $certs->get('second')->{fingerprint};
 my $held = $server->background(user => 'app', cert => 'app2', sslmode => 'require');
