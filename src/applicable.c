@@ -22,9 +22,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relscan.h"
 #include "access/table.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
@@ -75,6 +73,7 @@ typedef struct Wanted
 
 typedef struct Search
 {
+	const CatalogCopy *catalogs;	/* NULL: read the catalogs themselves */
 	Snapshot	snapshot;
 	Oid			role;			/* the login role */
 	bool		superuser;		/* known once a label that spares those is found */
@@ -109,63 +108,6 @@ want(Search *search, Oid class, Oid object, int depth)
 	wanted->can_login = false;
 	search->objects = lappend_oid(search->objects, object);
 	return true;
-}
-
-/*
- * A scan of a shared catalog for the rows whose column is one of some oids.
- * While its index cannot be used it is one pass over the whole catalog, which
- * brings other rows as well; the caller has to tell them apart.
- */
-typedef struct CatalogScan
-{
-	SysScanDesc scan;
-	List	   *oids;
-	int			next;			/* the oid to look for next */
-} CatalogScan;
-
-/*
- * Column must be the first one of the index.
- */
-static void
-begin_scan(CatalogScan *s, Search *search, Relation catalog, Oid index,
-		   AttrNumber column, List *oids)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(linitial_oid(oids)));
-	s->oids = oids;
-	s->next = 1;
-	if (criticalSharedRelcachesBuilt && !IgnoreSystemIndexes)
-	{
-		s->scan = systable_beginscan(catalog, index, true, search->snapshot, 1, &key);
-		if (s->scan->irel == NULL)
-			elog(ERROR, "index %u is not used", index);
-	}
-	else
-		s->scan = systable_beginscan(catalog, index, false, search->snapshot, 0, NULL);
-}
-
-/*
- * The next row, or NULL.  The index scan is positioned anew for each oid: to
- * start one costs more than the lookup.  (A scan key with an array of oids
- * would do the same, but needs pg_amproc, which cannot be read at login.)
- */
-static HeapTuple
-next_row(CatalogScan *s)
-{
-	for (;;)
-	{
-		HeapTuple	tuple = systable_getnext(s->scan);
-		ScanKeyData key;
-
-		if (HeapTupleIsValid(tuple) || s->scan->irel == NULL ||
-			s->next >= list_length(s->oids))
-			return tuple;
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(list_nth_oid(s->oids, s->next++)));
-		index_rescan(s->scan->iscan, &key, 1, NULL, 0);
-	}
 }
 
 static Oid
@@ -206,8 +148,8 @@ find_groups(Search *search, Oid role)
 		CatalogScan scan;
 		HeapTuple	tuple;
 
-		begin_scan(&scan, search, pg_auth_members, AuthMemMemRoleIndexId,
-				   Anum_pg_auth_members_member, members);
+		begin_scan(&scan, search->catalogs, pg_auth_members, AuthMemMemRoleIndexId,
+				   Anum_pg_auth_members_member, members, search->snapshot);
 		while (HeapTupleIsValid(tuple = next_row(&scan)))
 		{
 			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
@@ -218,7 +160,7 @@ find_groups(Search *search, Oid role)
 				want(search, AuthIdRelationId, grant->roleid, depth + 1))
 				next_members = lappend_oid(next_members, grant->roleid);
 		}
-		systable_endscan(scan.scan);
+		end_scan(&scan);
 		search->groups = list_concat(search->groups, next_members);
 		members = next_members;
 	}
@@ -231,8 +173,8 @@ read_labels(Search *search, Relation pg_shseclabel)
 	CatalogScan scan;
 	HeapTuple	tuple;
 
-	begin_scan(&scan, search, pg_shseclabel, SharedSecLabelObjectIndexId,
-			   Anum_pg_shseclabel_objoid, search->objects);
+	begin_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
+			   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
 		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
@@ -243,7 +185,7 @@ read_labels(Search *search, Relation pg_shseclabel)
 		if (label != NULL)
 			wanted->label = label;
 	}
-	systable_endscan(scan.scan);
+	end_scan(&scan);
 }
 
 /*
@@ -267,7 +209,8 @@ read_roles(Search *search, bool database_labelled)
 
 	roles = lappend_oid(roles, search->role);
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
-	begin_scan(&scan, search, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid, roles);
+	begin_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
+			   roles, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
@@ -281,7 +224,7 @@ read_roles(Search *search, bool database_labelled)
 			role->can_login = form->rolcanlogin;
 		}
 	}
-	systable_endscan(scan.scan);
+	end_scan(&scan);
 	table_close(pg_authid, AccessShareLock);
 }
 
@@ -306,6 +249,58 @@ apply(Applicable *result, PolicySource source, const char *name,
 }
 
 /*
+ * The policies that apply to a login as a role to a database (InvalidOid and
+ * NULL for physical replication), of both of which the oids are in result.
+ *
+ * A role that does not exist meets the two settings, like a role without
+ * labels, so that a refusal does not tell whether there is such a role.
+ */
+static void
+add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
+			 const char *role, const char *database)
+{
+	bool		reserved = is_reserved_role(role);
+	Wanted	   *own;
+	Wanted	   *db;
+	ListCell   *cell;
+
+	search->wanted = wanted_create(CurrentMemoryContext, 16, NULL);
+	search->role = result->role;
+	if (OidIsValid(result->role))
+		(void) want(search, AuthIdRelationId, result->role, 0);
+	if (OidIsValid(result->role) && !reserved)
+		find_groups(search, result->role);
+	if (OidIsValid(result->database) && !reserved)
+		(void) want(search, DatabaseRelationId, result->database, 0);
+	if (search->objects != NIL)
+		read_labels(search, pg_shseclabel);
+	own = find_wanted(search, AuthIdRelationId, result->role);
+	db = find_wanted(search, DatabaseRelationId, result->database);
+	read_roles(search, db && db->label);
+
+	result->policies = palloc0(sizeof(AppliedPolicy) *
+							   (Size) (list_length(search->groups) + 3));
+	if (minimum_policy()[0])
+		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
+	if (own && own->label)
+		apply(result, SOURCE_ROLE, role, own->label);
+	else if (default_policy()[0])
+		apply(result, SOURCE_DEFAULT, NULL, default_policy());
+	if (search->superuser)
+		return;
+
+	foreach(cell, search->groups)
+	{
+		Wanted	   *group = find_wanted(search, AuthIdRelationId, lfirst_oid(cell));
+
+		if (group->label && !group->can_login)
+			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
+	}
+	if (db && db->label)
+		apply(result, SOURCE_DATABASE, database, db->label);
+}
+
+/*
  * Find a role and a database, and with policies set the policies that apply to
  * a login as that role to that database (NULL for physical replication).
  * Without, no label is read, so that whoever needs none is let in even if the
@@ -314,67 +309,45 @@ apply(Applicable *result, PolicySource source, const char *name,
  * Everything but the role's oid is read with one snapshot: of a transaction that
  * changes several catalogs a login sees all or nothing.  The oid comes from the
  * syscache, as core takes it a moment later.
- *
- * A role that does not exist meets the two settings, like a role without
- * labels, so that a refusal does not tell whether there is such a role.
  */
 Applicable *
 find_applicable(const char *role, const char *database, bool policies)
 {
 	Applicable *result = palloc0(sizeof(Applicable));
 	Search		search = {0};
-	bool		reserved = is_reserved_role(role);
 	Relation	pg_shseclabel = NULL;
-	Wanted	   *own;
-	Wanted	   *db;
-	ListCell   *cell;
 
 	/* opening a catalog first takes notice of what has been committed */
 	if (policies)
 		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
 	search.snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
-	search.wanted = wanted_create(CurrentMemoryContext, 16, NULL);
-	search.role = result->role = get_role_oid(role, true);
+	result->role = get_role_oid(role, true);
 	if (database != NULL)
 		result->database = database_oid(&search, database);
 	if (policies)
-	{
-		if (OidIsValid(result->role))
-			(void) want(&search, AuthIdRelationId, result->role, 0);
-		if (OidIsValid(result->role) && !reserved)
-			find_groups(&search, result->role);
-		if (OidIsValid(result->database) && !reserved)
-			(void) want(&search, DatabaseRelationId, result->database, 0);
-		if (search.objects != NIL)
-			read_labels(&search, pg_shseclabel);
-	}
-	own = find_wanted(&search, AuthIdRelationId, result->role);
-	db = find_wanted(&search, DatabaseRelationId, result->database);
-	read_roles(&search, db && db->label);
+		add_policies(result, &search, pg_shseclabel, role, database);
 	UnregisterSnapshot(search.snapshot);
-	if (!policies)
-		return result;
+	if (policies)
+		table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * The policies that apply to a session, from a copy of the catalogs.  Its role
+ * and database go by their oids; the names are those at login, and count where
+ * a policy compares names.
+ */
+Applicable *
+find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
+				   Oid database, const char *database_name)
+{
+	Applicable *result = palloc0(sizeof(Applicable));
+	Search		search = {.catalogs = catalogs};
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+
+	result->role = role;
+	result->database = database;
+	add_policies(result, &search, pg_shseclabel, role_name, database_name);
 	table_close(pg_shseclabel, AccessShareLock);
-
-	result->policies = palloc0(sizeof(AppliedPolicy) *
-							   (Size) (list_length(search.groups) + 3));
-	if (minimum_policy()[0])
-		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
-	if (own && own->label)
-		apply(result, SOURCE_ROLE, role, own->label);
-	else if (default_policy()[0])
-		apply(result, SOURCE_DEFAULT, NULL, default_policy());
-	if (search.superuser)
-		return result;
-
-	foreach(cell, search.groups)
-	{
-		Wanted	   *group = find_wanted(&search, AuthIdRelationId, lfirst_oid(cell));
-
-		if (group->label && !group->can_login)
-			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
-	}
-	if (db && db->label)
-		apply(result, SOURCE_DATABASE, database, db->label);
 	return result;
 }

@@ -8,6 +8,7 @@
 #ifndef SSLPOLICY_APPLICABLE_H
 #define SSLPOLICY_APPLICABLE_H
 
+#include "catalogscan.h"
 #include "evaluate.h"
 
 typedef struct Applicable
@@ -20,5 +21,8 @@ typedef struct Applicable
 
 extern Applicable *find_applicable(const char *role, const char *database,
 								   bool policies);
+extern Applicable *find_applicable_in(const CatalogCopy *catalogs, Oid role,
+									  const char *role_name, Oid database,
+									  const char *database_name);
 
 #endif							/* SSLPOLICY_APPLICABLE_H */

@@ -105,6 +105,7 @@ check_login(Port *port, int status)
 	Verdict    *verdict;
 	bool		applies;
 	Compliance	compliance = COMPLIANCE_YES;
+	int64		end_at = 0;
 
 	if (previous_hook)
 		previous_hook(port, status);
@@ -136,8 +137,10 @@ check_login(Port *port, int status)
 			log_would_refuse(verdict, facts, false);
 			compliance = COMPLIANCE_NO;
 		}
+		if (verdict->end_on_expiry && facts->cert)
+			end_at = facts->cert->not_after;
 	}
-	admit_session(applicable->role, applicable->database, compliance);
+	admit_session(applicable->role, applicable->database, compliance, end_at);
 }
 
 void

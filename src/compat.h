@@ -14,6 +14,7 @@
 
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_database.h"
+#include "postmaster/bgworker_internals.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -46,6 +47,46 @@ compat_proc_number(void)
 #else
 	return MyProc->pgprocno;
 #endif
+}
+
+/*
+ * The local id of a backend's running transaction.
+ */
+static inline LocalTransactionId
+compat_transaction(const volatile PGPROC *proc)
+{
+#if PG_VERSION_NUM >= 170000
+	return proc->vxid.lxid;
+#else
+	return proc->lxid;
+#endif
+}
+
+/*
+ * Is a background worker of this name registered?  RegisterBackgroundWorker()
+ * does not say.
+ */
+static inline bool
+compat_worker_registered(const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &BackgroundWorkerList)
+	{
+		if (strcmp(dlist_container(RegisteredBgWorker, rw_lnode, iter.cur)->rw_worker.bgw_name, name) == 0)
+			return true;
+	}
+#else
+	slist_iter	iter;
+
+	slist_foreach(iter, &BackgroundWorkerList)
+	{
+		if (strcmp(slist_container(RegisteredBgWorker, rw_lnode, iter.cur)->rw_worker.bgw_name, name) == 0)
+			return true;
+	}
+#endif
+	return false;
 }
 
 /*

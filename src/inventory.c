@@ -13,7 +13,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/libpq.h"
@@ -34,6 +33,7 @@
 #include "privileged.h"
 #include "probe.h"
 #include "reload.h"
+#include "rows.h"
 #include "settings.h"
 #include "x509.h"
 
@@ -43,63 +43,6 @@ PG_FUNCTION_INFO_V1(sslpolicy_get_material_status);
 PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
 PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_reload);
-
-/* A row of a result, filled from the left. */
-typedef struct Row
-{
-	int			count;
-	Datum		values[24];
-	bool		nulls[24];
-} Row;
-
-static void
-add(Row *row, bool known, Datum value)
-{
-	row->nulls[row->count] = !known;
-	row->values[row->count++] = known ? value : (Datum) 0;
-}
-
-static void
-add_text(Row *row, const char *text)
-{
-	add(row, text != NULL, text ? CStringGetTextDatum(text) : (Datum) 0);
-}
-
-static void
-add_time(Row *row, bool known, int64 unix_time)
-{
-	add(row, known, TimestampTzGetDatum(from_unix_time(unix_time)));
-}
-
-static void
-check_row(const Row *row, TupleDesc desc)
-{
-	if (row->count != desc->natts)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the SQL objects of sslpolicy belong to another version than its library"),
-				 errhint("Run ALTER EXTENSION sslpolicy UPDATE, and restart the server if its library is the older one.")));
-}
-
-static void
-put_row(FunctionCallInfo fcinfo, Row *row)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	check_row(row, result->setDesc);
-	tuplestore_putvalues(result->setResult, result->setDesc, row->values, row->nulls);
-}
-
-static Datum
-one_row(FunctionCallInfo fcinfo, Row *row)
-{
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	check_row(row, desc);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row->values, row->nulls));
-}
 
 static MaterialFiles
 files_of_settings(void)

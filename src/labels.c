@@ -25,15 +25,18 @@
 #include "commands/seclabel.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "caller.h"
 #include "escape.h"
 #include "labels.h"
 #include "matcher.h"
 #include "settings.h"
+#include "wakeup.h"
 
 /* A change of the running transaction, logged at its commit. */
 typedef struct PendingChange
@@ -92,6 +95,27 @@ append_policy(StringInfo buf, const char *text)
 }
 
 /*
+ * Let the worker know of a change when it is committed, also by COMMIT PREPARED
+ * and on a standby.  Nothing watches pg_shseclabel, but the worker watches roles
+ * and databases: say that the labelled object has changed.
+ */
+static void
+announce_change(const ObjectAddress *object)
+{
+	bool		is_role = object->classId == AuthIdRelationId;
+	HeapTuple	tuple = SearchSysCache1(is_role ? AUTHOID : DATABASEOID,
+										ObjectIdGetDatum(object->objectId));
+	Relation	catalog;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	catalog = table_open(object->classId, AccessShareLock);
+	CacheInvalidateHeapTuple(catalog, tuple, NULL);
+	table_close(catalog, AccessShareLock);
+	ReleaseSysCache(tuple);
+}
+
+/*
  * Remember a change until its transaction ends.
  */
 static void
@@ -144,6 +168,9 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			log_pending("");
+			/* a hint only: the change is announced a moment later */
+			if (pending != NIL)
+				wake_worker();
 			pending = NIL;
 			break;
 		case XACT_EVENT_PREPARE:
@@ -215,8 +242,10 @@ check_label(const ObjectAddress *object, const char *text)
 		return;
 	if (text != NULL)
 		(void) parse_or_error(text, place);
-	if (!IsBinaryUpgrade)
-		remember_change(object, text);
+	if (IsBinaryUpgrade)
+		return;
+	remember_change(object, text);
+	announce_change(object);
 }
 
 /*
@@ -256,16 +285,29 @@ read_label(Oid class, Oid object)
 }
 
 /*
+ * Is a row of pg_shseclabel one of ours?
+ */
+bool
+is_our_label(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		provider = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
+	text	   *name = isnull ? NULL : DatumGetTextPP(provider);
+
+	return name != NULL && VARSIZE_ANY_EXHDR(name) == strlen(LABEL_PROVIDER) &&
+		memcmp(VARDATA_ANY(name), LABEL_PROVIDER, strlen(LABEL_PROVIDER)) == 0;
+}
+
+/*
  * The text of a row of pg_shseclabel if it is one of ours, or NULL.
  */
 char *
 our_label(HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
-	Datum		provider = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
 	Datum		label;
 
-	if (isnull || strcmp(TextDatumGetCString(provider), LABEL_PROVIDER) != 0)
+	if (!is_our_label(tuple, desc))
 		return NULL;
 	label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
 	return isnull ? NULL : TextDatumGetCString(label);

@@ -25,6 +25,7 @@ typedef struct Label
 
 extern void init_labels(void);
 extern char *read_label(Oid class, Oid object);
+extern bool is_our_label(HeapTuple tuple, TupleDesc desc);
 extern char *our_label(HeapTuple tuple, TupleDesc desc);
 extern List *all_labels(void);
 extern void expect_label(Oid user, Oid class, Oid object);

@@ -132,28 +132,42 @@ failures_for_client(const Verdict *verdict, const Facts *facts)
 
 /*
  * The requirements that were not met, with the values required and where they
- * come from.
+ * come from; a string for each.
+ */
+List *
+failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
+{
+	List	   *result = NIL;
+
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+		char	   *rule = "";
+
+		if (check->ok || check->log_only != log_only)
+			continue;
+		if (check->rule > 0)
+			rule = psprintf(", rule %d", check->rule);
+		result = lappend(result,
+						 psprintf("%s (policy of %s%s)",
+								  printable(check_required(check, facts->role)),
+								  applied_name(check->applied), rule));
+	}
+	return result;
+}
+
+/*
+ * The same as one string.
  */
 char *
 failures_for_log(const Verdict *verdict, const Facts *facts, bool log_only)
 {
 	StringInfoData buf;
+	ListCell   *cell;
 
 	initStringInfo(&buf);
-	for (int i = 0; i < verdict->nchecks; i++)
-	{
-		const Check *check = &verdict->checks[i];
-
-		if (check->ok || check->log_only != log_only)
-			continue;
-		appendStringInfo(&buf, "%s%s (policy of %s",
-						 buf.len ? ", " : "",
-						 printable(check_required(check, facts->role)),
-						 applied_name(check->applied));
-		if (check->rule > 0)
-			appendStringInfo(&buf, ", rule %d", check->rule);
-		appendStringInfoChar(&buf, ')');
-	}
+	foreach(cell, failure_list(verdict, facts, log_only))
+		appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", (char *) lfirst(cell));
 	return buf.data;
 }
 

@@ -10,9 +10,14 @@
  * out of shared memory, whatever ends it; a crash restart starts with an empty
  * table.
  *
+ * A recheck of all sessions sees those that are admitted.  A login that was
+ * under way meanwhile may have read policies from before: it notices that a
+ * recheck has begun since it published itself, and asks for another one.
+ *
  * Locking: table->lock, exclusive to write any field of a slot, shared to read
- * any.  Readers copy certificates out under the lock.  A backend may read its
- * own slot without the lock, since nobody else writes it.
+ * any.  Readers copy certificates out under the lock.  A backend may read
+ * without the lock what it has written itself into its own slot.  Whoever holds
+ * the lock and finds a pid in a slot can signal it: the process cannot have gone.
  *
  * A certificate of ordinary size lies in the slot.  A larger one lies in the
  * table's DSA area, which costs a login more, and is freed when its session
@@ -22,9 +27,14 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
+#include "port/atomics.h"
+#include "replication/walsender.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
+#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/dsa.h"
@@ -35,6 +45,7 @@
 #include "compat.h"
 #include "sessions.h"
 #include "settings.h"
+#include "wakeup.h"
 
 #define TRANCHE_NAME "sslpolicy"
 
@@ -49,7 +60,12 @@ typedef struct SessionSlot
 {
 	int			pid;			/* 0: free */
 	bool		admitted;		/* the login is over and was allowed */
+	bool		replication;
+	bool		ending;
 	Compliance	compliance;
+	uint64		rechecks;		/* of the table, when the slot was published */
+	int64		end_at;
+	TimestampTz refused_at;
 	Oid			role;
 	Oid			database;
 	TimestampTz backend_start;
@@ -72,6 +88,7 @@ StaticAssertDecl(sizeof(SessionSlot) <= 2048,
 typedef struct SessionTable
 {
 	LWLock	   *lock;
+	pg_atomic_uint64 rechecks;	/* how many have begun */
 	int			nslots;
 	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
 	/* the DSA area follows at area_of() */
@@ -133,6 +150,7 @@ start_memory(void)
 
 		memset(table, 0, slots_size());
 		table->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+		pg_atomic_init_u64(&table->rechecks, 0);
 		table->nslots = MaxBackends;
 		new_area = dsa_create_in_place(area_of(table), area_size(),
 									   table->lock->tranche, NULL);
@@ -284,7 +302,12 @@ publish_session(const Facts *facts)
 	LWLockAcquire(table->lock, LW_EXCLUSIVE);
 	slot->pid = MyProcPid;
 	slot->admitted = false;
+	slot->replication = am_walsender;
+	slot->ending = false;
 	slot->compliance = COMPLIANCE_UNKNOWN;
+	slot->rechecks = pg_atomic_read_u64(&table->rechecks);
+	slot->end_at = 0;
+	slot->refused_at = 0;
 	slot->role = InvalidOid;
 	slot->database = InvalidOid;
 	slot->backend_start = MyStartTimestamp;
@@ -304,19 +327,27 @@ publish_session(const Facts *facts)
 }
 
 /*
- * The login is decided, and the session is let in.
+ * The login is decided, and the session is let in.  end_at: see Session.
  */
 void
-admit_session(Oid role, Oid database, Compliance compliance)
+admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 {
+	bool		missed;
+
 	if (my_slot == NULL)
 		return;
 	LWLockAcquire(table->lock, LW_EXCLUSIVE);
 	my_slot->role = role;
 	my_slot->database = database;
 	my_slot->compliance = compliance;
+	my_slot->end_at = end_at;
 	my_slot->admitted = true;
+	missed = my_slot->rechecks != pg_atomic_read_u64(&table->rechecks);
 	LWLockRelease(table->lock);
+
+	note_end(end_at);
+	if (missed)
+		want_recheck();
 }
 
 /*
@@ -340,11 +371,16 @@ copy_session(const SessionSlot *slot)
 {
 	Session    *s = palloc(sizeof(Session));
 
+	s->slot = (int) (slot - table->slots);
 	s->pid = slot->pid;
 	s->role = slot->role;
 	s->database = slot->database;
 	s->backend_start = slot->backend_start;
 	s->compliance = slot->compliance;
+	s->replication = slot->replication;
+	s->end_at = slot->end_at;
+	s->refused_at = slot->refused_at;
+	s->ending = slot->ending;
 	s->facts = slot->facts;
 	s->facts.role = pstrdup(NameStr(slot->role_name));
 	s->facts.database = slot->has_database ?
@@ -371,4 +407,82 @@ copy_sessions(void)
 			result = lappend(result, copy_session(&table->slots[i]));
 	LWLockRelease(table->lock);
 	return result;
+}
+
+/*
+ * A recheck of all sessions begins, because policies have changed: called before
+ * it reads policies and sessions.
+ */
+void
+begin_recheck(void)
+{
+	(void) pg_atomic_fetch_add_u64(&table->rechecks, 1);
+}
+
+/*
+ * The slot of a session, or NULL if it has ended.  With the lock held.
+ */
+static SessionSlot *
+find_slot(const Session *session)
+{
+	SessionSlot *slot = &table->slots[session->slot];
+
+	if (slot->pid != session->pid || slot->backend_start != session->backend_start ||
+		!slot->admitted)
+		return NULL;
+	return slot;
+}
+
+/*
+ * Keep what a recheck has found out.
+ */
+void
+set_session_state(const Session *session, const SessionState *state)
+{
+	SessionSlot *slot;
+
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	slot = find_slot(session);
+	if (slot != NULL)
+	{
+		slot->compliance = state->compliance;
+		slot->end_at = state->end_at;
+		slot->refused_at = state->refused_at;
+	}
+	LWLockRelease(table->lock);
+}
+
+/*
+ * Tell a session to end, as pg_terminate_backend() does.  False if it has ended
+ * already, or has been told before.
+ */
+bool
+end_session(const Session *session)
+{
+	SessionSlot *slot;
+	bool		result = false;
+
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	slot = find_slot(session);
+	if (slot != NULL && !slot->ending)
+	{
+		/* with its children: a backend leads a process group of its own */
+#ifdef HAVE_SETSID
+		result = kill(-slot->pid, SIGTERM) == 0;
+#else
+		result = kill(slot->pid, SIGTERM) == 0;
+#endif
+		slot->ending = result;
+	}
+	LWLockRelease(table->lock);
+	return result;
+}
+
+/*
+ * Is the session in a transaction just now?
+ */
+bool
+in_transaction(const Session *session)
+{
+	return compat_transaction(GetPGProcByNumber(session->slot)) != InvalidLocalTransactionId;
 }

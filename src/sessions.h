@@ -24,18 +24,37 @@ typedef enum Compliance
 /* A copy of one entry of the table. */
 typedef struct Session
 {
+	int			slot;			/* which entry: the PGPROC number */
 	int			pid;
 	Oid			role;
 	Oid			database;		/* InvalidOid for physical replication */
 	TimestampTz backend_start;
 	Compliance	compliance;
+	bool		replication;	/* a walsender */
+	int64		end_at;			/* its policy says on_expiry=end: notAfter of its
+								 * certificate; 0 otherwise */
+	TimestampTz refused_at;		/* since when a recheck waits for the end of its
+								 * transaction; 0: it does not */
+	bool		ending;			/* has been told to end */
 	Facts		facts;
 } Session;
 
+/* What a recheck has found out about a session. */
+typedef struct SessionState
+{
+	Compliance	compliance;
+	int64		end_at;
+	TimestampTz refused_at;
+} SessionState;
+
 extern void init_sessions(void);
 extern void publish_session(const Facts *facts);
-extern void admit_session(Oid role, Oid database, Compliance compliance);
+extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
 extern List *copy_sessions(void);
+extern void begin_recheck(void);
+extern void set_session_state(const Session *session, const SessionState *state);
+extern bool end_session(const Session *session);
+extern bool in_transaction(const Session *session);
 
 #endif							/* SSLPOLICY_SESSIONS_H */

@@ -33,6 +33,13 @@ static const struct config_enum_entry enforcement_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry recheck_options[] = {
+	{"off", RECHECK_OFF, false},
+	{"log", RECHECK_LOG, false},
+	{"terminate", RECHECK_TERMINATE, false},
+	{NULL, 0, false}
+};
+
 static int	enforcement_setting = ENFORCEMENT_ENFORCE;
 static char *default_policy_setting = NULL;
 static char *minimum_policy_setting = NULL;
@@ -43,6 +50,10 @@ static int	max_certificate_text_setting = 16;
 static char *directory_setting = NULL;
 static bool install_setting = true;
 static int	max_crl_size_setting = 16 * 1024;
+static int	recheck_policy_setting = RECHECK_LOG;
+static int	recheck_revoked_setting = RECHECK_TERMINATE;
+static int	terminate_grace_setting = 30;
+static int	recheck_interval_setting = 60;
 
 Enforcement
 enforcement(void)
@@ -102,6 +113,36 @@ size_t
 max_crl_size(void)
 {
 	return (size_t) max_crl_size_setting * 1024;
+}
+
+/*
+ * What becomes of a live session that its policies would refuse now.
+ */
+RecheckAction
+recheck_policy(void)
+{
+	return recheck_policy_setting;
+}
+
+/*
+ * What becomes of a live session whose certificate is revoked or blocked.
+ */
+RecheckAction
+recheck_revoked(void)
+{
+	return recheck_revoked_setting;
+}
+
+int
+terminate_grace_ms(void)
+{
+	return terminate_grace_setting * 1000;
+}
+
+int
+recheck_interval_ms(void)
+{
+	return recheck_interval_setting * 1000;
 }
 
 /*
@@ -287,7 +328,9 @@ define_settings(void)
 		"sslpolicy.default_policy", "sslpolicy.minimum_policy",
 		"sslpolicy.reserved_roles", "sslpolicy.blocked_fingerprints",
 		"sslpolicy.enforcement", "sslpolicy.max_certificate_text",
-		"sslpolicy.directory", "sslpolicy.install", "sslpolicy.max_crl_size"
+		"sslpolicy.directory", "sslpolicy.install", "sslpolicy.max_crl_size",
+		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
+		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval"
 	};
 	char	   *written[lengthof(names)];
 
@@ -345,6 +388,28 @@ define_settings(void)
 							"Each connection with TLS walks the whole of ssl_crl_file.",
 							&max_crl_size_setting, 16 * 1024, 1, MATERIAL_MAX_BYTES / 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("sslpolicy.recheck_policy",
+							 "What happens to a live session that its TLS policies would refuse now.",
+							 "terminate ends it, log logs it, off does not look.",
+							 &recheck_policy_setting, RECHECK_LOG,
+							 recheck_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("sslpolicy.recheck_revoked",
+							 "What happens to a live session whose client certificate is revoked or blocked.",
+							 "terminate ends it, log logs it, off does not look.",
+							 &recheck_revoked_setting, RECHECK_TERMINATE,
+							 recheck_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.terminate_grace",
+							"How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
+							NULL,
+							&terminate_grace_setting, 30, 0, 24 * 3600, PGC_SIGHUP,
+							GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.recheck_interval",
+							"Longest time between two checks of all live sessions.",
+							"Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
+							&recheck_interval_setting, 60, 1, 24 * 3600, PGC_SIGHUP,
+							GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)

@@ -20,7 +20,19 @@ typedef enum Enforcement
 	ENFORCEMENT_ENFORCE
 } Enforcement;
 
+/* What becomes of a live session that a recheck finds wrong. */
+typedef enum RecheckAction
+{
+	RECHECK_OFF,
+	RECHECK_LOG,
+	RECHECK_TERMINATE
+} RecheckAction;
+
 extern void define_settings(void);
+extern RecheckAction recheck_policy(void);
+extern RecheckAction recheck_revoked(void);
+extern int	terminate_grace_ms(void);
+extern int	recheck_interval_ms(void);
 extern Enforcement enforcement(void);
 extern const char *default_policy(void);
 extern const char *minimum_policy(void);

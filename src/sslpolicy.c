@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sslpolicy.c
- *		Start of the library: settings, hooks; nothing else.
+ *		Start of the library: settings, hooks, worker; nothing else.
  *
  * Preloaded, it enforces policies.  Loaded into a session it only lends its
  * functions, of which those that need shared memory or the label provider say
@@ -15,11 +15,14 @@
 #include "miscadmin.h"
 
 #include "auth.h"
+#include "ended.h"
 #include "generation.h"
 #include "labels.h"
 #include "preload.h"
 #include "sessions.h"
 #include "settings.h"
+#include "wakeup.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -31,8 +34,11 @@ _PG_init(void)
 	if (!claim_preload())
 		return;
 	define_settings();
+	init_wakeup();
 	init_sessions();
+	init_ended();
 	init_labels();
 	init_generations();
 	init_auth();
+	init_worker();
 }

@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * ended.c
+ *		The last sessions that were ended because they did not comply.
+ *
+ * The client learns no more than that an administrator has ended its session,
+ * so why stands here, and in the log.  A ring in shared memory: the oldest notes
+ * make room for new ones, and a restart forgets them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "collect.h"
+#include "ended.h"
+
+#define TRANCHE_NAME "sslpolicy_ended"
+#define KEPT_NOTES 500
+#define REASONS_LEN 768
+
+/* what replaces the rest of reasons that are too long */
+#define CUT_MARK "[cut]"
+
+typedef struct Note
+{
+	TimestampTz at;
+	int			pid;
+	bool		has_database;
+	NameData	role;
+	NameData	database;
+	char		address[INET6_ADDRSTRLEN];
+	char		cause[16];
+	char		changed[192];
+	char		reasons[REASONS_LEN];	/* a line each */
+} Note;
+
+typedef struct Ring
+{
+	LWLock	   *lock;
+	uint64		written;
+	Note		notes[KEPT_NOTES];
+} Ring;
+
+static Ring *ring = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Ring)));
+	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+}
+
+static void
+start_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	ring = ShmemInitStruct("sslpolicy ended sessions", sizeof(Ring), &found);
+	if (!found)
+	{
+		memset(ring, 0, sizeof(Ring));
+		ring->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+init_ended(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_memory;
+}
+
+/*
+ * Reasons are printable, so a line each.
+ */
+static void
+write_reasons(char *to, List *reasons)
+{
+	StringInfoData buf;
+	ListCell   *cell;
+
+	initStringInfo(&buf);
+	foreach(cell, reasons)
+		appendStringInfo(&buf, "%s%s", buf.len ? "\n" : "", (char *) lfirst(cell));
+	if (buf.len >= REASONS_LEN)
+		strcpy(buf.data + REASONS_LEN - sizeof(CUT_MARK), CUT_MARK);
+	strlcpy(to, buf.data, REASONS_LEN);
+}
+
+void
+remember_ended(const Session *session, const char *cause, const char *changed,
+			   List *reasons)
+{
+	Note		note = {.at = GetCurrentTimestamp(),.pid = session->pid};
+
+	namestrcpy(&note.role, session->facts.role);
+	note.has_database = session->facts.database != NULL;
+	if (note.has_database)
+		namestrcpy(&note.database, session->facts.database);
+	if (session->facts.address_len > 0)
+		strlcpy(note.address, address_text(&session->facts), sizeof(note.address));
+	strlcpy(note.cause, cause, sizeof(note.cause));
+	strlcpy(note.changed, changed, sizeof(note.changed));
+	write_reasons(note.reasons, reasons);
+
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
+	ring->notes[ring->written++ % KEPT_NOTES] = note;
+	LWLockRelease(ring->lock);
+}
+
+static EndedSession *
+read_note(const Note *note)
+{
+	EndedSession *result = palloc(sizeof(EndedSession));
+	char	   *save = NULL;
+
+	result->at = note->at;
+	result->pid = note->pid;
+	result->role = pstrdup(NameStr(note->role));
+	result->database = note->has_database ? pstrdup(NameStr(note->database)) : NULL;
+	result->address = note->address[0] ? pstrdup(note->address) : NULL;
+	result->cause = pstrdup(note->cause);
+	result->changed = pstrdup(note->changed);
+	result->reasons = NIL;
+	for (char *line = strtok_r(pstrdup(note->reasons), "\n", &save); line;
+		 line = strtok_r(NULL, "\n", &save))
+		result->reasons = lappend(result->reasons, line);
+	return result;
+}
+
+/*
+ * The notes that are kept, oldest first, in the current memory context.
+ */
+List *
+ended_sessions(void)
+{
+	List	   *result = NIL;
+
+	LWLockAcquire(ring->lock, LW_SHARED);
+	for (uint64 i = ring->written > KEPT_NOTES ? ring->written - KEPT_NOTES : 0;
+		 i < ring->written; i++)
+		result = lappend(result, read_note(&ring->notes[i % KEPT_NOTES]));
+	LWLockRelease(ring->lock);
+	return result;
+}

@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * recheck.c
+ *		Do live sessions still meet their policies?
+ *
+ * Facts of a session do not change, but what is asked of it does.  A recheck
+ * reads the policies that apply to each live session now, and judges them as
+ * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
+ *
+ * Text of a very large certificate may be cut in the session table; what cannot
+ * be told for that reason alone ends no session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "applicable.h"
+#include "ended.h"
+#include "escape.h"
+#include "matcher.h"
+#include "recheck.h"
+#include "report.h"
+#include "settings.h"
+#include "wakeup.h"
+
+static const char *const cause_names[] = {"", "policy", "expired", "blocked", "revoked"};
+
+/*
+ * What has changed, in words.
+ */
+static char *
+changes_text(int changed)
+{
+	static const char *const names[] = {
+		"roles or their policies", "memberships of roles", "databases or their policies",
+		"settings", "TLS material", "revocation lists", "time", "logins", "asked for"
+	};
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (changed & (1 << i))
+			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", names[i]);
+	return buf.data;
+}
+
+/*
+ * Can the outcome of a check be told from what the session table has kept of
+ * the certificate?
+ */
+static bool
+can_tell(const Check *check, const Facts *facts)
+{
+	if (!facts->verified || (facts->cert && !facts->cert->cut))
+		return true;
+	if (facts->cert)
+		return check->key != KEY_CN && check->key != KEY_ISSUER;
+	return check->key == KEY_SSLMODE || check->key == KEY_MIN_PROTOCOL ||
+		check->key == KEY_CIPHER;
+}
+
+/*
+ * The certificate itself, whatever the policies.
+ */
+static bool
+check_certificate(Rechecked *r)
+{
+	const Facts *facts = &r->session->facts;
+
+	if (!is_blocked_certificate(facts))
+		return false;
+	r->compliance = COMPLIANCE_NO;
+	r->cause = CAUSE_BLOCKED;
+	r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
+	return true;
+}
+
+static void
+check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
+{
+	const Session *s = r->session;
+	Applicable *applicable = find_applicable_in(catalogs, s->role, s->facts.role,
+												s->database, s->facts.database);
+	Verdict    *verdict = evaluate(applicable->policies, applicable->count, &s->facts,
+								   regex_matches, now);
+	bool		expired = false;
+	bool		sure = false;
+
+	/* that of an expired certificate stays: it was so as long as it was valid */
+	if (s->facts.cert && now <= s->facts.cert->not_after)
+		r->end_at = verdict->end_on_expiry ? s->facts.cert->not_after : 0;
+	r->compliance = verdict->allow ? COMPLIANCE_YES : COMPLIANCE_NO;
+	if (verdict->allow)
+		return;
+
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+
+		if (check->ok || check->log_only)
+			continue;
+		sure |= can_tell(check, &s->facts);
+		expired |= check->key == KEY_ON_EXPIRY;
+	}
+	r->reasons = failure_list(verdict, &s->facts, false);
+	if (!sure)
+		r->compliance = COMPLIANCE_UNKNOWN;
+	else
+		r->cause = expired && r->end_at != 0 ? CAUSE_EXPIRED : CAUSE_POLICY;
+}
+
+/*
+ * May a session be ended for this cause at all?
+ */
+static bool
+is_to_be_ended(const Rechecked *r)
+{
+	switch (r->cause)
+	{
+		case CAUSE_BLOCKED:
+		case CAUSE_REVOKED:
+			return recheck_revoked() == RECHECK_TERMINATE;
+		case CAUSE_EXPIRED:
+			/* no policy has changed: this is what it says */
+			return enforcement() == ENFORCEMENT_ENFORCE &&
+				recheck_policy() != RECHECK_OFF;
+		case CAUSE_POLICY:
+			return enforcement() == ENFORCEMENT_ENFORCE &&
+				recheck_policy() == RECHECK_TERMINATE && !r->session->replication;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Is it time to end a session that is to be ended?  One that breaks a policy may
+ * finish its transaction.
+ */
+static bool
+is_time(Rechecked *r)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED ||
+		!in_transaction(r->session))
+		return true;
+	if (r->refused_at == 0)
+		r->refused_at = now;
+	r->waits = !TimestampDifferenceExceeds(r->refused_at, now, terminate_grace_ms());
+	return !r->waits;
+}
+
+static void
+report(const Rechecked *r, int changed)
+{
+	static const char *const what[] = {
+		"", "it does not meet its TLS policy any more",
+		"its client certificate has expired",
+		"its client certificate is blocked",
+		"its client certificate, or one that verified it, is revoked"
+	};
+	const Session *s = r->session;
+	StringInfoData required;
+	ListCell   *cell;
+
+	initStringInfo(&required);
+	foreach(cell, r->reasons)
+		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
+	ereport(LOG,
+			(r->ended ?
+			 errmsg("session of role %s (PID %d) ended: %s", quoted(s->facts.role), s->pid, what[r->cause]) :
+			 errmsg("session of role %s (PID %d) would be ended: %s", quoted(s->facts.role), s->pid, what[r->cause]),
+			 errdetail_log("Session: %s; required: %s; changed: %s.",
+						   facts_for_log(&s->facts), required.data, changes_text(changed)),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * Do what has to be done about a session, and keep what was found out.
+ */
+static void
+act(Rechecked *r, bool dry_run, int changed)
+{
+	const Session *s = r->session;
+	bool		ends = is_to_be_ended(r);
+	SessionState state;
+
+	if (!ends)
+		r->refused_at = 0;
+	r->ended = ends && is_time(r);
+	if (dry_run)
+		return;
+	if (r->ended)
+	{
+		r->ended = end_session(s);
+		if (r->ended)
+		{
+			report(r, changed);
+			remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
+		}
+	}
+	/* once is enough */
+	else if (!ends && r->cause != CAUSE_NONE && s->compliance != COMPLIANCE_NO)
+		report(r, changed);
+
+	state.compliance = r->compliance;
+	state.end_at = r->end_at;
+	state.refused_at = r->refused_at;
+	if (state.compliance != s->compliance || state.end_at != s->end_at ||
+		state.refused_at != s->refused_at)
+		set_session_state(s, &state);
+	note_end(r->end_at);
+}
+
+static Rechecked *
+recheck_session(Session *s, const CatalogCopy *catalogs, bool dry_run, int64 now)
+{
+	Rechecked  *r = palloc0(sizeof(Rechecked));
+	bool		looked = false;
+
+	r->session = s;
+	r->compliance = s->compliance;
+	r->end_at = s->end_at;
+	r->refused_at = s->refused_at;
+	if (s->facts.local)
+		return r;
+	if (dry_run || recheck_revoked() != RECHECK_OFF)
+		looked = check_certificate(r);
+	if (looked)
+		return r;
+	if (catalogs != NULL)
+		check_policies(r, catalogs, now);
+	else if (enforcement() == ENFORCEMENT_OFF)
+		r->compliance = COMPLIANCE_UNKNOWN;
+	return r;
+}
+
+/*
+ * Recheck all live sessions, with the policies that the snapshot sees, and end
+ * those that must; in a dry run only say which, as if policies were enforced.
+ * changed is what to say in the log.  In a transaction; the result is in the
+ * current memory context.
+ */
+List *
+recheck_sessions(Snapshot snapshot, bool dry_run, int changed)
+{
+	List	   *result = NIL;
+	CatalogCopy *catalogs = NULL;
+	List	   *sessions;
+	ListCell   *cell;
+	int64		now = (int64) time(NULL);
+
+	if (!dry_run)
+		forget_ends();
+	sessions = copy_sessions();
+	if (dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF))
+		catalogs = copy_catalogs(snapshot);
+	foreach(cell, sessions)
+	{
+		Rechecked  *r = recheck_session(lfirst(cell), catalogs, dry_run, now);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!r->session->ending && !r->session->facts.local)
+			act(r, dry_run, changed);
+		result = lappend(result, r);
+	}
+	return result;
+}

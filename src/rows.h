@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.h
+ *		Rows that SQL functions return, filled column by column.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_ROWS_H
+#define SSLPOLICY_ROWS_H
+
+#include "fmgr.h"
+
+/* Filled from the left. */
+typedef struct Row
+{
+	int			count;
+	Datum		values[24];
+	bool		nulls[24];
+} Row;
+
+extern void add(Row *row, bool known, Datum value);
+extern void add_text(Row *row, const char *text);
+extern void add_time(Row *row, bool known, int64 unix_time);
+extern void put_row(FunctionCallInfo fcinfo, Row *row);
+extern Datum one_row(FunctionCallInfo fcinfo, Row *row);
+
+#endif							/* SSLPOLICY_ROWS_H */

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.h
+ *		How other processes tell the worker that there is something to do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_WAKEUP_H
+#define SSLPOLICY_WAKEUP_H
+
+extern void init_wakeup(void);
+extern void this_is_the_worker(void);
+extern void wake_worker(void);
+extern void want_recheck(void);
+extern bool take_recheck_wanted(void);
+extern void note_end(int64 at);
+extern void forget_ends(void);
+extern bool end_is_due(int64 now);
+
+#endif							/* SSLPOLICY_WAKEUP_H */
