@@ -16,12 +16,12 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker setpolicy sqlfuncs recheckfuncs installfuncs \
-	serverfuncs installcall inventory rows tlsrow recheck ended report install reload cabound affected history \
-	configuration probe generation applicable catalogscan labels caller sessions wakeup \
-	material \
-	identity serverkey trust tlscontext files datums privileged settings \
-	matcher preload collect evaluate policy policy_text \
-	 chain crl pem x509 facts escape
+	serverfuncs installcall inventory rows tlsrow recheck ended report install \
+	reload cabound affected history configuration probe generation applicable \
+	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
+	indexfile material identity serverkey trust tlscontext files datums \
+	privileged settings matcher preload collect evaluate policy policy_text \
+	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
 OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter

@@ -365,6 +365,19 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION verify_certificate(text, timestamptz) IS
 'would the server, with the files that it has now, accept this client certificate (first in the text, its intermediates behind it)';
 
+CREATE FUNCTION revoked(
+    serial numeric,
+    issuer_dn text,
+    OUT revoked boolean,
+    OUT since timestamptz,
+    OUT reason text,
+    OUT crl_issuer text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'sslpolicy_revoked'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION revoked(numeric, text) IS
+'has a CRL revoked the certificate with this serial number of this issuer (RFC 2253 form, as in sslpolicy.crls); null if there is no CRL of that issuer';
+
 -- Live sessions that do not comply any more
 
 CREATE FUNCTION recheck(
@@ -486,7 +499,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_install_crl'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_crl(text, boolean, boolean) IS
-'put CRLs into ssl_crl_file, each in the place of the one of the same issuer';
+'put CRLs into sslpolicy.crl_file if that is set, else into ssl_crl_file, each in the place of the one of the same issuer';
 
 CREATE FUNCTION install_crl(
     der bytea,
@@ -502,7 +515,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_install_crl_der'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_crl(bytea, boolean, boolean) IS
-'put a CRL into ssl_crl_file, in the place of the one of the same issuer';
+'put a CRL into sslpolicy.crl_file if that is set, else into ssl_crl_file, in the place of the one of the same issuer';
 
 CREATE FUNCTION install_server_certificate(
     chain text,
@@ -546,8 +559,8 @@ COMMENT ON FUNCTION create_server_key(text, text[], text) IS
 'make a private key, which stays on the server, and return the certificate signing request for it';
 
 -- for monitoring
-REVOKE ALL ON FUNCTION get_ended_sessions() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_ended_sessions() TO pg_monitor;
+REVOKE ALL ON FUNCTION get_ended_sessions(), revoked(numeric, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_ended_sessions(), revoked(numeric, text) TO pg_monitor;
 GRANT SELECT ON ended_sessions TO pg_monitor;
 REVOKE ALL ON FUNCTION get_certificates(), get_crls(), get_material_status(), get_material_history(),
     verify_certificate(text, timestamptz) FROM PUBLIC;

@@ -6,8 +6,9 @@
  * A connection is let in if
  *	- an earlier hook and PostgreSQL's own authentication let it in, and
  *	- it came through a Unix socket, or
- *	- its certificate is not blocked, and it meets every policy that applies
- *	  (see applicable.c), or sslpolicy.enforcement says not to refuse.
+ *	- its certificate is neither blocked nor revoked, and it meets every policy
+ *	  that applies (see applicable.c), or sslpolicy.enforcement says not to
+ *	  refuse.
  *
  * Everything else ends in FATAL, also an error on the way: during
  * authentication PostgreSQL turns every ERROR into FATAL.
@@ -26,9 +27,11 @@
 #include "applicable.h"
 #include "auth.h"
 #include "collect.h"
+#include "crlstate.h"
 #include "escape.h"
 #include "matcher.h"
 #include "report.h"
+#include "revocation.h"
 #include "sessions.h"
 #include "settings.h"
 
@@ -50,6 +53,43 @@ refuse_blocked_certificate(const Facts *facts)
 			 errdetail_log("Refused: %s; required: neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints.",
 						   facts_for_log(facts)),
 			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
+}
+
+/*
+ * So are revoked ones, and, as core does with ssl_crl_file, those that cannot be
+ * told from revoked ones.
+ */
+static void
+refuse_revoked_certificate(const Facts *facts)
+{
+	RevocationIndex *index;
+	Revocation	revocation;
+
+	if (!crls_configured() || !(facts->verified || facts->unreadable))
+		return;
+	index = open_revocation_index(false);
+	revocation = check_revocation(index, facts, (int64) time(NULL));
+	close_revocation_index(index);
+	if (revocation.status == NOT_REVOKED)
+		return;
+	if (revocation.status == REVOCATION_UNKNOWN)
+		suspect_index();
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 revocation.status == REVOKED ?
+			 errmsg("client certificate of role %s is revoked", quoted(facts->role)) :
+			 errmsg("client certificate of role %s cannot be checked for revocation",
+					quoted(facts->role)),
+			 revocation.status == CRL_MISSING ?
+			 errdetail("There is no certificate revocation list of a CA that issued it.") :
+			 revocation.status == CRL_EXPIRED ?
+			 errdetail("The certificate revocation list of a CA that issued it has expired.") :
+			 revocation.status == REVOCATION_UNKNOWN ?
+			 errdetail("The certificate revocation lists cannot be read.") : 0,
+			 errdetail_log("Refused: %s; %s.", facts_for_log(facts), revocation.detail),
+			 revocation.status == REVOKED ?
+			 errhint("Set sslcert and sslkey on the client to another certificate and its key.") :
+			 errhint("The server log says more; ask the database administrator.")));
 }
 
 static void
@@ -118,7 +158,10 @@ check_login(Port *port, int status)
 	publish_session(facts);
 
 	if (!facts->local)
+	{
 		refuse_blocked_certificate(facts);
+		refuse_revoked_certificate(facts);
+	}
 	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
 	applicable = find_applicable_uncounted(facts, applies);
 

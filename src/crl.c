@@ -14,6 +14,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "x509.h"
@@ -169,18 +170,192 @@ is_older_crl(X509_CRL *crl, X509_CRL *than)
 }
 
 /*
- * Did this CA issue the CRL?  By name and by key, and with a key that may sign
- * CRLs (RFC 5280 section 6.3.3 (f)).
+ * Is this a CA that may have issued the CRL: does it have the name, and a key
+ * that may sign CRLs (RFC 5280 section 6.3.3 (f))?
+ */
+bool
+may_issue_crl(X509 *ca, X509_CRL *crl)
+{
+	return X509_get0_pubkey(ca) != NULL &&
+		X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca)) == 0 &&
+		(X509_get_key_usage(ca) & KU_CRL_SIGN) != 0;
+}
+
+/*
+ * Did this CA issue the CRL?
  */
 bool
 signed_by(X509_CRL *crl, X509 *ca)
 {
-	EVP_PKEY   *key = X509_get0_pubkey(ca);
-	bool		result = key != NULL &&
-		X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca)) == 0 &&
-		(X509_get_key_usage(ca) & KU_CRL_SIGN) != 0 &&
-		X509_CRL_verify(crl, key) == 1;
+	bool		result = may_issue_crl(ca, crl) &&
+		X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
 
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * A digest that a signature may rest on; NULL for any other.
+ */
+static const EVP_MD *
+signature_digest(int nid)
+{
+	switch (nid)
+	{
+		case NID_sha1:
+		case NID_sha224:
+		case NID_sha256:
+		case NID_sha384:
+		case NID_sha512:
+		case NID_sha512_224:
+		case NID_sha512_256:
+		case NID_sha3_224:
+		case NID_sha3_256:
+		case NID_sha3_384:
+		case NID_sha3_512:
+			return EVP_get_digestbynid(nid);
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * A digest inside the parameters of RSA-PSS, where none means SHA-1.
+ */
+static const EVP_MD *
+pss_digest(const X509_ALGOR *algorithm)
+{
+	return signature_digest(algorithm ? OBJ_obj2nid(algorithm->algorithm) : NID_sha1);
+}
+
+static const EVP_MD *
+pss_mgf1_digest(const X509_ALGOR *mgf1)
+{
+	X509_ALGOR *inner;
+	const EVP_MD *result;
+
+	if (mgf1 == NULL)
+		return pss_digest(NULL);
+	if (OBJ_obj2nid(mgf1->algorithm) != NID_mgf1)
+		return NULL;
+	inner = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(X509_ALGOR), mgf1->parameter);
+	result = inner ? pss_digest(inner) : NULL;
+	X509_ALGOR_free(inner);
+	return result;
+}
+
+/*
+ * The parameters of RSA-PSS (RFC 4055 section 3.1).
+ */
+static bool
+read_pss_parameters(const ASN1_TYPE *parameter, SignatureScheme *scheme)
+{
+	RSA_PSS_PARAMS *pss = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), parameter);
+	int64_t		salt_len = 20;
+	int64_t		trailer = 1;
+	bool		ok;
+
+	if (pss == NULL)
+		return false;
+	scheme->digest = pss_digest(pss->hashAlgorithm);
+	scheme->mgf1 = pss_mgf1_digest(pss->maskGenAlgorithm);
+	ok = scheme->digest != NULL && scheme->mgf1 != NULL &&
+		(pss->saltLength == NULL || ASN1_INTEGER_get_int64(&salt_len, pss->saltLength) == 1) &&
+		(pss->trailerField == NULL || ASN1_INTEGER_get_int64(&trailer, pss->trailerField) == 1) &&
+		salt_len >= 0 && salt_len <= EVP_MAX_MD_SIZE && trailer == 1;
+	scheme->salt_len = (int) salt_len;
+	RSA_PSS_PARAMS_free(pss);
+	return ok;
+}
+
+/*
+ * What has to be done to verify a signature of this algorithm.  False if it is
+ * unknown, or weak (MD5).
+ */
+bool
+read_signature_scheme(const X509_ALGOR *algorithm, SignatureScheme *scheme)
+{
+	int			digest_nid;
+	int			key_nid;
+	bool		ok;
+
+	memset(scheme, 0, sizeof(SignatureScheme));
+	if (!OBJ_find_sigid_algs(OBJ_obj2nid(algorithm->algorithm), &digest_nid, &key_nid))
+		return false;
+	scheme->key_type = key_nid;
+	switch (key_nid)
+	{
+		case EVP_PKEY_RSA_PSS:
+			ok = read_pss_parameters(algorithm->parameter, scheme);
+			break;
+		case EVP_PKEY_ED25519:
+		case EVP_PKEY_ED448:
+			ok = true;
+			break;
+		case EVP_PKEY_RSA:
+		case EVP_PKEY_EC:
+		case EVP_PKEY_DSA:
+			scheme->digest = signature_digest(digest_nid);
+			ok = scheme->digest != NULL;
+			break;
+		default:
+			ok = false;
+	}
+	ERR_clear_error();
+	return ok;
+}
+
+static bool
+verify_digest(EVP_PKEY *key, const SignatureScheme *scheme,
+			  const uint8 *signature, size_t signature_len,
+			  const uint8 *digest, size_t len)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	bool		ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1;
+
+	if (ok && scheme->key_type == EVP_PKEY_RSA_PSS)
+		ok = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
+			EVP_PKEY_CTX_set_signature_md(ctx, scheme->digest) > 0 &&
+			EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, scheme->mgf1) > 0 &&
+			EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, scheme->salt_len) > 0;
+	else if (ok)
+		ok = EVP_PKEY_CTX_set_signature_md(ctx, scheme->digest) > 0;
+	ok = ok && EVP_PKEY_verify(ctx, signature, signature_len, digest, len) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	return ok;
+}
+
+static bool
+verify_bytes(EVP_PKEY *key, const uint8 *signature, size_t signature_len,
+			 const uint8 *bytes, size_t len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool		ok = ctx != NULL &&
+		EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
+		EVP_DigestVerify(ctx, signature, signature_len, bytes, len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
+/*
+ * Is this a signature of the CA's key?  bytes is the digest of what is signed;
+ * where the scheme has none, that itself.
+ */
+bool
+has_signed(X509 *ca, const SignatureScheme *scheme,
+		   const uint8 *signature, size_t signature_len,
+		   const uint8 *bytes, size_t len)
+{
+	EVP_PKEY   *key = X509_get0_pubkey(ca);
+	int			type = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+	bool		result = false;
+
+	if (type == scheme->key_type ||
+		(type == EVP_PKEY_RSA && scheme->key_type == EVP_PKEY_RSA_PSS))
+		result = scheme->digest ?
+			verify_digest(key, scheme, signature, signature_len, bytes, len) :
+			verify_bytes(key, signature, signature_len, bytes, len);
 	ERR_clear_error();
 	return result;
 }

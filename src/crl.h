@@ -25,9 +25,24 @@ typedef struct CrlFacts
 								 * words; NULL if it is one */
 } CrlFacts;
 
+/* How a CRL is signed; the digest is of its TBSCertList. */
+typedef struct SignatureScheme
+{
+	int			key_type;		/* EVP_PKEY_...; EVP_PKEY_RSA_PSS goes with keys
+								 * of both types */
+	const EVP_MD *digest;		/* NULL: the bytes themselves are signed */
+	const EVP_MD *mgf1;			/* RSA-PSS only, as is the next */
+	int			salt_len;
+} SignatureScheme;
+
 extern CrlFacts *read_crl(X509_CRL *crl);
 extern bool is_older_crl(X509_CRL *crl, X509_CRL *than);
 extern bool signed_by(X509_CRL *crl, X509 *ca);
+extern bool may_issue_crl(X509 *ca, X509_CRL *crl);
+extern bool read_signature_scheme(const X509_ALGOR *algorithm, SignatureScheme *scheme);
+extern bool has_signed(X509 *ca, const SignatureScheme *scheme,
+					   const uint8 *signature, size_t signature_len,
+					   const uint8 *bytes, size_t len);
 extern X509 *crl_issuer(X509_CRL *crl, STACK_OF(X509) *cas);
 extern bool crl_fingerprint(X509_CRL *crl, uint8 *digest);
 

@@ -5,7 +5,7 @@
  *
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
- * fixed size, the fingerprints of the CAs, and zero-terminated strings in a
+ * fixed size, the fingerprints and identities of the CAs, and zero-terminated strings in a
  * fixed order.  Both directions are written from the same list of strings.
  *
  *-------------------------------------------------------------------------
@@ -17,6 +17,9 @@ typedef struct PackedHeader
 	CertFacts	cert;			/* its pointers are not meaningful */
 	bool		has_cn;
 } PackedHeader;
+
+/* of each CA, before the strings */
+#define PACKED_CA_LEN (FINGERPRINT_LEN + CA_IDENTITY_LEN)
 
 /* what replaces a string that was cut; also the end of every cut list */
 #define CUT_MARK "[cut]"
@@ -67,9 +70,13 @@ pack_cert(const CertFacts *cert, size_t limit, size_t *size)
 	appendBinaryStringInfo(&buf, (char *) &header, sizeof(header));
 
 	for (int i = 0; i < ncas; i++)
+	{
 		appendBinaryStringInfo(&buf, (const char *) cert->cas[i].fingerprint,
 							   FINGERPRINT_LEN);
-	limit += (size_t) ncas * FINGERPRINT_LEN;
+		appendBinaryStringInfo(&buf, (const char *) cert->cas[i].identity,
+							   CA_IDENTITY_LEN);
+	}
+	limit += (size_t) ncas * PACKED_CA_LEN;
 
 	whole &= append_bounded(&buf, cert->serial, limit);
 	whole &= append_bounded(&buf, cert->key_algorithm, limit);
@@ -131,7 +138,7 @@ unpack_cert(const char *bytes, size_t size)
 		return NULL;
 	memcpy(&header, bytes, sizeof(header));
 	if (header.cert.ncas < 0 || header.cert.nsans < 0 ||
-		(size_t) header.cert.ncas > (size - sizeof(header)) / FINGERPRINT_LEN ||
+		(size_t) header.cert.ncas > (size - sizeof(header)) / PACKED_CA_LEN ||
 		(size_t) header.cert.nsans > size)
 		return NULL;
 
@@ -140,8 +147,11 @@ unpack_cert(const char *bytes, size_t size)
 	cert->cas = palloc(sizeof(CaFacts) * (size_t) (cert->ncas + 1));
 	cert->sans = palloc(sizeof(char *) * (size_t) (cert->nsans + 1));
 
-	for (int i = 0; i < cert->ncas; i++, pos += FINGERPRINT_LEN)
+	for (int i = 0; i < cert->ncas; i++, pos += PACKED_CA_LEN)
+	{
 		memcpy(cert->cas[i].fingerprint, pos, FINGERPRINT_LEN);
+		memcpy(cert->cas[i].identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
+	}
 	cert->serial = next_string(&pos, end);
 	cert->key_algorithm = next_string(&pos, end);
 	cert->signature_algorithm = next_string(&pos, end);

@@ -15,6 +15,7 @@
 #include "pure.h"
 
 #define FINGERPRINT_LEN 32		/* bytes of a SHA-256 */
+#define CA_IDENTITY_LEN 20		/* bytes of what ca_identity() (x509.c) gives */
 
 /* In the order of strength, so that they can be compared. */
 typedef enum TlsVersion
@@ -32,6 +33,7 @@ typedef struct CaFacts
 	char	   *subject_dn;
 	char	   *serial;			/* decimal */
 	uint8		fingerprint[FINGERPRINT_LEN];
+	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
 } CaFacts;
 
 /* The peer's certificate and the chain that verified it. */

@@ -180,52 +180,119 @@ temporary_name(const char *target)
 	return psprintf("%s" TEMPORARY_SUFFIX, target);
 }
 
-static void
-write_failed(const char *path, int fd, int error)
+bool
+is_temporary_name(const char *name)
 {
-	if (fd >= 0)
-		CloseTransientFile(fd);
-	(void) unlink(path);
-	/* a write that is cut short sets no errno */
-	errno = error ? error : ENOSPC;
-	ereport(ERROR,
-			(errcode_for_file_access(),
-			 errmsg("could not write file \"%s\": %m", path)));
+	size_t		len = strlen(name);
+	size_t		suffix = strlen(TEMPORARY_SUFFIX);
+
+	return len > suffix && strcmp(name + len - suffix, TEMPORARY_SUFFIX) == 0;
+}
+
+struct TemporaryFile
+{
+	char	   *path;
+	int			fd;
+};
+
+/*
+ * Create the temporary file that belongs to target, mode 0600.
+ */
+TemporaryFile *
+create_temporary(const char *target)
+{
+	TemporaryFile *file = palloc(sizeof(TemporaryFile));
+
+	/* one that a crash has left; never write through a link */
+	file->path = temporary_name(target);
+	(void) unlink(file->path);
+	file->fd = OpenTransientFilePerm(file->path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY,
+									 S_IRUSR | S_IWUSR);
+	if (file->fd < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", file->path),
+				 errdetail("The new material is written beside the file that it replaces.")));
+	return file;
 }
 
 /*
- * Write the temporary file that belongs to target, mode 0600, and fsync it.
+ * False, with errno, if not all could be written.
  */
-void
-write_temporary(const char *target, const char *bytes, size_t len)
+bool
+append_temporary(TemporaryFile *file, const char *bytes, size_t len)
 {
-	char	   *path = temporary_name(target);
-	int			fd;
 	size_t		done = 0;
 
-	/* one that a crash has left; never write through a link */
-	(void) unlink(path);
-	fd = OpenTransientFilePerm(path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY, S_IRUSR | S_IWUSR);
-	if (fd < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create file \"%s\": %m", path),
-				 errdetail("The new material is written beside the file that it replaces.")));
 	while (done < len)
 	{
 		ssize_t		written;
 
 		errno = 0;
-		written = write(fd, bytes + done, len - done);
+		written = write(file->fd, bytes + done, len - done);
+		if (written < 0 && errno == EINTR)
+			continue;
 		if (written <= 0)
-			write_failed(path, fd, errno);
+		{
+			/* a write that is cut short sets no errno */
+			errno = errno ? errno : ENOSPC;
+			return false;
+		}
 		done += (size_t) written;
 	}
-	errno = 0;
+	return true;
+}
+
+/*
+ * Close it, and remove it.
+ */
+void
+discard_temporary(TemporaryFile *file)
+{
+	if (file->fd >= 0)
+		(void) CloseTransientFile(file->fd);
+	file->fd = -1;
+	(void) unlink(file->path);
+}
+
+static void
+write_failed(TemporaryFile *file)
+{
+	int			error = errno;
+
+	discard_temporary(file);
+	errno = error;
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not write file \"%s\": %m", file->path)));
+}
+
+/*
+ * fsync it, and close it.
+ */
+void
+finish_temporary(TemporaryFile *file)
+{
+	int			fd = file->fd;
+
 	if (fchmod(fd, S_IRUSR | S_IWUSR) != 0 || pg_fsync(fd) != 0)
-		write_failed(path, fd, errno);
+		write_failed(file);
+	file->fd = -1;
 	if (CloseTransientFile(fd) != 0)
-		write_failed(path, -1, errno);
+		write_failed(file);
+}
+
+/*
+ * The whole of a temporary file that belongs to target.
+ */
+void
+write_temporary(const char *target, const char *bytes, size_t len)
+{
+	TemporaryFile *file = create_temporary(target);
+
+	if (!append_temporary(file, bytes, len))
+		write_failed(file);
+	finish_temporary(file);
 }
 
 /*
@@ -290,10 +357,7 @@ remove_leftovers(void)
 		return;
 	while ((entry = readdir(dir)) != NULL)
 	{
-		size_t		len = strlen(entry->d_name);
-		size_t		suffix = strlen(TEMPORARY_SUFFIX);
-
-		if (len > suffix && strcmp(entry->d_name + len - suffix, TEMPORARY_SUFFIX) == 0)
+		if (is_temporary_name(entry->d_name))
 			(void) unlink(own_file(entry->d_name));
 	}
 	closedir(dir);

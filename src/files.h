@@ -12,6 +12,8 @@
 
 #include "facts.h"
 
+typedef struct TemporaryFile TemporaryFile;
+
 extern char *own_file(const char *name);
 extern char *resolve_target(const char *path);
 extern bool file_exists(const char *path);
@@ -20,7 +22,12 @@ extern bool file_fingerprint(const char *path, uint8 *digest);
 extern char *fingerprint_hex(const uint8 *digest);
 extern char *bytes_fingerprint(const char *bytes, size_t len);
 extern char *temporary_name(const char *target);
+extern bool is_temporary_name(const char *name);
 extern void make_own_directory(void);
+extern TemporaryFile *create_temporary(const char *target);
+extern bool append_temporary(TemporaryFile *file, const char *bytes, size_t len);
+extern void finish_temporary(TemporaryFile *file);
+extern void discard_temporary(TemporaryFile *file);
 extern void write_temporary(const char *target, const char *bytes, size_t len);
 extern void move_temporary(const char *target);
 extern void replace_file(const char *target, const char *bytes, size_t len);

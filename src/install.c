@@ -40,6 +40,7 @@
 
 #include "affected.h"
 #include "collect.h"
+#include "crlstate.h"
 #include "escape.h"
 #include "files.h"
 #include "generation.h"
@@ -49,6 +50,9 @@
 #include "settings.h"
 
 #define RELOAD_TIMEOUT_MS 10000
+
+/* ten million entries take less */
+#define CRL_TIMEOUT_MS 120000
 
 /* "sslp" in ASCII; an application's advisory locks have a database */
 #define LOCK_KEY 0x73736c70
@@ -146,6 +150,7 @@ read_old(Installation *inst)
 					 errmsg("the file that is in place cannot be read"),
 					 errdetail("%s", file->error),
 					 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
+							 inst->indexed ? "sslpolicy.crl_file" :
 							 tls_setting_name(inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE))));
 		return;
 	}
@@ -186,6 +191,12 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	inst->force = force;
 	inst->configuration = read_configuration();
 	inst->files = configured_files(inst->configuration);
+	if (kind == MATERIAL_CRL && crl_file()[0])
+	{
+		inst->indexed = true;
+		inst->files.crl_file = crl_file();
+		inst->files.crl_dir = crl_dir();
+	}
 	if (inst->configuration->error)
 		inst->warnings = lappend(inst->warnings,
 								 psprintf("the server's configuration files have an error, and their changes are not in force: %s",
@@ -242,7 +253,8 @@ forbid_shared_file(const Progress *p)
 		const char *path = p->inst->configuration->settings[i].value;
 		bool		own = p->inst->kind == MATERIAL_SERVER ?
 			i == SETTING_CERT_FILE || i == SETTING_KEY_FILE :
-			i == (p->inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE);
+			i == (p->inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE) &&
+			!p->inst->indexed;
 
 		if (!own && path[0] && strcmp(resolve_target(path), p->target) == 0)
 			ereport(ERROR,
@@ -290,6 +302,9 @@ try_material(const Installation *inst, const char *file)
 	SSL_CTX    *context;
 	char	   *error;
 
+	/* the server never sees them, and the worker tells what is wrong with them */
+	if (inst->indexed)
+		return NULL;
 	switch (inst->kind)
 	{
 		case MATERIAL_SERVER:
@@ -518,6 +533,27 @@ list_of_fingerprints(const HistoryEntry *entry)
 }
 
 /*
+ * Have the new material loaded, and wait for the truth: by the server, or, CRLs
+ * that it never sees, by the worker.  NULL if ssl is off.
+ */
+static ReloadOutcome *
+load_material(Installation *inst, SSL_CTX *context)
+{
+	ReloadOutcome *result;
+	bool		goes_back = strcmp(inst->action, "rollback") == 0;
+
+	if (inst->indexed)
+	{
+		result = palloc0(sizeof(ReloadOutcome));
+		result->error = check_crls_now(CRL_TIMEOUT_MS, goes_back);
+		result->loaded = result->error == NULL;
+		result->generation = load_state()->in_force;
+		return result;
+	}
+	return inst->configuration->ssl ? reload_server(context, RELOAD_TIMEOUT_MS) : NULL;
+}
+
+/*
  * Put it in place, and wait for the truth.
  */
 static void
@@ -530,9 +566,8 @@ change_server(Progress *p, SSL_CTX *context)
 	HOLD_INTERRUPTS();
 	put_in_place(p);
 	stop_point("in_place");
-	if (inst->configuration->ssl)
-		result = reload_server(context, RELOAD_TIMEOUT_MS);
-	else
+	result = load_material(inst, context);
+	if (result == NULL)
 	{
 		(void) kill(PostmasterPid, SIGHUP);
 		inst->warnings = lappend(inst->warnings, "ssl is off: the material is in place, and nothing is served with it");
@@ -543,8 +578,7 @@ change_server(Progress *p, SSL_CTX *context)
 		abandon(0, PointerGetDatum(p));
 		entry->state = STATE_FAILED;
 		attempt(record_end, p, "write the history of TLS material");
-		if (inst->configuration->ssl)
-			(void) reload_server(NULL, RELOAD_TIMEOUT_MS);
+		(void) load_material(inst, NULL);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server did not load the new material, and the old one was put back"),
@@ -587,9 +621,9 @@ confirm(Installation *inst, SSL_CTX *context)
 {
 	inst->warnings = lappend(inst->warnings, "the file already holds just this, and was not written again");
 	inst->installed = true;
-	if (inst->configuration->ssl)
+	if (inst->configuration->ssl || inst->indexed)
 	{
-		ReloadOutcome *result = reload_server(context, RELOAD_TIMEOUT_MS);
+		ReloadOutcome *result = load_material(inst, context);
 
 		if (!result->loaded)
 			ereport(ERROR,

@@ -22,6 +22,7 @@ typedef struct Installation
 	const char *action;			/* name of the SQL function */
 	bool		dry_run;
 	bool		force;
+	bool		indexed;		/* CRLs that sslpolicy checks itself */
 
 	/* what there is */
 	Configuration *configuration;

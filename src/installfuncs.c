@@ -208,7 +208,7 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 	STACK_OF(X509_CRL) * crls = inst->content->crls;
 	X509	   *issuer;
 
-	raise_refusal(judge_crl(crl, cas, unix_now()));
+	raise_refusal(judge_crl(crl, cas, unix_now(), inst->indexed && accept_expired_crl()));
 	issuer = crl_issuer(crl, cas);
 	for (int i = sk_X509_CRL_num(crls) - 1; i >= 0; i--)
 	{
@@ -275,7 +275,7 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 	before = read_trust(&inst->files, unix_now(), &error);
 	after = trust_with(inst, NULL, all);
 	usable = judge_revocation(after, &inst->warnings);
-	if (usable == 0)
+	if (usable == 0 && !(inst->indexed && (accept_missing_crl() || accept_expired_crl())))
 	{
 		List	   *none = NIL;
 
@@ -372,7 +372,7 @@ version_before(Installation *inst)
 	{
 		const char *path = inst->kind == MATERIAL_CA ? inst->files.ca_file : inst->files.crl_file;
 
-		if (current && current->parent == 0 && inst->kind != MATERIAL_SERVER &&
+		if (current && current->parent == 0 && inst->kind != MATERIAL_SERVER && !inst->indexed &&
 			strcmp(path, own_file(psprintf("%s.pem", material_kind_name(inst->kind)))) == 0)
 			return NULL;
 		ereport(ERROR,

@@ -25,14 +25,17 @@
 #include "chain.h"
 #include "compat.h"
 #include "crl.h"
+#include "crlstate.h"
 #include "datums.h"
 #include "files.h"
 #include "generation.h"
 #include "history.h"
+#include "indexfile.h"
 #include "preload.h"
 #include "privileged.h"
 #include "probe.h"
 #include "reload.h"
+#include "revocation.h"
 #include "rows.h"
 #include "settings.h"
 #include "x509.h"
@@ -41,6 +44,7 @@ PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
 PG_FUNCTION_INFO_V1(sslpolicy_get_crls);
 PG_FUNCTION_INFO_V1(sslpolicy_get_material_status);
 PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
+PG_FUNCTION_INFO_V1(sslpolicy_revoked);
 PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_reload);
 
@@ -152,6 +156,74 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 }
 
 /*
+ * A CRL that sslpolicy checks itself.
+ */
+static void
+put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
+{
+	Row			row = {0};
+
+	add_text(&row, crl->path);
+	add(&row, true, certificate_text(crl->issuer_dn));
+	add(&row, crl->number && is_serial_number(crl->number),
+		crl->number ? serial_number(crl->number) : (Datum) 0);
+	add_time(&row, true, crl->this_update);
+	add_time(&row, crl->has_next_update, crl->next_update);
+	add(&row, true, Int32GetDatum(crl->entries));
+	add(&row, true, fingerprint_text(crl->ca_fingerprint));
+	add(&row, true, BoolGetDatum(true));
+	add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL :
+			 accept_expired_crl() ? "it has expired" :
+			 "it has expired: every certificate of this CA is refused");
+	put_row(fcinfo, &row);
+}
+
+/*
+ * Why the files of sslpolicy.crl_file and crl_dir are not in force.
+ */
+static void
+put_crl_error(FunctionCallInfo fcinfo, const char *error)
+{
+	Row			row = {0};
+
+	add_text(&row, crl_file()[0] ? crl_file() : crl_dir());
+	for (int i = 0; i < 6; i++)
+		add(&row, false, (Datum) 0);
+	add(&row, true, BoolGetDatum(false));
+	add_text(&row, error);
+	put_row(fcinfo, &row);
+}
+
+static void
+put_indexed_crls(FunctionCallInfo fcinfo)
+{
+	IndexFile	file;
+	IndexedCrl *crls = NULL;
+	int			ncrls = 0;
+	uint8		settings[FINGERPRINT_LEN];
+	char	   *error = NULL;
+	CrlState   *state = crl_state();
+
+	if (!crls_configured())
+		return;
+	settings_fingerprint(crl_file(), crl_dir(), settings);
+	if (open_index_file(&file, OWN_INDEX, &error))
+	{
+		if (memcmp(file.index.label.settings, settings, FINGERPRINT_LEN) == 0)
+			crls = read_indexed_crls(&file.index, &ncrls, &error);
+		close_index_file(&file);
+	}
+	for (int i = 0; crls && i < ncrls; i++)
+		put_indexed_crl(fcinfo, &crls[i]);
+	if (state->error)
+		error = state->error;
+	else if (crls == NULL && error == NULL)
+		error = "they have not been read yet";
+	if (error)
+		put_crl_error(fcinfo, error);
+}
+
+/*
  * sslpolicy.get_crls() returns setof record
  */
 Datum
@@ -186,8 +258,81 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 		/* core looks into the directory at each handshake */
 		put_crl(fcinfo, entry->path, entry->crl, cas, true, EnableSSL && entry->error == NULL, entry->error);
 	}
+	put_indexed_crls(fcinfo);
 	ERR_clear_error();
 	return (Datum) 0;
+}
+
+/*
+ * Look a serial number up in an index, for each CA of that name.  The first that
+ * has revoked it counts.
+ */
+static bool
+find_revoked(const char *index, const char *serial, const char *issuer_dn,
+			 const IndexedCrl **issuer, CrlRecord *found)
+{
+	IndexFile	file;
+	IndexedCrl *crls;
+	int			ncrls = 0;
+	char	   *error = NULL;
+	CrlLookup	result = CRL_NOT_FOUND;
+
+	if (!open_index_file(&file, index, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the index of revoked certificates cannot be read"),
+				 errdetail("%s.", error)));
+	crls = read_indexed_crls(&file.index, &ncrls, &error);
+	for (int i = 0; crls && i < ncrls && result == CRL_NOT_FOUND; i++)
+	{
+		uint8		key[CRL_KEY_LEN];
+
+		if (strcmp(certificate_string(crls[i].issuer_dn), issuer_dn) != 0 ||
+			!decimal_entry_key(crls[i].identity, serial, key))
+			continue;
+		*issuer = &crls[i];
+		result = lookup_crl_index(&file.index, key, found, &error);
+	}
+	close_index_file(&file);
+	if (crls == NULL || result == CRL_DAMAGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the index of revoked certificates cannot be read"),
+				 errdetail("%s.", error)));
+	return result == CRL_FOUND;
+}
+
+/*
+ * sslpolicy.revoked(serial numeric, issuer_dn text) returns record
+ *
+ * revoked is null if there is no CRL of such an issuer.
+ */
+Datum
+sslpolicy_revoked(PG_FUNCTION_ARGS)
+{
+	char	   *serial;
+	char	   *issuer_dn = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const IndexedCrl *issuer = NULL;
+	CrlRecord	record;
+	bool		revoked = false;
+	Row			row = {0};
+
+	require_preload();
+	serial = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
+	if (strspn(serial + (serial[0] == '-'), "0123456789") != strlen(serial + (serial[0] == '-')))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a serial number must be a whole number")));
+	if (crls_configured())
+		revoked = find_revoked(OWN_INDEX, serial, issuer_dn, &issuer, &record);
+	if (!revoked && EnableSSL && (ssl_crl_file[0] || ssl_crl_dir[0]))
+		revoked = find_revoked(CORE_INDEX, serial, issuer_dn, &issuer, &record);
+
+	add(&row, issuer != NULL, BoolGetDatum(revoked));
+	add_time(&row, revoked, revoked ? record.since : 0);
+	add_text(&row, revoked ? revocation_reason(record.reason) : NULL);
+	add(&row, issuer != NULL, issuer ? certificate_text(issuer->issuer_dn) : (Datum) 0);
+	return one_row(fcinfo, &row);
 }
 
 /*
@@ -198,7 +343,8 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 {
 	MaterialFiles files = files_of_settings();
 	const char *paths[NUM_MATERIAL_KINDS] = {files.cert_file, files.ca_file,
-	files.crl_file[0] ? files.crl_file : files.crl_dir};
+		crl_file()[0] ? crl_file() : files.crl_file[0] ? files.crl_file : files.crl_dir
+	};
 	LoadState  *state;
 
 	require_preload();
@@ -244,7 +390,9 @@ entry_state(List *history, const HistoryEntry *entry, const char *path)
 Datum
 sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 {
-	const char *paths[NUM_MATERIAL_KINDS] = {ssl_cert_file, ssl_ca_file, ssl_crl_file};
+	const char *paths[NUM_MATERIAL_KINDS] = {ssl_cert_file, ssl_ca_file,
+		crl_file()[0] ? crl_file() : ssl_crl_file
+	};
 	List	   *history;
 	ListCell   *cell;
 
@@ -419,6 +567,8 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 		outcome = reload_server(context, (int) ms);
 	if (outcome && (!outcome->loaded || configuration->error == NULL))
 		error = outcome->error;
+	if (outcome && outcome->loaded && error == NULL)
+		error = check_crls_now((int) ms, false);
 	elapsed->time = GetCurrentTimestamp() - start;
 
 	add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));

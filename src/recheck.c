@@ -16,6 +16,7 @@
 
 #include <time.h>
 
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -25,8 +26,19 @@
 #include "matcher.h"
 #include "recheck.h"
 #include "report.h"
+#include "revocation.h"
 #include "settings.h"
 #include "wakeup.h"
+
+/* What sessions are judged by. */
+typedef struct Basis
+{
+	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
+	RevocationIndex *own;		/* NULL: no such CRLs */
+	RevocationIndex *core;
+	bool		dry_run;
+	int64		now;
+} Basis;
 
 static const char *const cause_names[] = {"", "policy", "expired", "blocked", "revoked"};
 
@@ -64,19 +76,38 @@ can_tell(const Check *check, const Facts *facts)
 		check->key == KEY_CIPHER;
 }
 
+static bool
+is_revoked(RevocationIndex *index, Rechecked *r, int64 now)
+{
+	Revocation	revocation;
+
+	if (index == NULL)
+		return false;
+	revocation = check_revocation(index, &r->session->facts, now);
+	if (revocation.status != REVOKED)
+		return false;
+	r->cause = CAUSE_REVOKED;
+	r->reasons = list_make1(revocation.detail);
+	return true;
+}
+
 /*
- * The certificate itself, whatever the policies.
+ * The certificate itself, whatever the policies.  True if it must not be used.
+ * (That a CRL is missing or has expired keeps new sessions out, and ends none.)
  */
 static bool
-check_certificate(Rechecked *r)
+check_certificate(Rechecked *r, const Basis *basis)
 {
 	const Facts *facts = &r->session->facts;
 
-	if (!is_blocked_certificate(facts))
+	if (is_blocked_certificate(facts))
+	{
+		r->cause = CAUSE_BLOCKED;
+		r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
+	}
+	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
 		return false;
 	r->compliance = COMPLIANCE_NO;
-	r->cause = CAUSE_BLOCKED;
-	r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
 	return true;
 }
 
@@ -218,10 +249,9 @@ act(Rechecked *r, bool dry_run, int changed)
 }
 
 static Rechecked *
-recheck_session(Session *s, const CatalogCopy *catalogs, bool dry_run, int64 now)
+recheck_session(Session *s, const Basis *basis)
 {
 	Rechecked  *r = palloc0(sizeof(Rechecked));
-	bool		looked = false;
 
 	r->session = s;
 	r->compliance = s->compliance;
@@ -229,12 +259,10 @@ recheck_session(Session *s, const CatalogCopy *catalogs, bool dry_run, int64 now
 	r->refused_at = s->refused_at;
 	if (s->facts.local)
 		return r;
-	if (dry_run || recheck_revoked() != RECHECK_OFF)
-		looked = check_certificate(r);
-	if (looked)
+	if ((basis->dry_run || recheck_revoked() != RECHECK_OFF) && check_certificate(r, basis))
 		return r;
-	if (catalogs != NULL)
-		check_policies(r, catalogs, now);
+	if (basis->catalogs != NULL)
+		check_policies(r, basis->catalogs, basis->now);
 	else if (enforcement() == ENFORCEMENT_OFF)
 		r->compliance = COMPLIANCE_UNKNOWN;
 	return r;
@@ -250,24 +278,31 @@ List *
 recheck_sessions(Snapshot snapshot, bool dry_run, int changed)
 {
 	List	   *result = NIL;
-	CatalogCopy *catalogs = NULL;
+	Basis		basis = {.dry_run = dry_run,.now = (int64) time(NULL)};
 	List	   *sessions;
 	ListCell   *cell;
-	int64		now = (int64) time(NULL);
 
 	if (!dry_run)
 		forget_ends();
 	sessions = copy_sessions();
 	if (dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF))
-		catalogs = copy_catalogs(snapshot);
+		basis.catalogs = copy_catalogs(snapshot);
+	if (crls_configured())
+		basis.own = open_revocation_index(false);
+	if (ssl_crl_file[0] || ssl_crl_dir[0])
+		basis.core = open_revocation_index(true);
 	foreach(cell, sessions)
 	{
-		Rechecked  *r = recheck_session(lfirst(cell), catalogs, dry_run, now);
+		Rechecked  *r = recheck_session(lfirst(cell), &basis);
 
 		CHECK_FOR_INTERRUPTS();
 		if (!r->session->ending && !r->session->facts.local)
 			act(r, dry_run, changed);
 		result = lappend(result, r);
 	}
+	if (basis.own)
+		close_revocation_index(basis.own);
+	if (basis.core)
+		close_revocation_index(basis.core);
 	return result;
 }

@@ -40,7 +40,6 @@ typedef struct Rechecked
 	Compliance	compliance;
 	Cause		cause;
 	List	   *reasons;		/* of char *: what is not met */
-	char	   *detail;			/* the same for the log */
 	bool		ended;			/* was ended now, or would be in a dry run */
 	bool		waits;			/* for the end of its transaction */
 	int64		end_at;

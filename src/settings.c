@@ -40,6 +40,12 @@ static const struct config_enum_entry recheck_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry crl_gap_options[] = {
+	{"reject", CRL_GAP_REJECT, false},
+	{"accept", CRL_GAP_ACCEPT, false},
+	{NULL, 0, false}
+};
+
 static int	enforcement_setting = ENFORCEMENT_ENFORCE;
 static char *default_policy_setting = NULL;
 static char *minimum_policy_setting = NULL;
@@ -54,6 +60,10 @@ static int	recheck_policy_setting = RECHECK_LOG;
 static int	recheck_revoked_setting = RECHECK_TERMINATE;
 static int	terminate_grace_setting = 30;
 static int	recheck_interval_setting = 60;
+static char *crl_file_setting = NULL;
+static char *crl_dir_setting = NULL;
+static int	crl_expired_setting = CRL_GAP_REJECT;
+static int	crl_missing_setting = CRL_GAP_REJECT;
 
 Enforcement
 enforcement(void)
@@ -143,6 +153,43 @@ int
 recheck_interval_ms(void)
 {
 	return recheck_interval_setting * 1000;
+}
+
+/*
+ * CRLs that sslpolicy itself checks; "" for none.
+ */
+const char *
+crl_file(void)
+{
+	return crl_file_setting ? crl_file_setting : "";
+}
+
+const char *
+crl_dir(void)
+{
+	return crl_dir_setting ? crl_dir_setting : "";
+}
+
+bool
+crls_configured(void)
+{
+	return crl_file()[0] || crl_dir()[0];
+}
+
+/*
+ * May a certificate be used although the CRL of its issuer has expired, or there
+ * is none?
+ */
+bool
+accept_expired_crl(void)
+{
+	return crl_expired_setting == CRL_GAP_ACCEPT;
+}
+
+bool
+accept_missing_crl(void)
+{
+	return crl_missing_setting == CRL_GAP_ACCEPT;
 }
 
 /*
@@ -302,6 +349,19 @@ check_directory(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+static bool
+check_crl_path(char **newval, void **extra, GucSource source)
+{
+	if (*newval != NULL && strlen(*newval) > MAXPGPATH - 100)
+	{
+		GUC_check_errdetail("It is too long.");
+		return false;
+	}
+	if (*newval != NULL && (*newval)[0])
+		canonicalize_path(*newval);
+	return true;
+}
+
 static void
 assign_blocked_fingerprints(const char *newval, void *extra)
 {
@@ -330,7 +390,9 @@ define_settings(void)
 		"sslpolicy.enforcement", "sslpolicy.max_certificate_text",
 		"sslpolicy.directory", "sslpolicy.install", "sslpolicy.max_crl_size",
 		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
-		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval"
+		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
+		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
+		"sslpolicy.crl_missing"
 	};
 	char	   *written[lengthof(names)];
 
@@ -410,6 +472,28 @@ define_settings(void)
 							"Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
 							&recheck_interval_setting, 60, 1, 24 * 3600, PGC_SIGHUP,
 							GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.crl_file",
+							   "File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
+							   "PEM or DER, of any number of issuers. Empty means none.",
+							   &crl_file_setting, "", PGC_SIGHUP, 0,
+							   check_crl_path, NULL, NULL);
+	DefineCustomStringVariable("sslpolicy.crl_dir",
+							   "Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
+							   "Every file in it must hold CRLs, whatever its name. Empty means none.",
+							   &crl_dir_setting, "", PGC_SIGHUP, 0,
+							   check_crl_path, NULL, NULL);
+	DefineCustomEnumVariable("sslpolicy.crl_expired",
+							 "What happens to a client certificate if the CRL of a CA that issued it has expired.",
+							 NULL,
+							 &crl_expired_setting, CRL_GAP_REJECT,
+							 crl_gap_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("sslpolicy.crl_missing",
+							 "What happens to a client certificate if there is no CRL of a CA that issued it.",
+							 "Only where sslpolicy.crl_file or crl_dir is set.",
+							 &crl_missing_setting, CRL_GAP_REJECT,
+							 crl_gap_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)

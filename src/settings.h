@@ -28,11 +28,23 @@ typedef enum RecheckAction
 	RECHECK_TERMINATE
 } RecheckAction;
 
+/* What becomes of a login whose revocation cannot be checked. */
+typedef enum CrlGapAction
+{
+	CRL_GAP_REJECT,
+	CRL_GAP_ACCEPT
+} CrlGapAction;
+
 extern void define_settings(void);
 extern RecheckAction recheck_policy(void);
 extern RecheckAction recheck_revoked(void);
 extern int	terminate_grace_ms(void);
 extern int	recheck_interval_ms(void);
+extern const char *crl_file(void);
+extern const char *crl_dir(void);
+extern bool crls_configured(void);
+extern bool accept_expired_crl(void);
+extern bool accept_missing_crl(void);
 extern Enforcement enforcement(void);
 extern const char *default_policy(void);
 extern const char *minimum_policy(void);

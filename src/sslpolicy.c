@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "auth.h"
+#include "crlstate.h"
 #include "ended.h"
 #include "generation.h"
 #include "labels.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	init_wakeup();
 	init_sessions();
 	init_ended();
+	init_crl_state();
 	init_labels();
 	init_generations();
 	init_auth();

@@ -220,7 +220,7 @@ is_current_crl(X509_CRL *crl, int64 now)
  * A CRL by itself: would the server take it, and keep letting clients in?
  */
 Refusal *
-judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now)
+judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
 {
 	char	   *title = issuer_title(X509_CRL_get_issuer(crl));
 	CrlFacts   *facts = read_crl(crl);
@@ -234,7 +234,7 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now)
 		return make_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
 							pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
 							pstrdup("Install the CA first."));
-	if (!is_current_crl(crl, now))
+	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
 		return make_refusal(facts->this_update > now ?
 							psprintf("the CRL of %s is not valid before %s", title, time_text(facts->this_update)) :
 							psprintf("the CRL of %s has expired on %s", title, time_text(facts->next_update)),

@@ -37,7 +37,8 @@ extern Refusal *make_refusal(char *message, char *detail, char *hint);
 extern void raise_refusal(const Refusal *refusal);
 extern Refusal *judge_cas(const Trust *trust, STACK_OF(X509) *added,
 						  List **warnings);
-extern Refusal *judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now);
+extern Refusal *judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now,
+						  bool accept_expired);
 extern int	judge_revocation(const Trust *trust, List **warnings);
 extern bool judge_expiry(const Trust *trust, char **error);
 extern char *crl_gap(const Trust *trust, X509 *cert);

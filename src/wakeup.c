@@ -88,6 +88,12 @@ this_is_the_worker(void)
 	before_shmem_exit(worker_gone, (Datum) 0);
 }
 
+bool
+is_worker_running(void)
+{
+	return pg_atomic_read_u32(&shared->worker) != NO_WORKER;
+}
+
 /*
  * A wakeup too many, also of a process that has taken the place of the worker,
  * does no harm.

@@ -10,6 +10,7 @@
 
 extern void init_wakeup(void);
 extern void this_is_the_worker(void);
+extern bool is_worker_running(void);
 extern void wake_worker(void);
 extern void want_recheck(void);
 extern bool take_recheck_wanted(void);

@@ -11,6 +11,7 @@
  *	  rolled back (labels.c has labels announced in that way)
  *	- settings by SIGHUP
  *	- TLS material by the number of what is in force (generation.c)
+ *	- CRLs, of which it builds the index (crlbuild.c), by looking at their files
  *	- time, by the earliest certificate that ends its session
  * An error is logged, and what was to be done is tried again.
  *
@@ -21,10 +22,12 @@
 #include <time.h>
 
 #include "access/xact.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "postmaster/postmaster.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -38,7 +41,10 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "crlbuild.h"
+#include "crlstate.h"
 #include "generation.h"
+#include "indexfile.h"
 #include "recheck.h"
 #include "settings.h"
 #include "wakeup.h"
@@ -52,7 +58,22 @@
 /* After an error. */
 #define RETRY_MS 1000
 
+/*
+ * How often to look at the files of CRLs.  A changed one is read when it has
+ * been the same twice: it may be being written.
+ */
+#define CRL_POLL_MS 1000
+
 PGDLLEXPORT void sslpolicy_worker_main(Datum arg);
+
+/* Files of CRLs, as they were when they were looked at. */
+typedef struct Watched
+{
+	uint8		seen[FINGERPRINT_LEN];
+	uint8		done[FINGERPRINT_LEN];	/* the index is up to date with this, or
+										 * cannot be */
+	char		last_error[1024];
+} Watched;
 
 typedef struct Worker
 {
@@ -61,7 +82,15 @@ typedef struct Worker
 	List	   *waiting;		/* sessions that may finish their transaction */
 	TimestampTz last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
+	MemoryContext build;		/* reset before CRLs are read */
+	TimestampTz crls_seen;		/* when their files were looked at */
+	Watched		own;
+	Watched		core;
+	uint64		core_material;	/* generation that the core index belongs to */
+	TimestampTz next_look;
 } Worker;
+
+static Worker worker;
 
 static volatile int changed = 0;	/* CHANGED_...: not rechecked yet */
 
@@ -215,8 +244,8 @@ nap(long ms)
 }
 
 /*
- * What the worker does between two naps, after which it naps for the time
- * returned.
+ * Look whether something has changed, and recheck if so.  Returns how long to
+ * nap then.
  */
 static long
 look(Worker *w)
@@ -234,18 +263,163 @@ look(Worker *w)
 	return POLL_MS;
 }
 
+/*
+ * The same; an error is logged, and tried again later.
+ */
+static long
+look_safely(Worker *w)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile long pause = RETRY_MS;
+
+	PG_TRY();
+	{
+		pause = look(w);
+	}
+	PG_CATCH();
+	{
+		recover();
+		MemoryContextSwitchTo(context);
+	}
+	PG_END_TRY();
+	w->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+	return pause;
+}
+
+/*
+ * A long list of revoked certificates keeps nobody from being rechecked.
+ */
+static void
+pause_build(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (GetCurrentTimestamp() >= worker.next_look)
+		(void) look_safely(&worker);
+}
+
+static void
+log_crl_error(Watched *watched, const char *what, const char *error)
+{
+	if (error != NULL && strcmp(watched->last_error, error) != 0)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("%s not in force: %s", what, error),
+				 errdetail_log("Those that were read before stay in force.")));
+	strlcpy(watched->last_error, error ? error : "", sizeof(watched->last_error));
+}
+
+/*
+ * The CRLs that sslpolicy checks.
+ */
+static void
+check_own_crls(Worker *w)
+{
+	CrlSet		set = {OWN_INDEX, crl_file(), crl_dir(), false, false, pause_build};
+	uint64		request = crls_requested();
+	bool		suspect = take_suspicion();
+	uint8		now[FINGERPRINT_LEN];
+	bool		same;
+	CrlOutcome	outcome;
+	char	   *error;
+
+	crl_signature(&set, true, now);
+	same = memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
+	memcpy(w->own.seen, now, FINGERPRINT_LEN);
+	if (request == 0 && !suspect &&
+		(memcmp(now, w->own.done, FINGERPRINT_LEN) == 0 || (!same && w->crls_seen != 0)))
+		return;
+
+	set.accept_older = request != 0 && take_older_accepted();
+	outcome = refresh_crl_index(&set, &error);
+	memcpy(w->own.done, now, FINGERPRINT_LEN);
+	if (outcome == CRLS_BUILT)
+	{
+		/* the new index is what there is now */
+		crl_signature(&set, true, now);
+		memcpy(w->own.done, now, FINGERPRINT_LEN);
+		memcpy(w->own.seen, now, FINGERPRINT_LEN);
+		changed |= CHANGED_CRLS;
+	}
+	crls_checked(request, outcome == CRLS_BUILT, error);
+	log_crl_error(&w->own, "CRLs of sslpolicy.crl_file and crl_dir are", error);
+}
+
+/*
+ * The CRLs that core checks at login: for the sessions that are live already.
+ * Those of ssl_crl_file are in force as they were when the server loaded them.
+ */
+static void
+check_core_crls(Worker *w)
+{
+	CrlSet		set = {CORE_INDEX, ssl_crl_file, ssl_crl_dir, true, true, pause_build};
+	uint8		now[FINGERPRINT_LEN];
+	char	   *error;
+	uint64		material = w->material;
+
+	if (!EnableSSL)
+		set.file = set.dir = "";
+	crl_signature(&set, false, now);
+	if (memcmp(now, w->core.done, FINGERPRINT_LEN) == 0 && material == w->core_material)
+		return;
+	memcpy(w->core.done, now, FINGERPRINT_LEN);
+	w->core_material = material;
+	if (refresh_crl_index(&set, &error) == CRLS_BUILT)
+	{
+		crl_signature(&set, false, w->core.done);
+		changed |= CHANGED_CRLS;
+	}
+	log_crl_error(&w->core, "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are", error);
+}
+
+/*
+ * Bring the indexes of revoked certificates up to date.
+ */
+static void
+check_crls(Worker *w)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext old;
+
+	if (w->crls_seen != 0 && crls_requested() == 0 && w->material == w->core_material &&
+		!TimestampDifferenceExceeds(w->crls_seen, now, CRL_POLL_MS))
+		return;
+	old = MemoryContextSwitchTo(w->build);
+	MemoryContextReset(w->build);
+	check_own_crls(w);
+	check_core_crls(w);
+	w->crls_seen = now;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(w->build);
+}
+
+static void
+check_crls_safely(Worker *w)
+{
+	PG_TRY();
+	{
+		check_crls(w);
+	}
+	PG_CATCH();
+	{
+		recover();
+		/* with what has failed, whoever waits for it must not be told all is well */
+		crls_checked(crls_requested(), false, "reading them has failed; the server log says why");
+		w->crls_seen = GetCurrentTimestamp();
+	}
+	PG_END_TRY();
+}
+
 void
 sslpolicy_worker_main(Datum arg)
 {
-	Worker		w = {0};
-
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(InvalidOid, InvalidOid, 0);
 
-	w.pass = AllocSetContextCreate(TopMemoryContext, "sslpolicy recheck", ALLOCSET_DEFAULT_SIZES);
-	w.between = AllocSetContextCreate(TopMemoryContext, "sslpolicy waiting", ALLOCSET_SMALL_SIZES);
+	worker.pass = AllocSetContextCreate(TopMemoryContext, "sslpolicy recheck", ALLOCSET_DEFAULT_SIZES);
+	worker.between = AllocSetContextCreate(TopMemoryContext, "sslpolicy waiting", ALLOCSET_SMALL_SIZES);
+	worker.build = AllocSetContextCreate(TopMemoryContext, "sslpolicy CRLs", ALLOCSET_DEFAULT_SIZES);
 	CacheRegisterSyscacheCallback(AUTHOID, catalog_changed, Int32GetDatum(CHANGED_ROLES));
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, catalog_changed, Int32GetDatum(CHANGED_MEMBERS));
 	CacheRegisterSyscacheCallback(DATABASEOID, catalog_changed, Int32GetDatum(CHANGED_DATABASES));
@@ -256,18 +430,9 @@ sslpolicy_worker_main(Datum arg)
 	changed = CHANGED_TIME;
 	for (;;)
 	{
-		volatile long pause = RETRY_MS;
-
-		PG_TRY();
-		{
-			pause = look(&w);
-		}
-		PG_CATCH();
-		{
-			recover();
-		}
-		PG_END_TRY();
-		nap(pause);
+		(void) look_safely(&worker);
+		check_crls_safely(&worker);
+		nap(changed ? POLL_MS / 10 : POLL_MS);
 	}
 }
 

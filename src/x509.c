@@ -223,6 +223,34 @@ certificate_fingerprint(const X509 *cert, uint8 *digest)
 }
 
 /*
+ * What makes a CA the same one through all its certificates, renewed and
+ * cross-signed: its name and its key.  The first bytes of a SHA-256 over the
+ * name as text, a zero byte and the DER of the SubjectPublicKeyInfo.  False if
+ * they cannot be read.
+ */
+bool
+ca_identity(X509 *ca, uint8 *identity)
+{
+	char	   *name = dn_text(X509_get_subject_name(ca));
+	unsigned char *spki = NULL;
+	int			len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ca), &spki);
+	EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	bool		ok = name != NULL && len > 0 && sha256 != NULL &&
+		EVP_DigestInit_ex(sha256, EVP_sha256(), NULL) == 1 &&
+		EVP_DigestUpdate(sha256, name, strlen(name) + 1) == 1 &&
+		EVP_DigestUpdate(sha256, spki, (size_t) len) == 1 &&
+		EVP_DigestFinal_ex(sha256, digest, NULL) == 1;
+
+	if (ok)
+		memcpy(identity, digest, CA_IDENTITY_LEN);
+	EVP_MD_CTX_free(sha256);
+	OPENSSL_free(spki);
+	ERR_clear_error();
+	return ok;
+}
+
+/*
  * Key and signature algorithm.  A key that OpenSSL cannot use has no name, but
  * such a key has signed no handshake either.
  */
@@ -263,7 +291,8 @@ read_chain(CertFacts *cert, STACK_OF(X509) *chain)
 		facts->subject_dn = dn_text(X509_get_subject_name(ca));
 		facts->serial = integer_text(X509_get0_serialNumber(ca));
 		if (facts->subject_dn == NULL || facts->serial == NULL ||
-			!certificate_fingerprint(ca, facts->fingerprint))
+			!certificate_fingerprint(ca, facts->fingerprint) ||
+			!ca_identity(ca, facts->identity))
 			return false;
 	}
 	return true;

@@ -19,6 +19,9 @@
 /* what comes on top of the text: a header that is CertFacts and a flag */
 #define FIXED_PART (sizeof(CertFacts) + 16)
 
+/* and what it holds of each CA beside text */
+#define CA_PART (FINGERPRINT_LEN + CA_IDENTITY_LEN)
+
 static char *
 filled(char c, int len)
 {
@@ -60,6 +63,7 @@ sample(int length, int nsans, int ncas)
 		cert->cas[i].subject_dn = psprintf("CN=%d.%s", i, filled('a', length));
 		cert->cas[i].serial = psprintf("%d730750818665451459101842416358141509827966271487", i);
 		memset(cert->cas[i].fingerprint, 0x80 + i, FINGERPRINT_LEN);
+		memset(cert->cas[i].identity, 0x40 + i, CA_IDENTITY_LEN);
 	}
 	return cert;
 }
@@ -120,7 +124,8 @@ same_fixed_part(const CertFacts *a, const CertFacts *b)
 		(a->cn == NULL) == (b->cn == NULL) && a->ncas == b->ncas;
 
 	for (int i = 0; same && i < a->ncas; i++)
-		same = memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0;
+		same = memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0 &&
+			memcmp(a->cas[i].identity, b->cas[i].identity, CA_IDENTITY_LEN) == 0;
 	return same;
 }
 
@@ -241,7 +246,7 @@ test_round_trip(void)
 		back = unpack_cert(packed, size);
 		ok(back != NULL && same_cert(cert, back), "%s: comes back whole", cases[i].what);
 		ok(back && !back->cut, "%s: nothing is cut", cases[i].what);
-		ok(size <= text_size(cert, &strings) + FIXED_PART + (size_t) cert->ncas * FINGERPRINT_LEN,
+		ok(size <= text_size(cert, &strings) + FIXED_PART + (size_t) cert->ncas * CA_PART,
 		   "%s: no larger than it must be", cases[i].what);
 
 		/* nothing in it refers to where it came from, or where it lies */
@@ -296,7 +301,7 @@ test_limits(void)
 			ok(false, "limit %zu: it can be unpacked", limit);
 			return;
 		}
-		if (size > limit + FIXED_PART + (size_t) cert->ncas * FINGERPRINT_LEN +
+		if (size > limit + FIXED_PART + (size_t) cert->ncas * CA_PART +
 			(size_t) strings * sizeof(MARK))
 			too_large++;
 
@@ -362,7 +367,7 @@ test_hostile_sizes(void)
 		char	   *packed = pack_cert(cert, 8192, &size);
 
 		back = unpack_cert(packed, size);
-		ok(size <= 8192 + FIXED_PART + 2 * FINGERPRINT_LEN + 10 * sizeof(MARK),
+		ok(size <= 8192 + FIXED_PART + 2 * CA_PART + 10 * sizeof(MARK),
 		   "%s: %zu bytes with a limit of 8192", cases[i].what, size);
 		ok(size > 8192 / 2, "%s: the room is used", cases[i].what);
 		if (!ok(back != NULL && back->cut, "%s: marked as cut", cases[i].what))
