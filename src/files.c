@@ -206,8 +206,9 @@ create_temporary(const char *target)
 	/* one that a crash has left; never write through a link */
 	file->path = temporary_name(target);
 	(void) unlink(file->path);
-	file->fd = OpenTransientFilePerm(file->path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY,
-									 S_IRUSR | S_IWUSR);
+	/* not a transient file: those are closed at the end of a transaction */
+	file->fd = BasicOpenFilePerm(file->path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY,
+								 S_IRUSR | S_IWUSR);
 	if (file->fd < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -250,7 +251,7 @@ void
 discard_temporary(TemporaryFile *file)
 {
 	if (file->fd >= 0)
-		(void) CloseTransientFile(file->fd);
+		(void) close(file->fd);
 	file->fd = -1;
 	(void) unlink(file->path);
 }
@@ -278,7 +279,7 @@ finish_temporary(TemporaryFile *file)
 	if (fchmod(fd, S_IRUSR | S_IWUSR) != 0 || pg_fsync(fd) != 0)
 		write_failed(file);
 	file->fd = -1;
-	if (CloseTransientFile(fd) != 0)
+	if (close(fd) != 0)
 		write_failed(file);
 }
 
