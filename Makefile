@@ -15,7 +15,7 @@ MODULE_big = sslpolicy
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
 
 # in the order in which they depend on each other, see README.md
-SOURCES = sslpolicy auth worker setpolicy sqlfuncs recheckfuncs installfuncs \
+SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs installfuncs \
 	serverfuncs installcall inventory rows tlsrow recheck ended report install \
 	reload cabound affected history configuration probe generation applicable \
 	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \

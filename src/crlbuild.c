@@ -124,44 +124,39 @@ list_files(const CrlSet *set, List **paths, char **error)
 	return true;
 }
 
-static void
-add_stat(StringInfo buf, const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		appendStringInfo(buf, "%s -\n", path);
-	else
-		appendStringInfo(buf, "%s " UINT64_FORMAT " %lld %lld.%09ld %lld.%09ld\n", path,
-						 (uint64) st.st_ino, (long long) st.st_size,
-						 (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-						 (long long) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-}
-
 /*
- * What tells that there may be something to do: as cheap as it can be, since it
- * is asked all the time.  with_file: also changes of set->file.
+ * What tells that the files may have changed: as cheap as it can be, since it is
+ * asked all the time.  with_file: also set->file.
  */
 void
 crl_signature(const CrlSet *set, bool with_file, uint8 *digest)
 {
-	StringInfoData buf;
 	List	   *paths;
+	const char **all;
+	int			count = 0;
 	char	   *error;
 	ListCell   *cell;
 
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "%s\n%s\n", set->file, set->dir);
-	if (set->file[0] || set->dir[0])
-	{
-		add_stat(&buf, own_file(set->index));
-		add_stat(&buf, ssl_ca_file);
-	}
 	(void) list_files(set, &paths, &error);
+	all = palloc(sizeof(char *) * (Size) (list_length(paths) + 3));
+	all[count++] = set->dir;
+	if (set->file[0] || set->dir[0])
+		all[count++] = ssl_ca_file;
 	foreach(cell, paths)
 		if (with_file || strcmp(lfirst(cell), set->file) != 0)
-			add_stat(&buf, lfirst(cell));
-	settings_fingerprint(buf.data, "", digest);
+			all[count++] = lfirst(cell);
+	files_signature(all, count, digest);
+}
+
+/*
+ * What tells that somebody may have touched the index.
+ */
+void
+index_signature(const CrlSet *set, uint8 *digest)
+{
+	const char *path = own_file(set->index);
+
+	files_signature(&path, 1, digest);
 }
 
 static void

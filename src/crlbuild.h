@@ -30,6 +30,7 @@ typedef enum CrlOutcome
 } CrlOutcome;
 
 extern void crl_signature(const CrlSet *set, bool with_file, uint8 *digest);
+extern void index_signature(const CrlSet *set, uint8 *digest);
 extern CrlOutcome refresh_crl_index(const CrlSet *set, char **error);
 
 #endif							/* SSLPOLICY_CRLBUILD_H */

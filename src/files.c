@@ -151,6 +151,36 @@ file_fingerprint(const char *path, uint8 *digest)
 	return ok;
 }
 
+static void
+append_stat(StringInfo buf, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		appendStringInfo(buf, "%s -\n", path);
+	else
+		appendStringInfo(buf, "%s " UINT64_FORMAT " %lld %lld.%09ld %lld.%09ld\n", path,
+						 (uint64) st.st_ino, (long long) st.st_size,
+						 (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+						 (long long) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+/*
+ * What tells that some files may have changed, without reading them; paths are
+ * part of it, and files that are not there.
+ */
+void
+files_signature(const char *const *paths, int count, uint8 *digest)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < count; i++)
+		append_stat(&buf, paths[i]);
+	if (!sha256(buf.data, (size_t) buf.len, digest))
+		elog(ERROR, "could not compute SHA-256");
+}
+
 char *
 fingerprint_hex(const uint8 *digest)
 {

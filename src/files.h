@@ -18,6 +18,7 @@ extern char *own_file(const char *name);
 extern char *resolve_target(const char *path);
 extern bool file_exists(const char *path);
 extern char *read_file(const char *path, size_t *len, char **error);
+extern void files_signature(const char *const *paths, int count, uint8 *digest);
 extern bool file_fingerprint(const char *path, uint8 *digest);
 extern char *fingerprint_hex(const uint8 *digest);
 extern char *bytes_fingerprint(const char *bytes, size_t len);

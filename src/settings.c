@@ -60,6 +60,7 @@ static int	recheck_policy_setting = RECHECK_LOG;
 static int	recheck_revoked_setting = RECHECK_TERMINATE;
 static int	terminate_grace_setting = 30;
 static int	recheck_interval_setting = 60;
+static bool auto_reload_setting = false;
 static char *crl_file_setting = NULL;
 static char *crl_dir_setting = NULL;
 static int	crl_expired_setting = CRL_GAP_REJECT;
@@ -153,6 +154,15 @@ int
 recheck_interval_ms(void)
 {
 	return recheck_interval_setting * 1000;
+}
+
+/*
+ * Are changed TLS files loaded without being told?
+ */
+bool
+auto_reload(void)
+{
+	return auto_reload_setting;
 }
 
 /*
@@ -392,7 +402,7 @@ define_settings(void)
 		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
 		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
 		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
-		"sslpolicy.crl_missing"
+		"sslpolicy.crl_missing", "sslpolicy.auto_reload"
 	};
 	char	   *written[lengthof(names)];
 
@@ -464,7 +474,7 @@ define_settings(void)
 							 NULL, NULL, NULL);
 	DefineCustomIntVariable("sslpolicy.terminate_grace",
 							"How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
-							NULL,
+							"0 does not wait.",
 							&terminate_grace_setting, 30, 0, 24 * 3600, PGC_SIGHUP,
 							GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("sslpolicy.recheck_interval",
@@ -484,7 +494,7 @@ define_settings(void)
 							   check_crl_path, NULL, NULL);
 	DefineCustomEnumVariable("sslpolicy.crl_expired",
 							 "What happens to a client certificate if the CRL of a CA that issued it has expired.",
-							 NULL,
+							 "Only where sslpolicy.crl_file or crl_dir is set.",
 							 &crl_expired_setting, CRL_GAP_REJECT,
 							 crl_gap_options, PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
@@ -493,6 +503,11 @@ define_settings(void)
 							 "Only where sslpolicy.crl_file or crl_dir is set.",
 							 &crl_missing_setting, CRL_GAP_REJECT,
 							 crl_gap_options, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("sslpolicy.auto_reload",
+							 "Whether changed files of ssl_cert_file, ssl_key_file, ssl_ca_file and ssl_crl_file are loaded without being told.",
+							 "They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
+							 &auto_reload_setting, false, PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 

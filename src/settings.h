@@ -40,6 +40,7 @@ extern RecheckAction recheck_policy(void);
 extern RecheckAction recheck_revoked(void);
 extern int	terminate_grace_ms(void);
 extern int	recheck_interval_ms(void);
+extern bool auto_reload(void);
 extern const char *crl_file(void);
 extern const char *crl_dir(void);
 extern bool crls_configured(void);

@@ -40,6 +40,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "autoreload.h"
 #include "compat.h"
 #include "crlbuild.h"
 #include "crlstate.h"
@@ -64,6 +65,9 @@
  */
 #define CRL_POLL_MS 1000
 
+/* When to try again what has failed, although nothing has changed. */
+#define CRL_RETRY_MS 60000
+
 PGDLLEXPORT void sslpolicy_worker_main(Datum arg);
 
 /* Files of CRLs, as they were when they were looked at. */
@@ -72,7 +76,9 @@ typedef struct Watched
 	uint8		seen[FINGERPRINT_LEN];
 	uint8		done[FINGERPRINT_LEN];	/* the index is up to date with this, or
 										 * cannot be */
-	char		last_error[1024];
+	uint8		index[FINGERPRINT_LEN]; /* as it was left */
+	char		last_error[1024];	/* that has been logged */
+	TimestampTz failed_at;		/* 0: has not failed */
 } Watched;
 
 typedef struct Worker
@@ -84,6 +90,7 @@ typedef struct Worker
 	uint64		material;		/* generation that was in force then */
 	MemoryContext build;		/* reset before CRLs are read */
 	TimestampTz crls_seen;		/* when their files were looked at */
+	bool		new_settings;	/* have come since then */
 	Watched		own;
 	Watched		core;
 	uint64		core_material;	/* generation that the core index belongs to */
@@ -141,6 +148,7 @@ notice_changes(Worker *w)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		changed |= CHANGED_SETTINGS;
+		w->new_settings = true;
 	}
 	accept_invalidations();
 	if (take_recheck_wanted())
@@ -297,15 +305,44 @@ pause_build(void)
 		(void) look_safely(&worker);
 }
 
-static void
-log_crl_error(Watched *watched, const char *what, const char *error)
+/*
+ * Is there something to be done about a set, although its files are the same?
+ */
+static bool
+is_due(const Watched *watched, const CrlSet *set)
 {
-	if (error != NULL && strcmp(watched->last_error, error) != 0)
+	uint8		index[FINGERPRINT_LEN];
+
+	if (watched->failed_at != 0)
+		return TimestampDifferenceExceeds(watched->failed_at, GetCurrentTimestamp(), CRL_RETRY_MS);
+	index_signature(set, index);
+	return memcmp(index, watched->index, FINGERPRINT_LEN) != 0;
+}
+
+/*
+ * Bring the index of a set up to date.  Returns why it is not; *built says
+ * whether there is a new one.
+ */
+static char *
+refresh(Watched *watched, const CrlSet *set, bool with_file, const char *what, bool *built)
+{
+	char	   *error;
+
+	crl_signature(set, with_file, watched->done);
+	watched->failed_at = GetCurrentTimestamp();
+	*built = refresh_crl_index(set, &error) == CRLS_BUILT;
+	index_signature(set, watched->index);
+	if (*built)
+		changed |= CHANGED_CRLS;
+	if (error == NULL)
+		watched->failed_at = 0;
+	else if (strcmp(watched->last_error, error) != 0)
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("%s not in force: %s", what, error),
 				 errdetail_log("Those that were read before stay in force.")));
 	strlcpy(watched->last_error, error ? error : "", sizeof(watched->last_error));
+	return error;
 }
 
 /*
@@ -314,34 +351,25 @@ log_crl_error(Watched *watched, const char *what, const char *error)
 static void
 check_own_crls(Worker *w)
 {
-	CrlSet		set = {OWN_INDEX, crl_file(), crl_dir(), false, false, pause_build};
+	/* copies, since settings can change while CRLs are read */
+	CrlSet		set = {OWN_INDEX, pstrdup(crl_file()), pstrdup(crl_dir()), false, false, pause_build};
 	uint64		request = crls_requested();
-	bool		suspect = take_suspicion();
+	bool		at_once = request != 0 || take_suspicion() || w->new_settings || w->crls_seen == 0;
 	uint8		now[FINGERPRINT_LEN];
 	bool		same;
-	CrlOutcome	outcome;
+	bool		built;
 	char	   *error;
 
+	w->new_settings = false;
 	crl_signature(&set, true, now);
 	same = memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
 	memcpy(w->own.seen, now, FINGERPRINT_LEN);
-	if (request == 0 && !suspect &&
-		(memcmp(now, w->own.done, FINGERPRINT_LEN) == 0 || (!same && w->crls_seen != 0)))
+	if (!at_once && !is_due(&w->own, &set) &&
+		(!same || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
 		return;
-
 	set.accept_older = request != 0 && take_older_accepted();
-	outcome = refresh_crl_index(&set, &error);
-	memcpy(w->own.done, now, FINGERPRINT_LEN);
-	if (outcome == CRLS_BUILT)
-	{
-		/* the new index is what there is now */
-		crl_signature(&set, true, now);
-		memcpy(w->own.done, now, FINGERPRINT_LEN);
-		memcpy(w->own.seen, now, FINGERPRINT_LEN);
-		changed |= CHANGED_CRLS;
-	}
-	crls_checked(request, outcome == CRLS_BUILT, error);
-	log_crl_error(&w->own, "CRLs of sslpolicy.crl_file and crl_dir are", error);
+	error = refresh(&w->own, &set, true, "CRLs of sslpolicy.crl_file and crl_dir are", &built);
+	crls_checked(request, built, error);
 }
 
 /*
@@ -351,24 +379,18 @@ check_own_crls(Worker *w)
 static void
 check_core_crls(Worker *w)
 {
-	CrlSet		set = {CORE_INDEX, ssl_crl_file, ssl_crl_dir, true, true, pause_build};
+	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, pause_build};
 	uint8		now[FINGERPRINT_LEN];
-	char	   *error;
-	uint64		material = w->material;
+	bool		built;
 
 	if (!EnableSSL)
 		set.file = set.dir = "";
 	crl_signature(&set, false, now);
-	if (memcmp(now, w->core.done, FINGERPRINT_LEN) == 0 && material == w->core_material)
+	if (!is_due(&w->core, &set) && w->material == w->core_material &&
+		memcmp(now, w->core.done, FINGERPRINT_LEN) == 0)
 		return;
-	memcpy(w->core.done, now, FINGERPRINT_LEN);
-	w->core_material = material;
-	if (refresh_crl_index(&set, &error) == CRLS_BUILT)
-	{
-		crl_signature(&set, false, w->core.done);
-		changed |= CHANGED_CRLS;
-	}
-	log_crl_error(&w->core, "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are", error);
+	w->core_material = w->material;
+	(void) refresh(&w->core, &set, false, "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are", &built);
 }
 
 /*
@@ -380,13 +402,15 @@ check_crls(Worker *w)
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old;
 
-	if (w->crls_seen != 0 && crls_requested() == 0 && w->material == w->core_material &&
+	if (w->crls_seen != 0 && crls_requested() == 0 && !w->new_settings &&
+		w->material == w->core_material &&
 		!TimestampDifferenceExceeds(w->crls_seen, now, CRL_POLL_MS))
 		return;
 	old = MemoryContextSwitchTo(w->build);
 	MemoryContextReset(w->build);
 	check_own_crls(w);
 	check_core_crls(w);
+	load_changed_files();
 	w->crls_seen = now;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(w->build);

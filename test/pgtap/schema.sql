@@ -6,10 +6,10 @@ SELECT has_schema('sslpolicy');
 SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
     'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
-    'get_material_history', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
+    'get_material_history', 'get_ended_sessions', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
     'install_crl', 'install_server_certificate', 'create_server_key', 'rollback']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
-    'material_status', 'material_history']);
+    'material_status', 'material_history', 'ended_sessions']);
 SELECT tables_are('sslpolicy', '{}'::name[]);
 SELECT materialized_views_are('sslpolicy', '{}'::name[]);
 SELECT sequences_are('sslpolicy', '{}'::name[]);
@@ -33,6 +33,7 @@ SELECT set_eq($$
           'function sslpolicy.create_server_key(text,text[],text)',
           'function sslpolicy.get_certificates()',
           'function sslpolicy.get_crls()',
+          'function sslpolicy.get_ended_sessions()',
           'function sslpolicy.get_material_history()',
           'function sslpolicy.get_material_status()',
           'function sslpolicy.install_ca(text,boolean,boolean)',
@@ -40,11 +41,14 @@ SELECT set_eq($$
           'function sslpolicy.install_crl(text,boolean,boolean)',
           'function sslpolicy.install_server_certificate(text,text,boolean,boolean)',
           'function sslpolicy.reload(interval,boolean)',
+          'function sslpolicy.recheck(boolean)',
           'function sslpolicy.remove_ca(text,boolean,boolean)',
+          'function sslpolicy.revoked(numeric,text)',
           'function sslpolicy.rollback(text,boolean,boolean)',
           'function sslpolicy.verify_certificate(text,timestamp with time zone)',
           'view sslpolicy.certificates',
           'view sslpolicy.crls',
+          'view sslpolicy.ended_sessions',
           'view sslpolicy.material_history',
           'view sslpolicy.material_status',
           'function sslpolicy.get_policies()',

@@ -1,13 +1,18 @@
 -- The settings: their types, bounds and defaults; and that they are set for the
 -- whole server or not at all.
 BEGIN;
-SELECT plan(69);
+SELECT plan(132);
 
 SELECT results_eq($$
     SELECT name, vartype, context, unit, min_val, max_val, enumvals, boot_val
       FROM pg_settings WHERE name LIKE 'sslpolicy.%' ORDER BY name COLLATE "C"$$,
     $$VALUES
-    ('sslpolicy.blocked_fingerprints', 'string', 'sighup', NULL, NULL, NULL, NULL::text[], ''),
+    ('sslpolicy.auto_reload', 'bool', 'sighup', NULL, NULL, NULL, NULL::text[], 'off'),
+    ('sslpolicy.blocked_fingerprints', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.crl_dir', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.crl_expired', 'enum', 'sighup', NULL, NULL, NULL, '{reject,accept}', 'reject'),
+    ('sslpolicy.crl_file', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.crl_missing', 'enum', 'sighup', NULL, NULL, NULL, '{reject,accept}', 'reject'),
     ('sslpolicy.default_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
     ('sslpolicy.directory', 'string', 'postmaster', NULL, NULL, NULL, NULL, 'sslpolicy'),
     ('sslpolicy.enforcement', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,enforce}', 'enforce'),
@@ -15,12 +20,16 @@ SELECT results_eq($$
     ('sslpolicy.max_certificate_text', 'integer', 'sighup', 'kB', '1', '128', NULL, '16'),
     ('sslpolicy.max_crl_size', 'integer', 'sighup', 'kB', '1', '524288', NULL, '16384'),
     ('sslpolicy.minimum_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
-    ('sslpolicy.reserved_roles', 'string', 'sighup', NULL, NULL, NULL, NULL, '')$$,
+    ('sslpolicy.recheck_interval', 'integer', 'sighup', 's', '1', '86400', NULL, '60'),
+    ('sslpolicy.recheck_policy', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,terminate}', 'log'),
+    ('sslpolicy.recheck_revoked', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,terminate}', 'terminate'),
+    ('sslpolicy.reserved_roles', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
+    ('sslpolicy.terminate_grace', 'integer', 'sighup', 's', '0', '86400', NULL, '30')$$,
     'the settings are these and no others');
 CREATE TEMP VIEW settings AS
 SELECT * FROM pg_settings WHERE name LIKE 'sslpolicy.%';
 
--- 9 settings, 7 tests each
+-- 18 settings, 7 tests each
 SELECT is(setting, boot_val, name || ' has its default without any configuration') FROM settings;
 SELECT isnt(coalesce(short_desc, ''), '', name || ' has a description') FROM settings;
 SELECT isnt(coalesce(extra_desc, ''), '', name || ' has details') FROM settings;
@@ -44,7 +53,7 @@ SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.default_polic
 SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.minimum_policy', 'ALTER SYSTEM'), false,
           'and no other');
 SET ROLE sslpolicy_ordinary;
-SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 9::bigint, 'everybody may read them all');
+SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 18::bigint, 'everybody may read them all');
 RESET ROLE;
 
 SELECT * FROM finish();
