@@ -59,3 +59,4 @@ test:
 bench:
 	@bash $(srcdir)/test/bench/run.sh
 	@bash $(srcdir)/test/bench/material.sh
+	@bash $(srcdir)/test/bench/revocation.sh
