@@ -226,18 +226,29 @@ sub memory_of
 	return -r "/proc/$pid/status" && slurp_file("/proc/$pid/status") =~ /^RssAnon:\s*(\d+) kB/m ? $1 : undef;
 }
 
+# bytes in use in its memory contexts
+sub contexts_of
+{
+	my ($pid) = @_;
+	my $offset = $server->log_offset;
+	$server->sql("SELECT pg_log_backend_memory_contexts($pid)");
+	return $server->wait_for_log(qr/Grand total: .* \d+ used/, $offset) =~ /Grand total: .* (\d+) used/ ? $1 : undef;
+}
+
 my $worker = $server->sql($worker_sql);
 my $since = $server->sql('SELECT now()');
 my ($out, $err) = ('', '');
 my $run = IPC::Run::start([ $clients, 'churn', $churn_seconds, $churn_clients, $admin, 'app', @kinds ], '<', \undef, '>', \$out, '2>', \$err);
 $run->pump until $out =~ /full/;
 my $before = memory_of($worker);
+my $used_before = contexts_of($worker);
 $run->finish or die "clients: $err";
 note($out);
 is($err, '', 'the clients have nothing to complain about');
 my %churn = split ' ', $out;
 label(undef);
 my $after = memory_of($worker);
+my $used_after = contexts_of($worker);
 is($churn{wrong}, 0, 'no session is ended or refused that complies, or that came through a Unix socket');
 cmp_ok($churn{live}, '>', $churn_clients * 0.5, 'there were many sessions');
 cmp_ok($churn{ended}, '>', 0, 'some were ended');
@@ -252,6 +263,13 @@ SKIP:
 	skip 'no RssAnon here', 1 unless defined $after;
 	note("memory of the worker: $before kB, then $after kB");
 	cmp_ok($after - $before, '<', 3000, 'the worker does not grow');
+}
+TODO:
+{
+	local $TODO = 'load_state() leaves 104 bytes in TopMemoryContext each time that the worker looks';
+	# a recheck may be under way at one of the two moments
+	note("memory contexts of the worker: $used_before bytes, then $used_after bytes");
+	cmp_ok($used_after - $used_before, '<', 20_000, 'nor do its memory contexts');
 }
 
 # 5.  The label is committed, and the worker is interrupted while it looks.
