@@ -72,7 +72,7 @@ refuse_revoked_certificate(const Facts *facts)
 	close_revocation_index(index);
 	if (revocation.status == NOT_REVOKED)
 		return;
-	if (revocation.status == REVOCATION_UNKNOWN)
+	if (revocation.index_damaged)
 		suspect_index();
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -180,7 +180,7 @@ check_login(Port *port, int status)
 			log_would_refuse(verdict, facts, false);
 			compliance = COMPLIANCE_NO;
 		}
-		if (verdict->end_on_expiry && facts->cert)
+		if (verdict->allow && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
 	admit_session(applicable->role, applicable->database, compliance, end_at);

@@ -112,10 +112,16 @@ list_files(const CrlSet *set, List **paths, char **error)
 			*error = psprintf("could not open directory \"%s\": %s", set->dir, strerror(errno));
 			return false;
 		}
-		while ((entry = readdir(dir)) != NULL)
+		while (errno = 0, (entry = readdir(dir)) != NULL)
 			if (entry->d_name[0] != '.' && !is_temporary_name(entry->d_name) &&
 				(!set->of_core || is_lookup_name(entry->d_name)))
 				*paths = lappend(*paths, psprintf("%s/%s", set->dir, entry->d_name));
+		if (errno != 0)
+		{
+			*error = psprintf("could not read directory \"%s\": %s", set->dir, strerror(errno));
+			closedir(dir);
+			return false;
+		}
 		closedir(dir);
 		list_sort(*paths, compare_paths);
 	}
@@ -356,6 +362,9 @@ verify_sources(Build *b)
 		source->content = read_source_file(b, source, NULL);
 		if (source->content == NULL && b->set->of_core)
 		{
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("a CRL file is left out in the check of live sessions: %s", b->error)));
 			b->error = NULL;
 			continue;
 		}

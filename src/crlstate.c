@@ -36,7 +36,7 @@ typedef struct SharedCrlState
 	LWLock	   *lock;			/* for what follows the atomics */
 	pg_atomic_uint64 requested;
 	pg_atomic_uint64 done;
-	pg_atomic_uint32 accept_older;	/* with the next request */
+	pg_atomic_uint64 accept_older;	/* number of the last such request */
 	pg_atomic_uint32 suspect;	/* a login could not read the index */
 	TimestampTz checked_at;
 	TimestampTz built_at;
@@ -72,7 +72,7 @@ start_memory(void)
 		shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		pg_atomic_init_u64(&shared->requested, 0);
 		pg_atomic_init_u64(&shared->done, 0);
-		pg_atomic_init_u32(&shared->accept_older, 0);
+		pg_atomic_init_u64(&shared->accept_older, 0);
 		pg_atomic_init_u32(&shared->suspect, 0);
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -151,13 +151,15 @@ crl_state(void)
 }
 
 /*
- * Called by the worker before it looks at the files: may a CRL be older than the
- * one in force, because somebody goes back on purpose?
+ * May a CRL be older than the one in force, because somebody goes back on purpose,
+ * and this request, not done yet, is theirs or came later?
  */
 bool
-take_older_accepted(void)
+is_older_accepted(uint64 request)
 {
-	return pg_atomic_exchange_u32(&shared->accept_older, 0) != 0;
+	uint64		accepted = pg_atomic_read_u64(&shared->accept_older);
+
+	return accepted > pg_atomic_read_u64(&shared->done) && accepted <= request;
 }
 
 /*
@@ -171,14 +173,20 @@ check_crls_now(int timeout_ms, bool accept_older)
 	TimestampTz seen_worker = start;
 	uint64		request;
 
-	if (accept_older)
-		pg_atomic_write_u32(&shared->accept_older, 1);
 	request = pg_atomic_add_fetch_u64(&shared->requested, 1);
+	if (accept_older)
+		pg_atomic_write_u64(&shared->accept_older, request);
 	wake_worker();
 	while (pg_atomic_read_u64(&shared->done) < request)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
+		/* the caller may hold interrupts */
+		if (ProcDiePending || QueryCancelPending)
+		{
+			CHECK_FOR_INTERRUPTS();
+			return pstrdup("it was interrupted before the CRLs were read");
+		}
 		if (is_worker_running())
 			seen_worker = now;
 		if (TimestampDifferenceExceeds(seen_worker, now, WORKER_PATIENCE_MS))

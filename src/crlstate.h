@@ -24,7 +24,7 @@ extern void crls_checked(uint64 request, bool built, const char *error);
 extern void suspect_index(void);
 extern bool take_suspicion(void);
 extern CrlState *crl_state(void);
-extern bool take_older_accepted(void);
+extern bool is_older_accepted(uint64 request);
 extern char *check_crls_now(int timeout_ms, bool accept_older);
 
 #endif							/* SSLPOLICY_CRLSTATE_H */

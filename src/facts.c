@@ -79,16 +79,15 @@ pack_cert(const CertFacts *cert, size_t limit, size_t *size)
 	limit += (size_t) ncas * PACKED_CA_LEN;
 
 	whole &= append_bounded(&buf, cert->serial, limit);
+	for (int i = 0; i < ncas; i++)
+		whole &= append_bounded(&buf, cert->cas[i].serial, limit);
 	whole &= append_bounded(&buf, cert->key_algorithm, limit);
 	whole &= append_bounded(&buf, cert->signature_algorithm, limit);
 	whole &= append_bounded(&buf, cert->cn ? cert->cn : "", limit);
 	whole &= append_bounded(&buf, cert->subject_dn, limit);
 	whole &= append_bounded(&buf, cert->issuer_dn, limit);
 	for (int i = 0; i < ncas; i++)
-	{
-		whole &= append_bounded(&buf, cert->cas[i].serial, limit);
 		whole &= append_bounded(&buf, cert->cas[i].subject_dn, limit);
-	}
 	for (nsans = 0; nsans < cert->nsans && whole; nsans++)
 		whole &= append_bounded(&buf, cert->sans[nsans], limit);
 	if (nsans == 0 && cert->nsans > 0)
@@ -153,6 +152,8 @@ unpack_cert(const char *bytes, size_t size)
 		memcpy(cert->cas[i].identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
 	}
 	cert->serial = next_string(&pos, end);
+	for (int i = 0; i < cert->ncas; i++)
+		cert->cas[i].serial = next_string(&pos, end);
 	cert->key_algorithm = next_string(&pos, end);
 	cert->signature_algorithm = next_string(&pos, end);
 	cert->cn = next_string(&pos, end);
@@ -161,10 +162,7 @@ unpack_cert(const char *bytes, size_t size)
 	cert->subject_dn = next_string(&pos, end);
 	cert->issuer_dn = next_string(&pos, end);
 	for (int i = 0; i < cert->ncas; i++)
-	{
-		cert->cas[i].serial = next_string(&pos, end);
 		cert->cas[i].subject_dn = next_string(&pos, end);
-	}
 	for (int i = 0; i < cert->nsans; i++)
 		cert->sans[i] = next_string(&pos, end);
 	return cert;

@@ -384,6 +384,7 @@ remove_leftovers(void)
 	remove_leftover(ssl_cert_file);
 	remove_leftover(ssl_ca_file);
 	remove_leftover(ssl_crl_file);
+	remove_leftover(crl_file());
 	if (dir == NULL)
 		return;
 	while ((entry = readdir(dir)) != NULL)

@@ -197,7 +197,7 @@ put_crl_error(FunctionCallInfo fcinfo, const char *error)
 static void
 put_indexed_crls(FunctionCallInfo fcinfo)
 {
-	IndexFile	file;
+	IndexFile  *file = palloc0(sizeof(IndexFile));
 	IndexedCrl *crls = NULL;
 	int			ncrls = 0;
 	uint8		settings[FINGERPRINT_LEN];
@@ -207,11 +207,13 @@ put_indexed_crls(FunctionCallInfo fcinfo)
 	if (!crls_configured())
 		return;
 	settings_fingerprint(crl_file(), crl_dir(), settings);
-	if (open_index_file(&file, OWN_INDEX, &error))
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	if (open_index_file(file, OWN_INDEX, &error))
 	{
-		if (memcmp(file.index.label.settings, settings, FINGERPRINT_LEN) == 0)
-			crls = read_indexed_crls(&file.index, &ncrls, &error);
-		close_index_file(&file);
+		if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
+			crls = read_indexed_crls(&file->index, &ncrls, &error);
+		close_index_file(file);
 	}
 	for (int i = 0; crls && i < ncrls; i++)
 		put_indexed_crl(fcinfo, &crls[i]);
@@ -271,18 +273,20 @@ static bool
 find_revoked(const char *index, const char *serial, const char *issuer_dn,
 			 const IndexedCrl **issuer, CrlRecord *found)
 {
-	IndexFile	file;
+	IndexFile  *file = palloc0(sizeof(IndexFile));
 	IndexedCrl *crls;
 	int			ncrls = 0;
 	char	   *error = NULL;
 	CrlLookup	result = CRL_NOT_FOUND;
 
-	if (!open_index_file(&file, index, &error))
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	if (!open_index_file(file, index, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the index of revoked certificates cannot be read"),
 				 errdetail("%s.", error)));
-	crls = read_indexed_crls(&file.index, &ncrls, &error);
+	crls = read_indexed_crls(&file->index, &ncrls, &error);
 	for (int i = 0; crls && i < ncrls && result == CRL_NOT_FOUND; i++)
 	{
 		uint8		key[CRL_KEY_LEN];
@@ -291,9 +295,9 @@ find_revoked(const char *index, const char *serial, const char *issuer_dn,
 			!decimal_entry_key(crls[i].identity, serial, key))
 			continue;
 		*issuer = &crls[i];
-		result = lookup_crl_index(&file.index, key, found, &error);
+		result = lookup_crl_index(&file->index, key, found, &error);
 	}
-	close_index_file(&file);
+	close_index_file(file);
 	if (crls == NULL || result == CRL_DAMAGED)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

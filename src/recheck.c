@@ -18,6 +18,7 @@
 
 #include "libpq/libpq.h"
 #include "miscadmin.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "applicable.h"
@@ -50,7 +51,8 @@ changes_text(int changed)
 {
 	static const char *const names[] = {
 		"roles or their policies", "memberships of roles", "databases or their policies",
-		"settings", "TLS material", "revocation lists", "time", "logins", "asked for"
+		"settings", "TLS material", "revocation lists", "time", "logins", "asked for",
+		"the worker was started"
 	};
 	StringInfoData buf;
 
@@ -245,7 +247,9 @@ act(Rechecked *r, bool dry_run, int changed)
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
 		state.refused_at != s->refused_at)
 		set_session_state(s, &state);
-	note_end(r->end_at);
+	/* one that has passed without ending the session is of no interest any more */
+	if (r->end_at >= (int64) time(NULL))
+		note_end(r->end_at);
 }
 
 static Rechecked *
@@ -269,22 +273,25 @@ recheck_session(Session *s, const Basis *basis)
 }
 
 /*
- * Recheck all live sessions, with the policies that the snapshot sees, and end
- * those that must; in a dry run only say which, as if policies were enforced.
+ * Recheck all live sessions, and end those that must; in a dry run only say which,
+ * by the policies that the caller's snapshot sees, as if policies were enforced.
  * changed is what to say in the log.  In a transaction; the result is in the
  * current memory context.
+ *
+ * Sessions are looked at before policies, so that none is judged by policies from
+ * before its login.
  */
 List *
-recheck_sessions(Snapshot snapshot, bool dry_run, int changed)
+recheck_sessions(bool dry_run, int changed)
 {
+	Snapshot	snapshot;
 	List	   *result = NIL;
 	Basis		basis = {.dry_run = dry_run,.now = (int64) time(NULL)};
 	List	   *sessions;
 	ListCell   *cell;
 
-	if (!dry_run)
-		forget_ends();
 	sessions = copy_sessions();
+	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
 	if (dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF))
 		basis.catalogs = copy_catalogs(snapshot);
 	if (crls_configured())
@@ -304,5 +311,6 @@ recheck_sessions(Snapshot snapshot, bool dry_run, int changed)
 		close_revocation_index(basis.own);
 	if (basis.core)
 		close_revocation_index(basis.core);
+	UnregisterSnapshot(snapshot);
 	return result;
 }

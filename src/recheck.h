@@ -9,7 +9,6 @@
 #define SSLPOLICY_RECHECK_H
 
 #include "nodes/pg_list.h"
-#include "utils/snapshot.h"
 
 #include "sessions.h"
 
@@ -23,6 +22,7 @@
 #define CHANGED_TIME		0x40
 #define CHANGED_LOGINS		0x80	/* a login was under way meanwhile */
 #define CHANGED_ASKED		0x100	/* sslpolicy.recheck() */
+#define CHANGED_STARTED		0x200	/* the worker: anything may have changed */
 
 /* Why a session does not comply. */
 typedef enum Cause
@@ -46,6 +46,6 @@ typedef struct Rechecked
 	TimestampTz refused_at;
 } Rechecked;
 
-extern List *recheck_sessions(Snapshot snapshot, bool dry_run, int changed);
+extern List *recheck_sessions(bool dry_run, int changed);
 
 #endif							/* SSLPOLICY_RECHECK_H */

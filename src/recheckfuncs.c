@@ -14,7 +14,6 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "datums.h"
@@ -65,7 +64,7 @@ sslpolicy_recheck(PG_FUNCTION_ARGS)
 	if (!dry_run)
 		require_no_changes();
 	InitMaterializedSRF(fcinfo, 0);
-	rechecked = recheck_sessions(GetActiveSnapshot(), dry_run, CHANGED_ASKED);
+	rechecked = recheck_sessions(dry_run, CHANGED_ASKED);
 	foreach(cell, rechecked)
 	{
 		const Rechecked *r = lfirst(cell);

@@ -14,6 +14,7 @@
 
 #include <time.h>
 
+#include "libpq/libpq.h"
 #include "utils/timestamp.h"
 
 #include "datums.h"
@@ -45,10 +46,11 @@ open_revocation_index(bool of_core)
 	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
 		return index;
 	if (of_core)
-		return index;
-	settings_fingerprint(crl_file(), crl_dir(), settings);
+		settings_fingerprint(ssl_crl_file, ssl_crl_dir, settings);
+	else
+		settings_fingerprint(crl_file(), crl_dir(), settings);
 	if (memcmp(settings, index->file.index.label.settings, FINGERPRINT_LEN) != 0)
-		index->error = pstrdup("the CRLs of sslpolicy.crl_file and crl_dir have not been read yet");
+		index->error = pstrdup("the CRLs that are set have not been read yet");
 	return index;
 }
 
@@ -76,9 +78,11 @@ revocation_reason(int reason)
 }
 
 static Revocation
-unknown(const char *why)
+unknown(const char *why, bool index_damaged)
 {
-	Revocation	result = {REVOCATION_UNKNOWN, psprintf("revocation cannot be checked: %s", why)};
+	Revocation	result = {
+		REVOCATION_UNKNOWN, psprintf("revocation cannot be checked: %s", why), index_damaged
+	};
 
 	return result;
 }
@@ -96,7 +100,7 @@ static Revocation
 check_one(RevocationIndex *index, const char *subject, const char *serial,
 		  const CaFacts *issuer, int64 now)
 {
-	Revocation	result = {NOT_REVOKED, NULL};
+	Revocation	result = {NOT_REVOKED, NULL, false};
 	uint8		by_issuer[CRL_KEY_LEN];
 	uint8		by_serial[CRL_KEY_LEN];
 	CrlRecord	crl;
@@ -107,10 +111,10 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 
 	if (!issuer_key(issuer->identity, by_issuer) ||
 		!decimal_entry_key(issuer->identity, serial, by_serial))
-		return unknown("its serial number cannot be looked up");
+		return unknown("its serial number cannot be looked up", false);
 	if ((found_crl = lookup_crl_index(&index->file.index, by_issuer, &crl, &error)) == CRL_DAMAGED ||
 		(found = lookup_crl_index(&index->file.index, by_serial, &entry, &error)) == CRL_DAMAGED)
-		return unknown(error);
+		return unknown(error, true);
 
 	if (found == CRL_FOUND)
 	{
@@ -139,17 +143,17 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 Revocation
 check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
 {
-	Revocation	worst = {NOT_REVOKED, NULL};
+	Revocation	worst = {NOT_REVOKED, NULL, false};
 	const CertFacts *cert = facts->cert;
 
 	if (facts->unreadable)
-		return unknown("the certificate cannot be read");
+		return unknown("the certificate cannot be read", false);
 	if (!facts->verified)
 		return worst;
 	if (index->error != NULL)
-		return unknown(index->error);
+		return unknown(index->error, true);
 	if (cert == NULL || cert->ncas == 0)
-		return unknown("its chain is not known");
+		return unknown("its chain is not known", false);
 
 	for (int i = -1; i < cert->ncas; i++)
 	{

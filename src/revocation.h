@@ -23,6 +23,7 @@ typedef struct Revocation
 {
 	RevocationStatus status;
 	char	   *detail;			/* for the log; NULL if not revoked */
+	bool		index_damaged;
 } Revocation;
 
 typedef struct RevocationIndex RevocationIndex;

@@ -12,7 +12,9 @@
  *
  * A recheck of all sessions sees those that are admitted.  A login that was
  * under way meanwhile may have read policies from before: it notices that a
- * recheck has begun since it published itself, and asks for another one.
+ * recheck has begun since it published itself, and asks for another one.  Settings
+ * and TLS material are those of the moment when its process was started, which may
+ * be long before, since a client can take its time.
  *
  * Locking: table->lock, exclusive to write any field of a slot, shared to read
  * any.  Readers copy certificates out under the lock.  A backend may read
@@ -89,6 +91,8 @@ typedef struct SessionTable
 {
 	LWLock	   *lock;
 	pg_atomic_uint64 rechecks;	/* how many have begun */
+	pg_atomic_uint64 inherited_at;	/* when the last one began because of what
+									 * backends inherit at their start */
 	int			nslots;
 	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
 	/* the DSA area follows at area_of() */
@@ -151,6 +155,7 @@ start_memory(void)
 		memset(table, 0, slots_size());
 		table->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		pg_atomic_init_u64(&table->rechecks, 0);
+		pg_atomic_init_u64(&table->inherited_at, 0);
 		table->nslots = MaxBackends;
 		new_area = dsa_create_in_place(area_of(table), area_size(),
 									   table->lock->tranche, NULL);
@@ -327,6 +332,18 @@ publish_session(const Facts *facts)
 }
 
 /*
+ * Has this backend been started before settings or TLS material changed, or so
+ * close to it that it cannot be told?
+ */
+static bool
+has_old_settings(void)
+{
+	TimestampTz changed_at = (TimestampTz) pg_atomic_read_u64(&table->inherited_at);
+
+	return MyStartTimestamp <= changed_at + USECS_PER_SEC;
+}
+
+/*
  * The login is decided, and the session is let in.  end_at: see Session.
  */
 void
@@ -342,7 +359,8 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 	my_slot->compliance = compliance;
 	my_slot->end_at = end_at;
 	my_slot->admitted = true;
-	missed = my_slot->rechecks != pg_atomic_read_u64(&table->rechecks);
+	missed = my_slot->rechecks != pg_atomic_read_u64(&table->rechecks) ||
+		has_old_settings();
 	LWLockRelease(table->lock);
 
 	note_end(end_at);
@@ -411,11 +429,14 @@ copy_sessions(void)
 
 /*
  * A recheck of all sessions begins, because policies have changed: called before
- * it reads policies and sessions.
+ * it reads policies and sessions.  inherited: what has changed are settings or TLS
+ * material.
  */
 void
-begin_recheck(void)
+begin_recheck(bool inherited)
 {
+	if (inherited)
+		pg_atomic_write_u64(&table->inherited_at, (uint64) GetCurrentTimestamp());
 	(void) pg_atomic_fetch_add_u64(&table->rechecks, 1);
 }
 

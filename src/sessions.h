@@ -52,7 +52,7 @@ extern void publish_session(const Facts *facts);
 extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
 extern List *copy_sessions(void);
-extern void begin_recheck(void);
+extern void begin_recheck(bool inherited);
 extern void set_session_state(const Session *session, const SessionState *state);
 extern bool end_session(const Session *session);
 extern bool in_transaction(const Session *session);

@@ -94,7 +94,9 @@ typedef struct Worker
 	Watched		own;
 	Watched		core;
 	uint64		core_material;	/* generation that the core index belongs to */
-	TimestampTz next_look;
+	TimestampTz looked_at;		/* whether there is something to recheck */
+	TimestampTz failed_at;		/* with an error; 0: it did not */
+	int			took;			/* the last recheck, in ms */
 } Worker;
 
 static Worker worker;
@@ -110,20 +112,46 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
+ * Has some time gone by?  A clock that was set back must not stop anything.
+ */
+static bool
+elapsed(TimestampTz since, int ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now < since || TimestampDifferenceExceeds(since, now, ms);
+}
+
+/*
  * Have invalidations delivered: the start of a transaction does so.
  */
 static void
 accept_invalidations(void)
 {
+	MemoryContext context = CurrentMemoryContext;
+
 	StartTransactionCommand();
 	CommitTransactionCommand();
+	/* it leaves another one, where what is allocated stays */
+	MemoryContextSwitchTo(context);
+}
+
+static void
+take_settings(Worker *w)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	changed |= CHANGED_SETTINGS;
+	w->new_settings = true;
 }
 
 /*
  * Is one of those that wait at the end of its transaction, or of our patience?
  */
 static bool
-somebody_is_done(const Worker *w, TimestampTz now)
+somebody_is_done(const Worker *w)
 {
 	ListCell   *cell;
 
@@ -132,7 +160,7 @@ somebody_is_done(const Worker *w, TimestampTz now)
 		const Session *s = lfirst(cell);
 
 		if (!in_transaction(s) ||
-			TimestampDifferenceExceeds(s->refused_at, now, terminate_grace_ms()))
+			elapsed(s->refused_at, terminate_grace_ms()))
 			return true;
 	}
 	return false;
@@ -143,13 +171,7 @@ notice_changes(Worker *w)
 {
 	uint64		material;
 
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		changed |= CHANGED_SETTINGS;
-		w->new_settings = true;
-	}
+	take_settings(w);
 	accept_invalidations();
 	if (take_recheck_wanted())
 		changed |= CHANGED_LOGINS;
@@ -158,8 +180,7 @@ notice_changes(Worker *w)
 		changed |= CHANGED_MATERIAL;
 	w->material = material;
 	if (end_is_due((int64) time(NULL)) ||
-		TimestampDifferenceExceeds(w->last, GetCurrentTimestamp(), recheck_interval_ms()) ||
-		somebody_is_done(w, GetCurrentTimestamp()))
+		elapsed(w->last, recheck_interval_ms()) || somebody_is_done(w))
 		changed |= CHANGED_TIME;
 }
 
@@ -195,7 +216,7 @@ static void
 recheck_all(Worker *w)
 {
 	int			now_changed = changed;
-	MemoryContext old;
+	MemoryContext old = CurrentMemoryContext;
 
 	w->last = GetCurrentTimestamp();
 
@@ -204,19 +225,19 @@ recheck_all(Worker *w)
 	 * to log in meanwhile need no mark for yet another round.
 	 */
 	if (now_changed & ~CHANGED_LOGINS)
-		begin_recheck();
+		begin_recheck((now_changed & (CHANGED_SETTINGS | CHANGED_MATERIAL | CHANGED_CRLS | CHANGED_STARTED)) != 0);
 	changed = 0;
 	PG_TRY();
 	{
 		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
 		MemoryContextReset(w->pass);
-		old = MemoryContextSwitchTo(w->pass);
-		remember_waiting(w, recheck_sessions(GetActiveSnapshot(), false, now_changed));
-		MemoryContextSwitchTo(old);
-		PopActiveSnapshot();
+		MemoryContextSwitchTo(w->pass);
+		/* the recheck finds those that still matter */
+		forget_ends();
+		remember_waiting(w, recheck_sessions(false, now_changed));
 		CommitTransactionCommand();
 		MemoryContextReset(w->pass);
+		MemoryContextSwitchTo(old);
 	}
 	PG_CATCH();
 	{
@@ -224,6 +245,7 @@ recheck_all(Worker *w)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	w->took = (int) TimestampDifferenceMilliseconds(w->last, GetCurrentTimestamp());
 }
 
 /*
@@ -248,7 +270,6 @@ nap(long ms)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
 }
 
 /*
@@ -260,12 +281,14 @@ look(Worker *w)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->pass);
 
+	CHECK_FOR_INTERRUPTS();
 	MemoryContextReset(w->pass);
 	notice_changes(w);
 	MemoryContextSwitchTo(old);
 	if (changed == 0)
 		return POLL_MS;
-	if (!TimestampDifferenceExceeds(w->last, GetCurrentTimestamp(), POLL_MS))
+	/* whoever changes something all the time gets half of a processor at most */
+	if (!elapsed(w->last, Max(POLL_MS, 2 * w->took)))
 		return POLL_MS / 10;
 	recheck_all(w);
 	return POLL_MS;
@@ -280,6 +303,9 @@ look_safely(Worker *w)
 	MemoryContext context = CurrentMemoryContext;
 	volatile long pause = RETRY_MS;
 
+	if (w->failed_at != 0 && !elapsed(w->failed_at, RETRY_MS))
+		return POLL_MS;
+	w->failed_at = 0;
 	PG_TRY();
 	{
 		pause = look(w);
@@ -287,10 +313,11 @@ look_safely(Worker *w)
 	PG_CATCH();
 	{
 		recover();
-		MemoryContextSwitchTo(context);
+		w->failed_at = GetCurrentTimestamp();
 	}
 	PG_END_TRY();
-	w->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+	MemoryContextSwitchTo(context);
+	w->looked_at = GetCurrentTimestamp();
 	return pause;
 }
 
@@ -301,7 +328,7 @@ static void
 pause_build(void)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (GetCurrentTimestamp() >= worker.next_look)
+	if (elapsed(worker.looked_at, POLL_MS))
 		(void) look_safely(&worker);
 }
 
@@ -314,7 +341,7 @@ is_due(const Watched *watched, const CrlSet *set)
 	uint8		index[FINGERPRINT_LEN];
 
 	if (watched->failed_at != 0)
-		return TimestampDifferenceExceeds(watched->failed_at, GetCurrentTimestamp(), CRL_RETRY_MS);
+		return elapsed(watched->failed_at, CRL_RETRY_MS);
 	index_signature(set, index);
 	return memcmp(index, watched->index, FINGERPRINT_LEN) != 0;
 }
@@ -351,23 +378,29 @@ refresh(Watched *watched, const CrlSet *set, bool with_file, const char *what, b
 static void
 check_own_crls(Worker *w)
 {
-	/* copies, since settings can change while CRLs are read */
-	CrlSet		set = {OWN_INDEX, pstrdup(crl_file()), pstrdup(crl_dir()), false, false, pause_build};
+	/* with copies of settings, since those can change while CRLs are read */
+	CrlSet		set = {OWN_INDEX, "", "", false, false, pause_build};
 	uint64		request = crls_requested();
-	bool		at_once = request != 0 || take_suspicion() || w->new_settings || w->crls_seen == 0;
+	bool		suspect = take_suspicion() && w->own.failed_at == 0;
+	bool		at_once;
 	uint8		now[FINGERPRINT_LEN];
 	bool		same;
 	bool		built;
 	char	   *error;
 
+	/* those that came before the request */
+	take_settings(w);
+	at_once = request != 0 || suspect || w->new_settings || w->crls_seen == 0;
 	w->new_settings = false;
+	set.file = pstrdup(crl_file());
+	set.dir = pstrdup(crl_dir());
 	crl_signature(&set, true, now);
 	same = memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
 	memcpy(w->own.seen, now, FINGERPRINT_LEN);
 	if (!at_once && !is_due(&w->own, &set) &&
 		(!same || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
 		return;
-	set.accept_older = request != 0 && take_older_accepted();
+	set.accept_older = is_older_accepted(request);
 	error = refresh(&w->own, &set, true, "CRLs of sslpolicy.crl_file and crl_dir are", &built);
 	crls_checked(request, built, error);
 }
@@ -393,44 +426,74 @@ check_core_crls(Worker *w)
 	(void) refresh(&w->core, &set, false, "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are", &built);
 }
 
-/*
- * Bring the indexes of revoked certificates up to date.
- */
 static void
-check_crls(Worker *w)
+check_changed_files(Worker *w)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext old;
-
-	if (w->crls_seen != 0 && crls_requested() == 0 && !w->new_settings &&
-		w->material == w->core_material &&
-		!TimestampDifferenceExceeds(w->crls_seen, now, CRL_POLL_MS))
-		return;
-	old = MemoryContextSwitchTo(w->build);
-	MemoryContextReset(w->build);
-	check_own_crls(w);
-	check_core_crls(w);
 	load_changed_files();
-	w->crls_seen = now;
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(w->build);
 }
 
-static void
-check_crls_safely(Worker *w)
+/*
+ * Take a step.  False if it has failed, which is logged.
+ */
+static bool
+take_step(Worker *w, void (*step) (Worker *))
 {
+	volatile bool ok = true;
+
+	MemoryContextReset(w->build);
+	MemoryContextSwitchTo(w->build);
 	PG_TRY();
 	{
-		check_crls(w);
+		step(w);
 	}
 	PG_CATCH();
 	{
 		recover();
-		/* with what has failed, whoever waits for it must not be told all is well */
-		crls_checked(crls_requested(), false, "reading them has failed; the server log says why");
-		w->crls_seen = GetCurrentTimestamp();
+		ok = false;
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(w->build);
+	return ok;
+}
+
+/*
+ * Look at the files of CRLs, and of TLS material.
+ */
+static void
+check_files(Worker *w)
+{
+	uint64		request = crls_requested();
+
+	if (w->crls_seen != 0 && request == 0 && !w->new_settings &&
+		w->material == w->core_material && !elapsed(w->crls_seen, CRL_POLL_MS))
+		return;
+	/* whoever waits for it must not be told that all is well */
+	if (!take_step(w, check_own_crls))
+		crls_checked(request, false, "reading them has failed; the server log says why");
+	(void) take_step(w, check_core_crls);
+	(void) take_step(w, check_changed_files);
+	w->crls_seen = GetCurrentTimestamp();
+}
+
+/*
+ * Settings of the server that would get in the way of its transactions.
+ */
+static void
+override_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"}	/* since 17 */
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 void
@@ -440,6 +503,7 @@ sslpolicy_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(InvalidOid, InvalidOid, 0);
+	override_settings();
 
 	worker.pass = AllocSetContextCreate(TopMemoryContext, "sslpolicy recheck", ALLOCSET_DEFAULT_SIZES);
 	worker.between = AllocSetContextCreate(TopMemoryContext, "sslpolicy waiting", ALLOCSET_SMALL_SIZES);
@@ -451,12 +515,13 @@ sslpolicy_worker_main(Datum arg)
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	/* whatever has happened before this worker */
-	changed = CHANGED_TIME;
+	changed = CHANGED_STARTED;
 	for (;;)
 	{
-		(void) look_safely(&worker);
-		check_crls_safely(&worker);
-		nap(changed ? POLL_MS / 10 : POLL_MS);
+		long		pause = look_safely(&worker);
+
+		check_files(&worker);
+		nap(pause);
 	}
 }
 
