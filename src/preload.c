@@ -68,3 +68,26 @@ require_preload(void)
 			 errmsg("sslpolicy is not preloaded"),
 			 errhint("Add sslpolicy to shared_preload_libraries and restart the server.")));
 }
+
+/*
+ * A background worker is started by the name of a library, which may come to be
+ * another copy than the preloaded one, whose variables hold nothing.  So the
+ * preloaded one offers its main functions, and every copy runs those.
+ */
+void
+offer_worker_main(const char *name, WorkerMain function)
+{
+	*find_rendezvous_variable(name) = (void *) function;
+}
+
+void
+run_worker_main(const char *name, Datum arg)
+{
+	WorkerMain	function = (WorkerMain) *find_rendezvous_variable(name);
+
+	if (function == NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sslpolicy is not preloaded")));
+	function(arg);
+}

@@ -11,4 +11,10 @@
 extern bool claim_preload(void);
 extern void require_preload(void);
 
+/* Main functions of background workers. */
+typedef void (*WorkerMain) (Datum arg);
+
+extern void offer_worker_main(const char *name, WorkerMain function);
+extern void run_worker_main(const char *name, Datum arg);
+
 #endif							/* SSLPOLICY_PRELOAD_H */

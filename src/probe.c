@@ -27,6 +27,7 @@
 #include "utils/wait_event.h"
 
 #include "generation.h"
+#include "preload.h"
 #include "probe.h"
 
 #define QUEUE_SIZE 16384
@@ -37,8 +38,8 @@ PGDLLEXPORT void sslpolicy_probe_main(Datum segment_handle);
 /*
  * The worker: report the inherited context.
  */
-void
-sslpolicy_probe_main(Datum segment_handle)
+static void
+report_inherited(Datum segment_handle)
 {
 	dsm_segment *segment;
 	shm_mq	   *queue;
@@ -63,6 +64,21 @@ sslpolicy_probe_main(Datum segment_handle)
 	parts[1].len = loaded ? sizeof(Loaded) * (Size) loaded->count : 0;
 	(void) shm_mq_sendv(handle, parts, 2, false, true);
 	dsm_detach(segment);
+}
+
+/*
+ * The worker as core starts it.
+ */
+void
+sslpolicy_probe_main(Datum segment_handle)
+{
+	run_worker_main("sslpolicy_probe", segment_handle);
+}
+
+void
+init_probe(void)
+{
+	offer_worker_main("sslpolicy_probe", report_inherited);
 }
 
 static BackgroundWorkerHandle *

@@ -18,6 +18,7 @@ typedef struct ProbeReport
 	LoadedList *loaded;			/* NULL if there is none */
 } ProbeReport;
 
+extern void init_probe(void);
 extern ProbeReport *probe_server(TimestampTz deadline);
 extern LoadedList *loaded_now(void);
 

@@ -56,6 +56,9 @@ changes_text(int changed)
 	};
 	StringInfoData buf;
 
+	/* that somebody logged in meanwhile is news only if nothing else is */
+	if (changed & ~CHANGED_LOGINS)
+		changed &= ~CHANGED_LOGINS;
 	initStringInfo(&buf);
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (changed & (1 << i))

@@ -20,6 +20,7 @@
 #include "generation.h"
 #include "labels.h"
 #include "preload.h"
+#include "probe.h"
 #include "sessions.h"
 #include "settings.h"
 #include "wakeup.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 	init_crl_state();
 	init_labels();
 	init_generations();
+	init_probe();
 	init_auth();
 	init_worker();
 }

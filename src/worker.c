@@ -46,6 +46,7 @@
 #include "crlstate.h"
 #include "generation.h"
 #include "indexfile.h"
+#include "preload.h"
 #include "recheck.h"
 #include "settings.h"
 #include "wakeup.h"
@@ -496,8 +497,8 @@ override_settings(void)
 			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-void
-sslpolicy_worker_main(Datum arg)
+static void
+work(Datum arg)
 {
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -526,6 +527,15 @@ sslpolicy_worker_main(Datum arg)
 }
 
 /*
+ * The worker as core starts it.
+ */
+void
+sslpolicy_worker_main(Datum arg)
+{
+	run_worker_main("sslpolicy_worker", arg);
+}
+
+/*
  * A worker that was not registered, since max_worker_processes are all taken,
  * must not go unnoticed: core only logs it.
  */
@@ -546,19 +556,20 @@ insist_on_worker(void)
 void
 init_worker(void)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker registration = {0};
 
+	offer_worker_main("sslpolicy_worker", work);
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = insist_on_worker;
 	if (IsBinaryUpgrade)
 		return;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = 1;
-	strlcpy(worker.bgw_name, WORKER_NAME, sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, WORKER_NAME, sizeof(worker.bgw_type));
-	strlcpy(worker.bgw_library_name, "sslpolicy", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "sslpolicy_worker_main", sizeof(worker.bgw_function_name));
-	RegisterBackgroundWorker(&worker);
+	registration.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	registration.bgw_start_time = BgWorkerStart_ConsistentState;
+	registration.bgw_restart_time = 1;
+	strlcpy(registration.bgw_name, WORKER_NAME, sizeof(registration.bgw_name));
+	strlcpy(registration.bgw_type, WORKER_NAME, sizeof(registration.bgw_type));
+	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
+	strlcpy(registration.bgw_function_name, "sslpolicy_worker_main", sizeof(registration.bgw_function_name));
+	RegisterBackgroundWorker(&registration);
 }
