@@ -196,7 +196,7 @@ $server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE app IS NULL});
 
 # 6. expiry
 $server->set('sslpolicy.recheck_policy' => 'log');
-$certs->client('short', issuer => 'root', subject => '/CN=app', not_after => time + 4);
+$certs->client('short', issuer => 'root', subject => '/CN=app', not_after => time + 8);
 $server->sql(q{CREATE ROLE keeper LOGIN; SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-ca on_expiry=end'});
 open_session('short', cert => 'short');
 open_session('kept', cert => 'short', user => 'keeper');
