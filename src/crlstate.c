@@ -14,17 +14,14 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "crlstate.h"
+#include "sharedmem.h"
 #include "wakeup.h"
 
-#define TRANCHE_NAME "sslpolicy_crls"
 #define ERROR_LEN 2048
 #define POLL_MS 5
 
@@ -45,46 +42,33 @@ typedef struct SharedCrlState
 
 static SharedCrlState *shared = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
-static void
-request_memory(void)
+static Size
+shared_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedCrlState)));
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	return sizeof(SharedCrlState);
 }
 
-static void
-start_memory(void)
-{
-	bool		found;
+static void start_shared(void *memory, bool fresh);
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("sslpolicy CRLs", sizeof(SharedCrlState), &found);
-	if (!found)
-	{
-		memset(shared, 0, sizeof(SharedCrlState));
-		shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
-		pg_atomic_init_u64(&shared->requested, 0);
-		pg_atomic_init_u64(&shared->done, 0);
-		pg_atomic_init_u64(&shared->accept_older, 0);
-		pg_atomic_init_u32(&shared->suspect, 0);
-	}
-	LWLockRelease(AddinShmemInitLock);
+static const SharedPiece piece = {"sslpolicy CRLs", shared_size, "sslpolicy_crls", start_shared};
+
+static void
+start_shared(void *memory, bool fresh)
+{
+	shared = memory;
+	if (!fresh)
+		return;
+	shared->lock = lock_of(&piece);
+	pg_atomic_init_u64(&shared->requested, 0);
+	pg_atomic_init_u64(&shared->done, 0);
+	pg_atomic_init_u64(&shared->accept_older, 0);
+	pg_atomic_init_u32(&shared->suspect, 0);
 }
 
 void
 init_crl_state(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_memory;
+	share_memory(&piece);
 }
 
 /*

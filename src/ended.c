@@ -13,17 +13,13 @@
 
 #include <arpa/inet.h>
 
-#include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "collect.h"
 #include "ended.h"
+#include "sharedmem.h"
 
-#define TRANCHE_NAME "sslpolicy_ended"
 #define KEPT_NOTES 500
 #define REASONS_LEN 768
 
@@ -52,42 +48,28 @@ typedef struct Ring
 
 static Ring *ring = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
-static void
-request_memory(void)
+static Size
+ring_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Ring)));
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	return sizeof(Ring);
 }
 
-static void
-start_memory(void)
-{
-	bool		found;
+static void start_ring(void *memory, bool fresh);
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	ring = ShmemInitStruct("sslpolicy ended sessions", sizeof(Ring), &found);
-	if (!found)
-	{
-		memset(ring, 0, sizeof(Ring));
-		ring->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
-	}
-	LWLockRelease(AddinShmemInitLock);
+static const SharedPiece piece = {"sslpolicy ended sessions", ring_size, "sslpolicy_ended", start_ring};
+
+static void
+start_ring(void *memory, bool fresh)
+{
+	ring = memory;
+	if (fresh)
+		ring->lock = lock_of(&piece);
 }
 
 void
 init_ended(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_memory;
+	share_memory(&piece);
 }
 
 /*

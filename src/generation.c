@@ -31,14 +31,12 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "postmaster/postmaster.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
 #include "files.h"
 #include "generation.h"
+#include "sharedmem.h"
 
 #define ERROR_LEN 1024
 
@@ -78,8 +76,6 @@ static int	ex_index = -1;
 
 static openssl_tls_init_hook_typ previous_tls_hook = NULL;
 static emit_log_hook_type previous_log_hook = NULL;
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static bool
 in_postmaster(void)
@@ -296,12 +292,10 @@ inherited_material(ContextMaterial *material)
 	return material->store ? newest.number : 0;
 }
 
-static void
-request_memory(void)
+static Size
+shared_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	return sizeof(SharedState);
 }
 
 /*
@@ -309,30 +303,24 @@ request_memory(void)
  * the server would not start.
  */
 static void
-start_memory(void)
+start_shared(void *memory, bool fresh)
 {
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("sslpolicy generations", sizeof(SharedState), &found);
-	if (!found)
-	{
-		remove_leftovers();
-		memset(shared, 0, sizeof(SharedState));
-		pg_atomic_init_u64(&shared->attempt, 0);
-		pg_atomic_init_u64(&shared->in_force, 0);
-		pg_atomic_init_u64(&shared->failed, 0);
-		pg_atomic_init_u64(&shared->loaded_at, 0);
-		pg_atomic_init_u64(&shared->failed_at, 0);
-		pg_atomic_init_u32(&shared->changes, 0);
-		loading = false;
-		publish_error();
-		publish();
-	}
-	LWLockRelease(AddinShmemInitLock);
+	shared = memory;
+	if (!fresh)
+		return;
+	remove_leftovers();
+	pg_atomic_init_u64(&shared->attempt, 0);
+	pg_atomic_init_u64(&shared->in_force, 0);
+	pg_atomic_init_u64(&shared->failed, 0);
+	pg_atomic_init_u64(&shared->loaded_at, 0);
+	pg_atomic_init_u64(&shared->failed_at, 0);
+	pg_atomic_init_u32(&shared->changes, 0);
+	loading = false;
+	publish_error();
+	publish();
 }
+
+static const SharedPiece piece = {"sslpolicy generations", shared_size, NULL, start_shared};
 
 void
 init_generations(void)
@@ -346,8 +334,5 @@ init_generations(void)
 	openssl_tls_init_hook = context_made;
 	previous_log_hook = emit_log_hook;
 	emit_log_hook = watch_log;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_memory;
+	share_memory(&piece);
 }

@@ -217,36 +217,36 @@ report(const Rechecked *r, int changed)
 }
 
 /*
- * Do what has to be done about a session, and keep what was found out.
+ * Is the session to be ended now?
  */
 static void
-act(Rechecked *r, bool dry_run, int changed)
+decide(Rechecked *r)
 {
-	const Session *s = r->session;
 	bool		ends = is_to_be_ended(r);
-	SessionState state;
 
 	if (!ends)
 		r->refused_at = 0;
 	r->ended = ends && is_time(r);
-	if (dry_run)
-		return;
+}
+
+/*
+ * Say what has become of a session, and keep what was found out.
+ */
+static void
+record(const Rechecked *r, int changed)
+{
+	const Session *s = r->session;
+	SessionState state = {r->compliance, r->end_at, r->refused_at};
+
 	if (r->ended)
 	{
-		r->ended = end_session(s);
-		if (r->ended)
-		{
-			report(r, changed);
-			remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
-		}
+		report(r, changed);
+		remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
 	}
 	/* once is enough */
-	else if (!ends && r->cause != CAUSE_NONE && s->compliance != COMPLIANCE_NO)
+	else if (r->cause != CAUSE_NONE && !is_to_be_ended(r) && s->compliance != COMPLIANCE_NO)
 		report(r, changed);
 
-	state.compliance = r->compliance;
-	state.end_at = r->end_at;
-	state.refused_at = r->refused_at;
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
 		state.refused_at != s->refused_at)
 		set_session_state(s, &state);
@@ -273,6 +273,15 @@ recheck_session(Session *s, const Basis *basis)
 	else if (enforcement() == ENFORCEMENT_OFF)
 		r->compliance = COMPLIANCE_UNKNOWN;
 	return r;
+}
+
+/*
+ * Can a recheck change anything for the session?
+ */
+static bool
+is_concerned(const Session *s)
+{
+	return !s->facts.local && !s->ending;
 }
 
 /*
@@ -306,14 +315,32 @@ recheck_sessions(bool dry_run, int changed)
 		Rechecked  *r = recheck_session(lfirst(cell), &basis);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!r->session->ending && !r->session->facts.local)
-			act(r, dry_run, changed);
 		result = lappend(result, r);
+		if (is_concerned(r->session))
+			decide(r);
 	}
 	if (basis.own)
 		close_revocation_index(basis.own);
 	if (basis.core)
 		close_revocation_index(basis.core);
 	UnregisterSnapshot(snapshot);
+	if (dry_run)
+		return result;
+
+	/* first of all the signals: the processes that end take their time */
+	foreach(cell, result)
+	{
+		Rechecked  *r = lfirst(cell);
+
+		if (r->ended)
+			r->ended = end_session(r->session);
+	}
+	foreach(cell, result)
+	{
+		const Rechecked *r = lfirst(cell);
+
+		if (is_concerned(r->session))
+			record(r, changed);
+	}
 	return result;
 }

@@ -37,7 +37,6 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
@@ -47,9 +46,8 @@
 #include "compat.h"
 #include "sessions.h"
 #include "settings.h"
+#include "sharedmem.h"
 #include "wakeup.h"
-
-#define TRANCHE_NAME "sslpolicy"
 
 /* Packed certificates up to this size lie in the slot: two or three names and a
  * chain of two CAs have room. */
@@ -102,9 +100,6 @@ static SessionTable *table = NULL;
 static SessionSlot *my_slot = NULL;
 static dsa_area *area = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
 static size_t
 slots_size(void)
 {
@@ -124,54 +119,42 @@ area_of(SessionTable *t)
 	return (char *) t + slots_size();
 }
 
-static void
-request_memory(void)
+static Size
+table_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(slots_size() + area_size());
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	return slots_size() + area_size();
 }
+
+static void start_table(void *memory, bool fresh);
+
+static const SharedPiece piece = {"sslpolicy sessions", table_size, "sslpolicy", start_table};
 
 /*
  * Create or find the table.  The area is pinned, so that it outlives every
  * backend; whoever wants to use it attaches by itself.
  */
 static void
-start_memory(void)
+start_table(void *memory, bool fresh)
 {
-	bool		found;
+	dsa_area   *new_area;
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	table = ShmemInitStruct("sslpolicy sessions", slots_size() + area_size(),
-							&found);
-	if (!found)
-	{
-		dsa_area   *new_area;
-
-		memset(table, 0, slots_size());
-		table->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
-		pg_atomic_init_u64(&table->rechecks, 0);
-		pg_atomic_init_u64(&table->inherited_at, 0);
-		table->nslots = MaxBackends;
-		new_area = dsa_create_in_place(area_of(table), area_size(),
-									   table->lock->tranche, NULL);
-		dsa_pin(new_area);
-		dsa_detach(new_area);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	table = memory;
+	if (!fresh)
+		return;
+	table->lock = lock_of(&piece);
+	pg_atomic_init_u64(&table->rechecks, 0);
+	pg_atomic_init_u64(&table->inherited_at, 0);
+	table->nslots = MaxBackends;
+	new_area = dsa_create_in_place(area_of(table), area_size(),
+								   table->lock->tranche, NULL);
+	dsa_pin(new_area);
+	dsa_detach(new_area);
 }
 
 void
 init_sessions(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_memory;
+	share_memory(&piece);
 }
 
 static void

@@ -15,11 +15,10 @@
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 
 #include "compat.h"
+#include "sharedmem.h"
 #include "wakeup.h"
 
 #define NO_WORKER PG_UINT32_MAX
@@ -34,42 +33,29 @@ typedef struct SharedWakeup
 
 static SharedWakeup *shared = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
-static void
-request_memory(void)
+static Size
+shared_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedWakeup)));
+	return sizeof(SharedWakeup);
 }
 
 static void
-start_memory(void)
+start_shared(void *memory, bool fresh)
 {
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("sslpolicy wakeup", sizeof(SharedWakeup), &found);
-	if (!found)
-	{
-		pg_atomic_init_u32(&shared->worker, NO_WORKER);
-		pg_atomic_init_u32(&shared->recheck, 0);
-		pg_atomic_init_u64(&shared->next_end, PG_UINT64_MAX);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	shared = memory;
+	if (!fresh)
+		return;
+	pg_atomic_init_u32(&shared->worker, NO_WORKER);
+	pg_atomic_init_u32(&shared->recheck, 0);
+	pg_atomic_init_u64(&shared->next_end, PG_UINT64_MAX);
 }
+
+static const SharedPiece piece = {"sslpolicy wakeup", shared_size, NULL, start_shared};
 
 void
 init_wakeup(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_memory;
+	share_memory(&piece);
 }
 
 static void
