@@ -12,7 +12,12 @@
 EXTENSION = sslpolicy
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(srcdir)/sslpolicy.control)
 MODULE_big = sslpolicy
-DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*.sql))
+# The install script is put together from pieces, a subject each. Scripts that
+# update from a version to another will lie here as files.
+CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
+SCRIPT_PIECES = start policies sessions recheck material install
+DATA_built = $(CREATE_SCRIPT)
+DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs installfuncs \
@@ -50,6 +55,9 @@ endif
 include $(PGXS)
 PROVE_FLAGS += -I $(srcdir)/test/lib
 endif
+
+$(CREATE_SCRIPT): $(SCRIPT_PIECES:%=$(srcdir)/extension/%.sql) $(srcdir)/Makefile
+	{ echo '/* $@ */'; for p in $(SCRIPT_PIECES); do echo; cat $(srcdir)/extension/$$p.sql; done; } >$@
 
 .PHONY: $(OWN_GOALS)
 demo:

@@ -1,0 +1,78 @@
+-- The policy language
+
+CREATE FUNCTION check_policy(policy text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sslpolicy_check_policy'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION check_policy(text) IS
+'canonical text of a TLS policy, or an error (22023) that says what is wrong with it';
+
+-- Setting policies
+
+CREATE FUNCTION set_policy(role regrole, policy text, force boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_set_policy'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION set_policy(regrole, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION set_policy(regrole, text, boolean) IS
+'set the TLS policy of a role, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
+
+CREATE FUNCTION set_database_policy(database name, policy text, force boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_set_database_policy'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION set_database_policy(name, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION set_database_policy(name, text, boolean) IS
+'set the TLS policy of a database, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
+
+CREATE FUNCTION get_policies(
+    OUT object_type text,
+    OUT object_name text,
+    OUT rule integer,
+    OUT address text[],
+    OUT database text[],
+    OUT sslmode text,
+    OUT min_protocol text,
+    OUT cipher text[],
+    OUT cn text[],
+    OUT dn text[],
+    OUT san text[],
+    OUT fingerprint text[],
+    OUT issuer text[],
+    OUT ca_fingerprint text[],
+    OUT max_lifetime interval,
+    OUT on_expiry text,
+    OUT action text,
+    OUT policy text,
+    OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_get_policies'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION get_policies() IS
+'rows of the view sslpolicy.policies';
+
+CREATE VIEW policies AS SELECT * FROM get_policies();
+GRANT SELECT ON policies TO PUBLIC;
+COMMENT ON VIEW policies IS
+'every rule of every TLS policy: labels of roles and databases, and the two settings';
+COMMENT ON COLUMN policies.object_type IS 'role, database or setting';
+COMMENT ON COLUMN policies.object_name IS 'name of the role, database or setting';
+COMMENT ON COLUMN policies.rule IS 'number of the rule in its policy, from 1; the first one whose match keys fit decides';
+COMMENT ON COLUMN policies.address IS 'match: networks of the client, any of them';
+COMMENT ON COLUMN policies.database IS 'match: names of databases, any of them; replication stands for physical replication';
+COMMENT ON COLUMN policies.sslmode IS 'weakest mode that is accepted, written or implied by the other keys';
+COMMENT ON COLUMN policies.min_protocol IS 'lowest TLS version that is accepted';
+COMMENT ON COLUMN policies.cipher IS 'ciphers that are accepted';
+COMMENT ON COLUMN policies.cn IS 'common names, one of which (or of dn, san) the certificate must carry';
+COMMENT ON COLUMN policies.dn IS 'subject DNs in RFC 2253 form, one of which (or of cn, san) the certificate must carry';
+COMMENT ON COLUMN policies.san IS 'subject alternative names, one of which (or of cn, dn) the certificate must carry';
+COMMENT ON COLUMN policies.fingerprint IS 'SHA-256 fingerprints of the client certificates that are accepted';
+COMMENT ON COLUMN policies.issuer IS 'DNs of CAs, one of which must be in the verified chain';
+COMMENT ON COLUMN policies.ca_fingerprint IS 'SHA-256 fingerprints of CAs, one of which must be in the verified chain';
+COMMENT ON COLUMN policies.max_lifetime IS 'longest validity of the client certificate that is accepted';
+COMMENT ON COLUMN policies.on_expiry IS 'keep or end: what happens to the session when its certificate expires';
+COMMENT ON COLUMN policies.action IS 'reject, or log: only report what the rule would refuse';
+COMMENT ON COLUMN policies.policy IS 'canonical text of the whole policy';
+COMMENT ON COLUMN policies.error IS 'why a stored policy cannot be read; such a policy refuses every login';
