@@ -25,7 +25,7 @@ SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs insta
 	reload cabound affected history configuration probe generation applicable \
 	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
 	indexfile material identity serverkey trust tlscontext files datums \
-	privileged sharedmem settings matcher preload collect evaluate policy policy_text \
+	privileged sharedmem settings matcher preload collect checktext evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
 OBJS = $(SOURCES:%=src/%.o)
 

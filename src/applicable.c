@@ -54,6 +54,7 @@ typedef struct Wanted
 	ObjectKey	key;
 	char		status;			/* of simplehash */
 	int			depth;			/* of a role: grants between it and the login role */
+	Oid			member;			/* of a role: the next one on the way there */
 	char	   *label;
 	char	   *name;			/* of a labelled group */
 	bool		can_login;
@@ -74,6 +75,7 @@ typedef struct Wanted
 typedef struct Search
 {
 	const CatalogCopy *catalogs;	/* NULL: read the catalogs themselves */
+	const Supposition *supposed;	/* NULL: nothing */
 	Snapshot	snapshot;
 	Oid			role;			/* the login role */
 	bool		superuser;		/* known once a label that spares those is found */
@@ -94,7 +96,7 @@ find_wanted(Search *search, Oid class, Oid object)
  * Note that a label is wanted.  False if that was known.
  */
 static bool
-want(Search *search, Oid class, Oid object, int depth)
+want(Search *search, Oid class, Oid object, int depth, Oid member)
 {
 	ObjectKey	key = {class, object};
 	bool		found;
@@ -103,6 +105,7 @@ want(Search *search, Oid class, Oid object, int depth)
 	if (found)
 		return false;
 	wanted->depth = depth;
+	wanted->member = member;
 	wanted->label = NULL;
 	wanted->name = NULL;
 	wanted->can_login = false;
@@ -157,7 +160,7 @@ find_groups(Search *search, Oid role)
 
 			if (member != NULL && member->depth == depth &&
 				compat_grant_conveys(grant) &&
-				want(search, AuthIdRelationId, grant->roleid, depth + 1))
+				want(search, AuthIdRelationId, grant->roleid, depth + 1, grant->member))
 				next_members = lappend_oid(next_members, grant->roleid);
 		}
 		end_scan(&scan);
@@ -186,6 +189,33 @@ read_labels(Search *search, Relation pg_shseclabel)
 			wanted->label = label;
 	}
 	end_scan(&scan);
+}
+
+/*
+ * Put the policy that is to be supposed in the place of that of its object.
+ */
+static void
+suppose_label(Search *search)
+{
+	const Supposition *supposed = search->supposed;
+	Wanted	   *wanted;
+
+	if (supposed->source == SOURCE_DEFAULT)
+		return;
+	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ?
+						 DatabaseRelationId : AuthIdRelationId, supposed->object);
+	if (wanted != NULL)
+		wanted->label = supposed->text ? pstrdup(supposed->text) : NULL;
+}
+
+static const char *
+supposed_default(const Search *search)
+{
+	const Supposition *supposed = search->supposed;
+
+	if (supposed == NULL || supposed->source != SOURCE_DEFAULT)
+		return default_policy();
+	return supposed->text ? supposed->text : "";
 }
 
 /*
@@ -266,14 +296,17 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 
 	search->wanted = wanted_create(CurrentMemoryContext, 16, NULL);
 	search->role = result->role;
+	result->search = search;
 	if (OidIsValid(result->role))
-		(void) want(search, AuthIdRelationId, result->role, 0);
+		(void) want(search, AuthIdRelationId, result->role, 0, InvalidOid);
 	if (OidIsValid(result->role) && !reserved)
 		find_groups(search, result->role);
 	if (OidIsValid(result->database) && !reserved)
-		(void) want(search, DatabaseRelationId, result->database, 0);
+		(void) want(search, DatabaseRelationId, result->database, 0, InvalidOid);
 	if (search->objects != NIL)
 		read_labels(search, pg_shseclabel);
+	if (search->supposed != NULL)
+		suppose_label(search);
 	own = find_wanted(search, AuthIdRelationId, result->role);
 	db = find_wanted(search, DatabaseRelationId, result->database);
 	read_roles(search, db && db->label);
@@ -284,8 +317,8 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
 	if (own && own->label)
 		apply(result, SOURCE_ROLE, role, own->label);
-	else if (default_policy()[0])
-		apply(result, SOURCE_DEFAULT, NULL, default_policy());
+	else if (supposed_default(search)[0])
+		apply(result, SOURCE_DEFAULT, NULL, supposed_default(search));
 	if (search->superuser)
 		return;
 
@@ -314,19 +347,19 @@ Applicable *
 find_applicable(const char *role, const char *database, bool policies)
 {
 	Applicable *result = palloc0(sizeof(Applicable));
-	Search		search = {0};
+	Search	   *search = palloc0(sizeof(Search));
 	Relation	pg_shseclabel = NULL;
 
 	/* opening a catalog first takes notice of what has been committed */
 	if (policies)
 		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
-	search.snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
+	search->snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
 	result->role = get_role_oid(role, true);
 	if (database != NULL)
-		result->database = database_oid(&search, database);
+		result->database = database_oid(search, database);
 	if (policies)
-		add_policies(result, &search, pg_shseclabel, role, database);
-	UnregisterSnapshot(search.snapshot);
+		add_policies(result, search, pg_shseclabel, role, database);
+	UnregisterSnapshot(search->snapshot);
 	if (policies)
 		table_close(pg_shseclabel, AccessShareLock);
 	return result;
@@ -335,19 +368,51 @@ find_applicable(const char *role, const char *database, bool policies)
 /*
  * The policies that apply to a session, from a copy of the catalogs.  Its role
  * and database go by their oids; the names are those at login, and count where
- * a policy compares names.
+ * a policy compares names.  supposed: a policy to take in place of the one that is
+ * there, or NULL.
  */
 Applicable *
 find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
-				   Oid database, const char *database_name)
+				   Oid database, const char *database_name,
+				   const Supposition *supposed)
 {
 	Applicable *result = palloc0(sizeof(Applicable));
-	Search		search = {.catalogs = catalogs};
+	Search	   *search = palloc0(sizeof(Search));
 	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
 
+	search->catalogs = catalogs;
+	search->supposed = supposed;
 	result->role = role;
 	result->database = database;
-	add_policies(result, &search, pg_shseclabel, role_name, database_name);
+	add_policies(result, search, pg_shseclabel, role_name, database_name);
 	table_close(pg_shseclabel, AccessShareLock);
 	return result;
+}
+
+/*
+ * The roles through which a role is a member of the group that a policy comes
+ * from: oids, beginning with the one that it is a member of itself; NIL if that is
+ * the group.
+ */
+List *
+membership_path(const Applicable *applicable, const AppliedPolicy *applied)
+{
+	Search	   *search = applicable->search;
+	Oid			role = InvalidOid;
+	List	   *path = NIL;
+	ListCell   *cell;
+
+	if (applied->source != SOURCE_GROUP)
+		return NIL;
+	foreach(cell, search->groups)
+		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->name == applied->name)
+			role = lfirst_oid(cell);
+	while (OidIsValid(role))
+	{
+		role = find_wanted(search, AuthIdRelationId, role)->member;
+		if (!OidIsValid(role) || role == applicable->role)
+			break;
+		path = lcons_oid(role, path);
+	}
+	return path;
 }

@@ -17,12 +17,25 @@ typedef struct Applicable
 	Oid			database;		/* InvalidOid if there is none, or none is meant */
 	int			count;
 	AppliedPolicy *policies;
+	struct Search *search;		/* for membership_path() */
 } Applicable;
+
+/* A policy to suppose in place of the one that is there. */
+typedef struct Supposition
+{
+	PolicySource source;		/* SOURCE_ROLE (any role), SOURCE_DATABASE or
+								 * SOURCE_DEFAULT */
+	Oid			object;			/* role or database */
+	const char *text;			/* NULL: none */
+} Supposition;
 
 extern Applicable *find_applicable(const char *role, const char *database,
 								   bool policies);
 extern Applicable *find_applicable_in(const CatalogCopy *catalogs, Oid role,
 									  const char *role_name, Oid database,
-									  const char *database_name);
+									  const char *database_name,
+									  const Supposition *supposed);
+extern List *membership_path(const Applicable *applicable,
+							 const AppliedPolicy *applied);
 
 #endif							/* SSLPOLICY_APPLICABLE_H */

@@ -173,14 +173,14 @@ check_login(Port *port, int status)
 						   regex_matches, (int64) time(NULL));
 		if (verdict->logged)
 			log_would_refuse(verdict, facts, true);
-		if (!verdict->allow)
+		if (verdict->outcome != OUTCOME_OK)
 		{
 			if (enforcement() == ENFORCEMENT_ENFORCE)
 				refuse(verdict, facts);
 			log_would_refuse(verdict, facts, false);
 			compliance = COMPLIANCE_NO;
 		}
-		if (verdict->allow && verdict->end_on_expiry && facts->cert)
+		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
 	admit_session(applicable->role, applicable->database, compliance, end_at);

@@ -11,6 +11,10 @@
  * policy the first rule whose match keys fit decides; rules with action=log
  * before it are checked as well and only reported.
  *
+ * Where facts are not known, neither are some outcomes, and perhaps not which
+ * rule decides.  Then every rule that may is checked: a policy is met, or not,
+ * if all of them say so, whichever it is.
+ *
  *-------------------------------------------------------------------------
  */
 #include "evaluate.h"
@@ -21,17 +25,35 @@ typedef struct Evaluation
 {
 	const AppliedPolicy *applied;
 	int			napplied;
-	const PolicyRule **deciding;	/* for each policy */
+	const PolicyRule **deciding;	/* for each policy; NULL: several rules may */
+	bool	   *may_give_names; /* for each policy: one of those has names */
+	bool		certain;		/* the rule at hand fits */
 	const Facts *facts;
 	const CertFacts *cert;		/* only if verified */
+	bool		may_have_cert;	/* with cert NULL: it is not known */
 	RegexMatcher matches;
 	int64		now;
 	Verdict    *verdict;
 } Evaluation;
 
+/*
+ * The outcome of two requirements that must both hold.
+ */
+static Outcome
+both(Outcome a, Outcome b)
+{
+	return Min(a, b);
+}
+
+static Outcome
+outcome_of(bool ok)
+{
+	return ok ? OUTCOME_OK : OUTCOME_FAILED;
+}
+
 static void
 add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
-		  PolicyKey key, bool role_cn, bool ok, bool log_only)
+		  PolicyKey key, bool role_cn, Outcome outcome, bool log_only)
 {
 	Verdict    *v = e->verdict;
 	Check	   *check;
@@ -48,12 +70,11 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	check->rule = rule ? (int) (rule - applied->policy->rules) + 1 : 0;
 	check->key = key;
 	check->role_cn = role_cn;
-	check->ok = ok;
+	check->outcome = outcome;
 	check->log_only = log_only;
-	if (!ok && log_only)
+	check->certain = e->certain;
+	if (outcome == OUTCOME_FAILED && log_only && e->certain)
 		v->logged = true;
-	else if (!ok)
-		v->allow = false;
 }
 
 static bool
@@ -83,7 +104,7 @@ database_fits(const PolicyValue *value, const Facts *facts)
 /*
  * Do the match keys of a rule fit the session?  Of each key, any value will do.
  */
-static bool
+static Outcome
 rule_fits(const PolicyRule *rule, const Facts *facts)
 {
 	bool		asks_address = false;
@@ -106,31 +127,79 @@ rule_fits(const PolicyRule *rule, const Facts *facts)
 			database |= database_fits(value, facts);
 		}
 	}
-	return address == asks_address && database == asks_database;
+	return both(asks_address && (facts->unknown & UNKNOWN_ADDRESS) ? OUTCOME_UNKNOWN :
+			   outcome_of(address == asks_address),
+			   asks_database && (facts->unknown & UNKNOWN_DATABASE) ? OUTCOME_UNKNOWN :
+			   outcome_of(database == asks_database));
 }
 
-static bool
-sslmode_ok(SslMode mode, const Facts *facts)
+/*
+ * Is TLS in use?
+ */
+static Outcome
+uses_tls(const Facts *facts)
+{
+	return (facts->unknown & UNKNOWN_SSL) ? OUTCOME_UNKNOWN : outcome_of(facts->ssl);
+}
+
+/*
+ * Has the server's CA verified a certificate of the client?
+ */
+static Outcome
+is_verified(const Facts *facts)
+{
+	if (uses_tls(facts) == OUTCOME_FAILED)
+		return OUTCOME_FAILED;
+	if (!facts->verified && (facts->unknown & UNKNOWN_CERTIFICATE))
+		return OUTCOME_UNKNOWN;
+	return both(uses_tls(facts), outcome_of(facts->verified));
+}
+
+static Outcome
+sslmode_outcome(SslMode mode, const Facts *facts)
 {
 	switch (mode)
 	{
 		case SSLMODE_REJECT:
-			return false;
+			return OUTCOME_FAILED;
 		case SSLMODE_DISABLE:
-			return !facts->ssl;
+			return (facts->unknown & UNKNOWN_SSL) ? OUTCOME_UNKNOWN : outcome_of(!facts->ssl);
 		case SSLMODE_ALLOW:
 		case SSLMODE_PREFER:
-			return true;
+			return OUTCOME_OK;
 		case SSLMODE_REQUIRE:
-			return facts->ssl;
+			return uses_tls(facts);
 		case SSLMODE_VERIFY_CA:
 		case SSLMODE_VERIFY_FULL:
-			return facts->ssl && facts->verified;
+			return is_verified(facts);
 		case SSLMODE_CERT:
-			return facts->ssl && facts->verified &&
-				facts->auth_method && strcmp(facts->auth_method, "cert") == 0;
+			return both(is_verified(facts),
+					   (facts->unknown & UNKNOWN_AUTH_METHOD) ? OUTCOME_UNKNOWN :
+					   outcome_of(facts->auth_method && strcmp(facts->auth_method, "cert") == 0));
 	}
-	return false;
+	return OUTCOME_FAILED;
+}
+
+static Outcome
+protocol_outcome(TlsVersion wanted, const Facts *facts)
+{
+	return both(uses_tls(facts),
+			   (facts->unknown & UNKNOWN_TLS_VERSION) ? OUTCOME_UNKNOWN :
+			   outcome_of(facts->tls_version >= wanted));
+}
+
+/*
+ * The outcome of a check of the certificate, which it has met or not.  One that
+ * was looked for in text that may have been cut away is not known.
+ */
+static Outcome
+certificate_outcome(const Evaluation *e, bool met, bool in_text)
+{
+	if (e->cert == NULL)
+		return e->may_have_cert ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+	if (!met)
+		return in_text && e->cert->cut ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+	return uses_tls(e->facts);
 }
 
 /*
@@ -170,8 +239,8 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 }
 
 /*
- * Are these names in the verdict already?  They may be asked for by their own
- * rule and by another's verify-full.
+ * Are these names in the verdict already, for certain?  They may be asked for by
+ * their own rule and by another's verify-full.
  */
 static bool
 names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
@@ -181,7 +250,7 @@ names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
 		const Check *check = &e->verdict->checks[i];
 
 		if (check->key == KEY_CN && check->asks == rule && !check->role_cn &&
-			check->log_only == log_only)
+			check->log_only == log_only && check->certain)
 			return true;
 	}
 	return false;
@@ -190,52 +259,63 @@ names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
 /*
  * Does the certificate carry one of the names of this rule?
  */
-static bool
-names_ok(const Evaluation *e, const PolicyRule *rule)
+static Outcome
+names_outcome(const Evaluation *e, const PolicyRule *rule)
 {
-	if (e->cert == NULL)
-		return false;
-	for (int i = 0; i < rule->nvalues; i++)
+	bool		met = false;
+
+	for (int i = 0; i < rule->nvalues && e->cert != NULL && !met; i++)
 	{
 		PolicyKey	key = rule->values[i].key;
 
-		if ((key == KEY_CN || key == KEY_DN || key == KEY_SAN) &&
-			name_matches(e, &rule->values[i]))
-			return true;
+		met = (key == KEY_CN || key == KEY_DN || key == KEY_SAN) &&
+			name_matches(e, &rule->values[i]);
 	}
-	return false;
+	return certificate_outcome(e, met, true);
 }
 
 /*
  * CN = role, byte for byte.
  */
-static bool
-role_cn_ok(const Evaluation *e)
+static Outcome
+role_cn_outcome(const Evaluation *e)
 {
-	return e->cert != NULL && e->cert->cn != NULL &&
+	bool		met = e->cert != NULL && e->cert->cn != NULL &&
 		strcmp(e->cert->cn,
 			   escape_bytes(e->facts->role, (int) strlen(e->facts->role))) == 0;
+
+	return certificate_outcome(e, met, true);
 }
 
 /*
- * Which rules give the names that verify-full asks for?  The role's own label;
- * else the group labels that have names; else the default policy.  Returns the
- * source, or false if none gives any.
+ * Do rules give the names that verify-full asks for, and which?  The role's own
+ * label; else the group labels that have names; else the default policy.
  */
-static bool
+static Outcome
 names_come_from(const Evaluation *e, PolicySource *source)
 {
 	static const PolicySource order[] = {SOURCE_ROLE, SOURCE_GROUP, SOURCE_DEFAULT};
 
 	for (int o = 0; o < (int) lengthof(order); o++)
+	{
+		Outcome		given = OUTCOME_FAILED;
+
 		for (int i = 0; i < e->napplied; i++)
-			if (e->applied[i].source == order[o] && e->deciding[i] &&
-				e->deciding[i]->has_names)
-			{
-				*source = order[o];
-				return true;
-			}
-	return false;
+		{
+			if (e->applied[i].source != order[o])
+				continue;
+			if (e->deciding[i] && e->deciding[i]->has_names)
+				given = OUTCOME_OK;
+			else if (e->deciding[i] == NULL && e->may_give_names[i])
+				given = Max(given, OUTCOME_UNKNOWN);
+		}
+		if (given != OUTCOME_FAILED)
+		{
+			*source = order[o];
+			return given;
+		}
+	}
+	return OUTCOME_FAILED;
 }
 
 /*
@@ -248,14 +328,17 @@ check_given_names(Evaluation *e, const AppliedPolicy *asker,
 				  const PolicyRule *rule, bool *checked)
 {
 	PolicySource source;
+	Outcome		given;
 
 	if (*checked && !rule->log_only)
 		return;
-	*checked |= !rule->log_only;
+	*checked |= !rule->log_only && e->certain;
 
-	if (!names_come_from(e, &source))
+	given = names_come_from(e, &source);
+	if (given != OUTCOME_OK)
 	{
-		add_check(e, asker, rule, KEY_CN, true, role_cn_ok(e), rule->log_only);
+		add_check(e, asker, rule, KEY_CN, true,
+				  given == OUTCOME_UNKNOWN ? OUTCOME_UNKNOWN : role_cn_outcome(e), rule->log_only);
 		return;
 	}
 	for (int i = 0; i < e->napplied; i++)
@@ -263,63 +346,56 @@ check_given_names(Evaluation *e, const AppliedPolicy *asker,
 			e->deciding[i]->has_names &&
 			!names_checked(e, e->deciding[i], rule->log_only))
 			add_check(e, &e->applied[i], e->deciding[i], KEY_CN, false,
-					  names_ok(e, e->deciding[i]), rule->log_only);
+					  names_outcome(e, e->deciding[i]), rule->log_only);
+}
+
+/*
+ * Is a value of a key met that is about the certificate and its chain?
+ */
+static bool
+chain_has(const CertFacts *cert, const PolicyValue *value)
+{
+	if (value->key == KEY_FINGERPRINT)
+		return memcmp(value->bytes, cert->fingerprint, FINGERPRINT_LEN) == 0;
+	for (int c = 0; c < cert->ncas; c++)
+		if (value->key == KEY_ISSUER ?
+			strcmp(value->text, cert->cas[c].subject_dn) == 0 :
+			memcmp(value->bytes, cert->cas[c].fingerprint, FINGERPRINT_LEN) == 0)
+			return true;
+	return false;
 }
 
 /*
  * Is any of the values of a key that may repeat met?
  */
-static bool
-any_value_ok(const Evaluation *e, const PolicyRule *rule, PolicyKey key)
+static Outcome
+any_value_outcome(const Evaluation *e, const PolicyRule *rule, PolicyKey key)
 {
-	for (int i = 0; i < rule->nvalues; i++)
+	bool		met = false;
+
+	for (int i = 0; i < rule->nvalues && !met; i++)
 	{
 		const PolicyValue *value = &rule->values[i];
 
 		if (value->key != key)
 			continue;
 		if (key == KEY_CIPHER)
-		{
-			if (e->facts->ssl && e->facts->cipher &&
-				strcmp(value->text, e->facts->cipher) == 0)
-				return true;
-			continue;
-		}
-		if (e->cert == NULL)
-			return false;
-		if (key == KEY_FINGERPRINT)
-		{
-			if (memcmp(value->bytes, e->cert->fingerprint, FINGERPRINT_LEN) == 0)
-				return true;
-			continue;
-		}
-		for (int c = 0; c < e->cert->ncas; c++)
-			if (key == KEY_ISSUER ?
-				strcmp(value->text, e->cert->cas[c].subject_dn) == 0 :
-				memcmp(value->bytes, e->cert->cas[c].fingerprint, FINGERPRINT_LEN) == 0)
-				return true;
+			met = e->facts->cipher && strcmp(value->text, e->facts->cipher) == 0;
+		else
+			met = e->cert && chain_has(e->cert, value);
 	}
-	return false;
+	if (key != KEY_CIPHER)
+		return certificate_outcome(e, met, key == KEY_ISSUER);
+	return both(uses_tls(e->facts),
+			   (e->facts->unknown & UNKNOWN_CIPHER) ? OUTCOME_UNKNOWN : outcome_of(met));
 }
 
-static bool
-has_key(const PolicyRule *rule, PolicyKey key)
+static Outcome
+lifetime_outcome(const Evaluation *e, const PolicyRule *rule)
 {
-	for (int i = 0; i < rule->nvalues; i++)
-		if (rule->values[i].key == key)
-			return true;
-	return false;
-}
+	int64		span = e->cert ? e->cert->not_after - e->cert->not_before : -1;
 
-static bool
-lifetime_ok(const Evaluation *e, const PolicyRule *rule)
-{
-	int64		span;
-
-	if (e->cert == NULL)
-		return false;
-	span = e->cert->not_after - e->cert->not_before;
-	return span >= 0 && span <= rule->max_lifetime + LIFETIME_GRACE_SECONDS;
+	return certificate_outcome(e, span >= 0 && span <= rule->max_lifetime + LIFETIME_GRACE_SECONDS, false);
 }
 
 /*
@@ -333,21 +409,20 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	bool		log_only = rule->log_only;
 
 	add_check(e, applied, rule, KEY_SSLMODE, false,
-			  sslmode_ok(rule->sslmode, e->facts), log_only);
+			  sslmode_outcome(rule->sslmode, e->facts), log_only);
 	if (rule->min_protocol != TLS_NONE)
 		add_check(e, applied, rule, KEY_MIN_PROTOCOL, false,
-				  e->facts->ssl && e->facts->tls_version >= rule->min_protocol,
-				  log_only);
+				  protocol_outcome(rule->min_protocol, e->facts), log_only);
 	for (int i = 0; i < (int) lengthof(any_of); i++)
-		if (has_key(rule, any_of[i]))
+		if (rule_has_key(rule, any_of[i]))
 			add_check(e, applied, rule, any_of[i], false,
-					  any_value_ok(e, rule, any_of[i]), log_only);
+					  any_value_outcome(e, rule, any_of[i]), log_only);
 	if (rule->max_lifetime > 0)
 		add_check(e, applied, rule, KEY_MAX_LIFETIME, false,
-				  lifetime_ok(e, rule), log_only);
-	if (rule->end_on_expiry && e->cert != NULL)
+				  lifetime_outcome(e, rule), log_only);
+	if (rule->end_on_expiry && (e->cert != NULL || e->may_have_cert))
 		add_check(e, applied, rule, KEY_ON_EXPIRY, false,
-				  e->now <= e->cert->not_after, log_only);
+				  certificate_outcome(e, e->cert && e->now <= e->cert->not_after, false), log_only);
 
 	/*
 	 * The names of a rule with sslmode=cert are its own business, and so are
@@ -356,10 +431,94 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	if (rule->has_names && (rule->sslmode == SSLMODE_CERT || log_only))
 	{
 		if (!names_checked(e, rule, log_only))
-			add_check(e, applied, rule, KEY_CN, false, names_ok(e, rule), log_only);
+			add_check(e, applied, rule, KEY_CN, false, names_outcome(e, rule), log_only);
 	}
 	else if (rule->sslmode == SSLMODE_VERIFY_FULL)
 		check_given_names(e, applied, rule, given_names);
+}
+
+/*
+ * Which rule of a policy decides?
+ */
+static void
+find_deciding(Evaluation *e, int i)
+{
+	const Policy *policy = e->applied[i].policy;
+	int			candidates = 0;
+
+	for (int r = 0; policy && r < policy->nrules; r++)
+	{
+		const PolicyRule *rule = &policy->rules[r];
+		Outcome		fits = rule->log_only ? OUTCOME_FAILED : rule_fits(rule, e->facts);
+
+		if (fits == OUTCOME_FAILED)
+			continue;
+		candidates++;
+		e->deciding[i] = candidates == 1 ? rule : NULL;
+		e->may_give_names[i] |= rule->has_names;
+		if (fits == OUTCOME_OK)
+			return;
+	}
+}
+
+/*
+ * The worst outcome of what has been checked from one check on, but for those that
+ * are only reported.
+ */
+static Outcome
+worst_outcome(const Verdict *verdict, int from)
+{
+	Outcome		result = OUTCOME_OK;
+
+	for (int i = from; i < verdict->nchecks; i++)
+		if (!verdict->checks[i].log_only)
+			result = both(result, verdict->checks[i].outcome);
+	return result;
+}
+
+/*
+ * Check the rules of a policy that fit, or may: those before the first that
+ * decides for certain, and that one.
+ */
+static Outcome
+check_policy(Evaluation *e, int i, bool *given_names)
+{
+	const AppliedPolicy *applied = &e->applied[i];
+	const PolicyRule *deciding = e->deciding[i];
+	Outcome		result = OUTCOME_FAILED;
+	int			candidates = 0;
+
+	for (int r = 0; applied->policy && r < applied->policy->nrules; r++)
+	{
+		const PolicyRule *rule = &applied->policy->rules[r];
+		Outcome		fits = rule_fits(rule, e->facts);
+		int			from = e->verdict->nchecks;
+
+		if (fits == OUTCOME_FAILED)
+			continue;
+		e->certain = fits == OUTCOME_OK && candidates == 0;
+		if (rule->log_only)
+		{
+			check_rule(e, applied, rule, given_names);
+			continue;
+		}
+		/* what other policies ask of names depends on it */
+		e->deciding[i] = rule;
+		check_rule(e, applied, rule, given_names);
+		e->deciding[i] = deciding;
+		e->verdict->end_on_expiry |= rule->end_on_expiry;
+		if (candidates++ == 0)
+			result = worst_outcome(e->verdict, from);
+		else if (result != worst_outcome(e->verdict, from))
+			result = OUTCOME_UNKNOWN;
+		if (fits == OUTCOME_OK)
+			return result;
+	}
+
+	/* it cannot be read (the last rule of one that can be fits everybody) */
+	e->certain = true;
+	add_check(e, applied, NULL, KEY_SSLMODE, false, OUTCOME_FAILED, false);
+	return OUTCOME_FAILED;
 }
 
 /*
@@ -374,40 +533,25 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 {
 	Evaluation	e = {
 		.applied = applied,.napplied = napplied,.facts = facts,
-		.cert = facts->ssl && facts->verified ? facts->cert : NULL,
 		.matches = matches,.now = now
 	};
 	bool		given_names = false;
 
+	if (uses_tls(facts) != OUTCOME_FAILED)
+	{
+		e.cert = facts->verified ? facts->cert : NULL;
+		e.may_have_cert = (facts->unknown & UNKNOWN_CERTIFICATE) != 0;
+	}
 	e.verdict = palloc0(sizeof(Verdict));
-	e.verdict->allow = true;
+	e.verdict->outcome = OUTCOME_OK;
 	e.deciding = palloc0(sizeof(PolicyRule *) * (Size) (napplied + 1));
+	e.may_give_names = palloc0(sizeof(bool) * (Size) (napplied + 1));
 
 	/* first the deciding rules, because names may come from any of them */
 	for (int i = 0; i < napplied; i++)
-	{
-		const Policy *policy = applied[i].policy;
-
-		for (int r = 0; policy && r < policy->nrules && !e.deciding[i]; r++)
-			if (!policy->rules[r].log_only && rule_fits(&policy->rules[r], facts))
-				e.deciding[i] = &policy->rules[r];
-	}
-
+		find_deciding(&e, i);
 	for (int i = 0; i < napplied; i++)
-	{
-		const PolicyRule *deciding = e.deciding[i];
-
-		if (deciding == NULL)
-		{
-			add_check(&e, &applied[i], NULL, KEY_SSLMODE, false, false, false);
-			continue;
-		}
-		for (const PolicyRule *rule = applied[i].policy->rules; rule < deciding; rule++)
-			if (rule->log_only && rule_fits(rule, facts))
-				check_rule(&e, &applied[i], rule, &given_names);
-		check_rule(&e, &applied[i], deciding, &given_names);
-		e.verdict->end_on_expiry |= deciding->end_on_expiry;
-	}
+		e.verdict->outcome = both(e.verdict->outcome, check_policy(&e, i, &given_names));
 	return e.verdict;
 }
 
@@ -429,69 +573,4 @@ is_blocked(const CertFacts *cert, const uint8 *fingerprints, int nfingerprints)
 				return true;
 	}
 	return false;
-}
-
-/*
- * Append the values of one key of a rule, as "key=value or key=value".
- */
-static void
-append_values(StringInfo buf, const PolicyRule *rule, PolicyKey key)
-{
-	for (int i = 0; i < rule->nvalues; i++)
-		if (rule->values[i].key == key)
-			appendStringInfo(buf, "%s%s=%s", buf->len ? " or " : "",
-							 policy_key_name(key), rule->values[i].text);
-}
-
-/*
- * What a check requires, for the server log and for people who may read
- * policies; never for the client.
- */
-char *
-check_required(const Check *check, const char *role)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	if (check->asks == NULL)
-		appendStringInfo(&buf, "a policy that can be read: %s", check->applied->error);
-	else if (check->role_cn)
-		appendStringInfo(&buf, "cn=%s",
-						 escape_bytes(role, (int) strlen(role)));
-	else if (check->key == KEY_CN)
-	{
-		append_values(&buf, check->asks, KEY_CN);
-		append_values(&buf, check->asks, KEY_DN);
-		append_values(&buf, check->asks, KEY_SAN);
-	}
-	else if (check->key == KEY_SSLMODE)
-		appendStringInfo(&buf, "sslmode=%s", sslmode_name(check->asks->sslmode));
-	else if (check->key == KEY_MIN_PROTOCOL)
-		appendStringInfo(&buf, "min_protocol=%s",
-						 tls_version_name(check->asks->min_protocol));
-	else if (check->key == KEY_MAX_LIFETIME)
-		appendStringInfo(&buf, "max_lifetime=%s",
-						 lifetime_text(check->asks->max_lifetime));
-	else if (check->key == KEY_ON_EXPIRY)
-		appendStringInfoString(&buf, "on_expiry=end");
-	else
-		append_values(&buf, check->asks, check->key);
-	return buf.data;
-}
-
-/*
- * The keys that a check stands for, such as "sslmode" or "cn, san".
- */
-char *
-check_keys(const Check *check)
-{
-	StringInfoData buf;
-
-	if (check->key != KEY_CN || check->role_cn)
-		return pstrdup(policy_key_name(check->key));
-	initStringInfo(&buf);
-	for (PolicyKey key = KEY_CN; key <= KEY_SAN; key++)
-		if (has_key(check->asks, key))
-			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", policy_key_name(key));
-	return buf.data;
 }

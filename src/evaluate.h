@@ -32,6 +32,14 @@ typedef struct AppliedPolicy
 	const char *error;			/* why not */
 } AppliedPolicy;
 
+/* In the order of weight: of several, the first one listed here counts. */
+typedef enum Outcome
+{
+	OUTCOME_FAILED,
+	OUTCOME_UNKNOWN,			/* for lack of facts; never at login */
+	OUTCOME_OK
+} Outcome;
+
 /* One requirement that was checked. */
 typedef struct Check
 {
@@ -40,13 +48,14 @@ typedef struct Check
 	const PolicyRule *asks;		/* NULL if the policy is not readable */
 	PolicyKey	key;			/* KEY_CN stands for cn, dn and san together */
 	bool		role_cn;		/* KEY_CN: the name is CN = role, by rule */
-	bool		ok;
+	Outcome		outcome;
 	bool		log_only;		/* asked by a rule with action=log */
+	bool		certain;		/* the rule fits; false: it may, for lack of facts */
 } Check;
 
 typedef struct Verdict
 {
-	bool		allow;
+	Outcome		outcome;		/* a session is let in if it is OUTCOME_OK */
 	bool		logged;			/* a rule with action=log would refuse */
 	bool		end_on_expiry;	/* a deciding rule says on_expiry=end */
 	int			nchecks;
@@ -65,7 +74,5 @@ extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);
 extern bool is_blocked(const CertFacts *cert, const uint8 *fingerprints,
 					   int nfingerprints);
-extern char *check_required(const Check *check, const char *role);
-extern char *check_keys(const Check *check);
 
 #endif							/* SSLPOLICY_EVALUATE_H */

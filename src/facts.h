@@ -57,11 +57,26 @@ typedef struct CertFacts
 								 * self-signed peer is its own root */
 	CaFacts    *cas;
 	bool		cut;			/* text was left out to keep within the limit of
-								 * the session table; never decide by it */
+								 * the session table: what is not there may be */
 } CertFacts;
+
+/*
+ * What is not known of a session.  A login knows everything; a question about a
+ * login that has not been made does not, nor the table of sessions where a
+ * certificate was too large for it.
+ */
+#define UNKNOWN_DATABASE	0x01
+#define UNKNOWN_ADDRESS		0x02
+#define UNKNOWN_SSL			0x04
+#define UNKNOWN_TLS_VERSION	0x08
+#define UNKNOWN_CIPHER		0x10
+#define UNKNOWN_CERTIFICATE	0x20	/* whether there is one, unless verified is set */
+#define UNKNOWN_AUTH_METHOD	0x40
 
 typedef struct Facts
 {
+	int			unknown;		/* of UNKNOWN_* */
+
 	/* who and where */
 	const char *role;			/* as the client named it */
 	const char *database;		/* NULL for physical replication */

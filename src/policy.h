@@ -116,6 +116,7 @@ extern Policy *parse_policy(const char *text, PolicyPlace place,
 extern bool parse_fingerprint(const char *value, uint8 *bytes);
 extern char *policy_text(const Policy *policy);
 extern char *rule_text(const PolicyRule *rule);
+extern bool rule_has_key(const PolicyRule *rule, PolicyKey key);
 extern const char *policy_key_name(PolicyKey key);
 extern const char *sslmode_name(SslMode mode);
 extern const char *tls_version_name(TlsVersion version);

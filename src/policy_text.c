@@ -48,6 +48,18 @@ static const char *const tls_version_names[] = {
 	[TLS_1_3] = "TLSv1.3",
 };
 
+/*
+ * Does the rule have a value of a key that may repeat?
+ */
+bool
+rule_has_key(const PolicyRule *rule, PolicyKey key)
+{
+	for (int i = 0; i < rule->nvalues; i++)
+		if (rule->values[i].key == key)
+			return true;
+	return false;
+}
+
 const char *
 policy_key_name(PolicyKey key)
 {

@@ -66,21 +66,6 @@ changes_text(int changed)
 	return buf.data;
 }
 
-/*
- * Can the outcome of a check be told from what the session table has kept of
- * the certificate?
- */
-static bool
-can_tell(const Check *check, const Facts *facts)
-{
-	if (!facts->verified || (facts->cert && !facts->cert->cut))
-		return true;
-	if (facts->cert)
-		return check->key != KEY_CN && check->key != KEY_ISSUER;
-	return check->key == KEY_SSLMODE || check->key == KEY_MIN_PROTOCOL ||
-		check->key == KEY_CIPHER;
-}
-
 static bool
 is_revoked(RevocationIndex *index, Rechecked *r, int64 now)
 {
@@ -116,38 +101,47 @@ check_certificate(Rechecked *r, const Basis *basis)
 	return true;
 }
 
+static Compliance
+compliance_of(const Verdict *verdict)
+{
+	switch (verdict->outcome)
+	{
+		case OUTCOME_OK:
+			return COMPLIANCE_YES;
+		case OUTCOME_FAILED:
+			return COMPLIANCE_NO;
+		default:
+			return COMPLIANCE_UNKNOWN;
+	}
+}
+
 static void
 check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
 {
 	const Session *s = r->session;
 	Applicable *applicable = find_applicable_in(catalogs, s->role, s->facts.role,
-												s->database, s->facts.database);
+												s->database, s->facts.database, NULL);
 	Verdict    *verdict = evaluate(applicable->policies, applicable->count, &s->facts,
 								   regex_matches, now);
 	bool		expired = false;
-	bool		sure = false;
 
 	/* that of an expired certificate stays: it was so as long as it was valid */
 	if (s->facts.cert && now <= s->facts.cert->not_after)
 		r->end_at = verdict->end_on_expiry ? s->facts.cert->not_after : 0;
-	r->compliance = verdict->allow ? COMPLIANCE_YES : COMPLIANCE_NO;
-	if (verdict->allow)
+	r->compliance = compliance_of(verdict);
+	if (r->compliance == COMPLIANCE_YES)
 		return;
-
+	r->reasons = failure_list(verdict, &s->facts, false);
+	if (r->compliance == COMPLIANCE_UNKNOWN)
+		return;
 	for (int i = 0; i < verdict->nchecks; i++)
 	{
 		const Check *check = &verdict->checks[i];
 
-		if (check->ok || check->log_only)
-			continue;
-		sure |= can_tell(check, &s->facts);
-		expired |= check->key == KEY_ON_EXPIRY;
+		expired |= check->outcome == OUTCOME_FAILED && !check->log_only &&
+			check->key == KEY_ON_EXPIRY;
 	}
-	r->reasons = failure_list(verdict, &s->facts, false);
-	if (!sure)
-		r->compliance = COMPLIANCE_UNKNOWN;
-	else
-		r->cause = expired && r->end_at != 0 ? CAUSE_EXPIRED : CAUSE_POLICY;
+	r->cause = expired && r->end_at != 0 ? CAUSE_EXPIRED : CAUSE_POLICY;
 }
 
 /*

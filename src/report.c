@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "checktext.h"
 #include "collect.h"
 #include "escape.h"
 #include "report.h"
@@ -117,7 +118,7 @@ failures_for_client(const Verdict *verdict, const Facts *facts)
 		ListCell   *cell;
 		bool		repeated = false;
 
-		if (check->ok || check->log_only)
+		if (check->outcome == OUTCOME_OK || check->log_only)
 			continue;
 		text = psprintf("%s%s", check_keys(check), client_reason(check, facts));
 		foreach(cell, seen)
@@ -131,8 +132,8 @@ failures_for_client(const Verdict *verdict, const Facts *facts)
 }
 
 /*
- * The requirements that were not met, with the values required and where they
- * come from; a string for each.
+ * The requirements that were not met, or of which it is not known, with the values
+ * required and where they come from; a string for each.
  */
 List *
 failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
@@ -144,14 +145,15 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 		const Check *check = &verdict->checks[i];
 		char	   *rule = "";
 
-		if (check->ok || check->log_only != log_only)
+		if (check->outcome == OUTCOME_OK || check->log_only != log_only)
 			continue;
 		if (check->rule > 0)
 			rule = psprintf(", rule %d", check->rule);
 		result = lappend(result,
-						 psprintf("%s (policy of %s%s)",
+						 psprintf("%s (policy of %s%s%s)",
 								  printable(check_required(check, facts->role)),
-								  applied_name(check->applied), rule));
+								  applied_name(check->applied), rule,
+								  check->outcome == OUTCOME_UNKNOWN ? "; not known" : ""));
 	}
 	return result;
 }
@@ -188,7 +190,7 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 	{
 		const Check *check = &verdict->checks[i];
 
-		if (check->ok || check->log_only)
+		if (check->outcome == OUTCOME_OK || check->log_only)
 			continue;
 		if (check->asks == NULL)
 			unreadable = true;

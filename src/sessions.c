@@ -391,6 +391,8 @@ copy_session(const SessionSlot *slot)
 	s->facts.key_exchange = given_name(slot->key_exchange);
 	s->facts.auth_method = given_name(slot->auth_method);
 	s->facts.cert = copy_certificate(slot);
+	if (s->facts.verified && s->facts.cert == NULL)
+		s->facts.unknown = UNKNOWN_CERTIFICATE;
 	return s;
 }
 

@@ -138,10 +138,10 @@ set_label(Oid class, Oid object, const char *name, const char *text, bool force)
 							  quote_identifier(name),
 							  text ? quote_literal_cstr(text) : "NULL"),
 					 class, object);
-	if (before == NULL || !before->allow)
+	if (before == NULL || before->outcome != OUTCOME_OK)
 		return;
 	after = judge_own_connection(&facts);
-	if (after->allow)
+	if (after->outcome == OUTCOME_OK)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

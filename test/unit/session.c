@@ -10,6 +10,8 @@
  */
 #include "session.h"
 
+#include "checktext.h"
+
 #include <ctype.h>
 #include <regex.h>
 
@@ -82,12 +84,12 @@ verdict_text(const Verdict *verdict)
 	bool		logged = false;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, verdict->allow ? "allow" : "deny");
+	appendStringInfoString(&buf, (verdict->outcome == OUTCOME_OK) ? "allow" : "deny");
 	for (int i = 0; i < verdict->nchecks; i++)
 	{
 		const Check *check = &verdict->checks[i];
 
-		if (check->ok)
+		if (check->outcome == OUTCOME_OK)
 			continue;
 		appendStringInfo(&buf, "; %s %d %s%s%s", source_name(check->applied),
 						 check->rule, check_keys(check),
@@ -98,7 +100,7 @@ verdict_text(const Verdict *verdict)
 		else
 			allow = false;
 	}
-	if (allow != verdict->allow || logged != verdict->logged)
+	if (allow != (verdict->outcome == OUTCOME_OK) || logged != verdict->logged)
 		appendStringInfo(&buf, "; allow and logged contradict the checks");
 	return buf.data;
 }

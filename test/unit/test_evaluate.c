@@ -8,6 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "checktext.h"
 #include "session.h"
 #include "tap.h"
 
@@ -432,7 +433,7 @@ test_all_failures(void)
 	verdict = judge(many, &facts, NOW);
 	is_int(verdict->nchecks, 6 * (MAX_WRITTEN - 1), "42 checks are all there");
 	for (int i = 0; i < verdict->nchecks; i++)
-		if (verdict->checks[i].ok || verdict->checks[i].rule != 1 ||
+		if (verdict->checks[i].outcome == OUTCOME_OK || verdict->checks[i].rule != 1 ||
 			verdict->checks[i].applied->source != SOURCE_GROUP)
 			ok(false, "check %d is as it was made", i);
 }
@@ -453,7 +454,7 @@ test_met_checks(void)
 	initStringInfo(&buf);
 	for (int i = 0; i < verdict->nchecks; i++)
 		appendStringInfo(&buf, "%s=%s ", check_keys(&verdict->checks[i]),
-						 verdict->checks[i].ok ? "met" : "failed");
+						 verdict->checks[i].outcome == OUTCOME_OK ? "met" : "failed");
 	is_str(buf.data, "sslmode=met sslmode=met min_protocol=met cipher=failed ",
 		   "checks that were met are listed as well");
 }
