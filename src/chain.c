@@ -168,7 +168,7 @@ collect_errors(int ok, X509_STORE_CTX *ctx)
 }
 
 static void
-note_chain(X509_STORE_CTX *ctx, Verification *v)
+note_chain(X509_STORE_CTX *ctx, X509 *cert, Verification *v)
 {
 	STACK_OF(X509) * chain = X509_STORE_CTX_get0_chain(ctx);
 	int			count = chain ? sk_X509_num(chain) : 0;
@@ -180,6 +180,7 @@ note_chain(X509_STORE_CTX *ctx, Verification *v)
 
 		v->chain[v->nchain++] = subject ? subject : pstrdup("");
 	}
+	v->facts = read_certificate(cert, chain);
 }
 
 /*
@@ -219,7 +220,7 @@ verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
 		v->culprits[v->nerrors] = pstrdup("");
 		v->errors[v->nerrors++] = X509_STORE_CTX_get_error(ctx);
 	}
-	note_chain(ctx, v);
+	note_chain(ctx, cert, v);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
 	return v;

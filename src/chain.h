@@ -26,6 +26,8 @@ typedef struct Verification
 	int64		revoked_since;	/* seconds since 1970-01-01 UTC */
 	int			nchain;
 	char	  **chain;			/* subjects, leaf first */
+	CertFacts  *facts;			/* of the certificate, with the chain that was found;
+								 * NULL if one of them cannot be read */
 } Verification;
 
 extern bool is_self_signed(X509 *cert);

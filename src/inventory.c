@@ -23,6 +23,7 @@
 #include "utils/tuplestore.h"
 
 #include "chain.h"
+#include "clientcert.h"
 #include "compat.h"
 #include "crl.h"
 #include "crlstate.h"
@@ -47,14 +48,6 @@ PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
 PG_FUNCTION_INFO_V1(sslpolicy_revoked);
 PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_reload);
-
-static MaterialFiles
-files_of_settings(void)
-{
-	MaterialFiles files = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file, ssl_crl_dir};
-
-	return files;
-}
 
 static void
 put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kind,
@@ -466,49 +459,20 @@ Datum
 sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 {
 	text	   *pem;
-	int64		at = to_unix_time(PG_GETARG_TIMESTAMPTZ(1));
-	MaterialFiles files = files_of_settings();
-	PemContent *given;
-	SSL_CTX    *context;
-	CertFacts  *facts;
+	ClientCertificate *judged;
 	Facts		session = {0};
-	Verification *v = NULL;
-	char	   *error = NULL;
 	Row			row = {0};
-	X509	   *leaf;
 
 	require_preload();
 	pem = PG_GETARG_TEXT_PP(0);
-	given = read_pem(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem), &error);
-	if (given == NULL || sk_X509_num(given->certs) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no certificate in the text"),
-				 error ? errdetail("%s.", error) : 0));
-	(void) free_at_reset(given, free_pem_content);
-	leaf = sk_X509_value(given->certs, 0);
-	facts = read_certificate(leaf, NULL);
-	if (facts == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the certificate cannot be read")));
-
-	files.cert_file = files.key_file = "";
-	context = build_context(&files, &error);
-	if (context && files.ca_file[0] == '\0')
-		error = "ssl_ca_file is not set: the server accepts no client certificate";
-	else if (context)
-	{
-		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
-		notice_drift(context);
-		v = verify_in_store(SSL_CTX_get_cert_store(context), leaf, given->certs,
-							X509_PURPOSE_SSL_CLIENT, SSL_CTX_get_security_level(context), at);
-		error = v->ok ? NULL : verification_text(v);
-		session.cert = facts;
-		if (error == NULL && is_blocked_certificate(&session))
-			error = "its fingerprint is in sslpolicy.blocked_fingerprints";
-	}
-	put_verification(&row, v, facts, error);
+	judged = judge_client_certificate(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem),
+									  to_unix_time(PG_GETARG_TIMESTAMPTZ(1)));
+	if (judged->verification)
+		notice_drift(judged->context);
+	session.cert = judged->facts;
+	if (judged->error == NULL && is_blocked_certificate(&session))
+		judged->error = "its fingerprint is in sslpolicy.blocked_fingerprints";
+	put_verification(&row, judged->verification, judged->facts, judged->error);
 	return one_row(fcinfo, &row);
 }
 

@@ -223,13 +223,22 @@ is_reserved_role(const char *name)
 }
 
 /*
+ * Are any certificates blocked?
+ */
+bool
+blocks_certificates(void)
+{
+	return blocked != NULL && blocked->count > 0;
+}
+
+/*
  * Is the certificate, or one that verified it, in
  * sslpolicy.blocked_fingerprints?  One that cannot be read might be.
  */
 bool
 is_blocked_certificate(const Facts *facts)
 {
-	if (blocked == NULL || blocked->count == 0)
+	if (!blocks_certificates())
 		return false;
 	return facts->unreadable ||
 		(facts->cert && is_blocked(facts->cert, blocked->bytes, blocked->count));

@@ -54,6 +54,7 @@ extern const char *material_directory(void);
 extern bool installation_allowed(void);
 extern size_t max_crl_size(void);
 extern bool is_reserved_role(const char *name);
+extern bool blocks_certificates(void);
 extern bool is_blocked_certificate(const Facts *facts);
 
 /* What a policy error looks like to whoever set the policy. */

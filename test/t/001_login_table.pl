@@ -1,5 +1,7 @@
 # The table of logins: every key at its boundary, every source of policies, in
-# IPv4, IPv6 and Unix sockets, on a real server with real certificates.
+# IPv4, IPv6 and Unix sockets, on a real server with real certificates.  The same
+# table asks sslpolicy.explain() beforehand and, of who is let in,
+# sslpolicy.explain_session() afterwards: both must agree with the login.
 use strict;
 use warnings;
 use Test::More;
@@ -11,6 +13,35 @@ SSLPolicy::LoginCases::prepare($server);
 $server->certs->client('certuser', issuer => 'root', subject => '/CN=certuser');
 $server->start;
 SSLPolicy::LoginCases::setup_roles($server);
+$server->sql('CREATE EXTENSION sslpolicy');
+for my $db ('db1', 'replication')
+{
+	$server->sql('CREATE EXTENSION sslpolicy; GRANT EXECUTE ON FUNCTION sslpolicy.explain_session TO PUBLIC', $db);
+}
+$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.explain_session TO PUBLIC');
+
+# What explain() says: "in", "blocked", or the requirements that are not met, each
+# once, as the client is told.
+sub explained
+{
+	my @rows = map { [ split /\|/, $_, 3 ] } split /\n/, $_[0];
+	my $verdict = pop @rows;
+	my @failed;
+
+	return 'no verdict' if $verdict->[0] ne 'verdict';
+	return 'in' if $verdict->[1] eq 't';
+	return 'not known' if $verdict->[1] ne 'f';
+	for my $row (@rows)
+	{
+		next if $row->[1] ne 'f' || $row->[2] =~ /\(action=log\)$/;
+		return 'blocked' if $row->[2] =~ /is blocked$/;
+		my $key = $row->[0] =~ s/,//gr;
+		push @failed, $key unless grep { $_ eq $key } @failed;
+	}
+	return "@failed";
+}
+
+my $session_sql = 'SELECT requirement, ok, required FROM sslpolicy.explain_session(pg_backend_pid())';
 
 my %previous;
 for my $group (SSLPolicy::LoginCases::groups($server))
@@ -33,10 +64,14 @@ for my $group (SSLPolicy::LoginCases::groups($server))
 				lgrp => $case->{login_group}
 			},
 			database => { db1 => $case->{database} });
-		my $result = $server->login(%{ $case->{to} });
+		is(explained($server->sql(SSLPolicy::LoginCases::explain_sql($server, $case))),
+			$case->{expect}, "$name: explain")
+		  if ($case->{to}{host} // '') ne 'local' && ($case->{to}{sslmode} // '') !~ /prefer|allow/;
+		my $result = $server->login(%{ $case->{to} }, sql => $session_sql);
 		my $got = $result->{ok} ? 'in' : $result->{failed};
 		$got = 'blocked' if $result->{err} =~ /is blocked/;
 		is($got, $case->{expect}, $name) or diag($result->{err});
+		is(explained($result->{out}), 'in', "$name: explain_session") if $result->{ok};
 		$server->label(role => { $user => undef }) if $user ne 'app';
 
 		next if $case->{expect} eq 'in' && !$case->{logged};

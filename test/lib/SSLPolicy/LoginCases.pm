@@ -80,6 +80,36 @@ SQL
 	return;
 }
 
+# SQL that explains the login of a case, which must come by TCP: rows of requirement,
+# ok and required, the verdict last.
+sub explain_sql
+{
+	my ($server, $case) = @_;
+	my %to = %{ $case->{to} };
+	my $user = $to{user} // 'app';
+	my $ssl = ($to{sslmode} // 'verify-full') ne 'disable';
+	my $old = ($to{extra} // '') =~ /ssl_max_protocol_version=TLSv1\.2/;
+	my %method = (certuser => 'cert', mapuser => 'cert', pwuser => 'scram-sha-256');
+	my %arg = (
+		role => $server->literal('"' . ($user =~ s/"/""/gr) . '"') . '::regrole',
+		database => $server->literal($to{db} // 'postgres'),
+		address => $server->literal($to{host} // '127.0.0.1'),
+		ssl => $ssl ? 'true' : 'false',
+		auth_method => $server->literal(
+			($ssl || $user eq 'pwuser') && $method{$user} ? $method{$user} : 'trust'));
+	if ($ssl)
+	{
+		my $cert = $to{cert};
+		$cert = $server->certs->get($cert) if $cert && !ref $cert;
+		$arg{tls_version} = $old ? "'TLSv1.2'" : "'TLSv1.3'";
+		$arg{cipher} = "'TLS_AES_256_GCM_SHA384'" if !$old;
+		$arg{certificate} = $server->literal($cert
+			? PostgreSQL::Test::Utils::slurp_file($cert->{chain}) : '');
+	}
+	return 'SELECT requirement, ok, required FROM sslpolicy.explain('
+	  . join(', ', map { "$_ => $arg{$_}" } sort keys %arg) . ')';
+}
+
 sub groups
 {
 	my ($server) = @_;
