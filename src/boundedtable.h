@@ -27,9 +27,6 @@ typedef struct BoundedTable
 	BoundedMemory *memory;		/* set by start_bounded_table() */
 } BoundedTable;
 
-/* most entries that any table can have */
-#define BOUNDED_TABLE_MOST 1000000
-
 extern Size bounded_table_size(const BoundedTable *table);
 extern void *start_bounded_table(BoundedTable *table, void *memory, bool fresh);
 extern void *find_or_add(BoundedTable *table, const void *key, bool *found);
