@@ -15,17 +15,22 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions explain recheck material install
+SCRIPT_PIECES = start policies sessions explain ledger recheck material install
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
-SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs explainfuncs recheckfuncs installfuncs \
-	serverfuncs installcall inventory rows tlsrow explain recheck ended report install \
-	reload cabound affected history configuration probe generation applicable \
-	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
-	clientcert indexfile material identity serverkey trust tlscontext files datums \
-	privileged sharedmem settings matcher preload collect checktext evaluate policy policy_text \
+SOURCES = sslpolicy auth worker autoreload \
+	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
+	installfuncs serverfuncs installcall inventory rows tlsrow \
+	explain preview recheck ended report \
+	install reload cabound affected history configuration probe generation \
+	applicable catalogscan labels caller \
+	recentlogins sessions storedfacts tablefile boundedtable \
+	crlstate wakeup revocation crlbuild indexfile \
+	clientcert material identity serverkey trust tlscontext files \
+	datums privileged sharedmem settings matcher preload collect \
+	checktext evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
 OBJS = $(SOURCES:%=src/%.o)
 

@@ -71,3 +71,70 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION effective_policy() IS
 'what is required of the caller''s own role, in this database, from the address it has connected from';
+
+-- Whom a policy would refuse that is not set yet
+
+CREATE FUNCTION preview_role_policy(
+    role regrole,
+    policy text,
+    OUT kind text,
+    OUT pid integer,
+    OUT role text,
+    OUT database text,
+    OUT address inet,
+    OUT last_seen timestamptz,
+    OUT count bigint,
+    OUT client_dn text,
+    OUT verdict text,
+    OUT reasons text[],
+    OUT refused_now boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_preview_role_policy'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION preview_role_policy(regrole, text) FROM PUBLIC;
+COMMENT ON FUNCTION preview_role_policy(regrole, text) IS
+'live sessions and recent logins that this policy of a role would refuse, or may (unknown), and why; null previews its removal';
+
+CREATE FUNCTION preview_database_policy(
+    database name,
+    policy text,
+    OUT kind text,
+    OUT pid integer,
+    OUT role text,
+    OUT database text,
+    OUT address inet,
+    OUT last_seen timestamptz,
+    OUT count bigint,
+    OUT client_dn text,
+    OUT verdict text,
+    OUT reasons text[],
+    OUT refused_now boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_preview_database_policy'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION preview_database_policy(name, text) FROM PUBLIC;
+COMMENT ON FUNCTION preview_database_policy(name, text) IS
+'live sessions and recent logins that this policy of a database would refuse, or may (unknown), and why; null previews its removal';
+
+CREATE FUNCTION preview_default_policy(
+    policy text,
+    OUT kind text,
+    OUT pid integer,
+    OUT role text,
+    OUT database text,
+    OUT address inet,
+    OUT last_seen timestamptz,
+    OUT count bigint,
+    OUT client_dn text,
+    OUT verdict text,
+    OUT reasons text[],
+    OUT refused_now boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_preview_default_policy'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp;
+REVOKE ALL ON FUNCTION preview_default_policy(text) FROM PUBLIC;
+COMMENT ON FUNCTION preview_default_policy(text) IS
+'live sessions and recent logins that this value of sslpolicy.default_policy would refuse, or may (unknown), and why; null previews its removal';

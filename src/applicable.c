@@ -55,7 +55,7 @@ typedef struct Wanted
 	char		status;			/* of simplehash */
 	int			depth;			/* of a role: grants between it and the login role */
 	Oid			member;			/* of a role: the next one on the way there */
-	char	   *label;
+	const char *label;
 	char	   *name;			/* of a labelled group */
 	bool		can_login;
 } Wanted;
@@ -192,7 +192,8 @@ read_labels(Search *search, Relation pg_shseclabel)
 }
 
 /*
- * Put the policy that is to be supposed in the place of that of its object.
+ * Put the policy that is to be supposed in the place of that of its object.  It is
+ * known by its address later.
  */
 static void
 suppose_label(Search *search)
@@ -205,7 +206,7 @@ suppose_label(Search *search)
 	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ?
 						 DatabaseRelationId : AuthIdRelationId, supposed->object);
 	if (wanted != NULL)
-		wanted->label = supposed->text ? pstrdup(supposed->text) : NULL;
+		wanted->label = supposed->text;
 }
 
 static const char *
@@ -266,6 +267,7 @@ static void
 apply(Applicable *result, PolicySource source, const char *name,
 	  const char *text)
 {
+	const Supposition *supposed = result->search->supposed;
 	AppliedPolicy *applied = &result->policies[result->count++];
 	PolicyError error;
 	PolicyPlace place = source == SOURCE_MINIMUM ? PLACE_MINIMUM :
@@ -276,6 +278,7 @@ apply(Applicable *result, PolicySource source, const char *name,
 	applied->name = name;
 	applied->policy = parse_policy(text, place, NULL, &error);
 	applied->error = error.message;
+	applied->supposed = supposed && supposed->text == text;
 }
 
 /*

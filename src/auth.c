@@ -30,6 +30,7 @@
 #include "crlstate.h"
 #include "escape.h"
 #include "matcher.h"
+#include "recentlogins.h"
 #include "report.h"
 #include "revocation.h"
 #include "sessions.h"
@@ -137,6 +138,17 @@ find_applicable_uncounted(const Facts *facts, bool policies)
 	return result;
 }
 
+/*
+ * Core refuses roles and databases that do not exist a moment later.
+ */
+static void
+note_admitted(const Facts *facts, const Applicable *applicable, Compliance compliance)
+{
+	if (OidIsValid(applicable->role) &&
+		(facts->database == NULL || OidIsValid(applicable->database)))
+		note_login(facts, applicable->role, applicable->database, compliance);
+}
+
 static void
 check_login(Port *port, int status)
 {
@@ -184,6 +196,7 @@ check_login(Port *port, int status)
 			end_at = facts->cert->not_after;
 	}
 	admit_session(applicable->role, applicable->database, compliance, end_at);
+	note_admitted(facts, applicable, compliance);
 }
 
 void

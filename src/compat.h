@@ -37,6 +37,15 @@
 #endif
 
 /*
+ * The version that files of this server's own belong to.
+ */
+static inline uint32
+compat_major_version(void)
+{
+	return PG_VERSION_NUM / 100;
+}
+
+/*
  * A number from 0 to below MaxBackends that is this backend's alone.
  */
 static inline int

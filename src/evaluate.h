@@ -30,6 +30,7 @@ typedef struct AppliedPolicy
 	const char *name;			/* of the role or database; NULL for settings */
 	const Policy *policy;		/* NULL if it could not be parsed */
 	const char *error;			/* why not */
+	bool		supposed;		/* instead of the one that is there */
 } AppliedPolicy;
 
 /* In the order of weight: of several, the first one listed here counts. */

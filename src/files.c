@@ -226,10 +226,10 @@ struct TemporaryFile
 };
 
 /*
- * Create the temporary file that belongs to target, mode 0600.
+ * Create a temporary file; fd is negative, with errno, if that fails.
  */
-TemporaryFile *
-create_temporary(const char *target)
+static TemporaryFile *
+open_temporary(const char *target)
 {
 	TemporaryFile *file = palloc(sizeof(TemporaryFile));
 
@@ -239,6 +239,17 @@ create_temporary(const char *target)
 	/* not a transient file: those are closed at the end of a transaction */
 	file->fd = BasicOpenFilePerm(file->path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY,
 								 S_IRUSR | S_IWUSR);
+	return file;
+}
+
+/*
+ * Create the temporary file that belongs to target, mode 0600.
+ */
+TemporaryFile *
+create_temporary(const char *target)
+{
+	TemporaryFile *file = open_temporary(target);
+
 	if (file->fd < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -340,6 +351,27 @@ replace_file(const char *target, const char *bytes, size_t len)
 {
 	write_temporary(target, bytes, len);
 	move_temporary(target);
+}
+
+/*
+ * The same where there must be no error, such as at the end of the postmaster: one
+ * is logged, and the old file stays.
+ */
+bool
+save_file(const char *target, const char *bytes, size_t len)
+{
+	TemporaryFile *file = open_temporary(target);
+
+	if (file->fd < 0 || !append_temporary(file, bytes, len) || pg_fsync(file->fd) != 0)
+	{
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not write file \"%s\": %m", file->path)));
+		discard_temporary(file);
+		return false;
+	}
+	(void) close(file->fd);
+	return durable_rename(file->path, target, LOG) == 0;
 }
 
 /*

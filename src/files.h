@@ -32,6 +32,7 @@ extern void discard_temporary(TemporaryFile *file);
 extern void write_temporary(const char *target, const char *bytes, size_t len);
 extern void move_temporary(const char *target);
 extern void replace_file(const char *target, const char *bytes, size_t len);
+extern bool save_file(const char *target, const char *bytes, size_t len);
 extern void remove_file(const char *path);
 extern void remove_leftovers(void);
 extern void wipe(void *bytes, size_t len);

@@ -37,7 +37,6 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "utils/builtins.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -47,14 +46,8 @@
 #include "sessions.h"
 #include "settings.h"
 #include "sharedmem.h"
+#include "storedfacts.h"
 #include "wakeup.h"
-
-/* Packed certificates up to this size lie in the slot: two or three names and a
- * chain of two CAs have room. */
-#define INLINE_CERTIFICATE 1280
-
-/* OpenSSL's names of ciphers and groups, and pg_hba's of methods, are shorter. */
-#define SLOT_NAME_LEN 48
 
 typedef struct SessionSlot
 {
@@ -69,14 +62,7 @@ typedef struct SessionSlot
 	Oid			role;
 	Oid			database;
 	TimestampTz backend_start;
-	NameData	role_name;		/* as at login */
-	NameData	database_name;
-	bool		has_database;
-	Facts		facts;			/* its pointers are not meaningful */
-	char		version[SLOT_NAME_LEN];
-	char		cipher[SLOT_NAME_LEN];
-	char		key_exchange[SLOT_NAME_LEN];
-	char		auth_method[SLOT_NAME_LEN];
+	StoredFacts facts;
 	size_t		cert_size;		/* 0: no certificate */
 	dsa_pointer cert;			/* if larger than INLINE_CERTIFICATE */
 	char		inline_cert[INLINE_CERTIFICATE];
@@ -259,12 +245,6 @@ copy_certificate(const SessionSlot *slot)
 	return unpack_cert(dsa_get_address(area, slot->cert), slot->cert_size);
 }
 
-static void
-copy_name(char *slot, const char *name)
-{
-	strlcpy(slot, name ? name : "", SLOT_NAME_LEN);
-}
-
 /*
  * Make this backend's session known, before its login is decided.
  */
@@ -299,14 +279,7 @@ publish_session(const Facts *facts)
 	slot->role = InvalidOid;
 	slot->database = InvalidOid;
 	slot->backend_start = MyStartTimestamp;
-	namestrcpy(&slot->role_name, facts->role);
-	slot->has_database = (facts->database != NULL);
-	namestrcpy(&slot->database_name, facts->database ? facts->database : "");
-	slot->facts = *facts;
-	copy_name(slot->version, facts->version);
-	copy_name(slot->cipher, facts->cipher);
-	copy_name(slot->key_exchange, facts->key_exchange);
-	copy_name(slot->auth_method, facts->auth_method);
+	store_facts(&slot->facts, facts);
 	slot->cert = large;
 	slot->cert_size = size;
 	if (size > 0 && !DsaPointerIsValid(large))
@@ -358,13 +331,20 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 const char *
 my_auth_method(void)
 {
-	return my_slot && my_slot->auth_method[0] ? my_slot->auth_method : NULL;
+	return my_slot && my_slot->facts.auth_method[0] ? my_slot->facts.auth_method : NULL;
 }
 
-static const char *
-given_name(const char *slot)
+/*
+ * The packed certificate of this session if it is of ordinary size; NULL if it has
+ * none, or a larger one.
+ */
+const char *
+my_packed_certificate(size_t *size)
 {
-	return slot[0] ? pstrdup(slot) : NULL;
+	if (my_slot == NULL || my_slot->cert_size == 0 || DsaPointerIsValid(my_slot->cert))
+		return NULL;
+	*size = my_slot->cert_size;
+	return my_slot->inline_cert;
 }
 
 static Session *
@@ -382,17 +362,7 @@ copy_session(const SessionSlot *slot)
 	s->end_at = slot->end_at;
 	s->refused_at = slot->refused_at;
 	s->ending = slot->ending;
-	s->facts = slot->facts;
-	s->facts.role = pstrdup(NameStr(slot->role_name));
-	s->facts.database = slot->has_database ?
-		pstrdup(NameStr(slot->database_name)) : NULL;
-	s->facts.version = given_name(slot->version);
-	s->facts.cipher = given_name(slot->cipher);
-	s->facts.key_exchange = given_name(slot->key_exchange);
-	s->facts.auth_method = given_name(slot->auth_method);
-	s->facts.cert = copy_certificate(slot);
-	if (s->facts.verified && s->facts.cert == NULL)
-		s->facts.unknown = UNKNOWN_CERTIFICATE;
+	s->facts = load_facts(&slot->facts, copy_certificate(slot));
 	return s;
 }
 

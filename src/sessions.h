@@ -13,6 +13,10 @@
 
 #include "facts.h"
 
+/* Packed certificates up to this size are of ordinary size: two or three names and
+ * a chain of two CAs have room. */
+#define INLINE_CERTIFICATE 1280
+
 /* Does a session meet its policies? */
 typedef enum Compliance
 {
@@ -51,6 +55,7 @@ extern void init_sessions(void);
 extern void publish_session(const Facts *facts);
 extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
+extern const char *my_packed_certificate(size_t *size);
 extern List *copy_sessions(void);
 extern void begin_recheck(bool inherited);
 extern void set_session_state(const Session *session, const SessionState *state);

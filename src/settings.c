@@ -3,8 +3,9 @@
  * settings.c
  *		The sslpolicy.* settings: definition, checking, and access by getters.
  *
- * All of them are PGC_SIGHUP: they bind the whole server, and GRANT ALTER
- * SYSTEM ON PARAMETER delegates them.  A bad value is refused when it is set
+ * All of them are PGC_SIGHUP, or PGC_POSTMASTER where shared memory depends on
+ * them: they bind the whole server, and GRANT ALTER SYSTEM ON PARAMETER delegates
+ * them.  A bad value is refused when it is set
  * and at reload, where the old one stays; at server start it is fatal.
  *
  *-------------------------------------------------------------------------
@@ -65,6 +66,8 @@ static char *crl_file_setting = NULL;
 static char *crl_dir_setting = NULL;
 static int	crl_expired_setting = CRL_GAP_REJECT;
 static int	crl_missing_setting = CRL_GAP_REJECT;
+static int	max_recent_logins_setting = 1000;
+static int	max_rejections_setting = 1000;
 
 Enforcement
 enforcement(void)
@@ -200,6 +203,21 @@ bool
 accept_missing_crl(void)
 {
 	return crl_missing_setting == CRL_GAP_ACCEPT;
+}
+
+/*
+ * How many rows are kept for the views of these names; 0: none.
+ */
+int
+max_recent_logins(void)
+{
+	return max_recent_logins_setting;
+}
+
+int
+max_rejections(void)
+{
+	return max_rejections_setting;
 }
 
 /*
@@ -411,7 +429,8 @@ define_settings(void)
 		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
 		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
 		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
-		"sslpolicy.crl_missing", "sslpolicy.auto_reload"
+		"sslpolicy.crl_missing", "sslpolicy.auto_reload",
+		"sslpolicy.max_recent_logins", "sslpolicy.max_rejections"
 	};
 	char	   *written[lengthof(names)];
 
@@ -518,6 +537,16 @@ define_settings(void)
 							 "They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
 							 &auto_reload_setting, false, PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.max_recent_logins",
+							"How many rows sslpolicy.recent_logins has at most.",
+							"0 keeps none. A row takes about 2 kB of shared memory.",
+							&max_recent_logins_setting, 1000, 0, 100000, PGC_POSTMASTER,
+							0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.max_rejections",
+							"How many rows of roles that exist sslpolicy.rejections has at most.",
+							"0 keeps none. A row takes about 2 kB of shared memory; a fifth is added for all others.",
+							&max_rejections_setting, 1000, 0, 100000, PGC_POSTMASTER,
+							0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)

@@ -53,6 +53,8 @@ extern size_t max_certificate_text(void);
 extern const char *material_directory(void);
 extern bool installation_allowed(void);
 extern size_t max_crl_size(void);
+extern int	max_recent_logins(void);
+extern int	max_rejections(void);
 extern bool is_reserved_role(const char *name);
 extern bool blocks_certificates(void);
 extern bool is_blocked_certificate(const Facts *facts);

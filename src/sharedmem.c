@@ -13,7 +13,7 @@
 
 #include "sharedmem.h"
 
-#define MAX_PIECES 8
+#define MAX_PIECES 16
 
 static const SharedPiece *pieces[MAX_PIECES];
 static int	npieces = 0;

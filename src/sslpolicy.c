@@ -21,8 +21,10 @@
 #include "labels.h"
 #include "preload.h"
 #include "probe.h"
+#include "recentlogins.h"
 #include "sessions.h"
 #include "settings.h"
+#include "tablefile.h"
 #include "wakeup.h"
 #include "worker.h"
 
@@ -39,6 +41,8 @@ _PG_init(void)
 	init_wakeup();
 	init_sessions();
 	init_ended();
+	init_recent_logins();
+	init_table_file();
 	init_crl_state();
 	init_labels();
 	init_generations();
