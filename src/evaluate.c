@@ -399,6 +399,19 @@ lifetime_outcome(const Evaluation *e, const PolicyRule *rule)
 }
 
 /*
+ * Is there no certificate that has expired?  (Where none is used, none has.)
+ */
+static Outcome
+expiry_outcome(const Evaluation *e)
+{
+	if (e->cert == NULL)
+		return OUTCOME_UNKNOWN;
+	if (e->now <= e->cert->not_after)
+		return OUTCOME_OK;
+	return uses_tls(e->facts) == OUTCOME_OK ? OUTCOME_FAILED : OUTCOME_UNKNOWN;
+}
+
+/*
  * Check everything that one rule asks for.
  */
 static void
@@ -422,7 +435,7 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 				  lifetime_outcome(e, rule), log_only);
 	if (rule->end_on_expiry && (e->cert != NULL || e->may_have_cert))
 		add_check(e, applied, rule, KEY_ON_EXPIRY, false,
-				  certificate_outcome(e, e->cert && e->now <= e->cert->not_after, false), log_only);
+				  expiry_outcome(e), log_only);
 
 	/*
 	 * The names of a rule with sslmode=cert are its own business, and so are

@@ -137,7 +137,7 @@ add_unknown_database(Explanation *e)
 	if (count == 0)
 		return OUTCOME_OK;
 	row = add_row(e, "database", "policy",
-				  psprintf("the policy of the database, if it is one of the %d that have one", count),
+				  psprintf("the policy of the database, if it has one (databases that have one: %d)", count),
 				  NULL, OUTCOME_UNKNOWN);
 	row->certain = false;
 	return OUTCOME_UNKNOWN;
