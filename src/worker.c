@@ -384,22 +384,24 @@ check_own_crls(Worker *w)
 	uint64		request = crls_requested();
 	bool		suspect = take_suspicion() && w->own.failed_at == 0;
 	bool		at_once;
+	bool		settled;
 	uint8		now[FINGERPRINT_LEN];
-	bool		same;
 	bool		built;
 	char	   *error;
 
 	/* those that came before the request */
 	take_settings(w);
-	at_once = request != 0 || suspect || w->new_settings || w->crls_seen == 0;
+	at_once = request != 0 || suspect || w->crls_seen == 0;
+	/* other settings name files that somebody has finished */
+	settled = w->new_settings;
 	w->new_settings = false;
 	set.file = pstrdup(crl_file());
 	set.dir = pstrdup(crl_dir());
 	crl_signature(&set, true, now);
-	same = memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
+	settled |= memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
 	memcpy(w->own.seen, now, FINGERPRINT_LEN);
 	if (!at_once && !is_due(&w->own, &set) &&
-		(!same || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
+		(!settled || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
 		return;
 	set.accept_older = is_older_accepted(request);
 	error = refresh(&w->own, &set, true, "CRLs of sslpolicy.crl_file and crl_dir are", &built);
