@@ -21,9 +21,9 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs ledgerfuncs installfuncs \
-	serverfuncs installcall inventory rows tlsrow recheck ended report install \
+	serverfuncs installcall inventory rows tlsrow recheck ended ledger report install \
 	reload cabound affected history configuration probe generation applicable \
-	catalogscan labels caller recentlogins sessions storedfacts tablefile boundedtable crlstate wakeup revocation crlbuild \
+	catalogscan labels caller mailbox rejections statistics recentlogins sessions storedfacts tablefile boundedtable boundedtext crlstate wakeup revocation crlbuild \
 	indexfile material identity serverkey trust tlscontext files datums \
 	privileged sharedmem settings matcher preload collect evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
