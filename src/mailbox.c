@@ -34,6 +34,7 @@
 
 #include "boundedtext.h"
 #include "collect.h"
+#include "files.h"
 #include "mailbox.h"
 #include "sharedmem.h"
 #include "storedfacts.h"
@@ -194,6 +195,7 @@ write_letter(const ErrorData *edata)
 		(void) pg_atomic_fetch_add_u64(&mailbox->lost, 1);
 		return;
 	}
+	stop_point("letter");
 	fill_slot(slot, number, edata);
 	pg_write_barrier();
 	pg_atomic_write_u64(&slot->state, (uint64) MyProcPid << PID_SHIFT | FULL);
