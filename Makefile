@@ -23,10 +23,11 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 SOURCES = sslpolicy auth worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	installfuncs serverfuncs installcall inventory rows tlsrow \
-	explain preview recheck ended report \
+	explain preview recheck ended ledger report \
 	install reload cabound affected history configuration probe generation \
 	applicable catalogscan labels caller \
-	recentlogins sessions storedfacts tablefile boundedtable \
+	mailbox rejections statistics recentlogins sessions storedfacts \
+	tablefile boundedtable boundedtext \
 	crlstate wakeup revocation crlbuild indexfile \
 	clientcert material identity serverkey trust tlscontext files \
 	datums privileged sharedmem settings matcher preload collect \

@@ -69,3 +69,104 @@ COMMENT ON COLUMN recent_logins.compliant IS 'whether the last login met its pol
 REVOKE ALL ON FUNCTION get_recent_logins() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION get_recent_logins() TO pg_monitor;
 GRANT SELECT ON recent_logins TO pg_monitor;
+
+CREATE FUNCTION get_rejections(
+    OUT at timestamptz,
+    OUT first_at timestamptz,
+    OUT count bigint,
+    OUT role text,
+    OUT database text,
+    OUT address inet,
+    OUT would_be boolean,
+    OUT reasons text[],
+    OUT source text,
+    OUT tls_version text,
+    OUT client_dn text,
+    OUT client_serial numeric,
+    OUT fingerprint_sha256 text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_get_rejections'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000;
+COMMENT ON FUNCTION get_rejections() IS 'rows of the view sslpolicy.rejections';
+
+CREATE VIEW rejections AS SELECT * FROM get_rejections();
+COMMENT ON VIEW rejections IS
+'connections that were refused, or would be if policies were enforced, and sessions that were ended; a row for all repeats of the same. At most sslpolicy.max_rejections rows, and a fifth for roles that do not exist or were not named; kept over a restart';
+COMMENT ON COLUMN rejections.at IS 'when it happened last';
+COMMENT ON COLUMN rejections.first_at IS 'when it happened first';
+COMMENT ON COLUMN rejections.count IS 'how often it happened';
+COMMENT ON COLUMN rejections.role IS 'role as the client named it; null if the connection ended before';
+COMMENT ON COLUMN rejections.database IS 'database as the client named it; null for physical replication, or if the connection ended before';
+COMMENT ON COLUMN rejections.address IS 'address of the client; null for a Unix socket';
+COMMENT ON COLUMN rejections.would_be IS 'whether the connection was let in all the same, or the session stayed, because of action=log, sslpolicy.enforcement or the settings of the recheck';
+COMMENT ON COLUMN rejections.reasons IS 'all the requirements that were not met; for source server its message and detail';
+COMMENT ON COLUMN rejections.source IS 'policy, blocked (sslpolicy.blocked_fingerprints), revocation, recheck (of a live session) or server (PostgreSQL itself)';
+COMMENT ON COLUMN rejections.tls_version IS 'TLS version, as in pg_stat_ssl; null without TLS, or if none was agreed on';
+COMMENT ON COLUMN rejections.client_dn IS 'subject of the client certificate in RFC 2253 form; null if none was presented and verified';
+COMMENT ON COLUMN rejections.client_serial IS 'serial number of the client certificate';
+COMMENT ON COLUMN rejections.fingerprint_sha256 IS 'SHA-256 of the client certificate, lower-case hexadecimal';
+
+REVOKE ALL ON FUNCTION get_rejections() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_rejections() TO pg_monitor;
+GRANT SELECT ON rejections TO pg_monitor;
+
+CREATE FUNCTION get_statistics(
+    OUT roleid oid,
+    OUT allowed bigint,
+    OUT refused bigint,
+    OUT logged bigint,
+    OUT ended bigint,
+    OUT last_allowed timestamptz,
+    OUT last_refused timestamptz,
+    OUT last_logged timestamptz,
+    OUT last_ended timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_get_statistics'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION get_statistics() IS
+'rows of the view sslpolicy.statistics, with oids in place of names';
+
+CREATE VIEW statistics AS
+SELECT r.rolname::pg_catalog.text AS role,
+       s.allowed,
+       s.refused,
+       s.logged,
+       s.ended,
+       s.last_allowed,
+       s.last_refused,
+       s.last_logged,
+       s.last_ended,
+       e.earliest_expiry
+  FROM get_statistics() s
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.roleid
+  LEFT JOIN (
+        SELECT l.roleid, pg_catalog.min(l.not_after) AS earliest_expiry
+          FROM get_recent_logins() l
+         WHERE l.last_login OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '24 hours'::pg_catalog.interval)
+         GROUP BY l.roleid) e ON e.roleid OPERATOR(pg_catalog.=) s.roleid
+ WHERE s.roleid IS NULL OR r.oid IS NOT NULL;
+COMMENT ON VIEW statistics IS
+'how often each role was let in, refused and ended, since sslpolicy.reset_statistics() or a crash; the last 5000 roles';
+COMMENT ON COLUMN statistics.role IS 'login role; null for roles that do not exist and connections that ended before they named one';
+COMMENT ON COLUMN statistics.allowed IS 'logins that were let in, also those counted in logged';
+COMMENT ON COLUMN statistics.refused IS 'logins that were refused, by sslpolicy or by PostgreSQL itself';
+COMMENT ON COLUMN statistics.logged IS 'logins that were let in, but would be refused if all policies were enforced';
+COMMENT ON COLUMN statistics.ended IS 'live sessions that were ended because they did not comply any more';
+COMMENT ON COLUMN statistics.last_allowed IS 'time of the last login that was let in';
+COMMENT ON COLUMN statistics.last_refused IS 'time of the last login that was refused';
+COMMENT ON COLUMN statistics.last_logged IS 'time of the last login that was let in, but would be refused';
+COMMENT ON COLUMN statistics.last_ended IS 'when the last session was ended';
+COMMENT ON COLUMN statistics.earliest_expiry IS 'when the first one expires of the client certificates that logged in during the last 24 hours, as far as sslpolicy.recent_logins has them';
+
+REVOKE ALL ON FUNCTION get_statistics() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_statistics() TO pg_monitor;
+GRANT SELECT ON statistics TO pg_monitor;
+
+CREATE FUNCTION reset_statistics()
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_reset_statistics'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION reset_statistics() IS
+'forget the rows of sslpolicy.statistics and sslpolicy.rejections; sslpolicy.recent_logins stays';
+REVOKE ALL ON FUNCTION reset_statistics() FROM PUBLIC;

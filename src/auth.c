@@ -29,14 +29,46 @@
 #include "collect.h"
 #include "crlstate.h"
 #include "escape.h"
+#include "ledger.h"
 #include "matcher.h"
-#include "recentlogins.h"
 #include "report.h"
 #include "revocation.h"
 #include "sessions.h"
 #include "settings.h"
 
+#define BLOCKED_REQUIREMENT \
+	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"
+
 static ClientAuthentication_hook_type previous_hook = NULL;
+
+/*
+ * Read the catalogs without counting the reads in pg_stat_sys_tables: to make
+ * the counters of four relations would cost as much as the reads themselves.
+ * An error on the way ends the process, so the setting need not be restored
+ * then.
+ */
+static Applicable *
+find_applicable_uncounted(const Facts *facts, bool policies)
+{
+	bool		track_counts = pgstat_track_counts;
+	Applicable *result;
+
+	pgstat_track_counts = false;
+	result = find_applicable(facts->role, facts->database, policies);
+	pgstat_track_counts = track_counts;
+	return result;
+}
+
+/*
+ * No policy has been read yet, and none need be to know whose refusal it is.
+ */
+static void
+note_refused_certificate(const Facts *facts, RejectionSource source, const char *reason)
+{
+	const Applicable *names = find_applicable_uncounted(facts, false);
+
+	ledger_refused(facts, names->role, names->database, source, list_make1(pstrdup(reason)));
+}
 
 /*
  * Certificates in sslpolicy.blocked_fingerprints are refused before any policy
@@ -47,12 +79,13 @@ refuse_blocked_certificate(const Facts *facts)
 {
 	if (!is_blocked_certificate(facts))
 		return;
+	note_refused_certificate(facts, REJECTED_BY_BLOCKING, BLOCKED_REQUIREMENT);
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("client certificate of role %s is blocked",
 					quoted(facts->role)),
-			 errdetail_log("Refused: %s; required: neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints.",
-						   facts_for_log(facts)),
+			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
+						   BLOCKED_REQUIREMENT),
 			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
 }
 
@@ -75,6 +108,7 @@ refuse_revoked_certificate(const Facts *facts)
 		return;
 	if (revocation.index_damaged)
 		suspect_index();
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, revocation.detail);
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 revocation.status == REVOKED ?
@@ -94,8 +128,10 @@ refuse_revoked_certificate(const Facts *facts)
 }
 
 static void
-refuse(const Verdict *verdict, const Facts *facts)
+refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
 {
+	ledger_refused(facts, applicable->role, applicable->database, REJECTED_BY_POLICY,
+				   failure_list(verdict, facts, false));
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("connection of role %s does not meet its TLS policy",
@@ -120,35 +156,6 @@ log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 						   failures_for_log(verdict, facts, log_only))));
 }
 
-/*
- * Read the catalogs without counting the reads in pg_stat_sys_tables: to make
- * the counters of four relations would cost as much as the reads themselves.
- * An error on the way ends the process, so the setting need not be restored
- * then.
- */
-static Applicable *
-find_applicable_uncounted(const Facts *facts, bool policies)
-{
-	bool		track_counts = pgstat_track_counts;
-	Applicable *result;
-
-	pgstat_track_counts = false;
-	result = find_applicable(facts->role, facts->database, policies);
-	pgstat_track_counts = track_counts;
-	return result;
-}
-
-/*
- * Core refuses roles and databases that do not exist a moment later.
- */
-static void
-note_admitted(const Facts *facts, const Applicable *applicable, Compliance compliance)
-{
-	if (OidIsValid(applicable->role) &&
-		(facts->database == NULL || OidIsValid(applicable->database)))
-		note_login(facts, applicable->role, applicable->database, compliance);
-}
-
 static void
 check_login(Port *port, int status)
 {
@@ -157,6 +164,7 @@ check_login(Port *port, int status)
 	Verdict    *verdict;
 	bool		applies;
 	Compliance	compliance = COMPLIANCE_YES;
+	List	   *would_refuse = NIL;
 	int64		end_at = 0;
 
 	if (previous_hook)
@@ -184,19 +192,23 @@ check_login(Port *port, int status)
 		verdict = evaluate(applicable->policies, applicable->count, facts,
 						   regex_matches, (int64) time(NULL));
 		if (verdict->logged)
+		{
 			log_would_refuse(verdict, facts, true);
+			would_refuse = failure_list(verdict, facts, true);
+		}
 		if (verdict->outcome != OUTCOME_OK)
 		{
 			if (enforcement() == ENFORCEMENT_ENFORCE)
-				refuse(verdict, facts);
+				refuse(verdict, facts, applicable);
 			log_would_refuse(verdict, facts, false);
+			would_refuse = list_concat(would_refuse, failure_list(verdict, facts, false));
 			compliance = COMPLIANCE_NO;
 		}
 		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
 	admit_session(applicable->role, applicable->database, compliance, end_at);
-	note_admitted(facts, applicable, compliance);
+	ledger_admitted(facts, applicable->role, applicable->database, compliance, would_refuse);
 }
 
 void

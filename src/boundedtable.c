@@ -16,7 +16,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "postgres.h"
+#include "pure.h"
 
 #include "common/hashfn.h"
 

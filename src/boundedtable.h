@@ -9,6 +9,8 @@
 #ifndef SSLPOLICY_BOUNDEDTABLE_H
 #define SSLPOLICY_BOUNDEDTABLE_H
 
+#include "pure.h"
+
 typedef struct BoundedMemory BoundedMemory;
 
 typedef struct BoundedTable

@@ -16,15 +16,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "boundedtext.h"
 #include "collect.h"
 #include "ended.h"
 #include "sharedmem.h"
 
 #define KEPT_NOTES 500
-#define REASONS_LEN 768
-
-/* what replaces the rest of reasons that are too long */
-#define CUT_MARK "[cut]"
 
 typedef struct Note
 {
@@ -72,23 +69,6 @@ init_ended(void)
 	share_memory(&piece);
 }
 
-/*
- * Reasons are printable, so a line each.
- */
-static void
-write_reasons(char *to, List *reasons)
-{
-	StringInfoData buf;
-	ListCell   *cell;
-
-	initStringInfo(&buf);
-	foreach(cell, reasons)
-		appendStringInfo(&buf, "%s%s", buf.len ? "\n" : "", (char *) lfirst(cell));
-	if (buf.len >= REASONS_LEN)
-		strcpy(buf.data + REASONS_LEN - sizeof(CUT_MARK), CUT_MARK);
-	strlcpy(to, buf.data, REASONS_LEN);
-}
-
 void
 remember_ended(const Session *session, const char *cause, const char *changed,
 			   List *reasons)
@@ -103,7 +83,7 @@ remember_ended(const Session *session, const char *cause, const char *changed,
 		strlcpy(note.address, address_text(&session->facts), sizeof(note.address));
 	strlcpy(note.cause, cause, sizeof(note.cause));
 	strlcpy(note.changed, changed, sizeof(note.changed));
-	write_reasons(note.reasons, reasons);
+	copy_bounded(note.reasons, REASONS_LEN, join_lines(reasons));
 
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	ring->notes[ring->written++ % KEPT_NOTES] = note;
@@ -114,7 +94,6 @@ static EndedSession *
 read_note(const Note *note)
 {
 	EndedSession *result = palloc(sizeof(EndedSession));
-	char	   *save = NULL;
 
 	result->at = note->at;
 	result->pid = note->pid;
@@ -123,10 +102,7 @@ read_note(const Note *note)
 	result->address = note->address[0] ? pstrdup(note->address) : NULL;
 	result->cause = pstrdup(note->cause);
 	result->changed = pstrdup(note->changed);
-	result->reasons = NIL;
-	for (char *line = strtok_r(pstrdup(note->reasons), "\n", &save); line;
-		 line = strtok_r(NULL, "\n", &save))
-		result->reasons = lappend(result->reasons, line);
+	result->reasons = split_lines(note->reasons);
 	return result;
 }
 

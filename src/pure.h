@@ -5,7 +5,7 @@
  *
  * Those files (escape.c, facts.c, der.c, x509.c, crl.c, chain.c, pem.c,
  * crlstream.c, crlreader.c, crlkey.c, crlindex.c, policy.c, policy_text.c,
- * evaluate.c) read no catalog, no setting, no clock and no global, and never
+ * evaluate.c, boundedtable.c) read no catalog, no setting, no clock and no global, and never
  * call ereport: they return their errors.  Built with -DFRONTEND they take
  * palloc and StringInfo from PostgreSQL's libpgcommon, so that unit tests and
  * fuzzers run them alone.

@@ -24,6 +24,7 @@
 #include "applicable.h"
 #include "ended.h"
 #include "escape.h"
+#include "ledger.h"
 #include "matcher.h"
 #include "recheck.h"
 #include "report.h"
@@ -236,10 +237,14 @@ record(const Rechecked *r, int changed)
 	{
 		report(r, changed);
 		remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
+		ledger_rechecked(s, r->reasons, true);
 	}
 	/* once is enough */
 	else if (r->cause != CAUSE_NONE && !is_to_be_ended(r) && s->compliance != COMPLIANCE_NO)
+	{
 		report(r, changed);
+		ledger_rechecked(s, r->reasons, false);
+	}
 
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
 		state.refused_at != s->refused_at)

@@ -19,12 +19,11 @@
 #include "ended.h"
 #include "generation.h"
 #include "labels.h"
+#include "ledger.h"
 #include "preload.h"
 #include "probe.h"
-#include "recentlogins.h"
 #include "sessions.h"
 #include "settings.h"
-#include "tablefile.h"
 #include "wakeup.h"
 #include "worker.h"
 
@@ -41,12 +40,11 @@ _PG_init(void)
 	init_wakeup();
 	init_sessions();
 	init_ended();
-	init_recent_logins();
-	init_table_file();
 	init_crl_state();
 	init_labels();
 	init_generations();
 	init_probe();
+	init_ledger();
 	init_auth();
 	init_worker();
 }

@@ -13,6 +13,7 @@
  *	- TLS material by the number of what is in force (generation.c)
  *	- CRLs, of which it builds the index (crlbuild.c), by looking at their files
  *	- time, by the earliest certificate that ends its session
+ * And it writes down what PostgreSQL itself has refused (ledger.c).
  * An error is logged, and what was to be done is tried again.
  *
  *-------------------------------------------------------------------------
@@ -46,6 +47,8 @@
 #include "crlstate.h"
 #include "generation.h"
 #include "indexfile.h"
+#include "ledger.h"
+#include "mailbox.h"
 #include "preload.h"
 #include "recheck.h"
 #include "settings.h"
@@ -296,7 +299,25 @@ look(Worker *w)
 }
 
 /*
- * The same; an error is logged, and tried again later.
+ * Write down what PostgreSQL itself has refused meanwhile.
+ */
+static void
+collect_refusals(Worker *w)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	if (!mail_waits())
+		return;
+	StartTransactionCommand();
+	MemoryContextReset(w->pass);
+	MemoryContextSwitchTo(w->pass);
+	ledger_collect();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Both; an error is logged, and tried again later.
  */
 static long
 look_safely(Worker *w)
@@ -310,6 +331,7 @@ look_safely(Worker *w)
 	PG_TRY();
 	{
 		pause = look(w);
+		collect_refusals(w);
 	}
 	PG_CATCH();
 	{
