@@ -15,14 +15,15 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions recheck material install
+SCRIPT_PIECES = start policies sessions recheck material install lint
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
-SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs installfuncs \
+SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs lint \
+	lintpolicies linthba lintmaterial lintserver survey findings installfuncs \
 	serverfuncs installcall inventory rows tlsrow recheck ended report install \
-	reload cabound affected history configuration probe generation applicable \
+	reload cabound hbalines affected history configuration probe generation applicable \
 	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
 	indexfile material identity serverkey trust tlscontext files datums \
 	privileged sharedmem settings matcher preload collect evaluate policy policy_text \

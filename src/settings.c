@@ -65,6 +65,9 @@ static char *crl_file_setting = NULL;
 static char *crl_dir_setting = NULL;
 static int	crl_expired_setting = CRL_GAP_REJECT;
 static int	crl_missing_setting = CRL_GAP_REJECT;
+static int	lint_server_days_setting = 30;
+static int	lint_ca_days_setting = 30;
+static int	lint_crl_days_setting = 30;
 
 Enforcement
 enforcement(void)
@@ -200,6 +203,28 @@ bool
 accept_missing_crl(void)
 {
 	return crl_missing_setting == CRL_GAP_ACCEPT;
+}
+
+/*
+ * How long before the end of its validity sslpolicy.lint() speaks of the server's
+ * certificate, a CA, a CRL.
+ */
+int
+lint_server_days(void)
+{
+	return lint_server_days_setting;
+}
+
+int
+lint_ca_days(void)
+{
+	return lint_ca_days_setting;
+}
+
+int
+lint_crl_days(void)
+{
+	return lint_crl_days_setting;
 }
 
 /*
@@ -402,7 +427,9 @@ define_settings(void)
 		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
 		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
 		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
-		"sslpolicy.crl_missing", "sslpolicy.auto_reload"
+		"sslpolicy.crl_missing", "sslpolicy.auto_reload",
+		"sslpolicy.lint_server_days", "sslpolicy.lint_ca_days",
+		"sslpolicy.lint_crl_days"
 	};
 	char	   *written[lengthof(names)];
 
@@ -509,6 +536,21 @@ define_settings(void)
 							 "They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
 							 &auto_reload_setting, false, PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_server_days",
+							"How many days before the server's certificate expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_server_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_ca_days",
+							"How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_ca_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_crl_days",
+							"How many days before a certificate revocation list expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_crl_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)
