@@ -70,7 +70,7 @@ certificate_lines(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to install a CA"),
-				 errdetail("There is an error in %s, so that it cannot be told whom a certificate lets in.",
+				 errdetail("pg_hba.conf has an error (%s), so that it cannot be told whom a certificate lets in.",
 						   (char *) linitial(errors)),
 				 errhint("A superuser may install it, or mend the file.")));
 	foreach(cell, lines)
