@@ -361,7 +361,7 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 	if (line->with_tls && !line->asks_certificate && ask(subject, probes, wants_certificate))
 		add_finding_about(&survey->findings, SEVERITY_INFO, "hba_without_certificate", line->place,
 						  "This line lets in without a client certificate whom policies then refuse, after the authentication: whoever has none can still try passwords.",
-						  "Add clientcert=verify-ca to the line, or put a hostssl line with it before this one for these roles. Then SELECT pg_reload_conf().",
+						  "Make it a hostssl line with clientcert=verify-ca, or put one before it for these roles. Then SELECT pg_reload_conf().",
 						  "Roles", psprintf("\"%s\"", subject->login->name));
 }
 
