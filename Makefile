@@ -15,16 +15,17 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions explain ledger recheck material install
+SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
+	lint lintpolicies linthba lintmaterial lintserver survey findings \
 	installfuncs serverfuncs installcall inventory rows tlsrow \
 	explain preview recheck ended ledger report \
-	install reload cabound affected history configuration probe generation \
+	install reload cabound hbalines affected history configuration probe generation \
 	applicable catalogscan labels caller \
 	mailbox rejections statistics recentlogins sessions storedfacts \
 	tablefile boundedtable boundedtext \

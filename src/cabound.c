@@ -19,21 +19,14 @@
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "cabound.h"
 #include "compat.h"
+#include "hbalines.h"
 #include "labels.h"
 #include "privileged.h"
 #include "settings.h"
-
-/* A line of pg_hba.conf by which a certificate is enough. */
-typedef struct CertLine
-{
-	char	   *place;			/* "line 12" */
-	char	   *user;			/* one of its users, as pg_hba_file_rules has it */
-} CertLine;
 
 /*
  * Does every rule of this policy that decides pin a CA or a certificate, or let
@@ -67,31 +60,26 @@ pins_ca(const char *text, PolicyPlace place)
 static List *
 certificate_lines(void)
 {
-	QueryResult *broken = privileged_query(
-										   "SELECT line_number FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT NULL LIMIT 1");
-	QueryResult *rows = privileged_query(
-										 "SELECT pg_catalog.format('line %s', r.line_number), u "
-										 "FROM pg_catalog.pg_hba_file_rules r, pg_catalog.unnest(r.user_name) u "
-										 "WHERE r.auth_method OPERATOR(pg_catalog.=) 'cert' "
-										 "OR (r.auth_method OPERATOR(pg_catalog.=) 'trust' "
-										 "AND pg_catalog.array_to_string(r.options, ',') OPERATOR(pg_catalog.~) 'clientcert')");
+	List	   *errors;
+	List	   *lines = read_hba_lines(&errors);
 	List	   *result = NIL;
+	ListCell   *cell;
 
 	/* the server goes on with the lines before the error came in */
-	if (broken->rows > 0)
+	if (errors != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to install a CA"),
-				 errdetail("Line %s of pg_hba.conf has an error, so that it cannot be told whom a certificate lets in.",
-						   broken->values[0][0]),
+				 errdetail("pg_hba.conf has an error (%s), so that it cannot be told whom a certificate lets in.",
+						   (char *) linitial(errors)),
 				 errhint("A superuser may install it, or mend the file.")));
-	for (int i = 0; i < rows->rows; i++)
+	foreach(cell, lines)
 	{
-		CertLine   *line = palloc(sizeof(CertLine));
+		HbaEntry    *line = lfirst(cell);
 
-		line->place = rows->values[i][0];
-		line->user = rows->values[i][1];
-		result = lappend(result, line);
+		if (strcmp(line->method, "cert") == 0 ||
+			(strcmp(line->method, "trust") == 0 && line->asks_certificate))
+			result = lappend(result, line);
 	}
 	return result;
 }
@@ -109,23 +97,6 @@ static const char *const powerful_roles =
 "OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
 "AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
 "FROM pg_catalog.pg_authid r WHERE r.rolcanlogin ORDER BY 3 DESC, r.rolname";
-
-static bool
-admits(const CertLine *line, Oid role, const char *name)
-{
-	const char *user = line->user;
-
-	if (strcmp(user, "all") == 0 || strcmp(user, name) == 0)
-		return true;
-	if (user[0] == '+')
-	{
-		Oid			group = get_role_oid(user + 1, true);
-
-		return OidIsValid(group) && is_member_of_role_nosuper(role, group);
-	}
-	/* a regular expression (16 and later): it may */
-	return user[0] == '/';
-}
 
 /*
  * An error if a CA of the caller's would make them a superuser or a reserved
@@ -159,13 +130,13 @@ check_ca_bound(void)
 			continue;
 		foreach(cell, lines)
 		{
-			const CertLine *line = lfirst(cell);
+			const HbaEntry *line = lfirst(cell);
 
-			if (admits(line, role, name))
+			if (hba_names_role(line, role, name, true))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("permission denied to install a CA"),
-						 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": pg_hba.conf, %s, lets that role in by certificate.",
+						 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": %s, lets that role in by certificate.",
 								   is_powerful ? "superuser or privileged role" : "reserved role", name, line->place),
 						 errhint("A superuser may install it, or can pin the CA of that role first: a policy of its own with ca_fingerprint in each rule.")));
 		}

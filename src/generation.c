@@ -31,6 +31,7 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "postmaster/postmaster.h"
+#include "tcop/tcopprot.h"
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
@@ -216,6 +217,9 @@ mask_private_keys(char *text)
 static void
 watch_log(ErrorData *edata)
 {
+	/* of an error before install_server_certificate() has even begun */
+	if (debug_query_string && strstr(debug_query_string, "PRIVATE KEY-----"))
+		edata->hide_stmt = true;
 	mask_private_keys(edata->message);
 	mask_private_keys(edata->detail);
 	mask_private_keys(edata->detail_log);

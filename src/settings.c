@@ -68,6 +68,9 @@ static int	crl_expired_setting = CRL_GAP_REJECT;
 static int	crl_missing_setting = CRL_GAP_REJECT;
 static int	max_recent_logins_setting = 1000;
 static int	max_rejections_setting = 1000;
+static int	lint_server_days_setting = 30;
+static int	lint_ca_days_setting = 30;
+static int	lint_crl_days_setting = 30;
 
 Enforcement
 enforcement(void)
@@ -218,6 +221,28 @@ int
 max_rejections(void)
 {
 	return max_rejections_setting;
+}
+
+/*
+ * How long before the end of its validity sslpolicy.lint() speaks of the server's
+ * certificate, a CA, a CRL.
+ */
+int
+lint_server_days(void)
+{
+	return lint_server_days_setting;
+}
+
+int
+lint_ca_days(void)
+{
+	return lint_ca_days_setting;
+}
+
+int
+lint_crl_days(void)
+{
+	return lint_crl_days_setting;
 }
 
 /*
@@ -430,7 +455,9 @@ define_settings(void)
 		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
 		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
 		"sslpolicy.crl_missing", "sslpolicy.auto_reload",
-		"sslpolicy.max_recent_logins", "sslpolicy.max_rejections"
+		"sslpolicy.max_recent_logins", "sslpolicy.max_rejections",
+		"sslpolicy.lint_server_days", "sslpolicy.lint_ca_days",
+		"sslpolicy.lint_crl_days"
 	};
 	char	   *written[lengthof(names)];
 
@@ -547,6 +574,21 @@ define_settings(void)
 							"0 keeps none. A row takes about 2 kB of shared memory; a fifth is added for all others.",
 							&max_rejections_setting, 1000, 0, 100000, PGC_POSTMASTER,
 							0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_server_days",
+							"How many days before the server's certificate expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_server_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_ca_days",
+							"How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_ca_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("sslpolicy.lint_crl_days",
+							"How many days before a certificate revocation list expires sslpolicy.lint() says so.",
+							"0 waits until it has expired.",
+							&lint_crl_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sslpolicy");
 
 	for (int i = 0; i < (int) lengthof(names); i++)

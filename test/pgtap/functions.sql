@@ -1,7 +1,7 @@
 -- Every function: its signature and how PostgreSQL may call it; what its
 -- arguments do by default; who may call it.
 BEGIN;
-SELECT plan(96);
+SELECT plan(110);
 
 CREATE TEMP TABLE expected (
     signature text, arguments text, result text, volatility name, strict boolean,
@@ -41,13 +41,16 @@ INSERT INTO expected VALUES
      'OUT not_after timestamp with time zone, OUT key_algorithm text, OUT key_bits integer, '
      'OUT signature_algorithm text, OUT verified boolean, OUT auth_method text, '
      'OUT compliant boolean',
-     'SETOF record', 'volatile', true, 'r', 100, NULL, true);
+     'SETOF record', 'volatile', true, 'r', 100, NULL, true),
+    ('sslpolicy.lint()',
+     'OUT severity text, OUT code text, OUT object text, OUT finding text, OUT remedy text',
+     'SETOF record', 'volatile', false, 'u', 10, '{"search_path=pg_catalog, pg_temp"}', false);
 CREATE TEMP VIEW declared AS
 SELECT e.*, p.oid, p.pronamespace, p.proname, p.proargtypes, p.proparallel, p.prosecdef, p.proleakproof,
        p.prokind, p.prorows, p.proconfig, p.probin
   FROM expected e JOIN pg_proc p ON p.oid = e.signature::regprocedure;
 
--- 6 functions, 13 tests each
+-- 7 functions, 13 tests each
 SELECT is(pg_get_function_arguments(oid), arguments, signature || ': arguments') FROM declared;
 SELECT is(pg_get_function_result(oid), result, signature || ': result') FROM declared;
 SELECT volatility_is('sslpolicy', proname, proargtypes::regtype[]::name[], volatility,
@@ -68,6 +71,8 @@ SELECT function_privs_are('sslpolicy', proname, proargtypes::regtype[]::name[], 
                           CASE WHEN everybody THEN ARRAY['EXECUTE'] ELSE '{}' END,
                           signature || ': ' || CASE WHEN everybody THEN 'everybody''s'
                                                     ELSE 'to be granted' END) FROM declared;
+
+SELECT function_privs_are('sslpolicy', 'lint', '{}', 'pg_monitor', ARRAY['EXECUTE'], 'lint is pg_monitor''s');
 
 -- one library for all, found by the server's path
 SELECT is(count(DISTINCT probin), 1::bigint, 'all functions come from one library') FROM declared;

@@ -6,7 +6,7 @@ SELECT has_schema('sslpolicy');
 SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
     'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
-    'get_material_history', 'get_ended_sessions', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
+    'get_material_history', 'get_ended_sessions', 'lint', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
     'install_crl', 'install_server_certificate', 'create_server_key', 'rollback']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
     'material_status', 'material_history', 'ended_sessions']);
@@ -41,6 +41,7 @@ SELECT set_eq($$
           'function sslpolicy.install_crl(text,boolean,boolean)',
           'function sslpolicy.install_server_certificate(text,text,boolean,boolean)',
           'function sslpolicy.reload(interval,boolean)',
+          'function sslpolicy.lint()',
           'function sslpolicy.recheck(boolean)',
           'function sslpolicy.remove_ca(text,boolean,boolean)',
           'function sslpolicy.revoked(numeric,text)',

@@ -150,6 +150,14 @@ like(error("SELECT sslpolicy.install_ca(\$\$$key\$\$)"), qr/22023.*private key i
 my ($secret) = $key =~ /-----\n(.{40})/;
 unlike($server->log_since($offset), qr/\Q$secret\E/, 'no key in the log');
 like($server->log_since($offset), qr/LOG:  statement: SELECT.*PRIVATE KEY-----\s+\*{20,}/s, 'where it would have been');
+# errors before the function has begun: the server would add the statement
+$offset = $server->log_offset;
+my $install = "sslpolicy.install_server_certificate(\$\$$issued\$\$, \$\$$key\$\$)";
+like(error("SELEC $install"), qr/syntax error/, 'a syntax error');
+like(error("SET ROLE app; SELECT $install"), qr/permission denied/, 'no permission');
+like(error("BEGIN; SELECT $install"), qr/transaction block/, 'in a transaction block');
+like($server->log_since($offset), qr/ERROR:  syntax error.*ERROR:  permission denied/s, 'all are logged');
+unlike($server->log_since($offset), qr/\Q$secret\E/, 'without the key');
 $server->set(log_min_duration_statement => 0, log_statement => 'none');
 is(row('installed', "install_server_certificate(\$\$" . pem('plain') . "\$\$, \$\$$key\$\$)"), 't', 'certificate and key');
 is(row('subject_dn || in_force', "certificates WHERE kind = 'server'"), 'CN=plaintrue', 'in force');
@@ -214,7 +222,7 @@ for my $case (
 for my $f ((split /\n/, $server->sql("SELECT oid::regproc || '(' || rtrim(repeat('NULL,', pronargs), ',') || ')' FROM pg_proc WHERE pronamespace = 'sslpolicy'::regnamespace AND proname <> 'install_crl' ORDER BY 1")),
 	'sslpolicy.install_crl(NULL::text, NULL, NULL)', 'sslpolicy.install_crl(NULL::bytea, NULL, NULL)')
 {
-	unlike(error("SELECT * FROM $f;"), qr/server closed|terminat/, "$f");
+	unlike(error("SELECT * FROM $f;"), qr/server closed|terminating connection/, "$f");
 }
 like(error('SELECT sslpolicy.reload(NULL)'), qr/22004.*timeout must not be null/s, 'reload: a timeout of NULL');
 like(error("SELECT sslpolicy.reload('0')"), qr/22023.*more than zero/s, 'reload: no time at all');

@@ -11,6 +11,7 @@ our @EXPORT_OK = qw(make_crl write_file);
 # make_crl(certs, ca, number, options): a CRL in PEM, signed by the CA of that
 # name in an SSLPolicy::Certs.  Options:
 #	revoked     names of certificates
+#	fill        how many serial numbers that nobody has are revoked as well
 #	days        until nextUpdate (default 30)
 #	next        nextUpdate in Unix time, in place of days; can be in the past
 sub make_crl
@@ -19,10 +20,10 @@ sub make_crl
 	my $dir = $certs->{dir};
 	write_file("$dir/crl.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=$dir/index.txt\ncrlnumber=$dir/crlnumber\ndefault_md=sha256\n");
 	write_file("$dir/crlnumber", sprintf("%02X\n", $number));
-	write_file("$dir/index.txt", join '', map {
+	write_file("$dir/index.txt", join '', (map {
 		sprintf "R\t391231000000Z\t250101000000Z,keyCompromise\t%s\tunknown\t/CN=x\n",
 		  uc(Math::BigInt->new($certs->get($_)->{serial})->as_hex =~ s/^0x//r =~ s/^(.(?:..)*)$/0$1/r)
-	} @{ $opt{revoked} // [] });
+	} @{ $opt{revoked} // [] }), map { sprintf "R\t391231000000Z\t250101000000Z\t7F%08X\tunknown\t/CN=x\n", $_ } 1 .. $opt{fill} // 0);
 	my @until = ('-crldays', $opt{days} // 30);
 	if (defined $opt{next})
 	{
