@@ -15,16 +15,16 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions recheck material install
+SCRIPT_PIECES = start policies sessions recheck material install client about
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs installfuncs \
-	serverfuncs installcall inventory rows tlsrow recheck ended report install \
-	reload cabound affected history configuration probe generation applicable \
+	aboutfuncs clientfuncs serverfuncs installcall inventory rows tlsrow recheck ended report \
+	install reload cabound affected history configuration serverca probe generation applicable \
 	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
-	indexfile material identity serverkey trust tlscontext files datums \
+	indexfile material identity serverkey trust tlscontext libraryfile files datums \
 	privileged sharedmem settings matcher preload collect checktext evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
 OBJS = $(SOURCES:%=src/%.o)

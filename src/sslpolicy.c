@@ -19,6 +19,7 @@
 #include "ended.h"
 #include "generation.h"
 #include "labels.h"
+#include "libraryfile.h"
 #include "preload.h"
 #include "probe.h"
 #include "sessions.h"
@@ -33,6 +34,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	note_library_file();
 	if (!claim_preload())
 		return;
 	define_settings();
