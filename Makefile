@@ -21,11 +21,11 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # in the order in which they depend on each other, see README.md
 SOURCES = sslpolicy auth worker autoreload setpolicy sqlfuncs recheckfuncs installfuncs \
-	aboutfuncs clientfuncs serverfuncs installcall inventory rows tlsrow recheck ended report \
-	install reload cabound affected history configuration serverca probe generation applicable \
-	catalogscan labels caller sessions crlstate wakeup revocation crlbuild \
-	indexfile material identity serverkey trust tlscontext libraryfile files datums \
-	privileged sharedmem settings matcher preload collect checktext evaluate policy policy_text \
+	aboutfuncs clientfuncs serverfuncs installcall inventory rows tlsrow recheck ended \
+	clientsettings clientneeds certrequest clienttext serverhost report install reload cabound affected \
+	history configuration serverca probe generation applicable catalogscan labels caller \
+	sessions crlstate wakeup revocation crlbuild indexfile material identity serverkey trust \
+	tlscontext libraryfile files datums privileged sharedmem settings matcher preload collect checktext evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
 OBJS = $(SOURCES:%=src/%.o)
 
