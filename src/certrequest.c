@@ -99,6 +99,28 @@ append_subject_value(StringInfo buf, const char *value)
 }
 
 /*
+ * A name as it is printed once it has been encoded, which may change the order
+ * within an RDN; NULL if it cannot be.
+ */
+static char *
+encoded_dn(X509_NAME *name)
+{
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	int			len = i2d_X509_NAME(name, &der);
+	X509_NAME  *decoded;
+	char	   *printed = NULL;
+
+	at = der;
+	decoded = len > 0 ? d2i_X509_NAME(NULL, &at, len) : NULL;
+	if (decoded)
+		printed = dn_text(decoded);
+	X509_NAME_free(decoded);
+	OPENSSL_free(der);
+	return printed;
+}
+
+/*
  * Take a DN in RFC 2253 form as the subject.  False if it cannot be made into a
  * subject that is printed the same.
  */
@@ -144,7 +166,7 @@ set_subject(CertRequest *request, const char *dn)
 	}
 	if (request->names.cn_count > 1)
 		request->names.cn = NULL;
-	printed = ok ? dn_text(name) : NULL;
+	printed = ok ? encoded_dn(name) : NULL;
 	X509_NAME_free(name);
 	ERR_clear_error();
 	if (printed == NULL || strcmp(printed, dn) != 0)

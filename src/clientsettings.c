@@ -45,7 +45,7 @@ typedef struct Plan
 	const Facts *facts;
 	ClientNeeds *needs;
 	ServerIdentity *server;
-	ServerHost *host;			/* NULL: the client does not verify it */
+	ServerHost *host;			/* a name in the server's certificate */
 	const char *sslmode;		/* of the client */
 	const char *sslmode_note;
 	TlsVersion	min_protocol;	/* of the client */
@@ -76,6 +76,18 @@ join(List *texts, const char *separator)
 	return buf.data;
 }
 
+static bool
+verifies(const Plan *plan)
+{
+	return strncmp(plan->sslmode, "verify-", 7) == 0;
+}
+
+static bool
+uses_tls(const Plan *plan)
+{
+	return strcmp(plan->sslmode, "disable") != 0;
+}
+
 /*
  * A version as a setting of the server has it; "" is the highest.
  */
@@ -99,6 +111,8 @@ choose_sslmode(Plan *plan)
 {
 	ServerIdentity *server = plan->server;
 
+	plan->host = server->facts == NULL ? palloc0(sizeof(ServerHost)) :
+		server_host(server->facts, plan->facts->address_len ? address_text(plan->facts) : NULL);
 	if (plan->needs->plain_text)
 	{
 		plan->sslmode = "disable";
@@ -117,7 +131,6 @@ choose_sslmode(Plan *plan)
 	}
 	else
 	{
-		plan->host = server_host(server->facts, plan->facts->address_len ? address_text(plan->facts) : NULL);
 		plan->sslmode = plan->host->name ? "verify-full" : "verify-ca";
 		plan->sslmode_note = plan->host->name ?
 			"how far the client verifies the server, the strongest that works: certificate and host name" :
@@ -164,7 +177,7 @@ put_summary(Plan *plan)
 {
 	ClientNeeds *needs = plan->needs;
 	StringInfoData note;
-	bool		tls = strcmp(plan->sslmode, "disable") != 0 && EnableSSL;
+	bool		tls = uses_tls(plan) && EnableSSL;
 
 	initStringInfo(&note);
 	if (needs->depends != NIL)
@@ -196,38 +209,26 @@ static void
 put_connection(Plan *plan)
 {
 	ServerHost *host = plan->host;
-	bool		named = host && host->name;
 	StringInfoData note;
 
 	initStringInfo(&note);
-	if (!named)
+	if (host->name == NULL)
 		appendStringInfoString(&note, "name or address of this server");
 	else
 	{
-		appendStringInfo(&note, "the name must be in the server's certificate%s",
+		appendStringInfo(&note, "%s%s",
+						 verifies(plan) ? "the name must be in the server's certificate" : "a name in the server's certificate",
 						 host->common_name ? ", of which only the common name can be used: not every driver accepts that" : "");
 		if (host->wildcard)
 			appendStringInfoString(&note, "; write this server's own label in place of " HOST_PLACEHOLDER);
 		if (host->others[0])
 			appendStringInfo(&note, "; also there: %s", host->others);
 	}
-	add_setting(plan, "PGHOST", named ? host->name : NULL, note.data);
+	add_setting(plan, "PGHOST", host->name, note.data);
 	add_setting(plan, "PGPORT", psprintf("%d", PostPortNumber), NULL);
 	add_setting(plan, "PGDATABASE", plan->facts->database,
 				plan->facts->database ? NULL : "not given");
 	add_setting(plan, "PGUSER", plan->facts->role, NULL);
-}
-
-static bool
-verifies(const Plan *plan)
-{
-	return strncmp(plan->sslmode, "verify-", 7) == 0;
-}
-
-static bool
-uses_tls(const Plan *plan)
-{
-	return strcmp(plan->sslmode, "disable") != 0;
 }
 
 static void
@@ -300,8 +301,8 @@ put_conninfo(Plan *plan)
 	ServerHost *host = plan->host;
 	StringInfoData buf;
 	StringInfoData jdbc;
-	const char *name = host && host->name ? host->name : HOST_PLACEHOLDER;
-	const char *note = host && host->name && !host->wildcard ? "" :
+	const char *name = host->name ? host->name : HOST_PLACEHOLDER;
+	const char *note = host->name && !host->wildcard ? "" :
 		"; write the name of this server in place of " HOST_PLACEHOLDER;
 
 	initStringInfo(&buf);
