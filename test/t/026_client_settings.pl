@@ -39,7 +39,6 @@ SQL
 ###############################################################################
 # 1
 
-my $fp_root = $root->{fingerprint};
 my $fp_int = $int->{fingerprint};
 
 # name, what is set, what must be told, and what must not be left out
@@ -158,6 +157,7 @@ is(by_environment($open)->{ok}, 0, 'permissions: libpq refuses a key that others
 my $own = $server->login(user => 'app', cert => { chain => "$first->{folder}/postgresql.crt", key => "$first->{folder}/postgresql.key" },
 	sql => q{SELECT string_agg(setting || '=' || value, E'\n' ORDER BY setting) FROM sslpolicy.client_settings() WHERE setting IN ('PGUSER', 'PGDATABASE', 'PGHOST', 'common_name')});
 is($own->{out}, "PGDATABASE=postgres\nPGHOST=127.0.0.1\nPGUSER=app\ncommon_name=app", 'one\'s own settings') or diag($own->{err});
+$server->sql('CREATE EXTENSION sslpolicy', 'db1');
 is($server->sql("SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGDATABASE'", 'db1'), 'db1', 'one\'s own settings on a Unix socket');
 
 ###############################################################################
@@ -210,6 +210,7 @@ ok(run_in($pk8->{folder}, {}, 'openssl', 'pkey', '-inform', 'DER', '-in', 'postg
 ###############################################################################
 # 3
 
+my ($told, $err);
 sub told_problem
 {
 	my ($name, $policies, $regex, %opt) = @_;

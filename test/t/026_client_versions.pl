@@ -70,7 +70,7 @@ chmod 0755, $copy;
 $server->label(role => { app => 'sslmode=require', grp => 'cn=/^a$', grp2 => 'sslmode=require' }, database => { db1 => 'sslmode=verify-ca' });
 $server->set('sslpolicy.default_policy' => 'sslmode=prefer', 'sslpolicy.minimum_policy' => 'sslmode=allow');
 $server->sql("UPDATE pg_shseclabel SET label = 'sslmode=require cipher=RC4-FORGOTTEN' WHERE objoid = 'app'::regrole");
-$server->sql("UPDATE pg_shseclabel SET label = 'cn=/^a($' WHERE objoid = 'grp'::regrole");
+$server->sql(q{UPDATE pg_shseclabel SET label = 'cn=/^a($' WHERE objoid = 'grp'::regrole});
 my $all = "SELECT object_type, object_name, policy, error FROM %s ORDER BY object_type, object_name";
 my $want = qr{\Adatabase\|db1\|sslmode=verify-ca\|
 role\|app\|sslmode=require cipher=RC4-FORGOTTEN\|.*RC4-FORGOTTEN.*
@@ -96,7 +96,7 @@ $about = version_rows();
 like($about->{'preloaded library'}, qr/^\|none: no policy is enforced/, 'version: not preloaded');
 like($about->{'proof of loaded material'}, qr/^none\|/, 'version: no proof');
 is($about->{'SQL objects'}, "$version|they fit this library", 'version: not preloaded, SQL objects');
-is($server->sql('SELECT sslpolicy.server_ca()') . "\n", slurp_file($root->{cert}), 'server_ca: not preloaded');
+is($server->sql('SELECT sslpolicy.server_ca()'), slurp_file($root->{cert}), 'server_ca: not preloaded');
 for my $call ('client_settings()', q{client_settings('app')})
 {
 	my (undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM sslpolicy.$call");
