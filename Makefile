@@ -15,7 +15,7 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint
+SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint client about
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
@@ -23,14 +23,17 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 SOURCES = sslpolicy auth worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	lint lintpolicies linthba lintmaterial lintserver survey findings \
-	installfuncs serverfuncs installcall inventory rows tlsrow \
-	explain preview recheck ended ledger report \
-	install reload cabound hbalines affected history configuration probe generation \
+	installfuncs aboutfuncs clientfuncs serverfuncs installcall inventory rows tlsrow \
+	explain preview recheck ended ledger \
+	clientsettings clientneeds certrequest clienttext serverhost report \
+	install reload cabound hbalines affected history configuration \
+	serverca probe generation \
 	applicable catalogscan labels caller \
 	mailbox rejections statistics recentlogins sessions storedfacts \
 	tablefile boundedtable boundedtext \
 	crlstate wakeup revocation crlbuild indexfile \
-	clientcert material identity serverkey trust tlscontext files \
+	clientcert material identity serverkey trust tlscontext \
+	libraryfile files \
 	datums privileged sharedmem settings matcher preload collect \
 	checktext evaluate policy policy_text \
 	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape

@@ -113,6 +113,12 @@ compat_grant_conveys(Form_pg_auth_members grant)
 #endif
 }
 
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_CONVEYING_GRANTS "grants with INHERIT or SET"
+#else
+#define COMPAT_CONVEYING_GRANTS "all grants"
+#endif
+
 /*
  * May user administer role?  Since 16 that needs ADMIN OPTION; 15 has only
  * CREATEROLE, which is good for every role that is no superuser.

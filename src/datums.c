@@ -21,12 +21,12 @@
 #include "escape.h"
 
 /*
- * Text in escaped form as text of the database's encoding.
+ * UTF-8 in the database's encoding; NULL if it is not valid, or that cannot
+ * express it.
  */
 char *
-certificate_string(const char *escaped)
+from_utf8(const char *utf8)
 {
-	char	   *utf8 = unescape_high_bytes(escaped);
 	int			len = (int) strlen(utf8);
 	int			encoding = GetDatabaseEncoding();
 	int			size = len * MAX_CONVERSION_GROWTH + 1;
@@ -34,19 +34,30 @@ certificate_string(const char *escaped)
 	Oid			conversion;
 
 	if (!pg_verify_mbstr(PG_UTF8, utf8, len, true))
-		return pstrdup(escaped);
+		return NULL;
 	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
-		return utf8;
+		return pstrdup(utf8);
 
 	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
 	if (!OidIsValid(conversion))
-		return pstrdup(escaped);
+		return NULL;
 	converted = palloc((Size) size);
 	if (pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
 									  (unsigned char *) utf8, len,
 									  converted, size, true) != len)
-		return pstrdup(escaped);
+		return NULL;
 	return (char *) converted;
+}
+
+/*
+ * Text in escaped form as text of the database's encoding.
+ */
+char *
+certificate_string(const char *escaped)
+{
+	char	   *text = from_utf8(unescape_high_bytes(escaped));
+
+	return text ? text : pstrdup(escaped);
 }
 
 Datum

@@ -13,6 +13,7 @@
 
 #include "facts.h"
 
+extern char *from_utf8(const char *utf8);
 extern char *certificate_string(const char *escaped);
 extern Datum certificate_text(const char *escaped);
 extern Datum label_text(const char *text);

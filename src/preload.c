@@ -47,6 +47,24 @@ claim_preload(void)
 }
 
 /*
+ * Is this copy the preloaded one?
+ */
+bool
+is_preloaded(void)
+{
+	return preloaded;
+}
+
+/*
+ * The version of the preloaded copy, this or another; NULL if there is none.
+ */
+const char *
+preloaded_version(void)
+{
+	return *(const char **) find_rendezvous_variable("sslpolicy_version");
+}
+
+/*
  * Raise the error that says how to get what needs preloading.
  */
 void

@@ -9,6 +9,8 @@
 #define SSLPOLICY_PRELOAD_H
 
 extern bool claim_preload(void);
+extern bool is_preloaded(void);
+extern const char *preloaded_version(void);
 extern void require_preload(void);
 
 /* Main functions of background workers. */

@@ -20,6 +20,7 @@
 #include "generation.h"
 #include "labels.h"
 #include "ledger.h"
+#include "libraryfile.h"
 #include "preload.h"
 #include "probe.h"
 #include "sessions.h"
@@ -34,6 +35,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	note_library_file();
 	if (!claim_preload())
 		return;
 	define_settings();

@@ -1,0 +1,32 @@
+-- For the client
+
+CREATE FUNCTION server_ca()
+RETURNS text
+AS 'MODULE_PATHNAME', 'sslpolicy_server_ca'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION server_ca() IS
+'PEM that a client saves as sslrootcert: what verifies the server certificate in force; never a key';
+
+CREATE FUNCTION client_settings(
+    role regrole,
+    database name DEFAULT NULL,
+    address inet DEFAULT NULL,
+    OUT setting text,
+    OUT value text,
+    OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_client_settings'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
+REVOKE ALL ON FUNCTION client_settings(regrole, name, inet) FROM PUBLIC;
+COMMENT ON FUNCTION client_settings(regrole, name, inet) IS
+'what a client has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
+
+CREATE FUNCTION client_settings(
+    OUT setting text,
+    OUT value text,
+    OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_own_client_settings'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 20;
+COMMENT ON FUNCTION client_settings() IS
+'the same for the session user, the current database and the address that the caller comes from';

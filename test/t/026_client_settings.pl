@@ -1,0 +1,319 @@
+# What a client is told to set, is all that it needs.
+#
+# 1. For each sslmode and each key of policies, from every source of policies: a
+#    client that knows nothing but the rows of client_settings() (environment
+#    variables as they stand, files as the rows say, a certificate from the
+#    openssl command as it stands) is let in, by the environment and by the
+#    connection string; and it is not, if it leaves out what it was told.
+# 2. Names that hold anything are quoted right for the environment, the
+#    connection string, the JDBC URL and the shell.
+# 3. Nothing that the client can do: reject, contradictions, ssl off.
+# 4. What depends on what was not given.
+# 5. Privileges, errors, encodings.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SSLPolicy::Client;
+use SSLPolicy::Server;
+
+my $server = SSLPolicy::Server->new('client_settings',
+	conf => "ssl_min_protocol_version = 'TLSv1.2'\n",
+	hba => [ 'hostssl all certuser all cert', 'hostssl all mapuser all cert map=m' ]);
+my $node = $server->node;
+my $certs = $server->certs;
+my $root = $certs->get('root');
+my $dir = $certs->{dir};
+my $int = $certs->intermediate('int', issuer => $root, subject => '/CN=Test Intermediate');
+open my $ident, '>>', $node->data_dir . '/pg_ident.conf' or die $!;
+print $ident "m bob mapuser\n";
+close $ident;
+$server->start;
+$server->sql(<<'SQL');
+CREATE EXTENSION sslpolicy;
+CREATE ROLE app LOGIN; CREATE ROLE certuser LOGIN; CREATE ROLE mapuser LOGIN;
+CREATE ROLE grp; CREATE ROLE grp2; GRANT grp2 TO grp; GRANT grp TO app;
+CREATE DATABASE db1;
+SQL
+
+###############################################################################
+# 1
+
+my $fp_int = $int->{fingerprint};
+
+# name, what is set, what must be told, and what must not be left out
+my @cases = (
+	{ name => 'no policy', expect => { authentication => 'one-way', PGSSLMODE => 'verify-full', policy_sslmode => 'allow', PGSSLCERT => undef, PGGSSENCMODE => undef } },
+	{ name => 'allow', role => 'sslmode=allow', expect => { authentication => 'one-way', PGSSLMODE => 'verify-full' } },
+	{ name => 'prefer', role => 'sslmode=prefer', expect => { authentication => 'one-way', PGSSLMODE => 'verify-full', policy_sslmode => 'prefer' } },
+	{ name => 'disable', role => 'sslmode=disable', expect => { authentication => 'none by TLS', PGSSLMODE => 'disable', policy_sslmode => 'disable', PGSSLROOTCERT => undef, PGSSLMINPROTOCOLVERSION => undef },
+		without => { PGSSLMODE => 'require' }, failed => 'sslmode' },
+	{ name => 'require', role => 'sslmode=require', expect => { authentication => 'one-way', PGSSLMODE => 'verify-full', policy_sslmode => 'require', PGGSSENCMODE => 'disable', PGSSLCERT => undef, openssl => undef },
+		without => { PGSSLMODE => 'disable' }, failed => 'sslmode' },
+	{ name => 'verify-ca', role => 'sslmode=verify-ca', expect => { authentication => 'two-way', policy_sslmode => 'verify-ca', PGSSLMODE => 'verify-full', PGSSLCERT => 'postgresql.crt', PGSSLKEY => 'postgresql.key', key_permissions => '0600', ca => 'O=Acme,CN=Test Root' },
+		without => { PGSSLCERT => 'none' }, failed => 'sslmode' },
+	{ name => 'verify-full', role => 'sslmode=verify-full', expect => { policy_sslmode => 'verify-full', common_name => 'app', subject => 'CN=app' },
+		without => { PGSSLCERT => 'none' }, failed => 'sslmode, cn' },
+	{ name => 'cert', user => 'certuser', role => 'sslmode=cert', expect => { policy_sslmode => 'cert', common_name => 'certuser' },
+		without => { PGSSLCERT => 'none' } },
+	{ name => 'cert behind a map', user => 'mapuser', role => 'sslmode=cert cn=bob', expect => { common_name => 'bob' },
+		without => { PGSSLCERT => 'none' } },
+	{ name => 'min_protocol', role => 'min_protocol=TLSv1.3', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.3', authentication => 'one-way' },
+		without => { PGSSLMINPROTOCOLVERSION => 'TLSv1.2', PGSSLMAXPROTOCOLVERSION => 'TLSv1.2' }, failed => 'min_protocol' },
+	{ name => 'min_protocol below the default of libpq', role => 'min_protocol=TLSv1', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.2' } },
+	{ name => 'cipher of TLS 1.3', role => 'cipher=TLS_AES_128_GCM_SHA256', expect => { cipher => 'TLS_AES_128_GCM_SHA256', PGSSLMINPROTOCOLVERSION => 'TLSv1.3', OPENSSL_CONF => 'openssl.cnf' },
+		without => { OPENSSL_CONF => undef }, failed => 'cipher' },
+	{ name => 'cipher of TLS 1.2', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256', expect => { PGSSLMAXPROTOCOLVERSION => 'TLSv1.2', PGSSLMINPROTOCOLVERSION => 'TLSv1.2' },
+		without => { OPENSSL_CONF => undef, PGSSLMAXPROTOCOLVERSION => undef }, failed => 'cipher' },
+	{ name => 'ciphers of both', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256 cipher=TLS_AES_128_GCM_SHA256', expect => { PGSSLMAXPROTOCOLVERSION => undef } },
+	{ name => 'ciphers that two policies accept', role => 'cipher=TLS_AES_128_GCM_SHA256 cipher=TLS_AES_256_GCM_SHA384', group => 'cipher=TLS_CHACHA20_POLY1305_SHA256 cipher=TLS_AES_128_GCM_SHA256',
+		expect => { cipher => 'TLS_AES_128_GCM_SHA256' }, without => { OPENSSL_CONF => undef }, failed => 'cipher' },
+	{ name => 'cn', role => 'cn=alice cn=bob', expect => { common_name => 'alice' } },
+	{ name => 'cn by regex that the role matches', role => 'cn=/^a(p+)$', expect => { common_name => 'app' } },
+	{ name => 'dn', role => q{dn='CN=x,UID=7+OU=DB\\\\, West,O=Acm\\\\C3\\\\A9'}, expect => { common_name => 'x' } },
+	{ name => 'dn with %u', role => q{dn='CN=%u,O=a/b \\\\+ c'}, expect => { subject => 'CN=app,O=a/b \+ c' } },
+	{ name => 'san dns', role => 'san=dns:%u.example.com', expect => { subject_alt_name => 'dns:app.example.com', common_name => 'app' } },
+	{ name => 'san email', role => 'san=email:app@Example.com', expect => { subject_alt_name => 'email:app@Example.com' } },
+	{ name => 'san uri', role => 'san=uri:spiffe://bank/db/%u', expect => { subject_alt_name => 'uri:spiffe://bank/db/app' } },
+	{ name => 'san uri that would be read differently', role => q{'san=uri:x://a,b;c $d ${e} #f "g" copy' } =~ s/^'san=/san='/r, expect => {} },
+	{ name => 'san ip', role => 'san=ip:10.1.2.3', expect => { subject_alt_name => 'ip:10.1.2.3' } },
+	{ name => 'san ip of IPv6', role => 'san=ip:2001:db8::1', expect => { subject_alt_name => 'ip:2001:db8::1' } },
+	{ name => 'cn or san: the shorter request', role => 'cn=nobody san=uri:x', expect => { common_name => 'nobody', subject_alt_name => undef } },
+	{ name => 'names of groups, each of which must hold', role => 'sslmode=verify-full', group => 'cn=bob', group2 => 'san=dns:bob',
+		expect => { common_name => 'bob', subject_alt_name => 'dns:bob' } },
+	{ name => 'names of the role replace those of its group', role => 'cn=bob', group => 'cn=alice', expect => { common_name => 'bob' } },
+	{ name => 'issuer', role => q{issuer='CN=Test Intermediate'}, issuer => $int, expect => { ca => 'issuer=CN=Test Intermediate' },
+		wrong => {}, failed => 'issuer' },
+	{ name => 'ca_fingerprint', role => "ca_fingerprint=$fp_int", issuer => $int, expect => { ca => "ca_fingerprint=$fp_int" },
+		wrong => {}, failed => 'ca_fingerprint' },
+	{ name => 'max_lifetime', role => 'sslmode=verify-full max_lifetime=24h', days => 1, expect => { max_lifetime => '1d' },
+		wrong => { days => 2 }, failed => 'max_lifetime' },
+	{ name => 'the shortest max_lifetime', role => 'max_lifetime=90d', group => 'max_lifetime=1d', days => 1, expect => { max_lifetime => '1d' } },
+	{ name => 'on_expiry', role => 'sslmode=verify-full on_expiry=end', expect => { on_expiry => 'end' } },
+	{ name => 'a group', group => 'sslmode=verify-full', expect => { authentication => 'two-way', common_name => 'app' }, without => { PGSSLCERT => 'none' }, failed => 'sslmode, cn' },
+	{ name => 'a group of a group', group2 => 'min_protocol=TLSv1.3', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.3' } },
+	{ name => 'a database', db => 'db1', database => 'sslmode=verify-ca', expect => { authentication => 'two-way', PGDATABASE => 'db1' }, without => { PGSSLCERT => 'none' }, failed => 'sslmode' },
+	{ name => 'the policy of another database', database => 'sslmode=reject', expect => { authentication => 'one-way' } },
+	{ name => 'the default policy', settings => { 'sslpolicy.default_policy' => 'cn=%u-client' }, expect => { common_name => 'app-client' }, without => { PGSSLCERT => 'none' }, failed => 'sslmode, cn' },
+	{ name => 'the minimum policy', settings => { 'sslpolicy.minimum_policy' => 'min_protocol=TLSv1.3' }, role => 'sslmode=verify-full', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.3', common_name => 'app' } },
+	{ name => 'all of them', settings => { 'sslpolicy.minimum_policy' => 'min_protocol=TLSv1.3' }, role => 'san=uri:spiffe://x/%u', group => "ca_fingerprint=$fp_int", group2 => 'max_lifetime=1d',
+		database => 'cipher=TLS_AES_128_GCM_SHA256', db => 'db1', days => 1, issuer => $int, expect => { authentication => 'two-way' }, without => { OPENSSL_CONF => undef }, failed => 'cipher' },
+	{ name => 'the rule for the address', role => 'address=127.0.0.1 sslmode=verify-full; sslmode=reject', expect => { common_name => 'app', PGHOST => '127.0.0.1' } },
+	{ name => 'the rule for another address', role => 'address=127.0.0.1 sslmode=verify-full; sslmode=disable', address => '::1', expect => { PGSSLMODE => 'disable' } },
+	{ name => 'IPv6', role => 'sslmode=verify-full', address => '::1', expect => { PGHOST => '::1' } },
+	{ name => 'a rule that only logs', role => 'sslmode=verify-full action=log; sslmode=require', expect => { authentication => 'one-way' }, note => [ authentication => qr/action=log ask for more.*sslmode=verify-full; cn=app/ ] },
+	{ name => 'enforcement off', role => 'sslmode=verify-full', settings => { 'sslpolicy.enforcement' => 'off' }, expect => { authentication => 'two-way' }, note => [ authentication => qr/sslpolicy\.enforcement is off/ ] });
+
+my %previous;
+for my $case (@cases)
+{
+	my $name = $case->{name};
+	my $user = $case->{user} // 'app';
+	my %settings = (%previous, %{ $case->{settings} // {} });
+	$server->set(%settings) if %settings;
+	%previous = map { $_ => undef } keys %{ $case->{settings} // {} };
+	$server->label(role => { $user => $case->{role}, grp => $case->{group}, grp2 => $case->{group2} },
+		database => { db1 => $case->{database} });
+
+	my $rows = settings_of($server, user => $user, db => $case->{db}, address => $case->{address});
+	my %told = map { $_ => value($rows, $_) } keys %{ $case->{expect} };
+	is_deeply(\%told, $case->{expect}, "$name: what is told");
+	is_deeply([ problems($rows) ], [], "$name: no problem");
+	like(note_of($rows, $case->{note}[0]), $case->{note}[1], "$name: note") if $case->{note};
+
+	my $client = new_client($server, $rows, $name, days => $case->{days}, issuer => $case->{issuer});
+	gets_in($client, $user, $name);
+
+	my $wrong = $case->{without} ? by_environment($client, %{ $case->{without} }) :
+	  $case->{wrong} ? by_environment(new_client($server, $rows, $name, %{ $case->{wrong} })) : undef;
+	if ($wrong)
+	{
+		is($wrong->{ok}, 0, "$name: refused without it");
+		my ($failed) = $wrong->{err} =~ /Not met: (.*)\./;
+		is(($failed // '') =~ s/ \([^)]*\)//gr, $case->{failed}, "$name: for that reason") if $case->{failed};
+	}
+	$server->label(role => { $user => undef });
+}
+$server->set(%previous) if %previous;
+$server->label(role => { grp => undef, grp2 => undef }, database => { db1 => undef });
+
+# the certificate itself
+$server->label(role => { app => 'sslmode=verify-full' });
+my $first = new_client($server, settings_of($server), 'fingerprint');
+my $fingerprint = $certs->fingerprint("$first->{folder}/postgresql.crt");
+$server->label(role => { app => "fingerprint=$fingerprint" });
+my $rows = settings_of($server);
+is(value($rows, 'fingerprint'), "fingerprint=$fingerprint", 'fingerprint: which certificate');
+gets_in(new_client($server, $rows, 'fingerprint', folder => $first->{folder}), 'app', 'fingerprint');
+like(by_environment(new_client($server, $rows, 'fingerprint'))->{err}, qr/Not met: fingerprint/, 'fingerprint: another certificate is refused');
+
+# permissions
+$server->label(role => { app => 'sslmode=verify-full' });
+my $open = new_client($server, settings_of($server), 'permissions');
+chmod 0644, "$open->{folder}/postgresql.key";
+is(by_environment($open)->{ok}, 0, 'permissions: libpq refuses a key that others may read');
+
+# one's own
+my $own = $server->login(user => 'app', cert => { chain => "$first->{folder}/postgresql.crt", key => "$first->{folder}/postgresql.key" },
+	sql => q{SELECT string_agg(setting || '=' || value, E'\n' ORDER BY setting) FROM sslpolicy.client_settings() WHERE setting IN ('PGUSER', 'PGDATABASE', 'PGHOST', 'common_name')});
+is($own->{out}, "PGDATABASE=postgres\nPGHOST=127.0.0.1\nPGUSER=app\ncommon_name=app", 'one\'s own settings') or diag($own->{err});
+$server->sql('CREATE EXTENSION sslpolicy', 'db1');
+is($server->sql("SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGDATABASE'", 'db1'), 'db1', 'one\'s own settings on a Unix socket');
+
+###############################################################################
+# 2
+
+sub url_decode
+{
+	my ($text) = @_;
+	return $text =~ s/%([0-9A-F]{2})/chr hex $1/ger;
+}
+
+my @hostile = (
+	'x y', q{o'neill}, q{a"b}, 'a\\b', '\\', 'a;b', 'a&b=c?d#e', '100%', '%41', 'a/b', 'a+b', 'a,b=c',
+	'$(touch pwned)', '`touch pwned`', "new\nline", "tab\there", '-leading', '~root', "caf\xc3\xa9",
+	"\xf0\x9f\x90\x98", '<script>', '#x', ' space ', "it's \$HOME \"quoted\" \\' end", 'CN=admin', '*', '!!', "quote'", "a'; rm -rf x; '");
+my $before = 'previous';
+$server->sql("CREATE ROLE $before LOGIN; CREATE DATABASE $before");
+for my $role (@hostile)
+{
+	my $ident = '"' . ($role =~ s/"/""/gr) . '"';
+	my $shown = $role =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
+	$server->sql("ALTER ROLE $before RENAME TO $ident; ALTER DATABASE $before RENAME TO $ident");
+	$before = $ident;
+	$server->label(role => { $role => 'sslmode=verify-full' });
+	my $told = settings_of($server, user => $role, db => $role);
+	is(value($told, 'PGUSER'), $role, "[$shown]: PGUSER");
+	is(value($told, 'PGDATABASE'), $role, "[$shown]: PGDATABASE");
+	my $client = new_client($server, $told, "[$shown]");
+	gets_in($client, $role, "[$shown]");
+
+	my ($host, $port, $db, $parameters) = value($told, 'jdbc_url') =~ m{\Ajdbc:postgresql://([\d.]+):(\d+)/([\w.~%-]*)\?([\w.~%&=-]+)\z};
+	my %parameter = map { my ($k, $v) = split /=/; $k => url_decode($v) } split /&/, $parameters // '';
+	is_deeply({ host => $host, port => $port, db => url_decode($db // ''), %parameter },
+		{ host => '127.0.0.1', port => $node->port, db => $role, user => $role, sslmode => 'verify-full',
+			sslrootcert => 'root.crt', sslcert => 'postgresql.crt', sslkey => 'postgresql.pk8' },
+		"[$shown]: JDBC URL");
+
+	# in an alternative name as well
+	$server->label(role => { $role => 'san=uri:spiffe://x/%u' });
+	my $uri = new_client($server, settings_of($server, user => $role), "[$shown] as URI");
+	is(by_environment($uri)->{out}, $role, "[$shown] as URI: let in");
+	ok(!-e "$_->{folder}/pwned", "[$shown]: the shell ran nothing of it") for $client, $uri;
+}
+
+# the key for Java
+my $pk8 = new_client($server, settings_of($server), 'PKCS#8');
+ok(run_in($pk8->{folder}, {}, 'sh', '-c', value(settings_of($server), 'openssl_pkcs8'))->{ok}, 'PKCS#8: the command runs');
+ok(run_in($pk8->{folder}, {}, 'openssl', 'pkey', '-inform', 'DER', '-in', 'postgresql.pk8', '-noout')->{ok}, 'PKCS#8: it makes a key in DER');
+
+###############################################################################
+# 3
+
+my ($told, $err);
+sub told_problem
+{
+	my ($name, $policies, $regex, %opt) = @_;
+	$server->label(role => { app => $policies->{role}, grp => $policies->{group} }, database => { db1 => $policies->{database} });
+	my $told = settings_of($server, %opt);
+	like(join("\n", problems($told)), $regex, "$name: told");
+	return $told;
+}
+$told = told_problem('reject', { role => 'sslmode=reject' }, qr/sslmode=reject: no connection/);
+is(value($told, 'conninfo'), undef, 'reject: no settings');
+is(value($told, 'policy_sslmode'), 'reject', 'reject: the mode');
+told_problem('reject by a group', { role => 'sslmode=prefer', group => 'sslmode=reject' }, qr/policy of role "grp"/);
+told_problem('disable and require', { role => 'sslmode=disable', group => 'sslmode=require' }, qr/sslmode=require \(policy of role "grp", rule 1\)/);
+told_problem('ciphers that nothing is common to', { role => 'cipher=TLS_AES_128_GCM_SHA256', group => 'cipher=TLS_AES_256_GCM_SHA384' }, qr/cipher=/);
+told_problem('an old cipher and a new protocol', { role => 'cipher=ECDHE-RSA-AES128-GCM-SHA256 min_protocol=TLSv1.3' }, qr/min_protocol=TLSv1\.3/);
+$told = told_problem('names that no certificate has together', { role => 'sslmode=verify-full', group => 'cn=bob' }, qr/^$/);
+is(value($told, 'common_name'), 'bob', 'names of one group');
+$server->sql("UPDATE pg_shseclabel SET label = 'nonsense' WHERE objoid = 'grp'::regrole");
+like(join("\n", problems(settings_of($server))), qr/a policy that can be read/, 'a policy that cannot be read: told');
+$told = told_problem('a regex that nothing is known to match', { role => 'cn=/^x[0-9]+$' }, qr/^$/);
+is(value($told, 'openssl'), undef, 'a regex: no command');
+like(note_of($told, 'openssl'), qr{cn=/\^x\[0-9\]\+\$}, 'a regex: what to choose');
+$server->label(role => { grp => 'cn=alice', grp2 => 'cn=bob', app => 'sslmode=verify-full' });
+like(note_of(settings_of($server), 'openssl'), qr/cn=alice; and cn=bob/, 'two names that exclude each other: both are told');
+$server->label(role => { grp => undef, grp2 => undef, app => q{dn='CN=x,OU=DB+UID=7'} });
+is(value(settings_of($server), 'openssl'), undef, 'a DN that no certificate prints like that: no command');
+$server->label(role => { app => 'sslmode=verify-ca' });
+
+$server->set(ssl_ca_file => '');
+like(join("\n", problems(settings_of($server))), qr/ssl_ca_file of the server is empty/, 'no ssl_ca_file: told');
+$server->set(ssl_ca_file => "$dir/root.crt", ssl => 'off');
+like(join("\n", problems(settings_of($server))), qr/TLS is asked for, and ssl is off/, 'ssl off: told');
+(undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT sslpolicy.server_ca()");
+like($err, qr/ERROR:  55000: ssl is off/, 'ssl off: server_ca');
+$server->label(role => { app => undef });
+$told = settings_of($server);
+is(value($told, 'PGSSLMODE'), 'prefer', 'ssl off: what works');
+is_deeply([ problems($told) ], [], 'ssl off: no problem without a policy');
+gets_in(new_client($server, $told, 'ssl off', host => '127.0.0.1'), 'app', 'ssl off');
+$server->set(ssl => 'on', ssl_max_protocol_version => 'TLSv1.2');
+$server->label(role => { app => 'min_protocol=TLSv1.3' });
+like(join("\n", problems(settings_of($server))), qr/ssl_max_protocol_version of the server is TLSv1\.2/, 'ssl_max_protocol_version: told');
+$server->set(ssl_max_protocol_version => undef);
+
+###############################################################################
+# 4
+
+$server->label(role => { app => 'address=10.0.0.0/8 sslmode=require; database=db1 min_protocol=TLSv1.3; sslmode=verify-full' });
+$told = settings_of($server, no_address => 1, no_db => 1);
+is(value($told, 'authentication'), 'two-way', 'not given: the strictest certificate');
+is(value($told, 'PGSSLMINPROTOCOLVERSION'), 'TLSv1.3', 'not given: the strictest protocol');
+like(note_of($told, 'authentication'), qr/Depends on the client's address or the database.*sslmode=require.*min_protocol=TLSv1\.3.*cn=app/, 'not given: told');
+like(note_of($told, 'authentication'), qr/policies of databases are not looked at/, 'not given: databases');
+is_deeply([ problems($told) ], [], 'not given: no problem');
+is(value($told, 'PGDATABASE'), undef, 'not given: no database');
+unlike(value($told, 'conninfo'), qr/dbname/, 'not given: none in the connection string');
+my $strict = new_client($server, $told, 'not given');
+$strict->{env}{PGDATABASE} = 'db1';
+$strict->{conninfo} .= ' dbname=db1';
+gets_in($strict, 'app', 'not given: the strictest');
+$told = settings_of($server, address => '10.1.1.1');
+is(value($told, 'authentication'), 'one-way', 'given: what applies');
+unlike(note_of($told, 'authentication'), qr/Depends/, 'given: nothing depends');
+is(value(settings_of($server, db => 'db1'), 'PGSSLMINPROTOCOLVERSION'), 'TLSv1.3', 'given: the rule of a database');
+$server->label(role => { app => 'address=10.0.0.0/8 sslmode=disable; sslmode=require' });
+isnt(join("\n", problems(settings_of($server, no_address => 1))), '', 'rules that exclude each other: told');
+$server->label(role => { app => undef });
+
+###############################################################################
+# 5
+
+$server->sql('CREATE ROLE stranger LOGIN; CREATE ROLE helper LOGIN; CREATE ROLE boss LOGIN SUPERUSER; '
+	  . 'GRANT EXECUTE ON FUNCTION sslpolicy.client_settings(regrole, name, inet) TO helper');
+sub as
+{
+	my ($user, $sql) = @_;
+	return $server->login(user => $user, sslmode => 'require', sql => $sql);
+}
+is(as('stranger', q{SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGUSER'})->{out}, 'stranger', 'everybody: one\'s own settings');
+like(as('stranger', 'SELECT sslpolicy.server_ca()')->{out}, qr/BEGIN CERTIFICATE/, 'everybody: server_ca');
+is(as('stranger', 'SELECT count(*) > 0 FROM sslpolicy.version()')->{out}, 't', 'everybody: version');
+is(as('stranger', 'SELECT count(*) FROM sslpolicy.check_all()')->{out}, '0', 'everybody: check_all');
+like(as('stranger', q{SELECT * FROM sslpolicy.client_settings('stranger')})->{err}, qr/permission denied for function client_settings/, 'not granted: even for oneself by name');
+like(as('stranger', q{SELECT * FROM sslpolicy.client_settings('app', 'postgres', '::1')})->{err}, qr/permission denied/, 'not granted: others');
+is(as('helper', q{SELECT value FROM sslpolicy.client_settings('app') WHERE setting = 'PGUSER'})->{out}, 'app', 'granted: others');
+for my $bad (
+	[ q{NULL::regrole}, '22004', 'role must not be null' ],
+	[ q{'app', 'nowhere'}, '3D000', 'database "nowhere" does not exist' ],
+	[ q{'app', NULL, '10.0.0.0/8'}, '22023', 'address must be that of one client' ],
+	[ q{'nobody'}, '42704', 'role "nobody" does not exist' ],
+	[ q{12345::regrole}, '42704', 'role with OID 12345 does not exist|invalid role OID' ])
+{
+	(undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM sslpolicy.client_settings($bad->[0])");
+	like($err, qr/ERROR:  $bad->[1]: (?:$bad->[2])/, "client_settings($bad->[0])");
+}
+
+# a name that is no UTF-8
+$server->sql(q{CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
+$server->sql('CREATE EXTENSION sslpolicy', 'latin');
+$server->sql(q{SET client_encoding = 'UTF8'; CREATE ROLE "caf} . "\xc3\xa9" . q{" LOGIN}, 'latin');
+is($server->sql(q{SELECT value IS NULL AND note LIKE '%UTF-8%' FROM sslpolicy.client_settings((SELECT oid FROM pg_roles WHERE rolname LIKE 'caf%')::regrole) WHERE setting = 'PGUSER'}, 'latin'),
+	't', 'a role name that is no UTF-8: told');
+$server->sql('DROP DATABASE latin');
+
+$server->stop;
+done_testing();
