@@ -1,7 +1,7 @@
 -- The settings: their types, bounds and defaults; and that they are set for the
 -- whole server or not at all.
 BEGIN;
-SELECT plan(132);
+SELECT plan(146);
 
 SELECT results_eq($$
     SELECT name, vartype, context, unit, min_val, max_val, enumvals, boot_val
@@ -19,6 +19,8 @@ SELECT results_eq($$
     ('sslpolicy.install', 'bool', 'sighup', NULL, NULL, NULL, NULL, 'on'),
     ('sslpolicy.max_certificate_text', 'integer', 'sighup', 'kB', '1', '128', NULL, '16'),
     ('sslpolicy.max_crl_size', 'integer', 'sighup', 'kB', '1', '524288', NULL, '16384'),
+    ('sslpolicy.max_recent_logins', 'integer', 'postmaster', NULL, '0', '100000', NULL, '1000'),
+    ('sslpolicy.max_rejections', 'integer', 'postmaster', NULL, '0', '100000', NULL, '1000'),
     ('sslpolicy.minimum_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
     ('sslpolicy.recheck_interval', 'integer', 'sighup', 's', '1', '86400', NULL, '60'),
     ('sslpolicy.recheck_policy', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,terminate}', 'log'),
@@ -29,7 +31,7 @@ SELECT results_eq($$
 CREATE TEMP VIEW settings AS
 SELECT * FROM pg_settings WHERE name LIKE 'sslpolicy.%';
 
--- 18 settings, 7 tests each
+-- 20 settings, 7 tests each
 SELECT is(setting, boot_val, name || ' has its default without any configuration') FROM settings;
 SELECT isnt(coalesce(short_desc, ''), '', name || ' has a description') FROM settings;
 SELECT isnt(coalesce(extra_desc, ''), '', name || ' has details') FROM settings;
@@ -53,7 +55,7 @@ SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.default_polic
 SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.minimum_policy', 'ALTER SYSTEM'), false,
           'and no other');
 SET ROLE sslpolicy_ordinary;
-SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 18::bigint, 'everybody may read them all');
+SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 20::bigint, 'everybody may read them all');
 RESET ROLE;
 
 SELECT * FROM finish();
