@@ -1,7 +1,7 @@
 -- The views: their columns, comments and privileges; and what a session of a
 -- role sees of others.
 BEGIN;
-SELECT plan(51);
+SELECT plan(50);
 
 -- columns, in order
 CREATE FUNCTION pg_temp.columns_of(view regclass) RETURNS text LANGUAGE sql AS $$
