@@ -1,7 +1,7 @@
 -- Every function: its signature and how PostgreSQL may call it; what its
 -- arguments do by default; who may call it.
 BEGIN;
-SELECT plan(110);
+SELECT plan(162);
 
 CREATE TEMP TABLE expected (
     signature text, arguments text, result text, volatility name, strict boolean,
@@ -44,13 +44,36 @@ INSERT INTO expected VALUES
      'SETOF record', 'volatile', true, 'r', 100, NULL, true),
     ('sslpolicy.lint()',
      'OUT severity text, OUT code text, OUT object text, OUT finding text, OUT remedy text',
-     'SETOF record', 'volatile', false, 'u', 10, '{"search_path=pg_catalog, pg_temp"}', false);
+     'SETOF record', 'volatile', false, 'u', 10, '{"search_path=pg_catalog, pg_temp"}', false),
+    ('sslpolicy.get_recent_logins()',
+     'OUT roleid oid, OUT datid oid, OUT address inet, OUT tls_version text, '
+     'OUT last_login timestamp with time zone, OUT count bigint, OUT cipher text, '
+     'OUT auth_method text, OUT compliant boolean, OUT client_dn text, OUT issuer_dn text, '
+     'OUT client_cn text, OUT client_sans text[], OUT client_serial numeric, '
+     'OUT fingerprint_sha256 text, OUT not_before timestamp with time zone, '
+     'OUT not_after timestamp with time zone',
+     'SETOF record', 'volatile', false, 'r', 1000, NULL, false),
+    ('sslpolicy.get_rejections()',
+     'OUT at timestamp with time zone, OUT first_at timestamp with time zone, OUT count bigint, '
+     'OUT role text, OUT database text, OUT address inet, OUT would_be boolean, '
+     'OUT reasons text[], OUT source text, OUT tls_version text, OUT client_dn text, '
+     'OUT client_serial numeric, OUT fingerprint_sha256 text',
+     'SETOF record', 'volatile', false, 'r', 1000, NULL, false),
+    ('sslpolicy.get_statistics()',
+     'OUT roleid oid, OUT allowed bigint, OUT refused bigint, OUT logged bigint, '
+     'OUT ended bigint, OUT last_allowed timestamp with time zone, '
+     'OUT last_refused timestamp with time zone, OUT last_logged timestamp with time zone, '
+     'OUT last_ended timestamp with time zone',
+     'SETOF record', 'volatile', false, 'r', 100, NULL, false),
+    ('sslpolicy.reset_statistics()',
+     '',
+     'void', 'volatile', false, 'u', 0, '{"search_path=pg_catalog, pg_temp"}', false);
 CREATE TEMP VIEW declared AS
 SELECT e.*, p.oid, p.pronamespace, p.proname, p.proargtypes, p.proparallel, p.prosecdef, p.proleakproof,
        p.prokind, p.prorows, p.proconfig, p.probin
   FROM expected e JOIN pg_proc p ON p.oid = e.signature::regprocedure;
 
--- 7 functions, 13 tests each
+-- 11 functions, 13 tests each
 SELECT is(pg_get_function_arguments(oid), arguments, signature || ': arguments') FROM declared;
 SELECT is(pg_get_function_result(oid), result, signature || ': result') FROM declared;
 SELECT volatility_is('sslpolicy', proname, proargtypes::regtype[]::name[], volatility,

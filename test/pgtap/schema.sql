@@ -7,9 +7,11 @@ SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
     'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
     'get_material_history', 'get_ended_sessions', 'lint', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
-    'install_crl', 'install_server_certificate', 'create_server_key', 'rollback']);
+    'install_crl', 'install_server_certificate', 'create_server_key', 'rollback',
+    'get_recent_logins', 'get_rejections', 'get_statistics', 'reset_statistics']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
-    'material_status', 'material_history', 'ended_sessions']);
+    'material_status', 'material_history', 'ended_sessions',
+    'recent_logins', 'rejections', 'statistics']);
 SELECT tables_are('sslpolicy', '{}'::name[]);
 SELECT materialized_views_are('sslpolicy', '{}'::name[]);
 SELECT sequences_are('sslpolicy', '{}'::name[]);
@@ -47,6 +49,13 @@ SELECT set_eq($$
           'function sslpolicy.revoked(numeric,text)',
           'function sslpolicy.rollback(text,boolean,boolean)',
           'function sslpolicy.verify_certificate(text,timestamp with time zone)',
+          'function sslpolicy.get_recent_logins()',
+          'function sslpolicy.get_rejections()',
+          'function sslpolicy.get_statistics()',
+          'function sslpolicy.reset_statistics()',
+          'view sslpolicy.recent_logins',
+          'view sslpolicy.rejections',
+          'view sslpolicy.statistics',
           'view sslpolicy.certificates',
           'view sslpolicy.crls',
           'view sslpolicy.ended_sessions',

@@ -1,7 +1,7 @@
 -- The settings: their types, bounds and defaults; and that they are set for the
 -- whole server or not at all.
 BEGIN;
-SELECT plan(153);
+SELECT plan(167);
 
 SELECT results_eq($$
     SELECT name, vartype, context, unit, min_val, max_val, enumvals, boot_val
@@ -22,6 +22,8 @@ SELECT results_eq($$
     ('sslpolicy.lint_server_days', 'integer', 'sighup', NULL, '0', '3650', NULL, '30'),
     ('sslpolicy.max_certificate_text', 'integer', 'sighup', 'kB', '1', '128', NULL, '16'),
     ('sslpolicy.max_crl_size', 'integer', 'sighup', 'kB', '1', '524288', NULL, '16384'),
+    ('sslpolicy.max_recent_logins', 'integer', 'postmaster', NULL, '0', '100000', NULL, '1000'),
+    ('sslpolicy.max_rejections', 'integer', 'postmaster', NULL, '0', '100000', NULL, '1000'),
     ('sslpolicy.minimum_policy', 'string', 'sighup', NULL, NULL, NULL, NULL, ''),
     ('sslpolicy.recheck_interval', 'integer', 'sighup', 's', '1', '86400', NULL, '60'),
     ('sslpolicy.recheck_policy', 'enum', 'sighup', NULL, NULL, NULL, '{off,log,terminate}', 'log'),
@@ -32,7 +34,7 @@ SELECT results_eq($$
 CREATE TEMP VIEW settings AS
 SELECT * FROM pg_settings WHERE name LIKE 'sslpolicy.%';
 
--- 21 settings, 7 tests each
+-- 23 settings, 7 tests each
 SELECT is(setting, boot_val, name || ' has its default without any configuration') FROM settings;
 SELECT isnt(coalesce(short_desc, ''), '', name || ' has a description') FROM settings;
 SELECT isnt(coalesce(extra_desc, ''), '', name || ' has details') FROM settings;
@@ -56,7 +58,7 @@ SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.default_polic
 SELECT is(has_parameter_privilege('sslpolicy_ordinary', 'sslpolicy.minimum_policy', 'ALTER SYSTEM'), false,
           'and no other');
 SET ROLE sslpolicy_ordinary;
-SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 21::bigint, 'everybody may read them all');
+SELECT is((SELECT count(*) FROM pg_settings WHERE name LIKE 'sslpolicy.%'), 23::bigint, 'everybody may read them all');
 RESET ROLE;
 
 SELECT * FROM finish();

@@ -1,7 +1,7 @@
 -- The views: their columns, comments and privileges; and what a session of a
 -- role sees of others.
 BEGIN;
-SELECT plan(30);
+SELECT plan(50);
 
 -- columns, in order
 CREATE FUNCTION pg_temp.columns_of(view regclass) RETURNS text LANGUAGE sql AS $$
@@ -27,20 +27,49 @@ SELECT is((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute
           (SELECT proargnames FROM pg_proc WHERE oid = 'sslpolicy.connection()'::regprocedure),
           'sessions has the columns of connection() between ssl and auth_method');
 
+SELECT is(pg_temp.columns_of('sslpolicy.recent_logins'),
+          'role text, database text, address inet, tls_version text, client_dn text, '
+          'issuer_dn text, last_login timestamp with time zone, count bigint, cipher text, '
+          'client_cn text, client_sans text[], client_serial numeric, fingerprint_sha256 text, '
+          'not_before timestamp with time zone, not_after timestamp with time zone, '
+          'auth_method text, compliant boolean',
+          'columns of recent_logins');
+SELECT is(pg_temp.columns_of('sslpolicy.rejections'),
+          'at timestamp with time zone, first_at timestamp with time zone, count bigint, '
+          'role text, database text, address inet, would_be boolean, reasons text[], source text, '
+          'tls_version text, client_dn text, client_serial numeric, fingerprint_sha256 text',
+          'columns of rejections');
+SELECT is(pg_temp.columns_of('sslpolicy.statistics'),
+          'role text, allowed bigint, refused bigint, logged bigint, ended bigint, '
+          'last_allowed timestamp with time zone, last_refused timestamp with time zone, '
+          'last_logged timestamp with time zone, last_ended timestamp with time zone, '
+          'earliest_expiry timestamp with time zone',
+          'columns of statistics');
+
 -- comments
 SELECT isnt(obj_description(view, 'pg_class'), NULL, view || ' has a comment')
-  FROM unnest(ARRAY['sslpolicy.policies', 'sslpolicy.sessions']::regclass[]) view;
+  FROM unnest(ARRAY['sslpolicy.policies', 'sslpolicy.sessions', 'sslpolicy.recent_logins',
+                    'sslpolicy.rejections', 'sslpolicy.statistics']::regclass[]) view;
 SELECT is_empty(format($$
     SELECT attname FROM pg_attribute
      WHERE attrelid = %L::regclass AND attnum > 0
        AND coalesce(col_description(attrelid, attnum), '') = ''$$, view),
     'every column of ' || view || ' has a comment')
-  FROM unnest(ARRAY['sslpolicy.policies', 'sslpolicy.sessions']::regclass[]) view;
+  FROM unnest(ARRAY['sslpolicy.policies', 'sslpolicy.sessions', 'sslpolicy.recent_logins',
+                    'sslpolicy.rejections', 'sslpolicy.statistics']::regclass[]) view;
 
 -- privileges
 SELECT table_privs_are('sslpolicy', view, 'public', ARRAY['SELECT'],
                        'everybody may read ' || view || ', and nothing else')
   FROM unnest(ARRAY['policies', 'sessions']::name[]) view;
+SELECT table_privs_are('sslpolicy', view, 'pg_monitor', ARRAY['SELECT'],
+                       'pg_monitor may read ' || view || ', and nothing else')
+  FROM unnest(ARRAY['recent_logins', 'rejections', 'statistics']::name[]) view;
+SELECT table_privs_are('sslpolicy', view, 'public', '{}', 'others may not')
+  FROM unnest(ARRAY['recent_logins', 'rejections', 'statistics']::name[]) view;
+SELECT function_privs_are('sslpolicy', 'get_' || view, '{}'::name[], 'pg_monitor', ARRAY['EXECUTE'],
+                          'nor read its rows in another way: ' || view)
+  FROM unnest(ARRAY['recent_logins', 'rejections', 'statistics']::name[]) view;
 SELECT is_empty($$
     SELECT attname FROM pg_attribute
      WHERE attrelid IN ('sslpolicy.policies'::regclass, 'sslpolicy.sessions'::regclass)
@@ -55,8 +84,15 @@ CREATE FUNCTION pg_temp.get_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1/0';
 SET LOCAL search_path = pg_temp, public;
 SELECT is((SELECT usename FROM sslpolicy.sessions WHERE pid = pg_backend_pid()), session_user,
           'sessions is not led astray by tables of the caller');
+CREATE TEMP TABLE pg_roles (oid oid, rolname name);
+CREATE FUNCTION pg_temp.get_recent_logins() RETURNS int LANGUAGE sql AS 'SELECT 1/0';
+SELECT cmp_ok((SELECT count(*) FROM sslpolicy.recent_logins WHERE role = session_user), '>=', 1::bigint,
+              'nor is recent_logins');
+SELECT cmp_ok((SELECT allowed FROM sslpolicy.statistics WHERE role = session_user), '>=', 1::bigint,
+              'nor statistics');
 RESET search_path;
-DROP TABLE pg_temp.pg_authid, pg_temp.pg_database;
+DROP TABLE pg_temp.pg_authid, pg_temp.pg_database, pg_temp.pg_roles;
+DROP FUNCTION pg_temp.get_recent_logins();
 DROP FUNCTION pg_temp.get_sessions();
 
 -- policies: a row a rule
