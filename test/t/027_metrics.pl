@@ -76,12 +76,12 @@ my %healthy = (
 	"sslpolicy_sessions_ended_total{$l}" => '5x240',
 	"sslpolicy_material_reload_failed{$l, kind=\"ca\"}" => '0x240',
 	"sslpolicy_certificate_in_force{$l, kind=\"ca\", subject=\"CN=x\", fingerprint=\"f\"}" => '1x240',
-	"sslpolicy_certificate_in_force{$l, kind=\"ca\", subject=\"CN=unknown\", fingerprint=\"g\"}" => 'NaNx240',
+	"sslpolicy_certificate_in_force{$l, kind=\"ca\", subject=\"CN=unknown\", fingerprint=\"g\"}" => join(" ", ("NaN") x 240),
 	"sslpolicy_certificate_seconds_to_expiry{$l, kind=\"ca\", subject=\"CN=x\", fingerprint=\"f\"}" => (60 * 86400) . '-60x240',
 	"sslpolicy_client_certificate_seconds_to_expiry{$l, role=\"app\"}" => (20 * 86400) . '-60x240',
 	"sslpolicy_client_certificate_seconds_to_expiry{$l, role=\"of a day\"}" => '3600x240',
 	"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=x\", file=\"f\"}" => (5 * 86400) . '-60x240',
-	"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=without end\", file=\"f\"}" => 'NaNx240',
+	"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=without end\", file=\"f\"}" => join(" ", ("NaN") x 240),
 	"sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '1x240');
 
 # alert, series that are other than in %healthy (undef: gone), when to look
@@ -160,7 +160,7 @@ $certs->client('app', issuer => 'root', subject => '/CN=app', not_after => time 
 write_file("$dir/root.crl", make_crl($certs, 'root', 1, days => 5));
 $node->append_conf('postgresql.conf', "ssl_crl_file = '$dir/root.crl'\n");
 $server->start;
-$server->sql(q{CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE "o'hara \"x\" <b>" LOGIN; CREATE ROLE nobody LOGIN;
+$server->sql(q{CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE "o'hara ""x"" <b>" LOGIN; CREATE ROLE nobody LOGIN;
 	CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; CREATE ROLE late LOGIN});
 $server->label(role => { app => 'sslmode=verify-full', late => 'sslmode=require action=log; sslmode=prefer' });
 
