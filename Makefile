@@ -50,6 +50,9 @@ REGRESS = check_policy set_policy label audit privileges policies settings conne
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
+# for monitoring and audits, installed into share/sslpolicy
+SHARED_FILES = metrics/queries.yaml metrics/alerts.yaml metrics/dashboard.json report/audit.sql
+
 EXTRA_CLEAN = build
 
 srcdir = $(if $(VPATH),$(VPATH),.)
@@ -64,6 +67,16 @@ $(error pg_config not found: install PostgreSQL's server headers (Debian: postgr
 endif
 include $(PGXS)
 PROVE_FLAGS += -I $(srcdir)/test/lib
+
+.PHONY: install-shared-files uninstall-shared-files
+install: install-shared-files
+uninstall: uninstall-shared-files
+install-shared-files:
+	$(MKDIR_P) '$(DESTDIR)$(datadir)/$(EXTENSION)'
+	$(INSTALL_DATA) $(addprefix $(srcdir)/,$(SHARED_FILES)) '$(DESTDIR)$(datadir)/$(EXTENSION)/'
+uninstall-shared-files:
+	rm -f $(addprefix '$(DESTDIR)$(datadir)/$(EXTENSION)'/,$(notdir $(SHARED_FILES)))
+	rmdir '$(DESTDIR)$(datadir)/$(EXTENSION)' || true
 endif
 
 $(CREATE_SCRIPT): $(SCRIPT_PIECES:%=$(srcdir)/extension/%.sql) $(srcdir)/Makefile

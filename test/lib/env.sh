@@ -73,15 +73,33 @@ install_packages() {
     $root mkdir -p "$(dirname $conf)"
     echo 'create_main_cluster = false' | $root tee $conf >/dev/null
     local ok=yes
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || {
+    install_quietly "$root" "$@" || {
         # an outdated list of packages is the usual reason
         $root apt-get update -qq >/dev/null
-        $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || ok=no
+        install_quietly "$root" "$@" || ok=no
     }
     $root rm -f $conf
     [ $ok = yes ] || { tail -5 /tmp/sslpolicy-apt.$$ >&2; die "apt-get install failed."; }
     rm -f /tmp/sslpolicy-apt.$$
 }
+
+# apt-get install without starting services, now or at boot: nobody has asked
+# for a Prometheus on this machine.
+install_quietly() (
+    root=$1 guard=/usr/sbin/policy-rc.d
+    shift
+    if [ ! -e $guard ]; then
+        trap '$root rm -f $guard' EXIT
+        printf '#!/bin/sh\nexit 101\n' | $root tee $guard >/dev/null
+        $root chmod 755 $guard
+    fi
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || exit 1
+    for package in "$@"; do
+        [ ! -e "/lib/systemd/system/$package.service" ] || ! command -v systemctl >/dev/null ||
+            $root systemctl disable "$package" >/dev/null 2>&1
+    done
+    exit 0
+)
 
 make_work() {
     if [ "$(id -u)" = 0 ]; then
