@@ -9,7 +9,6 @@ use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-binmode Test::More->builder->$_, ':utf8' for qw(output failure_output todo_output);
 
 sub page { return decode_utf8(slurp_file($_[0])) }
 
