@@ -150,6 +150,14 @@ for my $file ('README.md', 'CHANGELOG.md', glob('docs/*.md docs/how-to/*.md'))
 		ok((grep { $_ eq $anchor } anchors(page($target))), "$file links to $link: heading") if $anchor ne '';
 	}
 }
+# Every code of lint() is explained, and no other
+my %codes = map { $_ => 1 } map {
+	my $source = page($_);
+	map { /"(\w+_\w+)"/g } $source =~ /(?:add_finding(?:_about)?|find_ciphers)\(.*?,((?:\s*(?:\w+\(\)|[^,;]*?SEVERITY[^,;]*|\w+),)?(?:[^,;]*?"\w+_\w+")+)/gs
+} glob('src/lint*.c');
+my $lint = page('docs/lint.md');
+is(join("\n", sort map { /`(\w+)`/g } $lint =~ /^\| (`[^|]*) \|/mg), join("\n", sort keys %codes), 'codes of lint()');
+
 my $index = page('docs/how-to/README.md');
 for my $file (glob 'docs/how-to/*.md')
 {

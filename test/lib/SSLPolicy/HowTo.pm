@@ -48,6 +48,7 @@ use strict;
 use warnings;
 use utf8;
 use Encode qw(decode_utf8 encode_utf8);
+use File::Basename qw(basename);
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -55,6 +56,10 @@ use Test::More;
 use Text::ParseWords qw(shellwords);
 use SSLPolicy::Certs;
 use SSLPolicy::Crls qw(make_crl write_file);
+
+# Pages that are about more than one server, or end servers: a file of tests of
+# their own, so that none takes long.
+our @CLUSTER = map { "docs/how-to/$_.md" } qw(locked-out managed poolers standbys upgrade);
 
 my $HOST = 'db.example.com';
 my $PKI = '/etc/postgresql/pki';
@@ -86,6 +91,28 @@ wait_for() {
 }
 pg_ctl() { command pg_ctl -s -l "$SERVER_LOG" "$@"; }
 SH
+
+# Run pages, a subtest each.  HOWTO="rotate locked" in the environment runs only
+# those whose names contain one of these words.
+sub run_pages
+{
+	my @pages = @_;
+	if (my @wanted = split ' ', $ENV{HOWTO} // '')
+	{
+		@pages = grep { my $page = $_; grep { $page =~ /\Q$_\E/ } @wanted } @pages;
+		plan(skip_all => 'none of these pages') unless @pages;
+	}
+	for my $file (@pages)
+	{
+		subtest basename($file) => sub {
+			my $page = SSLPolicy::HowTo->new($file);
+			eval { $page->run; 1 } or fail("the page can be run: $@");
+			$page->finish;
+			done_testing();
+		};
+	}
+	return;
+}
 
 # The blocks of a page, in order: hashrefs of kind, text, line, words.
 sub parse
