@@ -404,7 +404,6 @@ sub run
 		elsif ($kind eq 'another') { $self->another($_) for split ' ', $block->{text} }
 		elsif ($kind eq 'start') { $self->node($_)->start for split ' ', $block->{text} }
 		elsif ($words =~ /\bskip\b/) { undef $out }
-		elsif ($words =~ /\bneeds (\w+)/ && !$self->has($1)) { undef $out; SKIP: { skip "no $1 yet", 1 } }
 		elsif (my $method = $self->can("run_$kind"))
 		{
 			my $ok;
@@ -419,12 +418,6 @@ sub run
 		}
 	}
 	return;
-}
-
-sub has
-{
-	my ($self, $name) = @_;
-	return $self->node->safe_psql('postgres', "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = '$name') OR EXISTS (SELECT FROM pg_class WHERE relname = '$name')") eq 't';
 }
 
 # Stop the servers, standbys first.
