@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/test/lib/env.sh"
 
 need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
-    postgresql-NN postgresql-NN-pgtap libipc-run-perl
+    postgresql-NN postgresql-NN-pgtap libipc-run-perl pgbouncer
 make_work test
 # installations stop where a test of crashes says so (see stop_point())
 COPT="${COPT--Werror} -DSSLPOLICY_STOP_POINTS"

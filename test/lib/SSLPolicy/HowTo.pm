@@ -20,6 +20,9 @@
 #	<!-- test server       before everything else: options of the server
 #	ssl=off preload= address=::1
 #	-->
+#	<!-- test programs     what it needs beside PostgreSQL and OpenSSL
+#	pgbouncer
+#	-->
 #	<!-- test certs        what the reader has already: a certificate or CRL a
 #	client app subject=/CN=app       line, see certs()
 #	-->
@@ -399,6 +402,11 @@ sub run
 			  or diag("The page says:\n$block->{text}It was:\n$said");
 		}
 		elsif ($kind eq 'server') { $self->{options} = { map { split /=/, $_, 2 } split ' ', $block->{text} } }
+		elsif ($kind eq 'programs')
+		{
+			my @missing = grep { my $p = $_; !grep { -x "$_/$p" } split /:/, $ENV{PATH} } split ' ', $block->{text};
+			plan(skip_all => "not installed: @missing") if @missing && ($ENV{DEPS} // '') eq 'no';
+		}
 		elsif ($kind eq 'certs') { $self->certs($block->{text}) }
 		elsif ($kind eq 'standby') { $self->standby($_) for split ' ', $block->{text} }
 		elsif ($kind eq 'another') { $self->another($_) for split ' ', $block->{text} }
@@ -424,6 +432,10 @@ sub run
 sub finish
 {
 	my ($self) = @_;
+	for my $file (glob "$self->{dir}/*.pid")    # what the page has left running
+	{
+		kill 'TERM', slurp_file($file) =~ /^(\d+)/;
+	}
 	for my $host (sort { ($a eq $HOST) <=> ($b eq $HOST) } keys %{ $self->{nodes} })
 	{
 		my $node = $self->{nodes}{$host};
