@@ -155,6 +155,18 @@ my %codes = map { $_ => 1 } map {
 my $lint = page('docs/lint.md');
 is(join("\n", sort map { /`(\w+)`/g } $lint =~ /^\| (`[^|]*) \|/mg), join("\n", sort keys %codes), 'codes of lint()');
 
+# Every file of the source has its place in the list of files
+my $development = page('docs/development.md');
+for my $file (glob('src/*.c'))
+{
+	my ($name) = $file =~ m{([^/]+)$};
+	like($development, qr/\b\Q$name\E\b/, "$name is in docs/development.md");
+}
+for my $name ($development =~ /\b(\w+\.c)\b/g)
+{
+	ok(-e "src/$name", "$name is there");
+}
+
 my $index = page('docs/how-to/README.md');
 for my $file (glob 'docs/how-to/*.md')
 {
