@@ -2,7 +2,7 @@
 #
 #   make demo          see it work on a throw-away server
 #   make test          every suite, on servers of its own
-#   make bench         the figures of the README
+#   make bench         the figures of docs/figures.md
 #   make, make install, make installcheck
 #                      as usual for a PostgreSQL extension (PGXS)
 #
@@ -19,7 +19,7 @@ SCRIPT_PIECES = start policies sessions explain ledger recheck material install 
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
-# in the order in which they depend on each other, see README.md
+# in the order in which they depend on each other, see docs/development.md
 SOURCES = sslpolicy auth worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	lint lintpolicies linthba lintmaterial lintserver survey findings \
@@ -53,6 +53,10 @@ PROVE_TESTS = test/t/*.pl
 # for monitoring and audits, installed into share/sslpolicy
 SHARED_FILES = metrics/queries.yaml metrics/alerts.yaml metrics/dashboard.json report/audit.sql
 
+# documentation, installed with its folders into doc/sslpolicy
+DOC_PAGES = README.md CHANGELOG.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
+	$(wildcard $(srcdir)/docs/*.md $(srcdir)/docs/*.svg $(srcdir)/docs/how-to/*.md)))
+
 EXTRA_CLEAN = build
 
 srcdir = $(if $(VPATH),$(VPATH),.)
@@ -77,6 +81,23 @@ install-shared-files:
 uninstall-shared-files:
 	rm -f $(addprefix '$(DESTDIR)$(datadir)/$(EXTENSION)'/,$(notdir $(SHARED_FILES)))
 	rmdir '$(DESTDIR)$(datadir)/$(EXTENSION)' || true
+
+# not by DOCS, which would put the pages of all extensions into one folder
+.PHONY: install-docs uninstall-docs
+install: install-docs
+uninstall: uninstall-docs
+install-docs:
+ifneq (,$(docdir))
+	$(MKDIR_P) '$(DESTDIR)$(docdir)/$(EXTENSION)/docs/how-to'
+	for p in $(DOC_PAGES); do \
+		$(INSTALL_DATA) '$(srcdir)'/$$p '$(DESTDIR)$(docdir)/$(EXTENSION)/'$$p || exit; \
+	done
+endif
+uninstall-docs:
+ifneq (,$(docdir))
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(EXTENSION)'/,$(DOC_PAGES))
+	cd '$(DESTDIR)$(docdir)/$(EXTENSION)' && rmdir docs/how-to docs . || true
+endif
 endif
 
 $(CREATE_SCRIPT): $(SCRIPT_PIECES:%=$(srcdir)/extension/%.sql) $(srcdir)/Makefile

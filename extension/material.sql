@@ -64,7 +64,7 @@ COMMENT ON FUNCTION get_crls() IS 'rows of the view sslpolicy.crls';
 
 CREATE VIEW crls AS SELECT * FROM get_crls();
 COMMENT ON VIEW crls IS
-'every certificate revocation list in ssl_crl_file and ssl_crl_dir, and whether the running server has loaded it';
+'every certificate revocation list in ssl_crl_file and ssl_crl_dir, and in sslpolicy.crl_file and crl_dir, and whether it is in force';
 COMMENT ON COLUMN crls.file IS 'path of the file';
 COMMENT ON COLUMN crls.issuer_dn IS 'issuer in RFC 2253 form';
 COMMENT ON COLUMN crls.crl_number IS 'CRL number (RFC 5280 section 5.2.3)';

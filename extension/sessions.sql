@@ -114,4 +114,4 @@ COMMENT ON COLUMN sessions.key_bits IS 'size of the client certificate''s key in
 COMMENT ON COLUMN sessions.signature_algorithm IS 'algorithm by which the client certificate was signed';
 COMMENT ON COLUMN sessions.verified IS 'whether a client certificate was presented and verified by the server''s CA';
 COMMENT ON COLUMN sessions.auth_method IS 'authentication method, as in pg_hba.conf';
-COMMENT ON COLUMN sessions.compliant IS 'whether the session met its policies at login; null if enforcement was off';
+COMMENT ON COLUMN sessions.compliant IS 'whether the session meets its policies, as of the last check; null if enforcement is off, or if it cannot be told';

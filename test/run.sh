@@ -10,7 +10,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
     postgresql-NN postgresql-NN-pgtap libipc-run-perl \
-    prometheus prometheus-postgres-exporter chromium
+    prometheus prometheus-postgres-exporter chromium pgbouncer
 make_work test
 # installations stop where a test of crashes says so (see stop_point())
 COPT="${COPT--Werror} -DSSLPOLICY_STOP_POINTS"

@@ -10,7 +10,7 @@
 #   SIZES='1000 10000 100000 1000000 10000000'   entries of the lists
 #   CORE_MAX=1000000      the longest list that core is given
 #   SESSIONS=500 REVOKED=200 LABELS=100000
-#   PLOT=file             where the picture goes (default: test/bench/login-time.svg)
+#   PLOT=file             where the picture goes (default: docs/login-time.svg)
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
@@ -21,7 +21,7 @@ core_max=${CORE_MAX:-1000000}
 sessions=${SESSIONS:-500}
 revoked=${REVOKED:-200}
 labels=${LABELS:-100000}
-plot=${PLOT:-$top/test/bench/login-time.svg}
+plot=${PLOT:-$top/docs/login-time.svg}
 
 need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
     postgresql-NN libipc-run-perl
