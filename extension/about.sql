@@ -7,7 +7,7 @@ CREATE FUNCTION version(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_version'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 12;
-COMMENT ON FUNCTION version() IS
+COMMENT ON FUNCTION @extschema@.version() IS
 'versions of the library (this one, the preloaded one, the one on disk), of the SQL objects, of OpenSSL and of the server, whether they fit, and what this server can and cannot prove; needs no preloading';
 
 CREATE FUNCTION check_all(
