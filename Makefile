@@ -112,3 +112,5 @@ bench:
 	@bash $(srcdir)/test/bench/run.sh
 	@bash $(srcdir)/test/bench/material.sh
 	@bash $(srcdir)/test/bench/revocation.sh
+	@bash $(srcdir)/test/bench/desk.sh
+	@bash $(srcdir)/test/bench/desk_lint.sh

@@ -3,9 +3,10 @@
  * connect_pairs.c
  *		Times logins to two servers in turn.
  *
- * connect_pairs PAIRS CONNINFO_A CONNINFO_B
+ * connect_pairs PAIRS CONNINFO_A CONNINFO_B [refused]
  *
- * PAIRS = -1 means one pair without warming up, for the very first logins.
+ * PAIRS = -1 means one pair without warming up, for the very first logins; refused,
+ * that both servers refuse, which is timed.
  *
  * Opens and closes a connection to A and one to B, then one to B and one to A,
  * and so on: both meet the same machine, and each is as often the one that the
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <libpq-fe.h>
@@ -31,6 +33,8 @@ now(void)
 	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
+static bool refused = false;
+
 static double
 login(const char *conninfo)
 {
@@ -38,7 +42,7 @@ login(const char *conninfo)
 	PGconn	   *connection = PQconnectdb(conninfo);
 	double		elapsed = now() - start;
 
-	if (PQstatus(connection) != CONNECTION_OK)
+	if ((PQstatus(connection) != CONNECTION_OK) != refused)
 	{
 		fprintf(stderr, "%s", PQerrorMessage(connection));
 		exit(1);
@@ -67,14 +71,15 @@ median(double *values, int count)
 int
 main(int argc, char **argv)
 {
-	int			pairs = argc == 4 ? atoi(argv[1]) : 0;
+	int			pairs = argc >= 4 ? atoi(argv[1]) : 0;
 	int			warm_up = pairs > 0 ? 5 : 0;
 	double	   *values[4];
 
+	refused = argc == 5 && strcmp(argv[4], "refused") == 0;
 	pairs = abs(pairs);
 	if (pairs < 1)
 	{
-		fprintf(stderr, "usage: connect_pairs PAIRS CONNINFO_A CONNINFO_B\n");
+		fprintf(stderr, "usage: connect_pairs PAIRS CONNINFO_A CONNINFO_B [refused]\n");
 		return 2;
 	}
 	for (int i = 0; i < 4; i++)
