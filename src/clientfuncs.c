@@ -79,7 +79,7 @@ set_address(Facts *facts, inet *address)
 	if (ip_bits(address) != ip_maxbits(address))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("address must be that of one client, not a network")));
+				 errmsg("address must be that of a client, not a network")));
 	facts->address_len = ip_addrsize(address);
 	memcpy(facts->address, ip_addr(address), (size_t) facts->address_len);
 	facts->unknown &= ~UNKNOWN_ADDRESS;
@@ -116,8 +116,12 @@ sslpolicy_client_settings(PG_FUNCTION_ARGS)
 	facts->role = GetUserNameFromId(PG_GETARG_OID(0), false);
 	if (!PG_ARGISNULL(1))
 	{
-		facts->database = NameStr(*PG_GETARG_NAME(1));
-		(void) get_database_oid(facts->database, false);
+		/* '' means physical replication */
+		if (NameStr(*PG_GETARG_NAME(1))[0] != '\0')
+		{
+			facts->database = NameStr(*PG_GETARG_NAME(1));
+			(void) get_database_oid(facts->database, false);
+		}
 		facts->unknown &= ~UNKNOWN_DATABASE;
 	}
 	if (!PG_ARGISNULL(2))

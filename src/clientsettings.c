@@ -88,6 +88,13 @@ uses_tls(const Plan *plan)
 	return strcmp(plan->sslmode, "disable") != 0;
 }
 
+/* Physical replication has no database. */
+static bool
+is_replication(const Plan *plan)
+{
+	return plan->facts->database == NULL && !(plan->facts->unknown & UNKNOWN_DATABASE);
+}
+
 /*
  * A version as a setting of the server has it; "" is the highest.
  */
@@ -227,7 +234,8 @@ put_connection(Plan *plan)
 	add_setting(plan, "PGHOST", host->name, note.data);
 	add_setting(plan, "PGPORT", psprintf("%d", PostPortNumber), NULL);
 	add_setting(plan, "PGDATABASE", plan->facts->database,
-				plan->facts->database ? NULL : "not given");
+				plan->facts->database ? NULL :
+				is_replication(plan) ? "none: physical replication" : "not given");
 	add_setting(plan, "PGUSER", plan->facts->role, NULL);
 }
 
@@ -310,6 +318,8 @@ put_conninfo(Plan *plan)
 	append_conninfo(&buf, "port", psprintf("%d", PostPortNumber));
 	if (plan->facts->database)
 		append_conninfo(&buf, "dbname", plan->facts->database);
+	if (is_replication(plan))
+		append_conninfo(&buf, "replication", "true");
 	append_conninfo(&buf, "user", plan->facts->role);
 	append_conninfo(&buf, "sslmode", plan->sslmode);
 
