@@ -23,7 +23,7 @@ need_programs('chromium');
 my $audit = installed_file('audit.sql');
 my $work = PostgreSQL::Test::Utils::tempdir('report');
 my $server = SSLPolicy::Server->new('report', init => { allows_streaming => 1 },
-	conf => "cluster_name = 'report <&>'\n", hba => ['host all nobody all reject']);
+	hba => ['host all nobody all reject']);
 my $certs = $server->certs;
 my $dir = $certs->{dir};
 
@@ -93,7 +93,7 @@ is_deeply([ texts($page, 'h2') ], [ 'State of enforcement', 'Policies', 'Live se
 like(part($page, 'Policies as they are written'), qr/There is no policy/, 'no policies');
 like(part($page, 'CRLs'), qr/There is no CRL/, 'no CRLs');
 like(part($page, 'Recent refusals'), qr/Nobody was refused/, 'no refusals');
-is((texts($page, 'h1'))[0], 'TLS audit of report &lt;&amp;&gt;', 'the title names the server');
+is((texts($page, 'h1'))[0], 'TLS audit of report', 'the title names the server');
 like($page, qr/seen by role <bdi>\w+<\/bdi>/, 'and who has seen it');
 
 # 2
@@ -110,13 +110,14 @@ is($status, 3, 'not in a database without the extension');
 like($err, qr/not installed in database "other"/, 'which is said');
 
 # 3
+# (distinguished names have a backslash before each < and >)
 my $role = '<script>alert(1)</script>';
 my $image = q{"><img src=x onerror='alert(2)'>};
 my $group = '</svg></table>&amp;';
-$certs->ca('evil', subject => '/CN=</title><script>alert(3)<\/script>');
-$certs->client('evil', issuer => 'root', subject => '/O=<b>/CN="><img src=x onerror=alert(4)>', not_after => time + 3 * 86400);
+$certs->ca('evilca', subject => [ [ CN => '</title><script>alert(3)</script>' ] ]);
+$certs->client('evil', issuer => 'root', subject => [ [ O => '<b>' ], [ CN => '"><img src=x onerror=alert(4)>' ] ], not_after => time + 3 * 86400);
 $certs->client('app', issuer => 'root', subject => '/CN=app');
-my $ca_file = $certs->bundle('trusted.crt', 'root', 'evil');
+my $ca_file = $certs->bundle('trusted.crt', 'root', 'evilca');
 write_file("$dir/root.crl", make_crl($certs, 'root', 1, days => 5));
 $server->sql(qq{CREATE ROLE "$role" LOGIN; CREATE ROLE "@{[ $image =~ s/"/""/gr ]}" LOGIN SUPERUSER; CREATE ROLE "$group" NOLOGIN;
 	GRANT "$group" TO app; CREATE ROLE nobody LOGIN; CREATE ROLE late LOGIN});
@@ -126,7 +127,7 @@ $server->label(
 		$group => 'sslmode=verify-ca max_lifetime=3650d',
 		late => 'sslmode=verify-ca action=log; address=127.0.0.0/8 sslmode=prefer; sslmode=require min_protocol=TLSv1.3' },
 	database => { other => 'sslmode=require' });
-$server->set(ssl_ca_file => $ca_file, ssl_crl_file => '');
+$server->set(ssl_ca_file => $ca_file, ssl_crl_file => "$dir/root.crl");
 my @held = (
 	$server->background(user => 'app', cert => 'app'),
 	$server->background(user => 'late', extra => 'ssl_max_protocol_version=TLSv1.2'),
@@ -141,7 +142,8 @@ is(wrong($page), '', 'which is well formed');
 my $applies = part($page, 'What each login role must meet');
 like($applies, qr{<th scope="row">app</th><td>verify-ca</td>.*?<td>[^<]*3650[^<]*</td>}, 'what a role must meet, by its group');
 like($applies, qr{<th scope="row">late</th><td>verify-ca \(log\)[^<]*prefer ◦}, 'what depends on the address, and what is only logged');
-like($applies, qr{<th scope="row">monitor</th>(?:<td><span class="none">–</span></td>)+<td>no policy</td>}, 'a role without policy');
+like($applies, qr{<th scope="row">monitor</th>(?:<td><span class="none">–</span></td>)+<td>database, where it has a policy ◦</td>}, 'a role without policy, but for that of a database');
+like($applies, qr{alert\(2\)[^<]*\(superuser\)</th>(?:<td><span class="none">–</span></td>)+<td>no policy</td>}, 'a role without any policy');
 my $written = part($page, 'Policies as they are written');
 like($written, qr{<th scope="row">role late</th><td>3</td><td>all</td><td>require</td><td>TLSv1\.3</td>}, 'policies as they are written');
 like($written, qr{<th scope="row">database other</th>}, 'those of databases too');
@@ -153,11 +155,12 @@ my @table = $sessions =~ m{<th scope="row">(?:app|late)</th><td>postgres</td>}g;
 is(scalar(@table), 3, 'and their table');
 my $expiry = (split /<h2/, $page)[4];
 my @lines = grep { /: / } texts($expiry =~ m{(<svg.*?</svg>)}s, 'text');
-is_deeply([ map { s/:.*//r } sort @lines ], [qw(CA CA client server)], 'the picture of expiries');
-ok((grep { $_ eq 'CA: CN=&lt;/title&gt;&lt;script&gt;alert(3)&lt;/script&gt;' } @lines), 'a CA with markup is text in it');
+is_deeply([ map { s/:.*//r } sort @lines ], [qw(CA CA CRL client server)], 'the picture of expiries');
+ok((grep { $_ eq 'CA: CN=\\&lt;/title\\&gt;\\&lt;script\\&gt;alert(3)\\&lt;/scrip…' } @lines), 'a CA with markup is text in it');
 like($expiry, qr{<span class="mono">[0-9a-f]{64}</span>}, 'certificates with their fingerprints');
+like(part($page, 'CRLs'), qr{<th scope="row">O=Acme,CN=Test Root</th><td><span class="long">[^<]*/root\.crl</span></td><td>1</td>}, 'CRLs');
 my $refusals = part($page, 'Recent refusals');
-like($refusals, qr{<td>&lt;script&gt;alert\(1\)&lt;/script&gt;</td>.*?<td>policy</td><td>no</td><td>TLSv1\.3</td><td><span class="long">[^<]*onerror=alert\(4\)&gt;}, 'a refusal, and its certificate as text');
+like($refusals, qr{<td>&lt;script&gt;alert\(1\)&lt;/script&gt;</td>.*?<td>policy</td><td>no</td><td>TLSv1\.3</td><td><span class="long">[^<]*&lt;img src=x onerror=alert\(4\)\\&gt;}, 'a refusal, and its certificate as text');
 like($refusals, qr{<td>app</td><td>postgres</td><td>127\.0\.0\.1</td><td><span class="long">[^<]*sslmode}, 'another one');
 like($refusals, qr{<td>nobody</td>.*?pg_hba\.conf.*?<td>server</td>}, 'one by PostgreSQL');
 like($refusals, qr{<td>late</td>.*?yes, only logged}, 'one that was only logged');
