@@ -64,7 +64,7 @@ sub no_tls
 sub row { return $server->sql("SELECT $_[0] FROM sslpolicy.$_[1]") }
 
 # 1
-my $N = 3000;
+my $N = $ENV{SSLPOLICY_FLOOD} // 3000;
 ok(!$server->login(user => 'app', sslmode => 'require')->{ok}, 'one of a real role');
 ok(!$server->login(user => 'pwuser', sslmode => 'require', env => { PGPASSWORD => 'wrong' })->{ok}, 'another, by PostgreSQL');
 $node->poll_query_until('postgres', 'SELECT count(*) = 2 FROM sslpolicy.rejections') or die;
