@@ -78,7 +78,7 @@ SELECT CASE WHEN count(*) = 0 THEN '<p class="empty">' || :'empty' || '</p>'
 \qecho '<meta charset="utf-8">'
 \qecho '<meta name="viewport" content="width=device-width, initial-scale=1">'
 \qecho '<meta name="color-scheme" content="light dark">'
-\qecho '<meta http-equiv="Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''">'
+\qecho '<meta http-equiv="Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''; img-src data:">'
 \qecho '<link rel="icon" href="data:,">'
 SELECT '<title>TLS audit of ' || :esc COALESCE(NULLIF(current_setting('cluster_name'), ''), host(inet_server_addr()) || ':' || inet_server_port(), 'port ' || current_setting('port')) :end
        || ', ' || to_char(now(), 'YYYY-MM-DD') || '</title>';
@@ -213,14 +213,18 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
            SELECT ARRAY[string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'sslmode'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'min_protocol'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'cipher'),
-                        string_agg(x.requirement || '=' || x.what, E'\n') FILTER (WHERE x.requirement IN ('cn', 'dn', 'san')),
+                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement IN ('cn', 'dn', 'san')),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'fingerprint'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement IN ('issuer', 'ca_fingerprint')),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'max_lifetime'),
-                        string_agg(x.requirement || ' ' || x.what, E'\n') FILTER (WHERE x.requirement NOT IN ('sslmode', 'min_protocol', 'cipher', 'cn', 'dn', 'san', 'fingerprint', 'issuer', 'ca_fingerprint', 'max_lifetime')),
+                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement NOT IN ('policy', 'sslmode', 'min_protocol', 'cipher', 'cn', 'dn', 'san', 'fingerprint', 'issuer', 'ca_fingerprint', 'max_lifetime')),
                         COALESCE(string_agg(DISTINCT x.source, E'\n'), 'no policy')]
-             FROM (SELECT e.source, e.requirement,
-                          COALESCE(e.required, '') || CASE WHEN e.decides IS NULL THEN ' ◦' ELSE '' END
+             FROM (SELECT CASE WHEN e.requirement = 'policy' THEN 'database, where it has a policy ◦' ELSE e.source END AS source,
+                          e.requirement,
+                          -- required is written as in a policy, key=value; the key is the column
+                          CASE WHEN e.requirement IN ('sslmode', 'min_protocol', 'cipher', 'fingerprint', 'max_lifetime')
+                               THEN replace(e.required, e.requirement || '=', '') ELSE e.required END
+                          || CASE WHEN e.decides IS NULL THEN ' ◦' ELSE '' END
                           || CASE WHEN e.action = 'log' THEN ' (log)' ELSE '' END AS what
                      FROM sslpolicy.effective_policy(r.oid::regrole, NULL, NULL) e
                     WHERE e.decides IS NOT FALSE) x) END AS cells,
@@ -242,7 +246,7 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
 \endif
 \qecho '<h3>Policies as they are written</h3>'
 \qecho '<p>A row for each rule; the first one whose address and database fit decides.</p>'
-\set head '<th scope="col">Policy of</th><th scope="col">Rule</th><th scope="col">For</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">cn, dn, san</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">on_expiry</th><th scope="col">action</th>'
+\set head '<th scope="col">Policy of</th><th scope="col">Rule</th><th scope="col">For</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">cn, dn, san</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">action</th>'
 \set empty 'There is no policy: no role, no database and no setting demands anything.'
 :table row_number() OVER (ORDER BY object_type DESC, object_name, rule) AS n,
        ARRAY[object_type || ' ' || object_name, rule::text,
@@ -250,9 +254,9 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
              COALESCE(sslmode, 'unreadable: ' || error), min_protocol, array_to_string(cipher, E'\n'),
              concat_ws(E'\n', 'cn=' || array_to_string(cn, E'\ncn='), 'dn=' || array_to_string(dn, E'\ndn='), 'san=' || array_to_string(san, E'\nsan=')),
              array_to_string(fingerprint, E'\n'), concat_ws(E'\n', array_to_string(issuer, E'\n'), array_to_string(ca_fingerprint, E'\n')),
-             max_lifetime::text, on_expiry, action] AS cells,
+             max_lifetime::text, action || CASE WHEN on_expiry = 'end' THEN E'\nends at expiry' ELSE '' END] AS cells,
        ARRAY[NULL, NULL, NULL, CASE WHEN error IS NOT NULL THEN 'bad' END, NULL, NULL, NULL,
-             CASE WHEN fingerprint IS NOT NULL THEN 'mono' END, CASE WHEN ca_fingerprint IS NOT NULL THEN 'mono' END, NULL, NULL,
+             CASE WHEN fingerprint IS NOT NULL THEN 'mono' END, CASE WHEN ca_fingerprint IS NOT NULL THEN 'mono' END, NULL,
              CASE WHEN action = 'log' THEN 'warn' END] AS classes
   FROM sslpolicy.policies
 :end_table ;
