@@ -21,6 +21,13 @@ SELECT sslpolicy.check_policy('cipher=ROT13');
 -- one's own connection is shown, but not how it was authenticated
 SELECT ssl, version, verified, auth_method FROM sslpolicy.connection();
 
+-- what is asked before an upgrade needs no preloading either
+SELECT item, note FROM sslpolicy.version() WHERE item IN ('preloaded library', 'SQL objects', 'proof of loaded material');
+SELECT * FROM sslpolicy.check_all();
+SELECT sslpolicy.server_ca();
+SELECT * FROM sslpolicy.client_settings();
+SELECT * FROM sslpolicy.client_settings('regress_sslpolicy_app');
+
 -- what needs the library at the start of the server says so
 SELECT sslpolicy.set_policy('regress_sslpolicy_app', 'sslmode=require');
 SELECT sslpolicy.set_policy('regress_sslpolicy_app', NULL, true);
