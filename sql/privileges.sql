@@ -12,7 +12,7 @@ SELECT has_schema_privilege('public', 'sslpolicy', 'USAGE') AS usage,
 SELECT p.proname, has_function_privilege('public', p.oid, 'EXECUTE') AS execute
   FROM pg_proc p
  WHERE p.pronamespace = 'sslpolicy'::regnamespace
- ORDER BY p.proname COLLATE "C";
+ ORDER BY p.proname COLLATE "C", p.pronargs;
 
 -- views: to read, not to write
 SELECT c.relname, p.privilege,

@@ -1,7 +1,7 @@
 -- Every function: its signature and how PostgreSQL may call it; what its
 -- arguments do by default; who may call it.
 BEGIN;
-SELECT plan(162);
+SELECT plan(227);
 
 CREATE TEMP TABLE expected (
     signature text, arguments text, result text, volatility name, strict boolean,
@@ -42,6 +42,21 @@ INSERT INTO expected VALUES
      'OUT signature_algorithm text, OUT verified boolean, OUT auth_method text, '
      'OUT compliant boolean',
      'SETOF record', 'volatile', true, 'r', 100, NULL, true),
+    ('sslpolicy.client_settings(regrole,name,inet)',
+     'role regrole, database name DEFAULT NULL::name, address inet DEFAULT NULL::inet, '
+     'OUT setting text, OUT value text, OUT note text',
+     'SETOF record', 'volatile', false, 'r', 20, NULL, false),
+    ('sslpolicy.client_settings()',
+     'OUT setting text, OUT value text, OUT note text',
+     'SETOF record', 'volatile', true, 'r', 20, NULL, true),
+    ('sslpolicy.server_ca()', '',
+     'text', 'volatile', true, 'r', 0, NULL, true),
+    ('sslpolicy.version()',
+     'OUT item text, OUT value text, OUT note text',
+     'SETOF record', 'volatile', true, 'r', 12, NULL, true),
+    ('sslpolicy.check_all()',
+     'OUT object_type text, OUT object_name text, OUT policy text, OUT error text',
+     'SETOF record', 'stable', true, 'r', 100, NULL, true),
     ('sslpolicy.lint()',
      'OUT severity text, OUT code text, OUT object text, OUT finding text, OUT remedy text',
      'SETOF record', 'volatile', false, 'u', 10, '{"search_path=pg_catalog, pg_temp"}', false),
@@ -73,7 +88,7 @@ SELECT e.*, p.oid, p.pronamespace, p.proname, p.proargtypes, p.proparallel, p.pr
        p.prokind, p.prorows, p.proconfig, p.probin
   FROM expected e JOIN pg_proc p ON p.oid = e.signature::regprocedure;
 
--- 11 functions, 13 tests each
+-- 16 functions, 13 tests each
 SELECT is(pg_get_function_arguments(oid), arguments, signature || ': arguments') FROM declared;
 SELECT is(pg_get_function_result(oid), result, signature || ': result') FROM declared;
 SELECT volatility_is('sslpolicy', proname, proargtypes::regtype[]::name[], volatility,
