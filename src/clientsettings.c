@@ -309,6 +309,7 @@ put_conninfo(Plan *plan)
 	ServerHost *host = plan->host;
 	StringInfoData buf;
 	StringInfoData jdbc;
+	const char *jdbc_mode = plan->sslmode;
 	const char *name = host->name ? host->name : HOST_PLACEHOLDER;
 	const char *note = host->name && !host->wildcard ? "" :
 		"; write the name of this server in place of " HOST_PLACEHOLDER;
@@ -323,13 +324,16 @@ put_conninfo(Plan *plan)
 	append_conninfo(&buf, "user", plan->facts->role);
 	append_conninfo(&buf, "sslmode", plan->sslmode);
 
+	/* pgJDBC compares no IPv6 address with those of a certificate */
+	if (strchr(name, ':') && strcmp(jdbc_mode, "verify-full") == 0)
+		jdbc_mode = "verify-ca";
 	initStringInfo(&jdbc);
 	appendStringInfo(&jdbc, strchr(name, ':') ? "jdbc:postgresql://[%s]:%d/" : "jdbc:postgresql://%s:%d/",
 					 name, PostPortNumber);
 	if (plan->facts->database)
 		append_url(&jdbc, plan->facts->database);
 	append_url_parameter(&jdbc, "user", plan->facts->role);
-	append_url_parameter(&jdbc, "sslmode", plan->sslmode);
+	append_url_parameter(&jdbc, "sslmode", jdbc_mode);
 
 	if (verifies(plan))
 	{
@@ -355,7 +359,9 @@ put_conninfo(Plan *plan)
 				psprintf("connection string of libpq, with files where the client runs%s%s",
 						 plan->needs->cipher_limited ? "; OPENSSL_CONF above is needed as well" : "", note));
 	add_setting(plan, "jdbc_url", jdbc.data,
-				psprintf("for pgJDBC, with files where the client runs%s%s%s",
+				psprintf("for pgJDBC, with files where the client runs%s%s%s%s",
+						 jdbc_mode == plan->sslmode ? "" :
+						 "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: write a DNS name of its certificate, and verify-full, if it has one",
 						 plan->needs->certificate ? "; the key as PKCS#8 in DER (see openssl_pkcs8), or with the certificate in one PKCS#12 file, whose name ends in .p12" : "",
 						 plan->needs->min_protocol != TLS_NONE || plan->needs->cipher_limited ?
 						 "; protocol versions and ciphers are system properties of Java, jdk.tls.client.protocols and jdk.tls.client.cipherSuites" : "",

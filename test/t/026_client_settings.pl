@@ -202,6 +202,9 @@ for my $role (@hostile)
 	ok(!-e "$_->{folder}/pwned", "[$shown]: the shell ran nothing of it") for $client, $uri;
 }
 
+# pgJDBC cannot verify a server by its IPv6 address
+like(value(settings_of($server, address => '::1'), 'jdbc_url'), qr{^jdbc:postgresql://\[::1\]:\d+/postgres\?user=app&sslmode=verify-ca&}, 'JDBC URL with an IPv6 address');
+
 # the key for Java
 my $pk8 = new_client($server, settings_of($server), 'PKCS#8');
 ok(run_in($pk8->{folder}, {}, 'sh', '-c', value(settings_of($server), 'openssl_pkcs8'))->{ok}, 'PKCS#8: the command runs');
