@@ -6,7 +6,8 @@
  *
  * One piece of memory of a size that is known at the start: hash buckets, and as
  * many entries as there may ever be.  A new entry of a full table takes the place
- * of the one that was used longest ago.  So nothing is ever allocated, and a flood
+ * of the one that was used longest ago: of all, or, if a quarter of the table is its
+ * owner's already, of its owner's, so that nobody pushes out everybody else.  So nothing is ever allocated, and a flood
  * of new entries costs as much as one of known ones.  (Core's hash tables in shared
  * memory allocate by pieces, have no such order, and are made in another way in
  * each version of PostgreSQL.)
@@ -157,17 +158,39 @@ unlink_bucket(const BoundedTable *table, int index)
 }
 
 /*
- * An entry for a new key: an unused one, or the oldest.
+ * Which entry of a full table to give up for a new key?
  */
 static int
-take_entry(const BoundedTable *table)
+oldest_to_give_up(const BoundedTable *table, const void *key)
+{
+	const BoundedMemory *memory = table->memory;
+	int			oldest = NONE;
+	int			count = 0;
+
+	if (table->owner_size == 0)
+		return memory->oldest;
+	for (int i = memory->oldest; i != NONE; i = link_at(table, i)->newer)
+	{
+		if (memcmp(entry_at(table, i), key, table->owner_size) != 0)
+			continue;
+		if (count++ == 0)
+			oldest = i;
+	}
+	return count > 0 && count >= memory->capacity / 4 ? oldest : memory->oldest;
+}
+
+/*
+ * An entry for a new key: an unused one, or one that is given up.
+ */
+static int
+take_entry(const BoundedTable *table, const void *key)
 {
 	BoundedMemory *memory = table->memory;
 	int			index;
 
 	if (memory->count < memory->capacity)
 		return memory->count++;
-	index = memory->oldest;
+	index = oldest_to_give_up(table, key);
 	unlink_age(table, index);
 	unlink_bucket(table, index);
 	return index;
@@ -199,7 +222,7 @@ find_or_add(BoundedTable *table, const void *key, bool *found)
 		link_newest(table, index);
 		return entry_at(table, index);
 	}
-	index = take_entry(table);
+	index = take_entry(table, key);
 	link = link_at(table, index);
 	link->hash = hash;
 	link->next = *bucket_of(table, hash);

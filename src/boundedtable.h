@@ -18,6 +18,8 @@ typedef struct BoundedTable
 	const char *name;			/* in the file that keeps it over a restart */
 	Size		key_size;		/* an entry begins with its key, which has no
 								 * padding; all of it counts */
+	Size		owner_size;		/* so many bytes at the start of the key say whose
+								 * the entry is; 0: nobody's */
 	Size		entry_size;
 	int			(*capacity) (void); /* 0: nothing is kept */
 

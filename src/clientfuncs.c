@@ -10,6 +10,7 @@
 
 #include <time.h>
 
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"

@@ -100,12 +100,6 @@ label_array(char **items, int count)
 	return text_array(items, count, label_text);
 }
 
-static Datum
-own_text(const char *text)
-{
-	return CStringGetTextDatum(text);
-}
-
 /*
  * An array of texts of our own.
  */
@@ -118,7 +112,7 @@ text_list(List *strings)
 
 	foreach(cell, strings)
 		items[count++] = lfirst(cell);
-	return text_array(items, count, own_text);
+	return text_array(items, count, label_text);
 }
 
 Datum

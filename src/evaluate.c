@@ -268,7 +268,9 @@ names_outcome(const Evaluation *e, const PolicyRule *rule)
 	{
 		PolicyKey	key = rule->values[i].key;
 
+		/* that a part of a name matches a pattern says nothing */
 		met = (key == KEY_CN || key == KEY_DN || key == KEY_SAN) &&
+			!(rule->values[i].regex && e->cert->cut) &&
 			name_matches(e, &rule->values[i]);
 	}
 	return certificate_outcome(e, met, true);

@@ -125,7 +125,7 @@ note_letter(const Letter *letter, const Applicable *found)
 	r.reasons = list_make1(printable(letter->message));
 	if (letter->detail)
 		r.reasons = lappend(r.reasons, printable(letter->detail));
-	note_rejection(&r, known ? REJECTED_KNOWN : found ? REJECTED_STRANGER : REJECTED_UNNAMED);
+	note_rejection(&r, known ? REJECTED_KNOWN_BY_SERVER : found ? REJECTED_STRANGER : REJECTED_UNNAMED);
 	count_up(found ? found->role : InvalidOid, COUNTER_REFUSED, 1, r.at);
 }
 

@@ -414,6 +414,7 @@ check_lines(Survey *survey)
 		subject.lines = lines_of(survey, subject.login);
 		foreach(line, subject.lines)
 		{
+			CHECK_FOR_INTERRUPTS();
 			subject.line = lfirst(line);
 			check_line(survey, probes, &subject);
 		}

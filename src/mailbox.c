@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "libpq/hba.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -159,11 +160,30 @@ write_text(char *to, const char *text)
 	copy_bounded(to, TEXT_LEN, text ? text : "");
 }
 
+/*
+ * The detail for the log without the text of the line of pg_hba.conf, which can hold
+ * passwords; NULL if it cannot be told apart.
+ */
+static const char *
+without_hba_line(const ErrorData *edata)
+{
+	const HbaLine *hba = MyProcPort->hba;
+	const char *line = hba && hba->rawline ? hba->rawline : "";
+	const char *found = line[0] ? strstr(edata->detail_log, line) : NULL;
+
+	if (found != NULL)
+		return psprintf("%.*s%s%s", (int) (found - edata->detail_log), edata->detail_log,
+						hba_authname(hba->auth_method), found + strlen(line));
+	if (edata->funcname && strcmp(edata->funcname, "auth_failed") == 0)
+		return NULL;
+	return edata->detail_log;
+}
+
 static void
 fill_slot(Slot *slot, uint64 number, const ErrorData *edata)
 {
 	Facts	   *facts = collect_facts(MyProcPort, NULL);
-	const char *detail = edata->detail_log ? edata->detail_log : edata->detail;
+	const char *detail = edata->detail_log ? without_hba_line(edata) : edata->detail;
 
 	if (facts->role == NULL)
 		facts->role = "";

@@ -25,7 +25,7 @@
 #include "storedfacts.h"
 #include "tablefile.h"
 
-/* without padding, since all of it is compared */
+/* without padding, since all of it is compared; its owner, the role, is first */
 typedef struct LoginKey
 {
 	Oid			role;
@@ -69,7 +69,7 @@ is_valid(const void *entry)
 }
 
 static BoundedTable table = {
-	"recent logins", sizeof(LoginKey), sizeof(LoginEntry), max_recent_logins, is_valid, NULL
+	"recent logins", sizeof(LoginKey), sizeof(Oid), sizeof(LoginEntry), max_recent_logins, is_valid, NULL
 };
 
 static Size

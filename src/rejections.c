@@ -6,8 +6,8 @@
  * Repeats of the same are one entry, with the first and the last time, so that a
  * client that tries again and again does not push out the rest.  Whoever makes up
  * names of roles or databases, or speaks nonsense to the port, cannot push out
- * what concerns real ones: there is a table for each, of which the former two are
- * small.
+ * what concerns real ones; and what PostgreSQL itself refuses, for which nobody has
+ * to prove who he is, not what policies refuse: there is a table for each.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,20 +26,20 @@
 #define DN_LEN 512
 #define SERIAL_LEN 64
 #define VERSION_LEN 16
-#define NTABLES 3
+#define NTABLES 4
 
-/* without padding, since all of it is compared */
+/* without padding, since all of it is compared; its owner is first: the role */
 typedef struct RejectionKey
 {
 	char		role[NAMEDATALEN];	/* "" if not known */
-	char		database[NAMEDATALEN];
-	uint8		fingerprint[FINGERPRINT_LEN];
-	uint8		address[16];
-	int			address_len;
 	uint8		source;
 	uint8		would_be;
 	uint8		has_database;
 	uint8		has_cert;
+	char		database[NAMEDATALEN];
+	uint8		fingerprint[FINGERPRINT_LEN];
+	uint8		address[16];
+	int			address_len;
 	char		version[VERSION_LEN];
 	uint64		reasons;		/* hash of the whole text */
 } RejectionKey;
@@ -72,6 +72,12 @@ few(void)
 	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 10);
 }
 
+static int
+half(void)
+{
+	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 2);
+}
+
 static bool
 is_terminated(const char *text, size_t size)
 {
@@ -94,13 +100,14 @@ is_valid(const void *entry)
 }
 
 #define TABLE(name, capacity) \
-	{name, sizeof(RejectionKey), sizeof(RejectionEntry), capacity, is_valid, NULL}
+	{name, sizeof(RejectionKey), NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL}
 
 /* by RejectionOf */
 static BoundedTable tables[NTABLES] = {
 	TABLE("rejections", max_rejections),
 	TABLE("rejections unnamed", few),
-	TABLE("rejections strangers", few)
+	TABLE("rejections strangers", few),
+	TABLE("rejections by server", half)
 };
 
 static Size

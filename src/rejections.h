@@ -28,7 +28,8 @@ typedef enum RejectionOf
 {
 	REJECTED_KNOWN,				/* role and database exist */
 	REJECTED_UNNAMED,			/* no role was named yet */
-	REJECTED_STRANGER			/* role or database does not exist */
+	REJECTED_STRANGER,			/* role or database does not exist */
+	REJECTED_KNOWN_BY_SERVER	/* they exist; refused by PostgreSQL itself */
 } RejectionOf;
 
 /* Repeats are one. */

@@ -567,12 +567,12 @@ define_settings(void)
 	DefineCustomIntVariable("sslpolicy.max_recent_logins",
 							"How many rows sslpolicy.recent_logins has at most.",
 							"0 keeps none. A row takes about 2 kB of shared memory.",
-							&max_recent_logins_setting, 1000, 0, 100000, PGC_POSTMASTER,
+							&max_recent_logins_setting, 1000, 0, 10000, PGC_POSTMASTER,
 							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sslpolicy.max_rejections",
 							"How many rows of roles that exist sslpolicy.rejections has at most.",
-							"0 keeps none. A row takes about 2 kB of shared memory; a fifth is added for all others.",
-							&max_rejections_setting, 1000, 0, 100000, PGC_POSTMASTER,
+							"0 keeps none. A row takes about 2 kB of shared memory; seven tenths are added for what PostgreSQL itself refuses and for all others.",
+							&max_rejections_setting, 1000, 0, 10000, PGC_POSTMASTER,
 							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sslpolicy.lint_server_days",
 							"How many days before the server's certificate expires sslpolicy.lint() says so.",

@@ -49,10 +49,10 @@ is_valid(const void *entry)
 }
 
 static BoundedTable roles = {
-	"statistics", sizeof(Oid), sizeof(RoleStatistics), most_roles, is_valid, NULL
+	"statistics", sizeof(Oid), 0, sizeof(RoleStatistics), most_roles, is_valid, NULL
 };
 static BoundedTable others = {
-	"statistics others", sizeof(Oid), sizeof(RoleStatistics), one, is_valid, NULL
+	"statistics others", sizeof(Oid), 0, sizeof(RoleStatistics), one, is_valid, NULL
 };
 
 static Size

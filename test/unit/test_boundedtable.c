@@ -116,7 +116,7 @@ is_guard_whole(const char *memory, Size size)
 static void
 test_model(void)
 {
-	BoundedTable table = {"test", sizeof(uint64) * 2, sizeof(Entry), capacity, is_valid, NULL};
+	BoundedTable table = {"test", sizeof(uint64) * 2, 0, sizeof(Entry), capacity, is_valid, NULL};
 	Size		size = bounded_table_size(&table);
 	char	   *memory = guarded_memory(size);
 	Model		model = {0};
@@ -155,7 +155,7 @@ test_model(void)
 static void
 test_sizes(void)
 {
-	BoundedTable table = {"test", sizeof(uint64) * 2, sizeof(Entry), capacity, is_valid, NULL};
+	BoundedTable table = {"test", sizeof(uint64) * 2, 0, sizeof(Entry), capacity, is_valid, NULL};
 	uint64		key[2] = {1, 2};
 	char	   *memory;
 	bool		found;
@@ -180,10 +180,54 @@ test_sizes(void)
 	entries = MOST;
 }
 
+/*
+ * Of a full table nobody pushes out everybody else.
+ */
+static void
+test_owners(void)
+{
+	BoundedTable table = {"test", sizeof(uint64) * 2, sizeof(uint64), sizeof(Entry), capacity, is_valid, NULL};
+	char	   *memory;
+	bool		found;
+	int			mine = 0;
+	uint64		key[2];
+
+	entries = 100;
+	memory = guarded_memory(bounded_table_size(&table));
+	(void) start_bounded_table(&table, memory, true);
+	for (uint64 i = 0; i < 100; i++)
+	{
+		uint64		others[2] = {i % 10, i};
+
+		(void) find_or_add(&table, others, &found);
+	}
+	for (uint64 i = 0; i < 10000; i++)
+	{
+		uint64		flood[2] = {77, i};
+
+		(void) find_or_add(&table, flood, &found);
+	}
+	for (const void *entry = oldest_entry(&table); entry; entry = newer_entry(&table, entry))
+		mine += *(const uint64 *) entry == 77;
+	is_int(mine, 25, "whoever floods a table gets a quarter of it");
+	key[0] = 77;
+	key[1] = 9999;
+	(void) find_or_add(&table, key, &found);
+	ok(found, "with what it did last");
+	key[0] = 9;
+	key[1] = 99;
+	(void) find_or_add(&table, key, &found);
+	ok(found, "what was there last of others is there still");
+	is_int(count_entries(&table), 100, "the table is full");
+	ok(is_guard_whole(memory, bounded_table_size(&table)), "nothing is written behind it");
+	free(memory);
+	entries = MOST;
+}
+
 static void
 test_flood(void)
 {
-	BoundedTable table = {"test", sizeof(uint64) * 2, sizeof(Entry), capacity, is_valid, NULL};
+	BoundedTable table = {"test", sizeof(uint64) * 2, 0, sizeof(Entry), capacity, is_valid, NULL};
 	Size		size;
 	char	   *memory;
 	bool		found;
@@ -220,6 +264,7 @@ main(void)
 {
 	test_model();
 	test_sizes();
+	test_owners();
 	test_flood();
 	return done_testing();
 }
