@@ -23,7 +23,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 SOURCES = sslpolicy auth worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	lint lintpolicies linthba lintmaterial lintserver survey findings \
-	installfuncs aboutfuncs clientfuncs serverfuncs installcall inventory rows tlsrow \
+	installfuncs aboutfuncs clientfuncs serverfuncs installcall inventory question rows tlsrow \
 	explain preview recheck ended ledger \
 	clientsettings clientneeds certrequest clienttext serverhost report \
 	install reload cabound hbalines affected history configuration \

@@ -229,8 +229,7 @@ sslpolicy_check_all(PG_FUNCTION_ARGS)
 	{
 		const Label *label = lfirst(cell);
 		bool		is_role = label->class == AuthIdRelationId;
-		char	   *name = is_role ? GetUserNameFromId(label->object, true) :
-			get_database_name(label->object);
+		char	   *name = labelled_name(label);
 
 		CHECK_FOR_INTERRUPTS();
 		/* dropped since */

@@ -76,6 +76,18 @@ find_issuer(X509 *cert, STACK_OF(X509) *candidates)
 }
 
 /*
+ * Is this very certificate among others?
+ */
+bool
+has_certificate(STACK_OF(X509) *certs, X509 *cert)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (X509_cmp(sk_X509_value(certs, i), cert) == 0)
+			return true;
+	return false;
+}
+
+/*
  * The certificate with this SHA-256 fingerprint; NULL if it is not there.
  */
 X509 *

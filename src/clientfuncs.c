@@ -10,20 +10,14 @@
 
 #include <time.h>
 
-#include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "libpq/libpq-be.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/inet.h"
-#include "utils/lsyscache.h"
 
 #include "clientsettings.h"
-#include "collect.h"
 #include "datums.h"
 #include "preload.h"
+#include "question.h"
 #include "rows.h"
 #include "serverca.h"
 
@@ -73,31 +67,6 @@ put_settings(FunctionCallInfo fcinfo, const Facts *facts)
 }
 
 /*
- * The address of a client as facts have it.
- */
-static void
-set_address(Facts *facts, inet *address)
-{
-	if (ip_bits(address) != ip_maxbits(address))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("address must be that of a client, not a network")));
-	facts->address_len = ip_addrsize(address);
-	memcpy(facts->address, ip_addr(address), (size_t) facts->address_len);
-	facts->unknown &= ~UNKNOWN_ADDRESS;
-}
-
-static Facts *
-nothing_known(void)
-{
-	Facts	   *facts = palloc0(sizeof(Facts));
-
-	facts->unknown = UNKNOWN_DATABASE | UNKNOWN_ADDRESS | UNKNOWN_SSL | UNKNOWN_TLS_VERSION |
-		UNKNOWN_CIPHER | UNKNOWN_CERTIFICATE | UNKNOWN_AUTH_METHOD;
-	return facts;
-}
-
-/*
  * sslpolicy.client_settings(role regrole, database name, address inet)
  * returns setof record
  *
@@ -108,27 +77,11 @@ nothing_known(void)
 Datum
 sslpolicy_client_settings(PG_FUNCTION_ARGS)
 {
-	Facts	   *facts = nothing_known();
+	Question	q;
 
 	require_preload();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("role must not be null")));
-	facts->role = GetUserNameFromId(PG_GETARG_OID(0), false);
-	if (!PG_ARGISNULL(1))
-	{
-		/* '' means physical replication */
-		if (NameStr(*PG_GETARG_NAME(1))[0] != '\0')
-		{
-			facts->database = NameStr(*PG_GETARG_NAME(1));
-			(void) get_database_oid(facts->database, false);
-		}
-		facts->unknown &= ~UNKNOWN_DATABASE;
-	}
-	if (!PG_ARGISNULL(2))
-		set_address(facts, PG_GETARG_INET_PP(2));
-	put_settings(fcinfo, facts);
+	ask_who_and_where(fcinfo, &q);
+	put_settings(fcinfo, &q.facts);
 	return (Datum) 0;
 }
 
@@ -140,23 +93,10 @@ sslpolicy_client_settings(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_own_client_settings(PG_FUNCTION_ARGS)
 {
-	Facts	   *facts = nothing_known();
+	Question	q;
 
 	require_preload();
-	facts->role = GetUserNameFromId(GetSessionUserId(), false);
-	facts->database = get_database_name(MyDatabaseId);
-	facts->unknown &= ~UNKNOWN_DATABASE;
-	if (MyProcPort != NULL)
-	{
-		const Facts *connection = collect_facts(MyProcPort, NULL);
-
-		if (connection->address_len > 0)
-		{
-			facts->address_len = connection->address_len;
-			memcpy(facts->address, connection->address, sizeof(facts->address));
-			facts->unknown &= ~UNKNOWN_ADDRESS;
-		}
-	}
-	put_settings(fcinfo, facts);
+	ask_about_caller(&q);
+	put_settings(fcinfo, &q.facts);
 	return (Datum) 0;
 }

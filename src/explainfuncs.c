@@ -11,24 +11,20 @@
 
 #include <time.h>
 
-#include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/inet.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "clientcert.h"
-#include "collect.h"
 #include "datums.h"
 #include "explain.h"
 #include "matcher.h"
 #include "preload.h"
+#include "question.h"
 #include "rows.h"
 #include "sessions.h"
 
@@ -37,76 +33,18 @@ PG_FUNCTION_INFO_V1(sslpolicy_explain_session);
 PG_FUNCTION_INFO_V1(sslpolicy_effective_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_own_effective_policy);
 
-/* A login that has not been made, as far as it is described. */
-typedef struct Question
-{
-	Oid			role;
-	Oid			database;
-	Facts		facts;
-	char	   *certificate_error;
-} Question;
-
 static char *
 text_argument(FunctionCallInfo fcinfo, int arg)
 {
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-/*
- * The database; '' means physical replication.
- */
-static void
-ask_database(Question *q, const char *name)
-{
-	if (name == NULL)
-		q->facts.unknown |= UNKNOWN_DATABASE;
-	else if (name[0] != '\0')
-	{
-		q->database = get_database_oid(name, false);
-		q->facts.database = pstrdup(name);
-	}
-}
-
-static void
-ask_address(Question *q, const inet *address)
-{
-	if (address == NULL)
-	{
-		q->facts.unknown |= UNKNOWN_ADDRESS;
-		return;
-	}
-	if (ip_bits(address) != ip_maxbits(address))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("address must be that of a client, not a network")));
-	q->facts.address_len = ip_addrsize(address);
-	memcpy(q->facts.address, ip_addr(address), ip_addrsize(address));
-}
-
-/*
- * Role, database and address: the first three arguments of these functions.
- */
-static void
-ask_who_and_where(Question *q, FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("role must not be null")));
-	q->role = PG_GETARG_OID(0);
-	q->facts.role = GetUserNameFromId(q->role, false);
-	ask_database(q, PG_ARGISNULL(1) ? NULL : NameStr(*PG_GETARG_NAME(1)));
-	ask_address(q, PG_ARGISNULL(2) ? NULL : PG_GETARG_INET_PP(2));
-}
-
 static void
 ask_tls_version(Question *q, const char *name)
 {
 	if (name == NULL)
-	{
-		q->facts.unknown |= UNKNOWN_TLS_VERSION;
 		return;
-	}
+	q->facts.unknown &= ~UNKNOWN_TLS_VERSION;
 	for (TlsVersion version = TLS_1_0; version <= TLS_1_3; version++)
 		if (strcmp(name, tls_version_name(version)) == 0)
 		{
@@ -126,10 +64,8 @@ ask_cipher(Question *q, const char *name)
 	char	   *error;
 
 	if (name == NULL)
-	{
-		q->facts.unknown |= UNKNOWN_CIPHER;
 		return;
-	}
+	q->facts.unknown &= ~UNKNOWN_CIPHER;
 	error = policy_checks.cipher(name);
 	if (error != NULL)
 		ereport(ERROR,
@@ -141,30 +77,30 @@ ask_cipher(Question *q, const char *name)
 
 /*
  * The client's certificate, and its intermediates behind it; '' if it presents none.
+ * Returns why the server would not accept it, or NULL.
  */
-static void
+static char *
 ask_certificate(Question *q, const char *pem, int64 at)
 {
 	ClientCertificate *judged;
 
 	if (pem == NULL)
-		q->facts.unknown |= UNKNOWN_CERTIFICATE;
-	if (pem == NULL || pem[0] == '\0')
-		return;
+		return NULL;
+	q->facts.unknown &= ~UNKNOWN_CERTIFICATE;
+	if (pem[0] == '\0')
+		return NULL;
 	judged = judge_client_certificate(pem, strlen(pem), at);
 	q->facts.cert = judged->facts;
 	q->facts.verified = judged->error == NULL;
-	q->certificate_error = judged->error;
+	return judged->error;
 }
 
 static void
 ask_auth_method(Question *q, const char *name)
 {
 	if (name == NULL)
-	{
-		q->facts.unknown |= UNKNOWN_AUTH_METHOD;
 		return;
-	}
+	q->facts.unknown &= ~UNKNOWN_AUTH_METHOD;
 	for (int method = 0; method <= USER_AUTH_LAST; method++)
 		if (strcmp(name, hba_authname(method)) == 0)
 		{
@@ -178,30 +114,33 @@ ask_auth_method(Question *q, const char *name)
 }
 
 /*
- * What the arguments of sslpolicy.explain() say of the transport.
+ * What the arguments of sslpolicy.explain() say of the transport.  Returns why the
+ * server would not accept the certificate, or NULL.
  */
-static void
+static char *
 ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
 {
 	char	   *version = text_argument(fcinfo, 4);
 	char	   *cipher = text_argument(fcinfo, 5);
 	char	   *certificate = text_argument(fcinfo, 6);
 
-	if (PG_ARGISNULL(3))
-		q->facts.unknown |= UNKNOWN_SSL;
-	else
-		q->facts.ssl = PG_GETARG_BOOL(3);
-	if (!PG_ARGISNULL(3) && !q->facts.ssl)
+	if (!PG_ARGISNULL(3))
 	{
-		if (version || cipher || (certificate && certificate[0]))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a connection without TLS has no tls_version, cipher or certificate")));
-		return;
+		q->facts.ssl = PG_GETARG_BOOL(3);
+		q->facts.unknown &= ~UNKNOWN_SSL;
+		if (!q->facts.ssl)
+		{
+			if (version || cipher || (certificate && certificate[0]))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("a connection without TLS has no tls_version, cipher or certificate")));
+			q->facts.unknown &= ~(UNKNOWN_TLS_VERSION | UNKNOWN_CIPHER | UNKNOWN_CERTIFICATE);
+			return NULL;
+		}
 	}
 	ask_tls_version(q, version);
 	ask_cipher(q, cipher);
-	ask_certificate(q, certificate, at);
+	return ask_certificate(q, certificate, at);
 }
 
 static Applicable *
@@ -249,7 +188,8 @@ put_explained(FunctionCallInfo fcinfo, List *rows)
 Datum
 sslpolicy_explain(PG_FUNCTION_ARGS)
 {
-	Question	q = {0};
+	Question	q;
+	char	   *certificate_error;
 	int64		at;
 
 	require_preload();
@@ -258,11 +198,11 @@ sslpolicy_explain(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("at must not be null")));
 	at = to_unix_time(PG_GETARG_TIMESTAMPTZ(8));
-	ask_who_and_where(&q, fcinfo);
-	ask_transport(&q, fcinfo, at);
+	ask_who_and_where(fcinfo, &q);
+	certificate_error = ask_transport(&q, fcinfo, at);
 	ask_auth_method(&q, text_argument(fcinfo, 7));
 	InitMaterializedSRF(fcinfo, 0);
-	put_explained(fcinfo, explain_login(&q.facts, applicable_to(&q), q.certificate_error, at));
+	put_explained(fcinfo, explain_login(&q.facts, applicable_to(&q), certificate_error, at));
 	return (Datum) 0;
 }
 
@@ -303,8 +243,6 @@ put_policies(FunctionCallInfo fcinfo, Question *q)
 {
 	ListCell   *cell;
 
-	q->facts.unknown |= UNKNOWN_SSL | UNKNOWN_TLS_VERSION | UNKNOWN_CIPHER |
-		UNKNOWN_CERTIFICATE | UNKNOWN_AUTH_METHOD;
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, explain_policies(&q->facts, applicable_to(q)))
 	{
@@ -331,10 +269,10 @@ put_policies(FunctionCallInfo fcinfo, Question *q)
 Datum
 sslpolicy_effective_policy(PG_FUNCTION_ARGS)
 {
-	Question	q = {0};
+	Question	q;
 
 	require_preload();
-	ask_who_and_where(&q, fcinfo);
+	ask_who_and_where(fcinfo, &q);
 	return put_policies(fcinfo, &q);
 }
 
@@ -346,21 +284,9 @@ sslpolicy_effective_policy(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_own_effective_policy(PG_FUNCTION_ARGS)
 {
-	Question	q = {0};
+	Question	q;
 
 	require_preload();
-	q.role = GetSessionUserId();
-	q.facts.role = GetUserNameFromId(q.role, false);
-	q.database = MyDatabaseId;
-	q.facts.database = get_database_name(MyDatabaseId);
-	if (MyProcPort != NULL)
-	{
-		const Facts *own = collect_facts(MyProcPort, NULL);
-
-		q.facts.address_len = own->address_len;
-		memcpy(q.facts.address, own->address, sizeof(q.facts.address));
-	}
-	if (q.facts.address_len == 0)
-		q.facts.unknown |= UNKNOWN_ADDRESS;
+	ask_about_caller(&q);
 	return put_policies(fcinfo, &q);
 }

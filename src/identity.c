@@ -79,15 +79,6 @@ is_root_known(X509 *last, STACK_OF(X509) *cas, int64 now)
 	return v->ok && v->nchain == 2;
 }
 
-static bool
-is_in(STACK_OF(X509) *certs, X509 *cert)
-{
-	for (int i = 0; i < sk_X509_num(certs); i++)
-		if (X509_cmp(sk_X509_value(certs, i), cert) == 0)
-			return true;
-	return false;
-}
-
 /*
  * Put the chain in order.  Refuses one that lacks an issuer in the middle.
  */
@@ -101,7 +92,7 @@ order_chain(Identity *identity, X509 *leaf)
 	{
 		X509	   *issuer = find_issuer(last, identity->given);
 
-		if (issuer == NULL || is_in(identity->chain, issuer))
+		if (issuer == NULL || has_certificate(identity->chain, issuer))
 		{
 			char	   *missing;
 
@@ -151,7 +142,7 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 	if (is_self_signed(leaf))
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
 	for (int i = 0; i < sk_X509_num(identity->given); i++)
-		if (!is_in(identity->chain, sk_X509_value(identity->given, i)))
+		if (!has_certificate(identity->chain, sk_X509_value(identity->given, i)))
 			*warnings = lappend(*warnings, psprintf("certificate %s does not belong to the chain and is left out",
 													certificate_title(sk_X509_value(identity->given, i))));
 	if (facts && before)

@@ -343,3 +343,14 @@ all_labels(void)
 	table_close(pg_shseclabel, AccessShareLock);
 	return result;
 }
+
+/*
+ * The name of the role or database that has the label; NULL if it has been dropped
+ * since.
+ */
+char *
+labelled_name(const Label *label)
+{
+	return label->class == AuthIdRelationId ? GetUserNameFromId(label->object, true) :
+		get_database_name(label->object);
+}

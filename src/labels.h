@@ -28,6 +28,7 @@ extern char *read_label(Oid class, Oid object);
 extern bool is_our_label(HeapTuple tuple, TupleDesc desc);
 extern char *our_label(HeapTuple tuple, TupleDesc desc);
 extern List *all_labels(void);
+extern char *labelled_name(const Label *label);
 extern void expect_label(Oid user, Oid class, Oid object);
 extern Policy *parse_or_error(const char *text, PolicyPlace place);
 

@@ -48,19 +48,10 @@ new_stack(void)
 	return free_at_reset(stack, free_stack);
 }
 
-static bool
-is_in(STACK_OF(X509) *certs, X509 *cert)
-{
-	for (int i = 0; i < sk_X509_num(certs); i++)
-		if (X509_cmp(sk_X509_value(certs, i), cert) == 0)
-			return true;
-	return false;
-}
-
 static void
 push(STACK_OF(X509) *certs, X509 *cert)
 {
-	if (!is_in(certs, cert) && X509_up_ref(cert) == 1)
+	if (!has_certificate(certs, cert) && X509_up_ref(cert) == 1)
 		(void) sk_X509_push(certs, cert);
 }
 
@@ -151,7 +142,7 @@ find_anchors(ServerIdentity *identity, STACK_OF(X509) *found,
 				continue;
 			has_issuer = true;
 			push(found, issuer);
-			if (!is_in(identity->sent, issuer))
+			if (!has_certificate(identity->sent, issuer))
 				push(identity->anchors, issuer);
 		}
 		if (!has_issuer && system)

@@ -88,8 +88,7 @@ survey_policies(Survey *survey)
 	{
 		const Label *label = lfirst(cell);
 		bool		is_role = label->class == AuthIdRelationId;
-		char	   *name = is_role ? GetUserNameFromId(label->object, true) :
-			get_database_name(label->object);
+		char	   *name = labelled_name(label);
 
 		/* dropped since */
 		if (name != NULL)
