@@ -3,6 +3,10 @@
 #   make demo          see it work on a throw-away server
 #   make test          every suite, on servers of its own
 #   make bench         the figures of docs/figures.md
+#   make test-matrix, test-assert, test-asan, test-valgrind, test-core,
+#   test-faults, fuzz, lint
+#                      what docs/development.md describes
+#   make dist          an archive for PGXN
 #   make, make install, make installcheck
 #                      as usual for a PostgreSQL extension (PGXS)
 #
@@ -62,7 +66,8 @@ EXTRA_CLEAN = build
 srcdir = $(if $(VPATH),$(VPATH),.)
 
 # These need no PostgreSQL yet: they install it.
-OWN_GOALS = demo test bench
+OWN_GOALS = demo test bench dist fuzz lint \
+	test-matrix test-assert test-asan test-valgrind test-core test-faults
 ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -114,3 +119,26 @@ bench:
 	@bash $(srcdir)/test/bench/revocation.sh
 	@bash $(srcdir)/test/bench/desk.sh
 	@bash $(srcdir)/test/bench/desk_lint.sh
+# every supported PostgreSQL, each in a chroot
+test-matrix:
+	@bash $(srcdir)/test/matrix/run.sh
+# a PostgreSQL built with assertions
+test-assert:
+	@bash $(srcdir)/test/assert/run.sh
+# AddressSanitizer and UndefinedBehaviorSanitizer
+test-asan:
+	@bash $(srcdir)/test/asan/run.sh
+test-valgrind:
+	@bash $(srcdir)/test/valgrind/run.sh
+# PostgreSQL's own suites with sslpolicy preloaded
+test-core:
+	@bash $(srcdir)/test/core/run.sh
+# kill -9, storms, standbys, upgrades
+test-faults:
+	@bash $(srcdir)/test/faults/run.sh
+fuzz:
+	@bash $(srcdir)/test/fuzz/run.sh
+lint:
+	@bash $(srcdir)/test/lint/run.sh
+dist:
+	@bash $(srcdir)/test/dist.sh
