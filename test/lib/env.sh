@@ -93,7 +93,7 @@ install_quietly() (
         printf '#!/bin/sh\nexit 101\n' | $root tee $guard >/dev/null
         $root chmod 755 $guard
     fi
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || exit 1
+    $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || exit 1
     for package in "$@"; do
         [ ! -e "/lib/systemd/system/$package.service" ] || ! command -v systemctl >/dev/null ||
             $root systemctl disable "$package" >/dev/null 2>&1
