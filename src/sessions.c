@@ -23,7 +23,8 @@
  *
  * A certificate of ordinary size lies in the slot.  A larger one lies in the
  * table's DSA area, which costs a login more, and is freed when its session
- * ends.
+ * ends; if there is no room, the slot gets what identifies it, so that a recheck
+ * still finds it revoked.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,6 +49,9 @@
 #include "sharedmem.h"
 #include "storedfacts.h"
 #include "wakeup.h"
+
+/* bytes of text that are kept of a certificate when there is no room for more */
+#define LEAST_CERTIFICATE_TEXT 256
 
 typedef struct SessionSlot
 {
@@ -192,11 +196,11 @@ clear_session(int code, Datum arg)
 
 /*
  * Put a large certificate into the area.  Without memory for it the session
- * goes on, and its certificate is not shown: a full /dev/shm must not keep
- * anybody out.
+ * goes on, with what fits into its slot: a full /dev/shm must not keep anybody
+ * out.
  */
 static dsa_pointer
-store_large(const char *packed, size_t *size)
+store_large(const char *packed, size_t size)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -207,9 +211,9 @@ store_large(const char *packed, size_t *size)
 		/* a segment is for the session, not for the login's transaction */
 		CurrentResourceOwner = NULL;
 		attach_area();
-		result = dsa_allocate_extended(area, *size, DSA_ALLOC_NO_OOM);
+		result = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM);
 		if (DsaPointerIsValid(result))
-			memcpy(dsa_get_address(area, result), packed, *size);
+			memcpy(dsa_get_address(area, result), packed, size);
 	}
 	PG_CATCH();
 	{
@@ -222,15 +226,12 @@ store_large(const char *packed, size_t *size)
 		FlushErrorState();
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
-				 errmsg("client certificate is not kept for sslpolicy.sessions: %s",
+				 errmsg("names of a client certificate are not kept for sslpolicy.sessions: %s",
 						error->message)));
 		result = InvalidDsaPointer;
 	}
 	PG_END_TRY();
 	CurrentResourceOwner = owner;
-
-	if (!DsaPointerIsValid(result))
-		*size = 0;
 	return result;
 }
 
@@ -262,7 +263,14 @@ publish_session(const Facts *facts)
 	if (facts->cert != NULL)
 		packed = pack_cert(facts->cert, max_certificate_text(), &size);
 	if (size > INLINE_CERTIFICATE)
-		large = store_large(packed, &size);
+	{
+		large = store_large(packed, size);
+		if (!DsaPointerIsValid(large))
+			packed = pack_cert(facts->cert, LEAST_CERTIFICATE_TEXT, &size);
+		/* a chain of dozens of CAs */
+		if (!DsaPointerIsValid(large) && size > INLINE_CERTIFICATE)
+			size = 0;
+	}
 	if (my_slot == NULL)
 		before_shmem_exit(clear_session, (Datum) 0);
 	my_slot = slot;
