@@ -46,6 +46,7 @@ write_file("$dir/two.crl", map { make_crl($certs, $_, 5, days => 90) } qw(root o
 write_file("$dir/soon.crl", make_crl($certs, 'root', 5, days => 10));
 write_file("$dir/old.crl", make_crl($certs, 'root', 5, next => time - 100));
 write_file("$dir/big.crl", make_crl($certs, 'root', 5, days => 90, fill => 10_001));
+write_file("$dir/delta.crl", make_crl($certs, 'root', 5, days => 90), make_crl($certs, 'root', 6, days => 90, delta => 5));
 write_file("$dir/garbage.crl", "garbage\n");
 
 my @good_hba = ('local all all trust', 'hostssl all all all scram-sha-256 clientcert=verify-ca');
@@ -126,6 +127,8 @@ my @faults = (
 	['sslmode=cert without a cert line', 'cert_without_hba_line', qr/^error\|cert_without_hba_line\|policies of roles\|.*Roles: "app"\./m, app('sslmode=cert')],
 	['sslmode=cert with one that is never reached', 'cert_without_hba_line', qr/Roles: "app"\./,
 		both(app('sslmode=cert'), lines(@good_hba, 'hostssl all app all cert'))],
+	['sslmode=cert with one for other names', 'cert_without_hba_line', qr/Roles: "app"\./,
+		both(app('sslmode=cert'), lines($good_hba[0], 'hostssl all /^pp all cert', $good_hba[1]))],
 	['sslmode=cert with one for other addresses', 'cert_without_hba_line', qr/Roles: "app"\./,
 		both(app('address=10.0.0.0/8 sslmode=cert; sslmode=verify-full'), lines($good_hba[0], 'hostssl all app 192.168.0.0/16 cert', $good_hba[1]))],
 	['no local line', 'no_way_back', qr/\|pg_hba\.conf\|No local line/, lines($good_hba[1])],
@@ -177,6 +180,7 @@ my @faults = (
 	['one of ours', 'crl_expiring', qr/CRL of "$root_dn"/, own_crl('soon')],
 	['a CRL that has expired', 'crl_expired', qr/^error/m, settings(ssl_crl_file => "$dir/old.crl")],
 	['a big CRL', 'big_crl_file', qr/big\.crl"\|It lists 10001/, settings(ssl_crl_file => "$dir/big.crl")],
+	['a delta CRL', 'crl_unusable', qr/^warning.*CRL of "$root_dn".*delta/m, settings(ssl_crl_file => "$dir/delta.crl")],
 	['CRLs of ours that cannot be read', 'crl_not_in_force', qr/^error.*garbage\.crl/m, own_crl('garbage')],
 
 	# settings
@@ -241,6 +245,9 @@ for my $fault (@faults)
 for my $case (
 	['sslmode=cert with its line', both(app('sslmode=cert'), lines($good_hba[0], 'hostssl all app all cert', $good_hba[1]))],
 	['only some addresses ask for it', both(app('address=10.0.0.0/8 sslmode=cert; sslmode=verify-full'), lines($good_hba[0], 'hostssl all app 10.1.0.0/16 cert', $good_hba[1]))],
+	# up to 15 these are names
+	($server->node->pg_version >= 16 ?
+		(['sslmode=cert with a line for a regular expression', both(app('sslmode=cert'), lines($good_hba[0], 'hostssl "/^.*$" /^ap all cert', $good_hba[1]))]) : ()),
 	['a host line for those who may', both(settings('sslpolicy.minimum_policy' => 'address=10.0.0.0/8 sslmode=prefer; sslmode=require'),
 		both(app('address=10.0.0.0/8 sslmode=prefer; sslmode=verify-full'), lines($good_hba[0], 'host all all 10.1.0.0/16 scram-sha-256', $good_hba[1])))],
 	['a host line behind one that rejects', lines($good_hba[0], 'hostnossl all all all reject', 'host all monitor,plain all scram-sha-256', 'hostssl all all all scram-sha-256 clientcert=verify-ca')],

@@ -14,11 +14,14 @@ our @EXPORT_OK = qw(make_crl write_file);
 #	fill        how many serial numbers that nobody has are revoked as well
 #	days        until nextUpdate (default 30)
 #	next        nextUpdate in Unix time, in place of days; can be in the past
+#	delta       number of the CRL that this one only adds to
 sub make_crl
 {
 	my ($certs, $ca, $number, %opt) = @_;
 	my $dir = $certs->{dir};
-	write_file("$dir/crl.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=$dir/index.txt\ncrlnumber=$dir/crlnumber\ndefault_md=sha256\n");
+	write_file("$dir/crl.cnf",
+		"[ca]\ndefault_ca=d\n[d]\ndatabase=$dir/index.txt\ncrlnumber=$dir/crlnumber\ndefault_md=sha256\n"
+		  . (defined $opt{delta} ? sprintf "[d]\ncrl_extensions=e\n[e]\n2.5.29.27=critical,DER:0201%02X\n", $opt{delta} : ''));
 	write_file("$dir/crlnumber", sprintf("%02X\n", $number));
 	write_file("$dir/index.txt", join '', (map {
 		sprintf "R\t391231000000Z\t250101000000Z,keyCompromise\t%s\tunknown\t/CN=x\n",
