@@ -41,7 +41,8 @@ typedef struct CertFacts
 {
 	char	   *subject_dn;		/* "" for an empty subject */
 	char	   *issuer_dn;
-	char	   *cn;				/* NULL if none, several, or not readable */
+	char	   *cn;				/* NULL if none, several, not readable, or
+								 * such that PostgreSQL refuses it */
 	int			cn_count;
 	char	   *serial;			/* decimal, may be negative (RFC 5280 4.1.2.2) */
 	char	   *key_algorithm;	/* RSA, EC, ED25519, ... */

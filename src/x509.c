@@ -68,13 +68,16 @@ string_text(const ASN1_STRING *value)
 
 /*
  * The common name.  A subject with several of them names nobody in particular,
- * so none is reported then.
+ * so none is reported then; nor is one that PostgreSQL refuses the certificate
+ * for: with a NUL in the bytes that stand there (be_tls_open_server), as also
+ * "app" in a BMPString has.
  */
 static void
 read_common_name(CertFacts *cert, const X509_NAME *subject)
 {
 	int			index = -1;
 	int			only = -1;
+	const ASN1_STRING *value;
 
 	while ((index = X509_NAME_get_index_by_NID((X509_NAME *) subject,
 											   NID_commonName, index)) >= 0)
@@ -82,9 +85,11 @@ read_common_name(CertFacts *cert, const X509_NAME *subject)
 		only = index;
 		cert->cn_count++;
 	}
-	if (cert->cn_count == 1)
-		cert->cn = string_text(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject,
-																		   only)));
+	if (cert->cn_count != 1)
+		return;
+	value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, only));
+	if (memchr(ASN1_STRING_get0_data(value), '\0', (size_t) ASN1_STRING_length(value)) == NULL)
+		cert->cn = string_text(value);
 }
 
 static char *
