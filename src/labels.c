@@ -116,9 +116,10 @@ announce_change(const ObjectAddress *object)
 }
 
 /*
- * Remember a change until its transaction ends.
+ * Remember a change until its transaction ends.  False if there is none: what is
+ * removed is not there.
  */
-static void
+static bool
 remember_change(const ObjectAddress *object, const char *text)
 {
 	bool		is_role = object->classId == AuthIdRelationId;
@@ -129,7 +130,7 @@ remember_change(const ObjectAddress *object, const char *text)
 	char	   *before = read_label(object->classId, object->objectId);
 
 	if (before == NULL && text == NULL)
-		return;
+		return false;
 
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	change = palloc(sizeof(PendingChange));
@@ -148,6 +149,7 @@ remember_change(const ObjectAddress *object, const char *text)
 	change->message = buf.data;
 	pending = lappend(pending, change);
 	MemoryContextSwitchTo(old);
+	return true;
 }
 
 static void
@@ -244,8 +246,14 @@ check_label(const ObjectAddress *object, const char *text)
 		(void) parse_or_error(text, place);
 	if (IsBinaryUpgrade)
 		return;
-	remember_change(object, text);
-	announce_change(object);
+
+	/*
+	 * What is announced is delivered when the command that writes the label ends.
+	 * One that writes nothing must announce nothing: it would lie there when a
+	 * subtransaction begins, which is an error then.
+	 */
+	if (remember_change(object, text))
+		announce_change(object);
 }
 
 /*
@@ -260,7 +268,7 @@ note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 		previous_access_hook(access, class, object, column, arg);
 	if (access == OAT_DROP && !IsBinaryUpgrade &&
 		(class == AuthIdRelationId || class == DatabaseRelationId))
-		remember_change(&address, NULL);
+		(void) remember_change(&address, NULL);
 }
 
 void

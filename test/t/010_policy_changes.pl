@@ -70,6 +70,8 @@ $offset = $server->log_offset;
 $server->sql("$label NULL");
 is_deeply(changes($offset), [], 'removal of nothing is not');
 
+$server->sql("BEGIN; $label NULL; SAVEPOINT a; $label 'sslmode=reject'; ROLLBACK TO a; COMMIT");
+ok(in(), 'nor does it get in the way of a savepoint');
 $offset = $server->log_offset;
 $server->sql("$label E'cn=''x\nLOG:  forged'''");
 is(changes($offset)->[0] =~ s/.*?: //r, q(was none, is [cn='x\0ALOG:  forged']), 'a policy cannot forge a log line');
