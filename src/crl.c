@@ -137,7 +137,8 @@ read_crl(X509_CRL *crl)
 	facts->number = number ? integer_text(number) : NULL;
 	facts->entries = entries ? sk_X509_REVOKED_num(entries) : 0;
 	facts->has_next_update = next != NULL;
-	ok = facts->issuer_dn != NULL && crl_fingerprint(crl, facts->fingerprint) &&
+	ok = facts->issuer_dn != NULL && (number == NULL || facts->number != NULL) &&
+		crl_fingerprint(crl, facts->fingerprint) &&
 		read_time(X509_CRL_get0_lastUpdate(crl), &facts->this_update) &&
 		(next == NULL || read_time(next, &facts->next_update));
 	if (ok)

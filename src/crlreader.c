@@ -21,9 +21,9 @@
 #include <openssl/evp.h>
 
 #include "escape.h"
+#include "x509.h"
 
 #define MAX_ENTRY 65536
-#define MAX_SERIAL 128
 #define MAX_TBS 0x3FFFFFFF		/* of one that has to be kept; palloc's limit */
 
 #define REASON_REMOVE_FROM_CRL 8

@@ -197,12 +197,15 @@ read_time(const ASN1_TIME *time, int64 *seconds)
 }
 
 /*
- * An ASN.1 integer in decimal; NULL if there is no memory for it.
+ * An ASN.1 integer in decimal; NULL if it is longer than MAX_SERIAL: the time that
+ * decimal digits take grows with the square of the length, and nothing could
+ * interrupt it.
  */
 char *
 integer_text(const ASN1_INTEGER *value)
 {
-	BIGNUM	   *number = ASN1_INTEGER_to_BN(value, NULL);
+	BIGNUM	   *number = ASN1_STRING_length(value) > MAX_SERIAL ? NULL :
+		ASN1_INTEGER_to_BN(value, NULL);
 	char	   *decimal = number ? BN_bn2dec(number) : NULL;
 	char	   *result = decimal ? pstrdup(decimal) : NULL;
 

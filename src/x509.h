@@ -12,6 +12,8 @@
 
 #include "facts.h"
 
+/* The longest serial number, and CRL number, in bytes; RFC 5280 has 20. */
+#define MAX_SERIAL 128
 
 extern CertFacts *read_certificate(X509 *leaf, STACK_OF(X509) *chain);
 extern char *dn_text(const X509_NAME *name);

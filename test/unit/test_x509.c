@@ -130,6 +130,29 @@ test_serials(void)
 	}
 }
 
+/*
+ * Decimal digits of a long number take the square of its length in time: a
+ * megabyte of them would keep a process busy for hours.
+ */
+static void
+test_long_serials(void)
+{
+	static const int lengths[] = {128, 129, 1000000};
+
+	for (int i = 0; i < (int) lengthof(lengths); i++)
+	{
+		X509	   *cert = new_cert(app);
+		uint8	   *bytes = palloc((Size) lengths[i]);
+		CertFacts  *facts;
+
+		memset(bytes, 0x5a, (size_t) lengths[i]);
+		ASN1_STRING_set(X509_get_serialNumber(cert), bytes, lengths[i]);
+		facts = receive(cert, "a long serial");
+		ok((facts != NULL) == (lengths[i] <= 128), "a serial of %d bytes: %s", lengths[i],
+		   lengths[i] <= 128 ? "readable" : "not readable");
+	}
+}
+
 static void
 test_version_1(void)
 {
@@ -385,6 +408,7 @@ main(void)
 	test_plain_certificate();
 	test_issuer();
 	test_serials();
+	test_long_serials();
 	test_version_1();
 	test_times();
 	test_algorithms();
