@@ -129,8 +129,8 @@ find_leaf(STACK_OF(X509) *certs)
 		X509	   *cert = sk_X509_value(certs, i);
 		bool		issuer = false;
 
-		for (int k = 0; k < sk_X509_num(certs); k++)
-			issuer |= k != i && issued_by(sk_X509_value(certs, k), cert);
+		for (int k = 0; k < sk_X509_num(certs) && !issuer; k++)
+			issuer = k != i && issued_by(sk_X509_value(certs, k), cert);
 		if (!issuer)
 			return cert;
 	}

@@ -30,7 +30,8 @@ files_of_settings(void)
 /*
  * The first certificate of the text is the client's, the others its intermediates.
  * at is in seconds since 1970-01-01 UTC.  An error (invalid_parameter_value) if
- * there is no certificate that can be read.
+ * there is no certificate that can be read, or (program_limit_exceeded) if there is
+ * too much text.
  */
 ClientCertificate *
 judge_client_certificate(const char *pem, size_t len, int64 at)
@@ -41,6 +42,11 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 	X509	   *leaf;
 	char	   *error = NULL;
 
+	if (len > MAX_PEM_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the text is too long"),
+				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
 	given = read_pem(pem, len, &error);
 	if (given == NULL || sk_X509_num(given->certs) == 0)
 		ereport(ERROR,

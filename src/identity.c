@@ -16,6 +16,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "miscadmin.h"
+
 #include "chain.h"
 #include "datums.h"
 #include "identity.h"
@@ -90,7 +92,10 @@ order_chain(Identity *identity, X509 *leaf)
 	sk_X509_push(identity->chain, last);
 	while (!is_self_signed(last))
 	{
-		X509	   *issuer = find_issuer(last, identity->given);
+		X509	   *issuer;
+
+		CHECK_FOR_INTERRUPTS();
+		issuer = find_issuer(last, identity->given);
 
 		if (issuer == NULL || has_certificate(identity->chain, issuer))
 		{
@@ -118,8 +123,9 @@ warn_of_lost_names(const CertFacts *before, const CertFacts *after, List **warni
 	{
 		bool		kept = false;
 
-		for (int k = 0; k < after->nsans; k++)
-			kept |= strcmp(before->sans[i], after->sans[k]) == 0;
+		CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < after->nsans && !kept; k++)
+			kept = strcmp(before->sans[i], after->sans[k]) == 0;
 		if (!kept)
 			*warnings = lappend(*warnings, psprintf("the certificate until now also named %s: clients that use that name with sslmode=verify-full will refuse the server",
 													certificate_string(before->sans[i])));

@@ -30,9 +30,6 @@
 #include "settings.h"
 #include "x509.h"
 
-/* of certificates: some hundreds of CAs */
-#define MAX_PEM_BYTES (1024 * 1024)
-
 #define HIDDEN_STATEMENT "<statement with a private key>"
 
 void
@@ -73,21 +70,23 @@ flag_argument(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
- * PEM text that must not have a private key in it.
+ * PEM text that must not have a private key in it, of at most max_bytes and
+ * max_certificates.
  */
 PemContent *
-pem_argument(FunctionCallInfo fcinfo, int arg, const char *name)
+pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_bytes,
+			 int max_certificates)
 {
 	char	   *text = text_argument(fcinfo, arg, name);
 	size_t		len = strlen(text);
 	PemContent *content;
 	char	   *error;
 
-	if (len > MAX_PEM_BYTES && len > max_crl_size())
+	if (len > max_bytes)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the text is too long"),
-				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
+				 errdetail("It has %zu bytes; %zu are accepted.", len, max_bytes)));
 	if (mentions_private_key(text, len))
 	{
 		wipe(text, len);
@@ -102,7 +101,14 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 	content = read_pem(text, len, &error);
 	if (content == NULL)
 		invalid_argument(psprintf("%s is not valid PEM", name), psprintf("%s.", error), NULL);
-	return free_at_reset(content, free_pem_content);
+	(void) free_at_reset(content, free_pem_content);
+	if (sk_X509_num(content->certs) > max_certificates)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("there are too many certificates in the text"),
+				 errdetail("There are %d; %d are accepted.", sk_X509_num(content->certs),
+						   max_certificates)));
+	return content;
 }
 
 static void

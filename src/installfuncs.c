@@ -120,7 +120,7 @@ install_cas(FunctionCallInfo fcinfo, Installation *inst, STACK_OF(X509) *added)
 static PemContent *
 ca_argument(FunctionCallInfo fcinfo)
 {
-	PemContent *given = pem_argument(fcinfo, 0, "pem");
+	PemContent *given = pem_argument(fcinfo, 0, "pem", MAX_PEM_BYTES, MAX_CERTIFICATES);
 
 	if (sk_X509_CRL_num(given->crls) > 0)
 		invalid_argument("there is a CRL in the text", NULL, "Use sslpolicy.install_crl() for CRLs.");
@@ -262,7 +262,10 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 		sk_X509_CRL_push(inst->content->crls, sk_X509_CRL_value(inst->old->crls, i));
 	}
 	for (int i = 0; i < sk_X509_CRL_num(given->crls); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		replace_crl(inst, sk_X509_CRL_value(given->crls, i), cas);
+	}
 	inst->bytes = makeStringInfo();
 	for (int i = 0; i < sk_X509_CRL_num(inst->content->crls); i++)
 	{
@@ -311,7 +314,7 @@ sslpolicy_install_crl(PG_FUNCTION_ARGS)
 	require_installation();
 	if (!PG_ARGISNULL(0))
 		check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
-	given = pem_argument(fcinfo, 0, "pem");
+	given = pem_argument(fcinfo, 0, "pem", max_crl_size(), MAX_CERTIFICATES);
 	if (sk_X509_num(given->certs) > 0)
 		invalid_argument("there is a certificate in the text", "A certificate in ssl_crl_file would be trusted as a CA.",
 				"Give CRLs alone: -----BEGIN X509 CRL-----.");

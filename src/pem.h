@@ -13,6 +13,14 @@
 
 #include "pure.h"
 
+/*
+ * The most that callers give of certificates: several times what operating systems
+ * trust.  To judge them takes the square of their number in time.
+ */
+#define MAX_PEM_BYTES (1024 * 1024)
+#define MAX_CERTIFICATES 1000
+#define MAX_CHAIN_CERTIFICATES 100
+
 /* What a PEM text holds, in its order. */
 typedef struct PemContent
 {

@@ -96,7 +96,7 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 	if (private_key)
 		hide_statement();
 	require_installation();
-	given = pem_argument(fcinfo, 0, "chain");
+	given = pem_argument(fcinfo, 0, "chain", MAX_PEM_BYTES, MAX_CHAIN_CERTIFICATES);
 	if (sk_X509_num(given->certs) == 0)
 		invalid_argument("there is no certificate in the text", NULL, "Give the server's certificate and its chain in PEM.");
 	inst = begin_call(fcinfo, MATERIAL_SERVER, "install_server_certificate", 2);
