@@ -40,7 +40,7 @@ configuration_error(void)
 {
 	QueryResult *rows = privileged_query(
 										 "SELECT pg_catalog.concat('file \"', sourcefile, '\", line ', sourceline, ': ', "
-										 "coalesce('\"' || name || '\": ', ''), error) "
+										 "CASE WHEN name IS NOT NULL THEN pg_catalog.concat('\"', name, '\": ') END, error) "
 										 "FROM pg_catalog.pg_file_settings "
 										 "WHERE error OPERATOR(pg_catalog.<>) 'setting could not be applied' "
 										 "ORDER BY seqno LIMIT 1");

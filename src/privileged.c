@@ -4,7 +4,8 @@
  *		SQL that the server's functions run with more rights than their caller.
  *
  * The statements are the library's own; nothing of the caller's gets into one
- * unquoted.  Whoever calls has checked what the caller may do.
+ * unquoted, and none finds anything by the caller's search_path.  Whoever calls has
+ * checked what the caller may do.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 #include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "privileged.h"
 
@@ -38,11 +40,27 @@ restore_user(SavedUser saved)
 	SetUserIdAndSecContext(saved.user, saved.context);
 }
 
-static void
-connect_spi(void)
+/*
+ * Most SQL functions that come here pin their search_path, but that stands in a
+ * catalog, and what an operator means to a superuser must not hang on it.
+ */
+static int
+begin_sql(void)
 {
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	return level;
+}
+
+static void
+end_sql(int level)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, level);
 }
 
 /*
@@ -52,11 +70,11 @@ void
 privileged_command(const char *statement)
 {
 	SavedUser	saved = become_superuser();
+	int			level = begin_sql();
 
-	connect_spi();
 	if (SPI_execute(statement, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\"", statement);
-	SPI_finish();
+	end_sql(level);
 	restore_user(saved);
 }
 
@@ -69,10 +87,10 @@ privileged_query(const char *statement)
 {
 	MemoryContext context = CurrentMemoryContext;
 	SavedUser	saved = become_superuser();
+	int			level = begin_sql();
 	QueryResult *result;
 	MemoryContext spi;
 
-	connect_spi();
 	if (SPI_execute(statement, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not run \"%s\"", statement);
 
@@ -94,7 +112,7 @@ privileged_query(const char *statement)
 		}
 	}
 	MemoryContextSwitchTo(spi);
-	SPI_finish();
+	end_sql(level);
 	restore_user(saved);
 	return result;
 }
