@@ -123,6 +123,7 @@ make_work() {
 clean_up() {
     local pidfile pid
     trap '' INT TERM HUP PIPE
+    ! declare -F leave_chroot >/dev/null || leave_chroot
     while read -r pidfile; do
         pid=$(head -1 "$pidfile" 2>/dev/null)
         # only if it is that server: a pid may have been given out again
