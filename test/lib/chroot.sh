@@ -16,6 +16,7 @@
 #                            and a network of its own, of which nothing is left
 #                            after it; -n: with this machine's network. What it
 #                            writes stays in FOLDER.
+#   chroot_files FOLDER      where a file of that copy lies, seen from outside
 #   leave_chroot             for traps: ends what runs there
 #   chroot_versions          the versions that a suite is known for
 #
@@ -160,12 +161,17 @@ open_chroot() {
         rm -rf "$folder/upper"
         cp -a --reflink=auto "$dir/." "$folder/root"
     fi
-    local top_of=$folder/upper
-    [ -d "$top_of" ] || top_of=$folder/root
-    chmod 755 "$folder/root" "$top_of"
-    mkdir -p "$top_of/repo"
+    local files
+    files=$(chroot_files "$folder")
+    chmod 755 "$folder/root" "$files"
+    mkdir -p "$files/repo"
     tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . |
-        tar -C "$top_of/repo" --no-same-owner -xf -
+        tar -C "$files/repo" --no-same-owner -xf -
+}
+
+# of an overlay: the files written so far
+chroot_files() {
+    if [ -d "$1/upper" ]; then echo "$1/upper"; else echo "$1/root"; fi
 }
 
 enter_chroot() {
@@ -177,7 +183,7 @@ enter_chroot() {
     flock -s "$lock"
     # The shell in it is process 1, which reaps what servers leave behind; when
     # it ends, or unshare is killed, everything in there ends with it.
-    LC_ALL=C.UTF-8 LANG=C.UTF-8 unshare -m -p -i "${net[@]}" --fork --kill-child bash -c '
+    LANG=C.UTF-8 unshare -m -p -i "${net[@]}" --fork --kill-child bash -c '
         set -e
         folder=$1 lo=$2 root=$1/root
         shift 2
