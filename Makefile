@@ -77,6 +77,12 @@ endif
 include $(PGXS)
 PROVE_FLAGS += -I $(srcdir)/test/lib
 
+# in a build elsewhere (VPATH)
+.PHONY: object-folder
+$(OBJS) $(OBJS:.o=.bc): | object-folder
+object-folder:
+	@$(MKDIR_P) src
+
 .PHONY: install-shared-files uninstall-shared-files
 install: install-shared-files
 uninstall: uninstall-shared-files
