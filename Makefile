@@ -147,4 +147,4 @@ fuzz:
 lint:
 	@bash $(srcdir)/test/lint/run.sh
 dist:
-	@bash $(srcdir)/test/dist.sh
+	@bash $(srcdir)/tools/dist.sh
