@@ -4,7 +4,7 @@
 #   make test          every suite, on servers of its own
 #   make bench         the figures of docs/figures.md
 #   make test-matrix, test-assert, test-asan, test-valgrind, test-core,
-#   test-faults, fuzz, lint
+#   test-faults, test-packages, fuzz, lint
 #                      what docs/development.md describes
 #   make dist          an archive for PGXN
 #   make, make install, make installcheck
@@ -67,7 +67,8 @@ srcdir = $(if $(VPATH),$(VPATH),.)
 
 # These need no PostgreSQL yet: they install it.
 OWN_GOALS = demo test bench dist fuzz lint \
-	test-matrix test-assert test-asan test-valgrind test-core test-faults
+	test-matrix test-assert test-asan test-valgrind test-core test-faults \
+	test-packages
 ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -146,5 +147,8 @@ fuzz:
 	@bash $(srcdir)/test/fuzz/run.sh
 lint:
 	@bash $(srcdir)/test/lint/run.sh
+# the archive, PGXS's targets, Debian's packages, lintian, installed in chroots
+test-packages:
+	@bash $(srcdir)/test/packages/run.sh
 dist:
 	@bash $(srcdir)/tools/dist.sh
