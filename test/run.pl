@@ -27,6 +27,7 @@ chdir dirname($test) or die "chdir: $!";
 my $harness = TAP::Harness->new({
 	verbosity => $ENV{VERBOSE} ? 1 : 0,
 	failures => 1,
+	jobs => $ENV{JOBS} || 1,
 	lib => [ "$test/lib", $perl_modules ],
 	exec => sub {
 		my (undef, $file) = @_;

@@ -4,6 +4,7 @@
 #
 #   TESTS="unit t/010"    only the test files whose names contain one of these
 #   VERBOSE=1             every single test
+#   JOBS=2                so many files at a time
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/test/lib/env.sh"
