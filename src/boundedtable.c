@@ -80,7 +80,7 @@ entry_at(const BoundedTable *table, int index)
 static int
 index_of(const BoundedTable *table, const void *entry)
 {
-	return (int) (((const char *) entry - (const char *) entry_at(table, 0)) / stride(table));
+	return (int) ((Size) ((const char *) entry - (const char *) entry_at(table, 0)) / stride(table));
 }
 
 void

@@ -28,7 +28,7 @@ copy_bounded(char *to, size_t size, const char *text)
 	end = size - sizeof(CUT_MARK);
 	while (end > 0 && IS_HIGHBIT_SET(to[end - 1]))
 		end--;
-	strcpy(to + end, CUT_MARK);
+	memcpy(to + end, CUT_MARK, sizeof(CUT_MARK));
 }
 
 /*

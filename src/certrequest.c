@@ -132,7 +132,6 @@ set_subject(CertRequest *request, const char *dn)
 	StringInfoData buf;
 	ListCell   *cell;
 	bool		ok = name != NULL;
-	char		separator = '/';
 	char	   *printed;
 
 	request->names.cn = NULL;
@@ -141,6 +140,7 @@ set_subject(CertRequest *request, const char *dn)
 	{
 		char	   *type;
 		char	   *value;
+		char		separator;
 		const char *before = at;
 
 		/* RFC 2253 has the last attribute first */

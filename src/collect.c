@@ -48,7 +48,7 @@ key_exchange(SSL *ssl)
 
 	if (method == NID_kx_ecdhe || method == NID_kx_any || method == NID_kx_dhe)
 	{
-		int			group = SSL_get_negotiated_group(ssl);
+		int			group = (int) SSL_get_negotiated_group(ssl);
 		const char *name = group != NID_undef ? SSL_group_to_name(ssl, group) : NULL;
 
 		if (name)

@@ -23,7 +23,7 @@ typedef struct IndexFile
 } IndexFile;
 
 extern bool open_index_file(IndexFile *file, const char *name, char **error);
-extern void close_index_file(void *file);
+extern void close_index_file(void *arg);
 extern void settings_fingerprint(const char *file, const char *dir, uint8 *digest);
 
 #endif							/* SSLPOLICY_INDEXFILE_H */

@@ -91,7 +91,7 @@ void
 forbid_transaction_block(const char *action)
 {
 	if (!IsTransactionBlock() && !IsSubTransaction() &&
-		(MyXactFlags & XACT_FLAGS_PIPELINING) == 0)
+		((uint32) MyXactFlags & XACT_FLAGS_PIPELINING) == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -237,7 +237,7 @@ check_affected(const Installation *inst)
 			 errmsg("with this material your own connection would be refused") :
 			 errmsg_plural("with this material %d live session could not log in again",
 						   "with this material %d live sessions could not log in again",
-						   count, count),
+						   (unsigned long) count, count),
 			 errdetail("Affected: %s%s.", list.data, count > 5 ? "; and others" : ""),
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }

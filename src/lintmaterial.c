@@ -74,7 +74,7 @@ static bool
 is_distribution_default(const char *path)
 {
 	char		target[MAXPGPATH];
-	const char *name = strrchr(path, '/');
+	const char *name;
 	char	   *resolved = realpath(path, NULL);
 
 	strlcpy(target, resolved ? resolved : path, sizeof(target));

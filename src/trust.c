@@ -105,6 +105,7 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 		 Refusal **refusal, List **warnings)
 {
 	char	   *title = certificate_title(ca);
+	time_t		now = (time_t) trust->now;
 	Verification *v;
 
 	if (X509_check_ca(ca) == 0)
@@ -135,11 +136,11 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 	if (X509_get_version(ca) == 0)
 		*warnings = lappend(*warnings, psprintf("CA %s is an X.509 v1 certificate, which cannot say that it is a CA", title));
 	if (has_verify_error(v, X509_V_ERR_CERT_HAS_EXPIRED) &&
-		X509_cmp_time(X509_get0_notAfter(ca), &(time_t) {(time_t) trust->now}) < 0)
+		X509_cmp_time(X509_get0_notAfter(ca), &now) < 0)
 		*warnings = lappend(*warnings, psprintf("CA %s has expired on %s", title,
 												asn1_time_text(X509_get0_notAfter(ca))));
 	else if (has_verify_error(v, X509_V_ERR_CERT_NOT_YET_VALID) &&
-			 X509_cmp_time(X509_get0_notBefore(ca), &(time_t) {(time_t) trust->now}) > 0)
+			 X509_cmp_time(X509_get0_notBefore(ca), &now) > 0)
 		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title,
 												asn1_time_text(X509_get0_notBefore(ca))));
 	else if (lacks_issuer(v))

@@ -41,7 +41,7 @@ extern Refusal *judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now,
 						  bool accept_expired);
 extern int	judge_revocation(const Trust *trust, List **warnings);
 extern bool judge_expiry(const Trust *trust, char **error);
-extern char *crl_gap(const Trust *trust, X509 *cert);
+extern char *crl_gap(const Trust *trust, X509 *ca);
 extern bool is_current_crl(X509_CRL *crl, int64 now);
 extern char *certificate_title(X509 *cert);
 extern char *time_text(int64 unix_time);

@@ -67,7 +67,7 @@ client() {
     [ -z "$3" ] || conninfo="sslmode=$2 sslcert=$work/certs/$3.crt sslkey=$work/certs/$3.key"
     as_tester env -u PGHOST psql -Xq -d "host=localhost hostaddr=127.0.0.1 port=$port user=alice dbname=postgres sslrootcert=$work/certs/ca.crt $conninfo" \
         -c "$4" 2>&1 || status=$?
-    if [ $expected = in ] && [ $status != 0 ] || [ $expected = refused ] && [ $status = 0 ]; then
+    if [ "$expected" = in ] && [ $status != 0 ] || [ "$expected" = refused ] && [ $status = 0 ]; then
         die "That was expected to be: $expected."
     fi
 }

@@ -235,7 +235,7 @@ test_entries(void)
 			ASN1_INTEGER_free(serial);
 		}
 		der = signed_der(crl, test_key(), EVP_sha256(), -1);
-		chunk_size = chunks[round % lengthof(chunks)];
+		chunk_size = chunks[(size_t) round % lengthof(chunks)];
 		file = read_bytes(round % 2 ? as_pem(der) : der, cas, &error);
 		ok(file && file->crls[0].nissuers == 1 && same_facts(file->crls[0].facts, openssl_facts(der)) &&
 		   same_entries(crl), "random CRL %d: %d entries, %d bytes at a time: %s", round, count,

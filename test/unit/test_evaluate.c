@@ -203,7 +203,7 @@ test_chain(void)
 
 		initStringInfo(&hex);
 		for (int byte = 0; byte < FINGERPRINT_LEN; byte++)
-			appendStringInfo(&hex, "%02x", 0xA0 + i);
+			appendStringInfo(&hex, "%02x", 0xA0U + (unsigned) i);
 		is_str(judgement_of_role(psprintf("issuer='%s'", cas[i].subject_dn), &facts),
 			   "allow", "issuer is CA %d of the chain", i);
 		is_str(judgement_of_role(psprintf("ca_fingerprint=%s", hex.data), &facts),
