@@ -3,6 +3,7 @@
 #
 #   need PACKAGES...     installs what is missing (DEPS=no: only says so)
 #   make_work NAME       makes $work, removed at exit, whatever happens
+#   find_pg_config       sets $pg_config
 #   build                compiles and installs into $work, not into the system
 #   as_tester CMD...     runs a command as $tester, who may start servers
 #   write_server_conf F  settings by which a server finds that installation
@@ -143,9 +144,13 @@ as_tester() {
     fi
 }
 
-build() {
+find_pg_config() {
     pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
     command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
+}
+
+build() {
+    find_pg_config
     bindir=$("$pg_config" --bindir)
     export PATH="$bindir:$PATH"
     mkdir "$work/src"

@@ -1,0 +1,2 @@
+# A mistake on purpose: shellcheck has to find it.
+rm $1
