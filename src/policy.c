@@ -682,12 +682,16 @@ read_rule(Parser *p, PolicyRule *rule)
 	return settle_mode(p, rule, offset);
 }
 
+/*
+ * Is the policy, in one form or the other, short enough?  The canonical form may
+ * be longer than the text, which an error points into.
+ */
 static bool
 check_length(Parser *p, size_t length, const char *form)
 {
 	if (length <= POLICY_MAX_BYTES)
 		return true;
-	return fail(p, POLICY_MAX_BYTES, -1, psprintf("the policy has %zu bytes%s", length, form),
+	return fail(p, (int) Min(strlen(p->text), POLICY_MAX_BYTES), -1, psprintf("the policy has %zu bytes%s", length, form),
 				psprintf("At most %d bytes are accepted. A regular expression, or the label of a group role, often says the same in less.",
 						 POLICY_MAX_BYTES));
 }

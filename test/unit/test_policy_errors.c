@@ -482,6 +482,27 @@ test_checks(void)
 	   "names that are no expressions are not checked");
 }
 
+/*
+ * A policy that only its canonical form makes too long: the place is the end of
+ * what was written, not behind it.
+ */
+static void
+test_long_canonical_form(void)
+{
+	static const PolicyChecks no_x = {refuse_x, refuse_x};
+	BadPolicy	bad = {NULL, " bytes in canonical form", NULL, "", "At most 1800 bytes"};
+	PolicyError error;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	while (text.len < POLICY_MAX_BYTES - 60)
+		appendStringInfo(&text, "database=d%d cn=a; ", text.len);
+	appendStringInfoString(&text, "cn=a");
+	bad.text = text.data;
+	is_bad(&bad, PLACE_ROLE, &no_x);
+	ok(parse_policy(text.data, PLACE_ROLE, NULL, &error) != NULL, "but one that was stored is read");
+}
+
 int
 main(void)
 {
@@ -491,5 +512,6 @@ main(void)
 	test_weaker_modes();
 	test_places();
 	test_checks();
+	test_long_canonical_form();
 	return done_testing();
 }
