@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * core.h
+ *		What PostgreSQL itself makes of a client's certificate.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_FUZZ_CORE_H
+#define SSLPOLICY_FUZZ_CORE_H
+
+#include <openssl/x509.h>
+
+#include "pure.h"
+
+extern bool core_accepts_cn(X509 *cert);
+extern char *decoded_string(const ASN1_STRING *value, size_t *len);
+extern char *printed_dn(const X509_NAME *name, unsigned long flags);
+
+#endif							/* SSLPOLICY_FUZZ_CORE_H */

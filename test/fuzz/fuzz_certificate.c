@@ -1,0 +1,414 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_certificate.c
+ *		DER to the facts of a certificate, and what names it matches.
+ *
+ * Of any certificate that OpenSSL can read:
+ *
+ *	1. it is not readable only for a reason that OpenSSL sees, too
+ *	2. the names are as OpenSSL prints them, printable, and with the letters
+ *	   outside ASCII put back as it prints them with those
+ *	3. CN = role and cn= hold exactly for the role that the bytes of the only CN
+ *	   spell, and never where PostgreSQL refuses the certificate for its CN; so
+ *	   does dn=CN=%u where there is nothing else in the subject
+ *	4. dn= with the DN that was read holds, with another one it does not
+ *	5. alternative names have the bytes that they have in the certificate, and a
+ *	   DNS or e-mail name or address matches as X509_check_host() and its like
+ *	   say
+ *	6. the serial number has the same key in the index of CRLs in decimal as in
+ *	   its bytes; dates are those that OpenSSL reads into a calendar
+ *	7. packed and unpacked the facts are the same; cut for want of room, nothing
+ *	   that is said of them is untrue of the whole
+ *	8. written as PEM and read again it is the same certificate
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "core.h"
+#include "crlkey.h"
+#include "der.h"
+#include "der_mutator.h"
+#include "escape.h"
+#include "evaluate.h"
+#include "pem.h"
+#include "x509.h"
+
+static bool
+match_everything(const char *pattern, const char *text, bool ignore_case)
+{
+	return true;
+}
+
+/*
+ * The verdict on a role with this certificate, if that is its label.
+ */
+static Outcome
+verdict(const CertFacts *cert, const char *label, const char *role)
+{
+	PolicyError error;
+	AppliedPolicy applied = {SOURCE_ROLE, "role", parse_policy(label, PLACE_ROLE, NULL, &error), NULL, false};
+	Facts		facts = {
+		.role = role,.database = "db",.address_len = 4,.ssl = true,
+		.tls_version = TLS_1_3,.verified = true,.cert = cert
+	};
+
+	HOLDS(applied.policy, "%s: %s", label, error.message);
+	return evaluate(&applied, 1, &facts, match_everything, 0)->outcome;
+}
+
+/*
+ * key='value', with what has a meaning in a policy made literal.  NULL if it
+ * does not fit.
+ */
+static char *
+label_for(const char *key, const char *value, size_t len)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s='", key);
+	if (strchr(key, '=') != NULL)
+	{
+		resetStringInfo(&buf);
+		appendStringInfo(&buf, "%.*s='%s", (int) strcspn(key, "="), key, strchr(key, '=') + 1);
+	}
+	for (size_t i = 0; i < len; i++)
+	{
+		if (value[i] == '\'' || value[i] == '\\')
+			appendStringInfoChar(&buf, '\\');
+		if (value[i] == '%')
+			appendStringInfoChar(&buf, '%');
+		appendStringInfoChar(&buf, value[i]);
+	}
+	appendStringInfoChar(&buf, '\'');
+	return buf.len <= POLICY_MAX_BYTES && strlen(buf.data) == (size_t) buf.len ? buf.data : NULL;
+}
+
+/*
+ * 1
+ */
+static void
+check_unreadable(X509 *cert)
+{
+	int			critical;
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, &critical, NULL);
+	bool		bad_names = names == NULL && critical != -1;
+	struct tm	tm;
+	bool		valid_strings = true;
+	X509_NAME  *both[] = {X509_get_subject_name(cert), X509_get_issuer_name(cert)};
+
+	GENERAL_NAMES_free(names);
+	for (int n = 0; n < 2; n++)
+		for (int i = 0; i < X509_NAME_entry_count(both[n]); i++)
+		{
+			ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(both[n], i));
+			size_t		len;
+
+			valid_strings &= decoded_string(value, &len) != NULL;
+		}
+	HOLDS(bad_names || !valid_strings ||
+		  ASN1_TIME_to_tm(X509_get0_notBefore(cert), &tm) != 1 ||
+		  ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1,
+		  "not readable for no reason");
+}
+
+static bool
+is_printable(const char *text)
+{
+	for (const char *c = text; c && *c; c++)
+		if (*c < 0x20 || *c > 0x7E)
+			return false;
+	return true;
+}
+
+/*
+ * 2
+ */
+static void
+check_dn(const char *dn, const X509_NAME *name)
+{
+	char	   *printed = printed_dn(name, XN_FLAG_RFC2253);
+	char	   *letters = printed_dn(name, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+
+	HOLDS(printed && letters, "%s: OpenSSL does not print it", dn);
+	HOLDS(strcmp(dn, printed) == 0, "%s\nOpenSSL: %s", dn, printed);
+	HOLDS(strcmp(unescape_high_bytes(dn), letters) == 0, "%s\nwith letters: %s\nOpenSSL: %s",
+		  dn, unescape_high_bytes(dn), letters);
+	HOLDS(is_printable(dn), "%s is not printable", dn);
+}
+
+/*
+ * 3, of one role.  cn is what the only CN spells, NULL if that is nothing, or
+ * PostgreSQL refuses it; dn_cn what it spells where nothing else is in the
+ * subject.
+ */
+static void
+check_role(const CertFacts *cert, const char *role, const char *cn, const char *dn_cn)
+{
+	Outcome		expected = same_text(cn, role) ? OUTCOME_OK : OUTCOME_FAILED;
+	char	   *label;
+
+	if (role[0] == '\0')
+		return;
+	HOLDS(verdict(cert, "sslmode=verify-full", role) == expected,
+		  "role \"%s\", CN \"%s\": verify-full", role, shown(cn));
+	HOLDS(verdict(cert, "cn=%u", role) == expected, "role \"%s\", CN \"%s\": cn=%%u", role, shown(cn));
+	if (role[0] != '/' && (label = label_for("cn", role, strlen(role))) != NULL)
+		HOLDS(verdict(cert, label, "other") == expected, "CN \"%s\": %s", shown(cn), label);
+	HOLDS(verdict(cert, "dn=CN=%u", role) == (same_text(dn_cn, role) ? OUTCOME_OK : OUTCOME_FAILED),
+		  "role \"%s\", CN \"%s\", DN \"%s\": dn=CN=%%u", role, shown(dn_cn), cert->subject_dn);
+}
+
+static void
+check_common_name(const CertFacts *facts, X509 *cert)
+{
+	X509_NAME  *subject = X509_get_subject_name(cert);
+	bool		accepted = core_accepts_cn(cert);
+	int			count = 0;
+	char	   *cn = NULL;
+	char	   *dn_cn;
+	char	   *roles[3] = {"app", "app", "app"};
+	int			index = -1;
+
+	while ((index = X509_NAME_get_index_by_NID(subject, NID_commonName, index)) >= 0)
+	{
+		ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index));
+		size_t		len = 0;
+		char	   *text = decoded_string(value, &len);
+
+		count++;
+		cn = text && strlen(text) == len ? text : NULL;
+		if (text)
+			roles[count % 2] = text;
+		roles[2] = pnstrdup((const char *) ASN1_STRING_get0_data(value),
+							(Size) ASN1_STRING_length(value));
+	}
+	HOLDS(facts->cn_count == count, "%d CNs, not %d", facts->cn_count, count);
+	dn_cn = count == 1 && X509_NAME_entry_count(subject) == 1 ? cn : NULL;
+	if (count != 1 || !accepted)
+		cn = NULL;
+	for (int i = 0; i < 3; i++)
+		check_role(facts, roles[i], cn, dn_cn);
+	/* what matches by any pattern has a CN that PostgreSQL takes, too */
+	HOLDS(verdict(facts, "cn=/^.*$", "app") == (cn ? OUTCOME_OK : OUTCOME_FAILED),
+		  "CN \"%s\" (%s), read as \"%s\": a pattern", shown(cn),
+		  accepted ? "accepted" : "refused by PostgreSQL", shown(facts->cn));
+	HOLDS(is_printable(facts->cn), "CN %s is not printable", facts->cn);
+}
+
+/*
+ * 4
+ */
+static void
+check_dn_policy(const CertFacts *facts)
+{
+	size_t		len = strlen(facts->subject_dn);
+	char	   *label = label_for("dn", facts->subject_dn, len);
+	char	   *other = label_for("dn", psprintf("%sx", facts->subject_dn), len + 1);
+
+	if (len == 0 || label == NULL || other == NULL)
+		return;
+	HOLDS(verdict(facts, label, "app") == OUTCOME_OK, "%s does not match", label);
+	HOLDS(verdict(facts, other, "app") == OUTCOME_FAILED, "%s matches", other);
+}
+
+/*
+ * 5, of one name: text is what was read, bytes are what stands in the
+ * certificate.
+ */
+static void
+check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text,
+				  const char *bytes, size_t len)
+{
+	const char *prefix = type == GEN_DNS ? "dns:" : type == GEN_EMAIL ? "email:" : "uri:";
+	char	   *expected = psprintf("%s%s", prefix, escape_bytes(bytes, (int) len));
+	char	   *label;
+
+	HOLDS(strcmp(text, expected) == 0, "%s, not %s", text, expected);
+	if (len == 0 || bytes[0] == '/' || memchr(bytes, '\0', len))
+		return;
+	label = label_for(psprintf("san=%s", prefix), bytes, len);
+	if (label)
+		HOLDS(verdict(facts, label, "app") == OUTCOME_OK, "%s does not match", label);
+
+	/* the same bytes as names of the other types */
+	label = label_for("san=dns:", bytes, len);
+	if (label && bytes[0] != '.')
+		HOLDS((verdict(facts, label, "app") == OUTCOME_OK) ==
+			  (X509_check_host(cert, bytes, len, X509_CHECK_FLAG_NO_WILDCARDS |
+							   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1),
+			  "%s: not as X509_check_host()", label);
+	label = label_for("san=email:", bytes, len);
+	if (label && verdict(facts, label, "app") == OUTCOME_OK)
+		HOLDS(X509_check_email(cert, bytes, len, 0) == 1, "%s: not as X509_check_email()", label);
+}
+
+static void
+check_alternative_names(const CertFacts *facts, X509 *cert)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+
+	HOLDS(facts->nsans == (names ? sk_GENERAL_NAME_num(names) : 0), "%d names", facts->nsans);
+	for (int i = 0; i < facts->nsans; i++)
+	{
+		int			type;
+		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		const char *text = facts->sans[i];
+
+		HOLDS(is_printable(text), "%s is not printable", text);
+		if (type == GEN_DNS || type == GEN_EMAIL || type == GEN_URI)
+			check_string_name(facts, cert, type, text, (const char *) ASN1_STRING_get0_data(value),
+							  (size_t) ASN1_STRING_length(value));
+		else if (type == GEN_IPADD)
+		{
+			int			len = ASN1_STRING_length(value);
+
+			HOLDS((strncmp(text, "ip:", 3) == 0) == (len == 4 || len == 16), "%s of %d bytes", text, len);
+			if (strncmp(text, "ip:", 3) == 0)
+				HOLDS(X509_check_ip(cert, ASN1_STRING_get0_data(value), (size_t) len, 0) == 1 &&
+					  X509_check_ip_asc(cert, text + 3, 0) == 1 &&
+					  verdict(facts, psprintf("san=%s", text), "app") == OUTCOME_OK,
+					  "%s does not match", text);
+		}
+		else
+			HOLDS(strncmp(text, "dns:", 4) != 0 && strncmp(text, "ip:", 3) != 0 &&
+				  strncmp(text, "uri:", 4) != 0 && strncmp(text, "email:", 6) != 0,
+				  "type %d reads as %s", type, text);
+	}
+	GENERAL_NAMES_free(names);
+}
+
+/*
+ * 6
+ */
+static void
+check_serial(const CertFacts *facts, X509 *cert)
+{
+	static const uint8 identity[CA_IDENTITY_LEN] = "identity of some CA";
+	unsigned char *der = NULL;
+	int			len = i2d_ASN1_INTEGER(X509_get_serialNumber(cert), &der);
+	Slice		from = {der, der + len};
+	Slice		content;
+	uint8		by_bytes[CRL_KEY_LEN];
+	uint8		by_text[CRL_KEY_LEN];
+
+	HOLDS(next_integer(&from, &content) && from.pos == from.end, "serial %s", facts->serial);
+	HOLDS(entry_key(identity, content.pos, (int) slice_len(&content), by_bytes) &&
+		  decimal_entry_key(identity, facts->serial, by_text), "no key for serial %s", facts->serial);
+	HOLDS(memcmp(by_bytes, by_text, CRL_KEY_LEN) == 0, "two keys for serial %s", facts->serial);
+	OPENSSL_free(der);
+}
+
+static void
+check_date(int64 seconds, const ASN1_TIME *time)
+{
+	struct tm	tm;
+
+	HOLDS(ASN1_TIME_to_tm(time, &tm) == 1 && seconds == timegm(&tm), "%lld, not %lld",
+		  (long long) seconds, (long long) timegm(&tm));
+}
+
+/*
+ * 7
+ */
+static void
+check_packing(const CertFacts *facts)
+{
+	static const char *const labels[] = {
+		"sslmode=verify-full", "cn=/^.*$", "dn=/^.*$", "cn=app", "dn=CN=app", "san=dns:app",
+		"san=uri:/^.*$ cn=a", "max_lifetime=90d", "sslmode=verify-ca on_expiry=end"
+	};
+	size_t		size;
+	char	   *bytes = pack_cert(facts, 1000000, &size);
+	CertFacts  *whole = unpack_cert(bytes, size);
+
+	HOLDS(whole && !whole->cut && strcmp(whole->subject_dn, facts->subject_dn) == 0 &&
+		  strcmp(whole->issuer_dn, facts->issuer_dn) == 0 && same_text(whole->cn, facts->cn) &&
+		  whole->cn_count == facts->cn_count && strcmp(whole->serial, facts->serial) == 0 &&
+		  strcmp(whole->key_algorithm, facts->key_algorithm) == 0 &&
+		  strcmp(whole->signature_algorithm, facts->signature_algorithm) == 0 &&
+		  whole->key_bits == facts->key_bits && whole->not_before == facts->not_before &&
+		  whole->not_after == facts->not_after && whole->nsans == facts->nsans && whole->ncas == 0 &&
+		  memcmp(whole->fingerprint, facts->fingerprint, FINGERPRINT_LEN) == 0,
+		  "unpacked it is another certificate");
+	for (int i = 0; i < facts->nsans; i++)
+		HOLDS(strcmp(whole->sans[i], facts->sans[i]) == 0, "unpacked it has the name %s", whole->sans[i]);
+
+	for (size_t limit = 0; limit < size; limit = limit * 3 / 2 + 8)
+	{
+		size_t		cut_size;
+		char	   *cut_bytes = pack_cert(facts, limit, &cut_size);
+		CertFacts  *cut = unpack_cert(cut_bytes, cut_size);
+
+		for (int i = 0; i < (int) lengthof(labels); i++)
+		{
+			Outcome		said = verdict(cut, labels[i], "app");
+			Outcome		truth = verdict(facts, labels[i], "app");
+
+			HOLDS(said == truth || said == OUTCOME_UNKNOWN,
+				  "%s: %d, of %zu bytes %d", labels[i], truth, limit, said);
+		}
+	}
+}
+
+/*
+ * 8
+ */
+static void
+check_pem(X509 *cert)
+{
+	StringInfoData buf;
+	PemContent *content;
+	char	   *error;
+
+	initStringInfo(&buf);
+	HOLDS(append_certificate(&buf, cert), "it cannot be written");
+	content = read_pem(buf.data, (size_t) buf.len, &error);
+	HOLDS(content, "%s: %s", error, buf.data);
+	HOLDS(sk_X509_num(content->certs) == 1 && X509_cmp(sk_X509_value(content->certs, 0), cert) == 0 &&
+		  sk_X509_CRL_num(content->crls) == 0 && content->nkeys == 0 && content->nothers == 0,
+		  "another certificate: %s", buf.data);
+	free_pem_content(content);
+}
+
+void
+fuzz_one(const uint8 *data, size_t size)
+{
+	const unsigned char *pos = data;
+	X509	   *cert = d2i_X509(NULL, &pos, (long) size);
+	CertFacts  *facts;
+
+	ERR_clear_error();
+	if (cert == NULL)
+		return;
+	facts = read_certificate(cert, NULL);
+	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
+	if (facts == NULL)
+		check_unreadable(cert);
+	else
+	{
+		check_dn(facts->subject_dn, X509_get_subject_name(cert));
+		check_dn(facts->issuer_dn, X509_get_issuer_name(cert));
+		check_common_name(facts, cert);
+		check_dn_policy(facts);
+		check_alternative_names(facts, cert);
+		check_serial(facts, cert);
+		check_date(facts->not_before, X509_get0_notBefore(cert));
+		check_date(facts->not_after, X509_get0_notAfter(cert));
+		check_packing(facts);
+		check_pem(cert);
+	}
+	X509_free(cert);
+}
+
+extern size_t LLVMFuzzerCustomMutator(uint8 *data, size_t size, size_t max_size, unsigned seed);
+
+size_t
+LLVMFuzzerCustomMutator(uint8 *data, size_t size, size_t max_size, unsigned seed)
+{
+	return der_mutate(data, size, max_size, seed);
+}

@@ -1,0 +1,231 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_pem.c
+ *		Text with PEM in it.
+ *
+ * For any text:
+ *
+ *	1. read_pem() takes the certificates and CRLs out of it that
+ *	   PEM_X509_INFO_read_bio() does, with which the server loads its files, in
+ *	   their order, and refuses no text that this takes (but where keys are in
+ *	   it, which only one of the two reads)
+ *	2. each of them, written and read again, is the same
+ *	3. what the streaming reader accepts, read_pem() reads as the same CRLs, and
+ *	   nothing else is in the text; where read_pem() reads CRLs only, the
+ *	   streaming reader refuses them for a good reason (crl_oracle.c) or none
+ *	4. a private key that can be read is mentioned
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "crl_oracle.h"
+#include "pem.h"
+
+static void
+check_certificate(X509 *cert)
+{
+	StringInfoData buf;
+	PemContent *again;
+	char	   *error;
+
+	initStringInfo(&buf);
+	HOLDS(append_certificate(&buf, cert), "it cannot be written");
+	again = read_pem(buf.data, (size_t) buf.len, &error);
+	HOLDS(again && sk_X509_num(again->certs) == 1 && X509_cmp(sk_X509_value(again->certs, 0), cert) == 0 &&
+		  X509_trusted(sk_X509_value(again->certs, 0)) == X509_trusted(cert),
+		  "written and read again: %s", shown(error));
+	free_pem_content(again);
+}
+
+static void
+check_crl(X509_CRL *crl)
+{
+	StringInfoData buf;
+	PemContent *again;
+	char	   *error;
+
+	initStringInfo(&buf);
+	HOLDS(append_crl(&buf, crl), "it cannot be written");
+	again = read_pem(buf.data, (size_t) buf.len, &error);
+	HOLDS(again && sk_X509_CRL_num(again->crls) == 1 && X509_CRL_match(sk_X509_CRL_value(again->crls, 0), crl) == 0,
+		  "written and read again: %s", shown(error));
+	free_pem_content(again);
+}
+
+/*
+ * 1
+ */
+static void
+compare_with_server(const char *text, size_t len, const PemContent *content, const char *error)
+{
+	BIO		   *bio = BIO_new_mem_buf(text, (int) len);
+	STACK_OF(X509_INFO) * infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
+	bool		has_keys = mentions_private_key(text, len);
+	int			ncerts = 0;
+	int			ncrls = 0;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!has_keys)
+		HOLDS((infos == NULL) == (content == NULL), "read_pem() %s, the server %s",
+			  content ? "accepts" : error, infos ? "accepts" : "refuses");
+	for (int i = 0; content && infos && i < sk_X509_INFO_num(infos); i++)
+	{
+		X509_INFO  *info = sk_X509_INFO_value(infos, i);
+
+		if (info->x509)
+			HOLDS(ncerts < sk_X509_num(content->certs) &&
+				  X509_cmp(sk_X509_value(content->certs, ncerts++), info->x509) == 0, "certificate %d", ncerts);
+		if (info->crl)
+			HOLDS(ncrls < sk_X509_CRL_num(content->crls) &&
+				  X509_CRL_match(sk_X509_CRL_value(content->crls, ncrls++), info->crl) == 0, "CRL %d", ncrls);
+	}
+	if (content && infos)
+		HOLDS(ncerts == sk_X509_num(content->certs) && ncrls == sk_X509_CRL_num(content->crls),
+			  "%d certificates and %d CRLs, but for the server %d and %d", sk_X509_num(content->certs),
+			  sk_X509_CRL_num(content->crls), ncerts, ncrls);
+	sk_X509_INFO_pop_free(infos, X509_INFO_free);
+}
+
+/*
+ * Are all blocks CRLs as PEM should have them (RFC 7468): a line that begins, whole
+ * lines of base64 with its padding at their end, the line that ends?
+ */
+static bool
+is_strict_pem(const char *text, size_t len)
+{
+	static const char begin[] = "-----BEGIN ";
+	bool		inside = false;
+	bool		padded = false;
+	int			characters = 0;
+
+	for (const char *pos = text, *next; pos < text + len; pos = next)
+	{
+		const char *newline = memchr(pos, '\n', (size_t) (text + len - pos));
+		const char *end = newline ? newline : text + len;
+		char	   *line;
+
+		next = newline ? newline + 1 : end;
+		while (end > pos && strchr(" \t\r", end[-1]) && end[-1] != '\0')
+			end--;
+		if (memchr(pos, '\0', (size_t) (end - pos)) != NULL)
+			return false;
+		line = pnstrdup(pos, (Size) (end - pos));
+		if (!inside)
+		{
+			if (strncmp(line, begin, strlen(begin)) != 0)
+				continue;
+			if (strcmp(line, "-----BEGIN X509 CRL-----") != 0)
+				return false;
+			inside = true;
+			padded = false;
+			characters = 0;
+		}
+		else if (strcmp(line, "-----END X509 CRL-----") == 0)
+		{
+			if (characters % 4 != 0)
+				return false;
+			inside = false;
+		}
+		else
+		{
+			size_t		data = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+			size_t		padding = strspn(line + data, "=");
+
+			if (data + padding != strlen(line) || padded || padding > 2)
+				return false;
+			padded = padding > 0;
+			characters += (int) strlen(line);
+		}
+	}
+	return !inside;
+}
+
+/*
+ * May the streaming reader refuse this text, which OpenSSL reads CRLs from?
+ * OpenSSL is lenient with damaged blocks, and loses CRLs by it.
+ */
+static bool
+is_good_reason_for_text(const char *text, size_t len, const PemContent *content, const char *error)
+{
+	if (strstr(error, "PEM block") || strstr(error, "its base64"))
+		return !is_strict_pem(text, len);
+	for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(content->crls, i);
+		unsigned char *der = NULL;
+		int			len = i2d_X509_CRL(crl, &der);
+		bool		good = is_good_reason(error, der, (size_t) len, crl);
+
+		OPENSSL_free(der);
+		if (good)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * 3
+ */
+static void
+compare_with_stream(const char *text, size_t len, const PemContent *content, const char *error)
+{
+	Reading		reading = read_file_of_crls((const uint8 *) text, len, 1000000, NULL);
+	Reading		pieces = read_file_of_crls((const uint8 *) text, len, 1 + len % 7, NULL);
+
+	same_readings(&reading, &pieces, "in pieces");
+	HOLDS(same_text(reading.error, pieces.error), "%s, in pieces %s", shown(reading.error), shown(pieces.error));
+	/* DER is fuzz_crl's */
+	if (text[0] == '0')
+		return;
+	if (reading.file)
+	{
+		HOLDS(content, "the stream accepts what read_pem() does not: %s", error);
+		HOLDS(sk_X509_num(content->certs) == 0 && content->nkeys == 0 && content->nothers == 0 &&
+			  sk_X509_CRL_num(content->crls) == reading.file->ncrls,
+			  "the stream sees %d CRLs, read_pem() %d, %d certificates, %d keys and %d others", reading.file->ncrls,
+			  sk_X509_CRL_num(content->crls), sk_X509_num(content->certs), content->nkeys, content->nothers);
+		for (int i = 0; i < reading.file->ncrls; i++)
+			compare_with_openssl(&reading, i, sk_X509_CRL_value(content->crls, i));
+	}
+	else if (content && sk_X509_CRL_num(content->crls) > 0 && sk_X509_num(content->certs) == 0 &&
+			 content->nkeys == 0 && content->nothers == 0)
+		HOLDS(is_good_reason_for_text(text, len, content, reading.error), "the stream refuses CRLs: %s", reading.error);
+}
+
+void
+fuzz_one(const uint8 *data, size_t size)
+{
+	const char *text = (const char *) data;
+	char	   *error;
+	char	   *key_error;
+	PemContent *content;
+	EVP_PKEY   *key;
+
+	if (size == 0)
+		return;
+	content = read_pem(text, size, &error);
+	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
+	HOLDS((content == NULL) == (error != NULL), "refused without a reason, or with one accepted");
+	compare_with_server(text, size, content, error);
+	compare_with_stream(text, size, content, error);
+	for (int i = 0; content && i < sk_X509_num(content->certs); i++)
+		check_certificate(sk_X509_value(content->certs, i));
+	for (int i = 0; content && i < sk_X509_CRL_num(content->crls); i++)
+		check_crl(sk_X509_CRL_value(content->crls, i));
+	if (content)
+		free_pem_content(content);
+
+	/* it takes OpenSSL long to find none */
+	if (!mentions_private_key(text, size) && size % 16 != 0)
+		return;
+	key = read_private_key(text, size, &key_error);
+	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
+	HOLDS((key == NULL) == (key_error != NULL), "no key without a reason, or with one");
+	HOLDS(key == NULL || mentions_private_key(text, size), "it has a key but does not mention it");
+	EVP_PKEY_free(key);
+}

@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * model.c
+ *		A second reading of what policies mean.
+ *
+ * Written from docs/policy-language.md, for sessions of which everything is
+ * known, and as plain as can be: yes or no, no reasons, nothing shared with
+ * evaluate.c but the data and how a role is put into a name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "model.h"
+
+typedef struct Session
+{
+	const Facts *facts;
+	const CertFacts *cert;
+	RegexMatcher matches;
+	int64		now;
+} Session;
+
+/*
+ * The address in the network?  Bit by bit.
+ */
+static bool
+in_network(const PolicyValue *network, const Facts *facts)
+{
+	if (facts->address_len != network->address_len)
+		return false;
+	for (int bit = 0; bit < network->address_bits; bit++)
+		if (((facts->address[bit / 8] ^ network->bytes[bit / 8]) << bit % 8) & 0x80)
+			return false;
+	return true;
+}
+
+static bool
+fits(const PolicyRule *rule, const Facts *facts)
+{
+	int			wanted[2] = {0, 0};
+	int			met[2] = {0, 0};
+
+	for (int i = 0; i < rule->nvalues; i++)
+	{
+		const PolicyValue *value = &rule->values[i];
+
+		if (value->key == KEY_ADDRESS)
+		{
+			wanted[0]++;
+			met[0] += in_network(value, facts);
+		}
+		if (value->key == KEY_DATABASE)
+		{
+			wanted[1]++;
+			met[1] += value->keyword ? facts->database == NULL :
+				facts->database != NULL && strcmp(value->text, facts->database) == 0;
+		}
+	}
+	return (!wanted[0] || met[0]) && (!wanted[1] || met[1]);
+}
+
+/*
+ * NULL where the policy cannot be read.
+ */
+static const PolicyRule *
+deciding_rule(const AppliedPolicy *applied, const Facts *facts)
+{
+	if (applied->policy == NULL)
+		return NULL;
+	for (int i = 0;; i++)
+		if (!applied->policy->rules[i].log_only && fits(&applied->policy->rules[i], facts))
+			return &applied->policy->rules[i];
+}
+
+static bool
+has_san(const Session *s, const PolicyValue *value)
+{
+	bool		dns = strncmp(value->text, "dns:", 4) == 0;
+	char	   *name = value->regex ? name_pattern(value, s->facts->role) : expand_name(value, s->facts->role);
+	size_t		type = strcspn(value->text, ":") + 1;
+
+	for (int i = 0; i < s->cert->nsans; i++)
+	{
+		const char *san = s->cert->sans[i];
+
+		if (strncmp(san, value->text, type) != 0)
+			continue;
+		if (value->regex ? s->matches(name, san + type, dns) :
+			dns ? pg_strcasecmp(name, san) == 0 : strcmp(name, san) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_value(const Session *s, const PolicyValue *value)
+{
+	const char *text;
+	char	   *name;
+
+	if (value->key == KEY_CIPHER)
+		return s->facts->ssl && s->facts->cipher && strcmp(s->facts->cipher, value->text) == 0;
+	if (s->cert == NULL)
+		return false;
+	switch (value->key)
+	{
+		case KEY_CN:
+		case KEY_DN:
+			text = value->key == KEY_CN ? s->cert->cn : s->cert->subject_dn;
+			name = value->regex ? name_pattern(value, s->facts->role) : expand_name(value, s->facts->role);
+			return text && (value->regex ? s->matches(name, text, false) : strcmp(name, text) == 0);
+		case KEY_SAN:
+			return has_san(s, value);
+		case KEY_FINGERPRINT:
+			return memcmp(value->bytes, s->cert->fingerprint, FINGERPRINT_LEN) == 0;
+		default:
+			for (int i = 0; i < s->cert->ncas; i++)
+				if (value->key == KEY_ISSUER ? strcmp(value->text, s->cert->cas[i].subject_dn) == 0 :
+					memcmp(value->bytes, s->cert->cas[i].fingerprint, FINGERPRINT_LEN) == 0)
+					return true;
+			return false;
+	}
+}
+
+/*
+ * One of the values of these keys, where there are any.
+ */
+static bool
+has_one_of(const Session *s, const PolicyRule *rule, PolicyKey first, PolicyKey last)
+{
+	bool		wanted = false;
+
+	for (int i = 0; i < rule->nvalues; i++)
+	{
+		if (rule->values[i].key < first || rule->values[i].key > last)
+			continue;
+		if (has_value(s, &rule->values[i]))
+			return true;
+		wanted = true;
+	}
+	return !wanted;
+}
+
+static bool
+mode_holds(SslMode mode, const Facts *facts)
+{
+	bool		verified = facts->ssl && facts->verified;
+
+	return mode == SSLMODE_DISABLE ? !facts->ssl :
+		mode == SSLMODE_ALLOW || mode == SSLMODE_PREFER ? true :
+		mode == SSLMODE_REQUIRE ? facts->ssl :
+		mode == SSLMODE_VERIFY_CA || mode == SSLMODE_VERIFY_FULL ? verified :
+		mode == SSLMODE_CERT ? verified && facts->auth_method && strcmp(facts->auth_method, "cert") == 0 : false;
+}
+
+/*
+ * All that a rule asks for, but for the names of verify-full.
+ */
+static bool
+rule_holds(const Session *s, const PolicyRule *rule)
+{
+	int64		span = s->cert ? s->cert->not_after - s->cert->not_before : -1;
+
+	return mode_holds(rule->sslmode, s->facts) &&
+		(rule->min_protocol == TLS_NONE || (s->facts->ssl && s->facts->tls_version >= rule->min_protocol)) &&
+		has_one_of(s, rule, KEY_CIPHER, KEY_CIPHER) &&
+		has_one_of(s, rule, KEY_FINGERPRINT, KEY_FINGERPRINT) &&
+		has_one_of(s, rule, KEY_ISSUER, KEY_ISSUER) &&
+		has_one_of(s, rule, KEY_CA_FINGERPRINT, KEY_CA_FINGERPRINT) &&
+		(rule->max_lifetime == 0 || (span >= 0 && span <= rule->max_lifetime + 300)) &&
+		!(rule->end_on_expiry && s->cert && s->now > s->cert->not_after) &&
+		(rule->sslmode != SSLMODE_CERT || has_one_of(s, rule, KEY_CN, KEY_SAN));
+}
+
+/*
+ * Does the certificate name the role?
+ */
+static bool
+names_hold(const Session *s, const AppliedPolicy *applied, int napplied)
+{
+	static const PolicySource sources[] = {SOURCE_ROLE, SOURCE_GROUP, SOURCE_DEFAULT};
+
+	for (int source = 0; source < 3; source++)
+	{
+		bool		any = false;
+
+		for (int i = 0; i < napplied; i++)
+		{
+			const PolicyRule *rule = applied[i].source == sources[source] ? deciding_rule(&applied[i], s->facts) : NULL;
+
+			if (rule == NULL || !rule->has_names)
+				continue;
+			any = true;
+			if (!has_one_of(s, rule, KEY_CN, KEY_SAN))
+				return false;
+		}
+		if (any)
+			return true;
+	}
+	/* the roles of this world have no character that is escaped */
+	return s->cert && s->cert->cn && strcmp(s->cert->cn, s->facts->role) == 0;
+}
+
+bool
+model_admits(const AppliedPolicy *applied, int napplied, const Facts *facts,
+			 RegexMatcher matches, int64 now)
+{
+	Session		s = {facts, facts->ssl && facts->verified ? facts->cert : NULL, matches, now};
+	bool		asks_names = false;
+
+	for (int i = 0; i < napplied; i++)
+	{
+		const PolicyRule *rule = deciding_rule(&applied[i], facts);
+
+		if (rule == NULL || !rule_holds(&s, rule))
+			return false;
+		asks_names |= rule->sslmode == SSLMODE_VERIFY_FULL;
+	}
+	return !asks_names || names_hold(&s, applied, napplied);
+}
