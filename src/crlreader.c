@@ -142,6 +142,24 @@ note_critical(CrlReader *r, const Slice *oid)
 }
 
 /*
+ * Is it the content of an OID (X.690 section 8.19.2): whole numbers, in their
+ * shortest form?
+ */
+static bool
+is_oid(const Slice *oid)
+{
+	bool		starts = true;
+
+	for (const uint8 *pos = oid->pos; pos < oid->end; pos++)
+	{
+		if (starts && *pos == 0x80)
+			return false;
+		starts = *pos < 0x80;
+	}
+	return starts && oid->pos < oid->end;
+}
+
+/*
  * One extension of an entry: OID, critical, value.
  */
 static bool
@@ -152,7 +170,7 @@ parse_extension(CrlReader *r, Slice *from, Slice *oid, bool *critical, Slice *va
 
 	*critical = false;
 	if (!next_slice(from, TAG_SEQUENCE, &content) || !next_slice(&content, TAG_OID, oid) ||
-		slice_len(oid) == 0)
+		!is_oid(oid))
 		return false;
 	if (content.pos < content.end && content.pos[0] == TAG_BOOLEAN)
 	{

@@ -202,6 +202,10 @@ test_unsupported(void)
 				"its extensions are not in DER", "something behind the value");
 	check_error(with_extensions("3005 0603 551D15"), "its extensions are not in DER", "no value");
 	check_error(with_extensions("3004 0600 0400"), "its extensions are not in DER", "no OID");
+	check_error(with_extensions("3007 0603 551DE4 0400"), "its extensions are not in DER",
+				"an OID that does not end");
+	check_error(with_extensions("3007 0603 558004 0400"), "its extensions are not in DER",
+				"an OID with a leading zero");
 	check_error(with_extensions("0500"), "its extensions are not in DER", "no extension");
 }
 
