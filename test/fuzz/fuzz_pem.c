@@ -146,6 +146,34 @@ is_strict_pem(const char *text, size_t len)
 }
 
 /*
+ * Does a block have more in it than its CRL?
+ */
+static bool
+has_bytes_behind(const char *text, size_t len)
+{
+	BIO		   *bio = BIO_new_mem_buf(text, (int) len);
+	char	   *name;
+	char	   *header;
+	unsigned char *data;
+	long		size;
+	bool		result = false;
+
+	while (PEM_read_bio(bio, &name, &header, &data, &size) == 1)
+	{
+		const unsigned char *pos = data;
+
+		X509_CRL_free(d2i_X509_CRL(NULL, &pos, size));
+		result |= pos != data + size;
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_free(data);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return result;
+}
+
+/*
  * May the streaming reader refuse this text, which OpenSSL reads CRLs from?
  * OpenSSL is lenient with damaged blocks, and loses CRLs by it.
  */
@@ -154,6 +182,8 @@ is_good_reason_for_text(const char *text, size_t len, const PemContent *content,
 {
 	if (strstr(error, "PEM block") || strstr(error, "its base64"))
 		return !is_strict_pem(text, len);
+	if (strstr(error, "there are bytes behind its end"))
+		return has_bytes_behind(text, len);
 	for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
 	{
 		X509_CRL   *crl = sk_X509_CRL_value(content->crls, i);
