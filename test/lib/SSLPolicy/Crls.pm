@@ -22,7 +22,7 @@ sub make_crl
 	write_file("$dir/crl.cnf",
 		"[ca]\ndefault_ca=d\n[d]\ndatabase=$dir/index.txt\ncrlnumber=$dir/crlnumber\ndefault_md=sha256\n"
 		  . (defined $opt{delta} ? sprintf "[d]\ncrl_extensions=e\n[e]\n2.5.29.27=critical,DER:0201%02X\n", $opt{delta} : ''));
-	write_file("$dir/crlnumber", sprintf("%02X\n", $number));
+	write_file("$dir/crlnumber", sprintf("%04X\n", $number));
 	write_file("$dir/index.txt", join '', (map {
 		sprintf "R\t391231000000Z\t250101000000Z,keyCompromise\t%s\tunknown\t/CN=x\n",
 		  uc(Math::BigInt->new($certs->get($_)->{serial})->as_hex =~ s/^0x//r =~ s/^(.(?:..)*)$/0$1/r)
