@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 
 #include "collect.h"
+#include "compat.h"
 #include "question.h"
 
 #define TRANSPORT_UNKNOWN \
