@@ -41,6 +41,9 @@
 
 #define ERROR_LEN 1024
 
+/* lines of PEM have 64 characters, of which the last has less */
+#define MIN_KEY_WORD 16
+
 typedef struct SharedState
 {
 	pg_atomic_uint64 attempt;
@@ -188,8 +191,65 @@ context_made(SSL_CTX *context, bool is_server_start)
 		pg_atomic_write_u64(&shared->attempt, last_number);
 }
 
+static bool
+is_base64(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		c == '+' || c == '/' || c == '=';
+}
+
 /*
- * Overwrite the body of private keys in a text that is about to be logged.
+ * Overwrite lines of base64.  Returns where there is something else; a line feed can
+ * be written as \n.
+ */
+static char *
+mask_lines(char *c, const char *end)
+{
+	bool		line_start = true;
+
+	for (; c < end; c++)
+	{
+		if (is_base64(*c))
+		{
+			*c = '*';
+			line_start = false;
+		}
+		else if (*c == '\n' || *c == '\r')
+			line_start = true;
+		else if (*c == '\\' && (c[1] == 'n' || c[1] == 'r'))
+		{
+			line_start = true;
+			c++;
+		}
+		else if (!(line_start && (*c == ' ' || *c == '\t')))
+			break;
+	}
+	return c;
+}
+
+/*
+ * Overwrite base64 that is too long for a word of SQL, such as the lines of a key that
+ * a statement puts together.
+ */
+static void
+mask_long_words(char *c, const char *end)
+{
+	while (c < end)
+	{
+		size_t		len = 0;
+
+		while (c + len < end && is_base64(c[len]))
+			len++;
+		if (len >= MIN_KEY_WORD)
+			memset(c, '*', len);
+		c += len + 1;
+	}
+}
+
+/*
+ * Overwrite the body of private keys in a text that is about to be logged.  Nothing
+ * but that: everybody can write what looks like the begin of a key into a statement,
+ * which must not keep the rest of it out of the log.
  */
 static void
 mask_private_keys(char *text)
@@ -202,10 +262,10 @@ mask_private_keys(char *text)
 
 		begin += strlen("PRIVATE KEY-----");
 		end = strstr(begin, "-----END");
-		for (char *c = begin; *c && c != end; c++)
-			if (*c != '\n' && *c != '\r')
-				*c = '*';
-		begin = end ? strstr(end + 1, "-----BEGIN") : NULL;
+		if (end == NULL)
+			end = begin + strlen(begin);
+		mask_long_words(mask_lines(begin, end), end);
+		begin = *end ? strstr(end + 1, "-----BEGIN") : NULL;
 	}
 }
 

@@ -226,6 +226,30 @@ subtest 'a grantee of the installation functions: keys come in, and none comes o
 	done_testing();
 };
 
+subtest 'what is kept out of the log is the key, and nothing else' => sub {
+	my $key = slurp_file("$dir/other.key");
+	my @lines = grep { !/-----/ } split /\n/, $key;
+	my %keys = (
+		'as it is' => "\$\$$key\$\$",
+		'with \n' => "E'" . ($key =~ s/\n/\\n/gr) . "'",
+		'with \r\n' => "E'" . ($key =~ s/\n/\\r\\n/gr) . "'",
+		'indented' => "'" . ($key =~ s/^/\t  /gmr) . "'",
+		'put together' => join(" || E'\\n' || ", map { "'$_'" } split /\n/, $key));
+	for my $how (sort keys %keys)
+	{
+		my $offset = $server->log_offset;
+		as('installer', "SELECT * FROM sslpolicy.install_server_certificate('', $keys{$how}) /* then */");
+		my $log = $server->log_since($offset);
+		is(scalar(grep { length > 16 && index($log, $_) >= 0 } @lines), 0, "a key $how: none of its lines is in the log");
+		like($log, qr{/\* then \*/}, "a key $how: what is behind it is");
+	}
+	my $offset = $server->log_offset;
+	as('app', $_) for "/* PRIVATE KEY----- */ SELECT 'one thing'", "SELECT 'PRIVATE KEY-----', 'another thing'", "-- -----BEGIN PRIVATE KEY-----\nSELECT 'a third thing'";
+	my $log = $server->log_since($offset);
+	like($log, qr/statement: .*$_/, "what only looks like a key hides no statement: $_") for 'one thing', 'another thing', 'a third thing';
+	done_testing();
+};
+
 ###############################################################################
 # 4. Backups
 
