@@ -220,6 +220,22 @@ subtest 'an ordinary role: SET ROLE after the login' => sub {
 	done_testing();
 };
 
+# A connection that the server makes to itself is one like any other.
+SKIP:
+{
+	skip 'dblink is not installed', 1 if !$server->sql(q(SELECT count(*) FROM pg_available_extensions WHERE name = 'dblink'));
+	subtest 'an ordinary role: back into the server by dblink' => sub {
+		$server->sql('CREATE EXTENSION dblink');
+		my ($socket, $port) = ($node->host, $node->port);
+		my $connect = sub { return "SELECT * FROM dblink('host=$_[0] port=$port dbname=postgres user=strict sslmode=$_[1]', 'SELECT session_user::text') AS t (who text)" };
+		like(as('mallory', $connect->($socket, 'disable')), qr/ERROR:  2F003.*password/s, 'PostgreSQL wants a password that is really asked for');
+		like(as('boss', $connect->('127.0.0.1', $_)), qr/does not meet its TLS policy/, "by TCP, sslmode=$_: policies hold") for 'disable', 'require';
+		is(as('boss', $connect->($socket, 'disable')), 'strict', 'by the Unix socket none applies: there pg_hba.conf alone keeps others out (by design)');
+		$server->sql('DROP EXTENSION dblink');
+		done_testing();
+	};
+}
+
 ###############################################################################
 # 2. CREATEROLE, ADMIN OPTION
 
@@ -406,8 +422,20 @@ subtest 'the owner of a database: what becomes of its policies' => sub {
 	done_testing();
 };
 
-subtest 'the owner of a database, who is a grantee: whom they can lock out' => sub {
+subtest 'the owner of a database, who is a grantee: nothing of theirs is run as superuser' => sub {
 	$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.set_database_policy TO owner');
+	for my $name (q(x" IS NULL; ALTER ROLE owner SUPERUSER; --), q(x'; ALTER ROLE owner SUPERUSER; --), 'current_catalog', '\\')
+	{
+		my $ident = '"' . ($name =~ s/"/""/gr) . '"';
+		is(as('owner', "CREATE DATABASE $ident;\nSELECT sslpolicy.set_database_policy(" . $server->literal($name) . ", 'sslmode=require', true)"), '', $name);
+		is($server->sql('SELECT s.label FROM pg_shseclabel s JOIN pg_database d ON d.oid = s.objoid WHERE d.datname = ' . $server->literal($name)), 'sslmode=require', 'is the policy of that database');
+		$server->sql("DROP DATABASE $ident");
+	}
+	is($server->sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'owner'"), 'f', 'owner is no superuser');
+	done_testing();
+};
+
+subtest 'the owner of a database, who is a grantee: whom they can lock out' => sub {
 	$server->set('sslpolicy.reserved_roles' => 'breakglass');
 	is(as('owner', q(SELECT sslpolicy.set_database_policy('store', 'sslmode=reject', true))), '', 'all others');
 	refused('victim', 'in their database', db => 'store');
@@ -439,7 +467,7 @@ CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor;
 CREATE ROLE writer LOGIN; GRANT pg_write_server_files TO writer;
 CREATE ROLE runner LOGIN; GRANT pg_execute_server_program TO runner;
 CREATE ROLE reader LOGIN; GRANT pg_read_all_settings, pg_read_all_data TO reader;
-CREATE ROLE repl LOGIN REPLICATION;
+CREATE ROLE repl LOGIN REPLICATION; CREATE ROLE signaller LOGIN; GRANT pg_signal_backend TO signaller;
 SQL
 
 subtest 'pg_monitor: sees, and changes nothing' => sub {
@@ -455,6 +483,13 @@ subtest 'pg_monitor: sees, and changes nothing' => sub {
 subtest 'pg_read_all_settings, pg_read_all_data: no secret of sslpolicy is in a setting or a table' => sub {
 	unlike(scalar script('reader', "SELECT * FROM pg_settings WHERE name LIKE 'sslpolicy.%'; TABLE pg_shseclabel;"), qr/PRIVATE KEY/, 'no key');
 	like(as('reader', $_), qr/ERROR:  42501/, $_) for 'SELECT * FROM sslpolicy.rejections', 'SELECT * FROM sslpolicy.recent_logins', 'TABLE sslpolicy.certificates';
+	done_testing();
+};
+
+subtest 'pg_signal_backend: ends sessions, not the worker' => sub {
+	my $worker = $server->sql(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy'));
+	like(as('signaller', "SELECT pg_terminate_backend($worker)"), qr/ERROR:  42501/, 'the worker stays');
+	is($server->sql(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy')), $worker, 'it is the same');
 	done_testing();
 };
 
