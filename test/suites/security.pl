@@ -8,6 +8,7 @@
 # 5. sources: SQL is run in one place, and nothing unquoted gets into it
 # 6. sources: who touches files, and by what names
 # 7. sources: who reads the connection, and what C functions can be called
+# 8. SECURITY.md: the tests that it names are there
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -250,5 +251,25 @@ is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~
 is(files_with(qr/^[^#]*\bPG_FUNCTION_INFO_V1\(\s*(?!sslpolicy_)/m), '', 'C functions that SQL can call have our prefix');
 is_deeply([ sort map { /PG_FUNCTION_INFO_V1\((\w+)\)/g } values %source ], [ sort $scripts =~ /'MODULE_PATHNAME', '(\w+)'/g ],
 	'and are those of the install script, no other');
+
+###############################################################################
+# 8. SECURITY.md
+
+# each file is followed by words of tests in it
+my $security = slurp_file('SECURITY.md') =~ s/\s+/ /gr;
+my $named = 0;
+while ($security =~ /`(test\/(?:t|suites)\/\w+\.pl)`((?:,? (?:and )?"[^"]+")+)/g)
+{
+	my ($file, $words) = ($1, $2);
+	my $text = -e $file ? slurp_file($file) =~ s/^#//gmr =~ s/\s+/ /gr : '';
+	for my $name ($words =~ /"([^"]+)"/g)
+	{
+		$named++;
+		ok(index($text, $name) >= 0, "SECURITY.md: $file has $name");
+	}
+}
+cmp_ok($named, '>', 60, 'SECURITY.md names tests');
+my $quoted = () = $security =~ /`test\/(?:t|suites)\/\w+\.pl`(?:,? (?:and )?"[^"]+")+/g;
+cmp_ok($quoted, '>', 40, 'and their files');
 
 done_testing();
