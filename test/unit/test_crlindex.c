@@ -34,8 +34,8 @@ typedef struct Memory
 
 static uint64 random_state = 1;
 static int	npauses;
-static const uint8 identity[CA_IDENTITY_LEN] = "0123456789abcdefghij";
-static const uint8 other_identity[CA_IDENTITY_LEN] = "0123456789abcdefghik";
+static const uint8 identity[CA_IDENTITY_LEN + 1] = "0123456789abcdefghij";
+static const uint8 other_identity[CA_IDENTITY_LEN + 1] = "0123456789abcdefghik";
 static const CrlIndexLabel label = {"build 1", "sources", "settings"};
 
 static void
