@@ -7,6 +7,9 @@ use Cwd qw(abs_path);
 use File::Basename;
 use TAP::Harness;
 
+# whoever watches a pipe sees each file as it ends
+$| = 1;
+
 my $test = dirname(abs_path($0));
 my $perl_modules = dirname($ENV{PG_REGRESS}) . '/../perl';
 
