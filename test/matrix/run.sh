@@ -45,7 +45,8 @@ run_version() {
 
     # tee may still be writing the last lines
     for _ in $(seq 50); do
-        line=$(tail -1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$') && break
+        line=$(grep -xE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -1)
+        [ -z "$line" ] || break
         sleep 0.1
     done
     p=${line%% *} f=${line#*, } f=${f%% *}
