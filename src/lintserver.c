@@ -177,11 +177,14 @@ static bool
 is_weak_cipher(const SSL_CIPHER *cipher)
 {
 	int			nid = SSL_CIPHER_get_cipher_nid(cipher);
+	int			key_bits = 0;
 
+	/* not the strength, which newer OpenSSL (3.5) puts at 64 for CCM8's short tag */
+	(void) SSL_CIPHER_get_bits(cipher, &key_bits);
 	return strncmp(SSL_CIPHER_get_name(cipher), "EXP", 3) == 0 ||
 		nid == NID_des_cbc || nid == NID_des_ede3_cbc || nid == NID_rc2_cbc ||
 		nid == NID_rc4 || SSL_CIPHER_get_digest_nid(cipher) == NID_md5 ||
-		(SSL_CIPHER_get_bits(cipher, NULL) > 0 && SSL_CIPHER_get_bits(cipher, NULL) < 112);
+		(key_bits > 0 && key_bits < 112);
 }
 
 static void
