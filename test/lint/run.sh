@@ -53,10 +53,9 @@ unit_files=() tool_files=()
 while read -r file; do
     case $file in
         test/unit/* | test/fuzz/*) unit_files+=("$file") ;;
-        test/lint/*) ;;
         *) tool_files+=("$file") ;;
     esac
-done < <(find test -name '*.c' | sort)
+done < <(find test -name '*.c' -not -name planted.c | sort)
 mapfile -t shell_files < <({ find test .ci debian -name '*.sh'; grep -rlE '^#!.*\b(ba)?sh\b' test .ci debian; } 2>/dev/null |
     grep -v '^test/lint/planted' | sort -u)
 mapfile -t perl_files < <(find test -name '*.p[lm]' -not -path 'test/lint/*' | sort)

@@ -308,6 +308,7 @@ churn(double seconds, int count, const char *role, int kinds, char **conninfos)
 	double		begin = now_ms();
 	double		end = begin + seconds * 1e3 + PATIENCE_MS;
 	double		label_at = begin;
+	double		now;
 	bool		full = false;
 	int			labels = 0,
 				logins = 0,
@@ -321,7 +322,7 @@ churn(double seconds, int count, const char *role, int kinds, char **conninfos)
 		clients[i].kind = i % kinds;
 		clients[i].stays = clients[i].kind > 0 && i % 5 == 0;
 	}
-	for (double now = begin; now < end; now = now_ms())
+	while ((now = now_ms()) < end)
 	{
 		int			connecting = count_of(0, count, CONNECTING);
 		int			live = count_of(0, count, LET_IN);

@@ -94,12 +94,11 @@ leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 	whole = growth(reader, bytes);
 	for (size_t len = 0; len < bytes.len; len += step)
 	{
-		char	   *copy = malloc(len);
+		char	   *copy = malloc(len ? len : 1);
 		long		grown;
 
-		must(copy != NULL || len == 0, "allocate");
-		if (len > 0)
-			memcpy(copy, bytes.data, len);
+		must(copy != NULL, "allocate");
+		memcpy(copy, bytes.data, len);
 		grown = growth(reader, (Bytes) {copy, len});
 		/* an algorithm that was never asked for is looked up once */
 		cut += grown ? growth(reader, (Bytes) {copy, len}) : 0;
