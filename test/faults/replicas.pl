@@ -27,14 +27,14 @@ use Test::More;
 use SSLPolicy::Crls qw(make_crl write_file);
 use SSLPolicy::Server;
 
-my $a = SSLPolicy::Server->new('node_a', init => { allows_streaming => 1 }, conf => <<'CONF');
+my $first = SSLPolicy::Server->new('node_a', init => { allows_streaming => 1 }, conf => <<'CONF');
 wal_log_hints = on
 wal_keep_size = 256MB
 wal_retrieve_retry_interval = 200ms
 sslpolicy.recheck_policy = terminate
 max_connections = 50
 CONF
-my $certs = $a->certs;
+my $certs = $first->certs;
 my $folder = $certs->{dir};
 my $own = PostgreSQL::Test::Utils::tempdir('own');
 $certs->server("node-$_", issuer => 'root') for qw(a a2 b c);
@@ -43,13 +43,13 @@ $certs->client($_, issuer => 'root', subject => '/CN=app', key_name => 'app') fo
 $certs->client('rep', issuer => 'root', subject => '/CN=rep', key_name => 'app');
 write_file("$own/a.crl", make_crl($certs, 'root', 100, revoked => ['app1']));
 write_file("$own/b.crl", make_crl($certs, 'root', 50, revoked => ['app2']));
-$a->node->append_conf('postgresql.conf', "ssl_ca_file = ''\nsslpolicy.crl_file = '$own/a.crl'");
-$a->start;
-$a->sql(<<'SQL');
+$first->node->append_conf('postgresql.conf', "ssl_ca_file = ''\nsslpolicy.crl_file = '$own/a.crl'");
+$first->start;
+$first->sql(<<'SQL');
 CREATE EXTENSION sslpolicy;
 CREATE ROLE rep LOGIN REPLICATION; CREATE ROLE app LOGIN; CREATE ROLE free LOGIN; CREATE ROLE late LOGIN;
 SQL
-$a->label(role => { rep => 'database=replication sslmode=verify-full; sslmode=reject', app => 'sslmode=verify-full' });
+$first->label(role => { rep => 'database=replication sslmode=verify-full; sslmode=reject', app => 'sslmode=verify-full' });
 
 my %plain = (sslmode => 'disable', extra => 'gssencmode=disable');
 
@@ -123,46 +123,46 @@ my $ledger = q{SELECT (SELECT count(*) FROM sslpolicy.rejections) || ' ' || (SEL
 	|| ' ' || (SELECT coalesce(sum(allowed + refused), 0) FROM sslpolicy.statistics WHERE role IN ('app', 'free'))};
 
 # 1
-is($a->sql('SELECT installed FROM sslpolicy.install_ca(' . $a->literal(slurp_file("$folder/root.crt")) . ')'), 't', 'a CA in the data folder');
-is(install_server($a, 'node-a'), 't', 'and a server certificate');
-like($a->sql("SELECT sslpolicy.create_server_key('CN=next', '{dns:localhost}')"), qr/CERTIFICATE REQUEST/, 'and a key that waits for its certificate');
-crl_in_force($a, 100) or die 'no CRL';
-is(verdict($a, cert => 'app1'), 'revoked', 'the CRL of the primary');
-is(verdict($a, cert => 'app'), 'in', 'one who complies');
-is($a->sql($ledger), '1 1 2', 'the primary has written that down');
+is($first->sql('SELECT installed FROM sslpolicy.install_ca(' . $first->literal(slurp_file("$folder/root.crt")) . ')'), 't', 'a CA in the data folder');
+is(install_server($first, 'node-a'), 't', 'and a server certificate');
+like($first->sql("SELECT sslpolicy.create_server_key('CN=next', '{dns:localhost}')"), qr/CERTIFICATE REQUEST/, 'and a key that waits for its certificate');
+crl_in_force($first, 100) or die 'no CRL';
+is(verdict($first, cert => 'app1'), 'revoked', 'the CRL of the primary');
+is(verdict($first, cert => 'app'), 'in', 'one who complies');
+is($first->sql($ledger), '1 1 2', 'the primary has written that down');
 
-my $b = standby_of($a, 'node_b');
-my $copied = own_files($b);
-is_deeply($copied, own_files($a), 'pg_basebackup copies all files of sslpolicy.directory');
+my $second = standby_of($first, 'node_b');
+my $copied = own_files($second);
+is_deeply($copied, own_files($first), 'pg_basebackup copies all files of sslpolicy.directory');
 is(join(' ', sort keys %$copied), 'ca.1.pem ca.pem crl.index history pending.key server.1.pem server.2.pem server.pem',
 	'which are these') or diag(explain($copied));
 is($copied->{'server.pem'}, sha256_hex(slurp_file("$folder/node-a.crt") . slurp_file("$folder/node-a.key")), 'the private key of the primary among them')
-  or diag(slurp_file($b->node->data_dir . '/sslpolicy/server.pem') =~ s/(KEY-----).*?(-----)/$1 ... $2/sr);
-is(sprintf('%o', (stat $a->node->backup_dir . "/node_b/sslpolicy/$_")[2] & 0777), '600', "$_: for the server alone") for qw(server.pem pending.key);
-ok(!-e $b->node->data_dir . '/pg_stat/sslpolicy.stat', 'tables of a running server are in no file');
+  or diag(slurp_file($second->node->data_dir . '/sslpolicy/server.pem') =~ s/(KEY-----).*?(-----)/$1 ... $2/sr);
+is(sprintf('%o', (stat $first->node->backup_dir . "/node_b/sslpolicy/$_")[2] & 0777), '600', "$_: for the server alone") for qw(server.pem pending.key);
+ok(!-e $second->node->data_dir . '/pg_stat/sslpolicy.stat', 'tables of a running server are in no file');
 
 # 2
-follow($b, $a);
-$b->node->append_conf('postgresql.conf', "sslpolicy.crl_file = '$own/b.crl'");
-$b->start;
-isnt(verdict($b, cert => 'app2'), 'in', 'the first login of all: the CRL of the standby is not that of the primary');
-ok(crl_in_force($b, 50), 'an index of its own is built, although its CRL number is lower');
-is(verdict($b, cert => 'app2'), 'revoked', 'by which one is revoked');
-is(verdict($b, cert => 'app1'), 'in', 'and the other is not');
-is(verdict($a, cert => 'app2'), 'in', 'as on the primary the other way round');
-is($b->sql($ledger) =~ /^(\d+)/ ? $1 : '', 1, 'refusals of the primary are not on the standby');
-is($b->sql("SELECT count(*) FROM sslpolicy.recent_logins WHERE client_dn = 'CN=app' AND last_login < pg_postmaster_start_time()"), 0, 'nor are its logins');
-unlink $b->node->data_dir . '/sslpolicy/crl.index' or die;
-$b->sql('SELECT sslpolicy.reload()');
-ok(crl_in_force($b, 50) && -e $b->node->data_dir . '/sslpolicy/crl.index', 'an index that is missing is built anew');
+follow($second, $first);
+$second->node->append_conf('postgresql.conf', "sslpolicy.crl_file = '$own/b.crl'");
+$second->start;
+isnt(verdict($second, cert => 'app2'), 'in', 'the first login of all: the CRL of the standby is not that of the primary');
+ok(crl_in_force($second, 50), 'an index of its own is built, although its CRL number is lower');
+is(verdict($second, cert => 'app2'), 'revoked', 'by which one is revoked');
+is(verdict($second, cert => 'app1'), 'in', 'and the other is not');
+is(verdict($first, cert => 'app2'), 'in', 'as on the primary the other way round');
+is($second->sql($ledger) =~ /^(\d+)/ ? $1 : '', 1, 'refusals of the primary are not on the standby');
+is($second->sql("SELECT count(*) FROM sslpolicy.recent_logins WHERE client_dn = 'CN=app' AND last_login < pg_postmaster_start_time()"), 0, 'nor are its logins');
+unlink $second->node->data_dir . '/sslpolicy/crl.index' or die;
+$second->sql('SELECT sslpolicy.reload()');
+ok(crl_in_force($second, 50) && -e $second->node->data_dir . '/sslpolicy/crl.index', 'an index that is missing is built anew');
 
 # 3
-is(served($b), 'node-a', 'the standby serves with the key of the primary');
-is(install_server($b, 'node-b'), 't', 'until one of its own is installed');
-is(served($b), 'node-b', 'which it serves with');
-is(served($a), 'node-a', 'and the primary does not');
-is($b->sql(q{SELECT string_agg(kind || ' ' || version || ' ' || action, ', ' ORDER BY at) FROM sslpolicy.material_history}),
-	$a->sql(q{SELECT string_agg(kind || ' ' || version || ' ' || action, ', ' ORDER BY at) FROM sslpolicy.material_history})
+is(served($second), 'node-a', 'the standby serves with the key of the primary');
+is(install_server($second, 'node-b'), 't', 'until one of its own is installed');
+is(served($second), 'node-b', 'which it serves with');
+is(served($first), 'node-a', 'and the primary does not');
+is($second->sql(q{SELECT string_agg(kind || ' ' || version || ' ' || action, ', ' ORDER BY at) FROM sslpolicy.material_history}),
+	$first->sql(q{SELECT string_agg(kind || ' ' || version || ' ' || action, ', ' ORDER BY at) FROM sslpolicy.material_history})
 	  . ', server 3 install_server_certificate', 'its history goes on from that of the primary');
 
 # with the directory elsewhere
@@ -182,96 +182,96 @@ is($b->sql(q{SELECT string_agg(kind || ' ' || version || ' ' || action, ', ' ORD
 }
 
 # 4
-my $c = standby_of($b, 'node_c');
-follow($c, $b);
-$c->start;
-$b->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.sessions WHERE usename = 'rep' AND client_dn = 'CN=rep' AND compliant AND datname IS NULL})
+my $third = standby_of($second, 'node_c');
+follow($third, $second);
+$third->start;
+$second->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.sessions WHERE usename = 'rep' AND client_dn = 'CN=rep' AND compliant AND datname IS NULL})
   or die 'does not stream';
 ok(1, 'the cascading standby streams through TLS, with its certificate');
-is(served($c), 'node-b', 'it was copied from the standby, key included');
-is(verdict($c, %plain), 'sslmode cn', 'a policy of the primary binds on it');
-my $session = $c->background(user => 'free', %plain);
+is(served($third), 'node-b', 'it was copied from the standby, key included');
+is(verdict($third, %plain), 'sslmode cn', 'a policy of the primary binds on it');
+my $session = $third->background(user => 'free', %plain);
 $session->query_safe('SELECT 1');
-my $upstream = $b->sql('SELECT status FROM pg_stat_wal_receiver');
+my $upstream = $second->sql('SELECT status FROM pg_stat_wal_receiver');
 is($upstream, 'streaming', 'whose upstream is a standby itself');
-$a->label(role => { free => 'sslmode=require' });
-ok($c->node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM sslpolicy.sessions WHERE usename = 'free'}), 'a policy that is set on the primary ends a session there');
+$first->label(role => { free => 'sslmode=require' });
+ok($third->node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM sslpolicy.sessions WHERE usename = 'free'}), 'a policy that is set on the primary ends a session there');
 eval { $session->quit };
-is(verdict($c, user => 'free', %plain), 'sslmode', 'and keeps it out');
-like(($c->node->psql('postgres', q{SELECT sslpolicy.set_policy('free', NULL)}))[2], qr/read-only transaction|during recovery/, 'none can be set there');
-$a->sql(q{BEGIN; SECURITY LABEL FOR sslpolicy ON ROLE free IS NULL; ROLLBACK});
-$a->label(role => { late => 'sslmode=verify-full' });
-replayed($a, $c);
-is(verdict($c, user => 'free', %plain), 'sslmode', 'what is rolled back changes nothing there');
+is(verdict($third, user => 'free', %plain), 'sslmode', 'and keeps it out');
+like(($third->node->psql('postgres', q{SELECT sslpolicy.set_policy('free', NULL)}))[2], qr/read-only transaction|during recovery/, 'none can be set there');
+$first->sql(q{BEGIN; SECURITY LABEL FOR sslpolicy ON ROLE free IS NULL; ROLLBACK});
+$first->label(role => { late => 'sslmode=verify-full' });
+replayed($first, $third);
+is(verdict($third, user => 'free', %plain), 'sslmode', 'what is rolled back changes nothing there');
 
 # 5
 my $kinds = "$own/kinds";
-write_file($kinds, map { "$_->[0] " . $b->conninfo(%{ $_->[1] }, extra => 'gssencmode=disable') . "\n" }
+write_file($kinds, map { "$_->[0] " . $second->conninfo(%{ $_->[1] }, extra => 'gssencmode=disable') . "\n" }
 	  [ let_in => { user => 'app', cert => 'app' } ], [ let_in => { user => 'free', sslmode => 'require' } ],
 	[ policy => { user => 'app', sslmode => 'disable' } ], [ policy => { user => 'app', sslmode => 'require', cert => 'rep' } ],
 	[ policy => { user => 'free', sslmode => 'disable' } ], [ revoked => { user => 'app', cert => 'app2' } ]);
 my $logins = 800;
 my ($out, $wrong) = ('', '');
 my $count = q{SELECT coalesce(sum(allowed + refused), 0) FROM sslpolicy.statistics WHERE role IN ('app', 'free')};
-$b->sql('SELECT sslpolicy.reset_statistics()');
+$second->sql('SELECT sslpolicy.reset_statistics()');
 my $storm = IPC::Run::start([ "$ENV{FAULTS_BIN}/storm", $logins, 8, 1, $kinds ], '<', \undef, '>', \$out, '2>', \$wrong);
-$b->node->poll_query_until('postgres', "SELECT ($count) >= 100") or die;
+$second->node->poll_query_until('postgres', "SELECT ($count) >= 100") or die;
 # from the first one on it is another primary
-$b->sql('SELECT pg_promote()');
-my $at_promotion = $b->sql($count);
+$second->sql('SELECT pg_promote()');
+my $at_promotion = $second->sql($count);
 cmp_ok($at_promotion, '<', $logins - 100, "promotion while clients log in ($at_promotion of $logins were through)");
-$b->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE late IS 'sslmode=reject'});
-cmp_ok($b->sql($count), '<', $logins, 'and a policy is set while they do');
+$second->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE late IS 'sslmode=reject'});
+cmp_ok($second->sql($count), '<', $logins, 'and a policy is set while they do');
 $storm->finish;
 is(substr($wrong, 0, 3000), '', 'no wrong verdict, and nobody was sent away');
 my @counts = $out =~ /logins (\d+)/g;
-is($b->sql($count), $logins, 'all were counted');
+is($second->sql($count), $logins, 'all were counted');
 is(scalar @counts, 6, 'all kinds of them');
-replayed($b, $c);
-is(verdict($c, user => 'late', cert => 'app'), 'sslmode', 'the cascading standby follows the new primary');
-is($c->sql('SELECT received_tli FROM pg_stat_wal_receiver'), 2, 'to its timeline');
+replayed($second, $third);
+is(verdict($third, user => 'late', cert => 'app'), 'sslmode', 'the cascading standby follows the new primary');
+is($third->sql('SELECT received_tli FROM pg_stat_wal_receiver'), 2, 'to its timeline');
 
 # 6
 # the old primary has not noticed
-$a->sql('CREATE ROLE ghost LOGIN');
-$a->label(role => { app => 'sslmode=disable', free => undef, late => undef, ghost => 'sslmode=reject' });
-is(verdict($a, %plain), 'in', 'the old primary goes another way');
-is(install_server($a, 'node-a2'), 't', 'installs something');
-is(verdict($a, user => 'ghost', %plain), 'sslmode', 'and refuses somebody');
-$b->label(role => { app => 'sslmode=verify-full min_protocol=TLSv1.3' });
-$b->sql('CHECKPOINT');
-$a->stop;
-my $stat = $a->node->data_dir . '/pg_stat/sslpolicy.stat';
+$first->sql('CREATE ROLE ghost LOGIN');
+$first->label(role => { app => 'sslmode=disable', free => undef, late => undef, ghost => 'sslmode=reject' });
+is(verdict($first, %plain), 'in', 'the old primary goes another way');
+is(install_server($first, 'node-a2'), 't', 'installs something');
+is(verdict($first, user => 'ghost', %plain), 'sslmode', 'and refuses somebody');
+$second->label(role => { app => 'sslmode=verify-full min_protocol=TLSv1.3' });
+$second->sql('CHECKPOINT');
+$first->stop;
+my $stat = $first->node->data_dir . '/pg_stat/sslpolicy.stat';
 ok(-e $stat, 'it keeps its tables over the shutdown');
 my ($in, $err) = ('', '');
-ok(IPC::Run::run([ 'pg_rewind', '--no-sync', '--target-pgdata', $a->node->data_dir, '--source-server', $b->node->connstr('postgres') ],
+ok(IPC::Run::run([ 'pg_rewind', '--no-sync', '--target-pgdata', $first->node->data_dir, '--source-server', $second->node->connstr('postgres') ],
 		'<', \$in, '>', \$out, '2>', \$err), 'pg_rewind') or diag($err);
-is_deeply(own_files($a), own_files($b), 'pg_rewind makes sslpolicy.directory that of the new primary');
+is_deeply(own_files($first), own_files($second), 'pg_rewind makes sslpolicy.directory that of the new primary');
 ok(!-e $stat, 'and removes the tables that were kept');
-like(slurp_file($a->node->data_dir . '/postgresql.conf'), qr/\Q$own\E\/b\.crl/, 'settings are those of the new primary');
-$a->node->append_conf('postgresql.conf', 'port = ' . $a->node->port . "\nsslpolicy.crl_file = '$own/a.crl'");
-follow($a, $b);
-$a->node->set_standby_mode;
-$a->start;
-is(verdict($a, user => 'ghost', %plain) =~ /role "ghost" does not exist/ ? 1 : 0, 1, 'the first login: what the old primary did is gone');
-is(verdict($a, %plain), 'sslmode min_protocol cn', 'the policy of the new primary binds');
-is(verdict($a, cert => 'app', extra => 'ssl_max_protocol_version=TLSv1.2'), 'min_protocol', 'as it was set last');
-is(verdict($a, user => 'free', %plain), 'sslmode', 'one that the old primary has removed');
-is(verdict($a, user => 'late', cert => 'app'), 'sslmode', 'one that was set after the promotion');
-isnt(verdict($a, cert => 'app1'), 'in', 'the copied index of CRLs is not used for another CRL');
-ok(crl_in_force($a, 100), 'but built anew');
-is(verdict($a, cert => 'app1'), 'revoked', 'by the CRL of this node');
-is(verdict($a, cert => 'app2'), 'in', 'and by no other');
-is($a->sql(q{SELECT count(*) FROM sslpolicy.rejections WHERE at < pg_postmaster_start_time()}), 0, 'refusals of before are forgotten');
-is(served($a), 'node-b', 'it serves with the key of the new primary');
-is(install_server($a, 'node-a'), 't', 'until its own is installed again');
-is(served($a), 'node-a', 'which it serves with');
-is(served($b), 'node-b', 'and the new primary does not');
-$b->label(role => { free => 'sslmode=reject' });
-replayed($b, $a);
-is(verdict($a, user => 'free', sslmode => 'require'), 'sslmode', 'policies of the new primary come through WAL');
-is($a->sql('SELECT * FROM sslpolicy.policies ORDER BY 1, 2, 3'), $b->sql('SELECT * FROM sslpolicy.policies ORDER BY 1, 2, 3'), 'and are all the same');
+like(slurp_file($first->node->data_dir . '/postgresql.conf'), qr/\Q$own\E\/b\.crl/, 'settings are those of the new primary');
+$first->node->append_conf('postgresql.conf', 'port = ' . $first->node->port . "\nsslpolicy.crl_file = '$own/a.crl'");
+follow($first, $second);
+$first->node->set_standby_mode;
+$first->start;
+is(verdict($first, user => 'ghost', %plain) =~ /role "ghost" does not exist/ ? 1 : 0, 1, 'the first login: what the old primary did is gone');
+is(verdict($first, %plain), 'sslmode min_protocol cn', 'the policy of the new primary binds');
+is(verdict($first, cert => 'app', extra => 'ssl_max_protocol_version=TLSv1.2'), 'min_protocol', 'as it was set last');
+is(verdict($first, user => 'free', %plain), 'sslmode', 'one that the old primary has removed');
+is(verdict($first, user => 'late', cert => 'app'), 'sslmode', 'one that was set after the promotion');
+isnt(verdict($first, cert => 'app1'), 'in', 'the copied index of CRLs is not used for another CRL');
+ok(crl_in_force($first, 100), 'but built anew');
+is(verdict($first, cert => 'app1'), 'revoked', 'by the CRL of this node');
+is(verdict($first, cert => 'app2'), 'in', 'and by no other');
+is($first->sql(q{SELECT count(*) FROM sslpolicy.rejections WHERE at < pg_postmaster_start_time()}), 0, 'refusals of before are forgotten');
+is(served($first), 'node-b', 'it serves with the key of the new primary');
+is(install_server($first, 'node-a'), 't', 'until its own is installed again');
+is(served($first), 'node-a', 'which it serves with');
+is(served($second), 'node-b', 'and the new primary does not');
+$second->label(role => { free => 'sslmode=reject' });
+replayed($second, $first);
+is(verdict($first, user => 'free', sslmode => 'require'), 'sslmode', 'policies of the new primary come through WAL');
+is($first->sql('SELECT * FROM sslpolicy.policies ORDER BY 1, 2, 3'), $second->sql('SELECT * FROM sslpolicy.policies ORDER BY 1, 2, 3'), 'and are all the same');
 
-unlike(join('', map { slurp_file($_->node->logfile) } $a, $b, $c), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
-$_->stop for $c, $a, $b;
+unlike(join('', map { slurp_file($_->node->logfile) } $first, $second, $third), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+$_->stop for $third, $first, $second;
 done_testing();
