@@ -121,8 +121,9 @@ read_raw(CrlStream *s)
 }
 
 /*
- * The next line without the white space at its end, cut if it is long.  False
- * at the end of the file, or with an error.
+ * The next line, cut if it is long.  Control characters become spaces, as OpenSSL
+ * has it, and spaces at its end go.  False at the end of the file, or with an
+ * error.
  */
 static bool
 read_line(CrlStream *s, char line[MAX_LINE])
@@ -145,7 +146,10 @@ read_line(CrlStream *s, char line[MAX_LINE])
 		memcpy(line + len, start, Min(rest, room));
 		len += Min(rest, room);
 	}
-	while (len > 0 && is_space((uint8) line[len - 1]))
+	for (size_t i = 0; i < len; i++)
+		if ((uint8) line[i] < 0x20)
+			line[i] = ' ';
+	while (len > 0 && line[len - 1] == ' ')
 		len--;
 	line[len] = '\0';
 	return any && s->error == NULL;
@@ -169,7 +173,9 @@ block_type(const char *line, const char *keyword)
 }
 
 /*
- * Go to the next PEM block.  False if there is none, or with an error.
+ * Go to the next PEM block.  False if there is none, or with an error: a line
+ * that begins as a block's first one does, but is none, is not taken for text.
+ * A damaged CRL would go unnoticed, and OpenSSL is more lenient than this.
  */
 static bool
 find_block(CrlStream *s)
@@ -178,11 +184,14 @@ find_block(CrlStream *s)
 
 	while (read_line(s, line))
 	{
-		char	   *type = block_type(line, PEM_BEGIN);
+		char	   *type;
 
-		if (type == NULL)
+		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN)) != 0)
 			continue;
+		type = block_type(line, PEM_BEGIN);
 		s->block++;
+		if (type == NULL)
+			return fail_file(s, psprintf("the first line of PEM block %d is damaged", s->block));
 		if (strcmp(type, CRL_BLOCK) != 0)
 			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block,
 										 printable(type)));

@@ -295,6 +295,15 @@ test_files(void)
 	check_error(joined(as_pem(a), str("-----BEGIN EC PRIVATE KEY-----\n")),
 				"PEM block 2 is no CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
 	check_error(str("-----BEGIN X\a-----\n"), "\"X", "a strange type");
+	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL----\nMIIB\n-----END X509 CRL-----\n")),
+				"the first line of PEM block 2 is damaged", "a dash too few");
+	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
+				"the first line of PEM block 2 is damaged", "a character behind the beginning");
+	/* to OpenSSL, control characters are spaces */
+	check_error((Bytes) {"-----BEGIN\0X509 CRL-----\001\nMIIB\n-----END X509 CRL-----\n", 55},
+				"CRL 1, byte 0: the end is missing", "a NUL and another control character");
+	check_error((Bytes) {"-----BEGIN X\0X509 CRL-----\nMIIB\n", 33}, "no CRL but a \"X X509 CRL\"",
+				"a NUL in the type");
 	check_error(str("-----BEGIN X509 CRL-----\n"), "its PEM block does not end", "only the beginning");
 	check_error(str("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"),
 				"CRL 1, byte 0: the end is missing", "an empty block");
