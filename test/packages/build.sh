@@ -32,7 +32,8 @@ mkdir -p out
 cp ./*.deb ./*.dsc ./*.changes ./*.buildinfo ./*.debian.tar.* ./*.orig.tar.* out/
 
 lint() {
-    runuser -u postgres -- lintian --info --display-info --pedantic --show-overrides \
+    # not --show-overrides: with it, what is overridden fails too
+    runuser -u postgres -- lintian --info --display-info --pedantic \
         --fail-on error,warning /repo/*.changes >/repo/lintian.log 2>&1
     local status=$?
     cat /repo/lintian.log
@@ -40,7 +41,7 @@ lint() {
 }
 check 'lintian finds nothing that is a warning or worse' lint
 # what it has to say all the same
-grep -E '^[IPO]: ' /repo/lintian.log | sed 's/^/# /'
+grep -E '^[IP]: ' /repo/lintian.log | sed 's/^/# /'
 
 foreign() { ! listing | grep -vE "/\$|/(lib|share)/postgresql/$major/|/share/doc/$package/|/share/lintian/overrides/$package\$"; }
 check 'every file is in a folder of this version of PostgreSQL, or of this package' foreign

@@ -70,6 +70,7 @@ fi
 
 check 'removal by apt' apt-get remove -y -o Dpkg::Use-Pty=0 "$package"
 check 'the server that runs goes on to enforce the policy' is_refused
+check 'installed again' install "$deb"
 check 'purge' apt-get purge -y -o Dpkg::Use-Pty=0 "$package"
 check 'pg_dropcluster' pg_dropcluster --stop "$major" main
 left() { everything >/tmp/after; diff /tmp/before /tmp/after; }

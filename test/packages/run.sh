@@ -49,14 +49,15 @@ make_clone() {
 }
 
 # The source package: what the archive has and is "upstream", and debian/.
-make_source() {
-    local name=sslpolicy-$version
+make_source() (
+    set -o pipefail
+    name=sslpolicy-$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$work/repo/sslpolicy.control")
     mkdir "$1"
-    git -C "$work/repo" archive --prefix="$name/" HEAD | gzip -n >"$1/sslpolicy_$version.orig.tar.gz" &&
-        tar -C "$1" -xf "$1/sslpolicy_$version.orig.tar.gz" &&
-        cp -R "$work/repo/debian" "$1/$name/" || die "The source package cannot be made."
-    cp "$here"/*.sh "$1/"
-}
+    git -C "$work/repo" archive --prefix="$name/" HEAD | gzip -n >"$1/${name/-/_}.orig.tar.gz" &&
+        tar -C "$1" -xf "$1/${name/-/_}.orig.tar.gz" &&
+        cp -R "$work/repo/debian" "$1/$name/" &&
+        cp "$here"/*.sh "$1/"
+)
 
 # build_packages VERSION FOLDER: in a chroot, into FOLDER/out
 build_packages() {
@@ -74,13 +75,12 @@ written_to() { if [ -d "$1/upper" ]; then echo "$1/upper"; else echo "$1/root"; 
 debian() {
     local major folder
     can_chroot
-    make_source "$work/source"
     for major in "${versions[@]}"; do
-        if ! make_chroot "$major" dpkg-dev debhelper lintian postgresql-all postgresql-server-dev-all; then
+        if ! make_chroot "$major" build-essential debhelper lintian postgresql-all postgresql-server-dev-all; then
             skipped+=("packages for PostgreSQL $major: $chroot_problem")
             continue
         fi
-        build_packages "$major" "$work/build-$major" || { failed=$((failed + 1)); continue; }
+        build_packages "$major" "$work/build-$major" || continue
         if ! make_chroot "$major"; then
             skipped+=("packages for PostgreSQL $major, installed: $chroot_problem")
             continue
@@ -109,7 +109,7 @@ need git make gcc openssl libssl-dev libkrb5-dev postgresql-server-dev-NN postgr
 make_work packages
 trap 'leave_chroot; clean_up' EXIT
 make_clone "$work/repo"
-version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$work/repo/sslpolicy.control")
+make_source "$work/source" || die "The source package cannot be made."
 pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
 command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
 chown -R "$tester" "$work"

@@ -8,20 +8,21 @@ tap_count=0 tap_failed=0
 tap_output=$(mktemp "${TMPDIR:-/tmp}/tap.XXXXXX")
 
 check() {
-    local name=$1 status=0
+    # names of its own: the command sees them too
+    local tap_name=$1 tap_status=0
     shift
     # a shell of its own: it may change folder
-    ("$@") >"$tap_output" 2>&1 </dev/null || status=$?
+    ("$@") >"$tap_output" 2>&1 </dev/null || tap_status=$?
     tap_count=$((tap_count + 1))
-    if [ $status = 0 ]; then
-        echo "ok $tap_count - $name"
+    if [ $tap_status = 0 ]; then
+        echo "ok $tap_count - $tap_name"
     else
         tap_failed=$((tap_failed + 1))
-        echo "not ok $tap_count - $name"
-        echo "# status $status of: $*"
+        echo "not ok $tap_count - $tap_name"
+        echo "# status $tap_status of: $*"
         tail -60 "$tap_output" | sed 's/^/#   /'
     fi
-    return $status
+    return $tap_status
 }
 
 done_testing() {
