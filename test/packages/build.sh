@@ -14,9 +14,9 @@ source=${source%/}
 chown -R postgres /repo
 export HOME=/repo
 
-# Which versions of PostgreSQL a release of the distribution has changes
-# debian/control. It is kept for the first of the versions that are tested.
-[ -n "$twice" ] || export PG_UPDATECONTROL=yes
+# debian/control has the packages of one release of the distribution, where it has to
+# be up to date; on another one it is made anew.
+grep -qx "Package: $package" "$source/debian/control" || export PG_UPDATECONTROL=yes
 
 # build SOURCE_FOLDER OPTIONS...
 build() {
