@@ -144,6 +144,23 @@ as_tester() {
     fi
 }
 
+# Before 18, only Debian's servers look for extensions outside of their own folder.
+finds_extensions_elsewhere() {
+    [ "$("$pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')" -ge 18 ] ||
+        "$bindir/postgres" --describe-config | grep -q '^extension_destdir\b'
+}
+
+# Any other server gets sslpolicy installed into a copy of it.
+copy_server() {
+    local prefix
+    prefix=$(dirname "$bindir")
+    [ "$prefix/bin" = "$bindir" ] && [ -n "${prefix%/usr*}" ] ||
+        die "The PostgreSQL of $pg_config lies among other software: build one with a --prefix of its own."
+    cp -a "$prefix/." "$work/pg.own"
+    bindir=$work/pg.own/bin
+    pg_config=$bindir/pg_config
+}
+
 find_pg_config() {
     pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
     command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
@@ -152,6 +169,7 @@ find_pg_config() {
 build() {
     find_pg_config
     bindir=$("$pg_config" --bindir)
+    finds_extensions_elsewhere || copy_server
     export PATH="$bindir:$PATH"
     mkdir "$work/src"
     tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . | tar -C "$work/src" -xf -
@@ -164,15 +182,19 @@ build() {
 }
 
 write_server_conf() {
-    local libdir sharedir major
+    local libdir sharedir major root=$work/root
     libdir=$("$pg_config" --pkglibdir)
     sharedir=$("$pg_config" --sharedir)
     major=$("$pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+    if [ "$bindir" = "$work/pg.own/bin" ]; then
+        cp -a "$work/root$work/pg.own/." "$work/pg.own/"
+        root=
+    fi
     {
-        echo "dynamic_library_path = '$work/root$libdir:\$libdir'"
+        echo "dynamic_library_path = '$root$libdir:\$libdir'"
         if [ "$major" -ge 18 ]; then
             echo "extension_control_path = '$work/root$sharedir:\$system'"
-        else
+        elif [ "$bindir" != "$work/pg.own/bin" ]; then
             echo "extension_destdir = '$work/root'"
         fi
     } >"$1"
