@@ -6,6 +6,8 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename;
 use TAP::Harness;
+use lib dirname(abs_path($0)) . '/lib';
+use SSLPolicy::ServerLogs;
 
 # whoever watches a pipe sees each file as it ends
 $| = 1;
@@ -50,5 +52,12 @@ for my $parser ($result->parsers)
 	$failed++ if !$parser->failed && ($parser->exit || $parser->parse_errors);
 }
 $failed++ if !$passed && !$failed;
+
+# nor may anything have happened that no test was looking for
+if (my @crashes = SSLPolicy::ServerLogs::crashes($ENV{TESTDIR}))
+{
+	print STDERR "In the server's logs:\n", map { "  $_\n" } @crashes;
+	$failed += @crashes;
+}
 printf "%d passed, %d failed\n", $passed, $failed;
 exit($failed ? 1 : 0);

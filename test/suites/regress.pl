@@ -30,7 +30,8 @@ sub slurp
 for my $suite (@suites)
 {
 	my ($name, $settings, @files) = @$suite;
-	my $dir = tempdir(DIR => $ENV{TESTDIR}, CLEANUP => !$ENV{KEEP_LOGS});
+	# stays until the run ends, for its logs
+	my $dir = tempdir(DIR => $ENV{TESTDIR});
 
 	open my $conf, '>', "$dir/extra.conf" or die $!;
 	print $conf slurp($ENV{TEMP_CONFIG}), $settings;
