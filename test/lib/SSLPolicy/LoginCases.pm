@@ -70,7 +70,7 @@ sub setup_roles
 	$server->sql(<<'SQL');
 CREATE ROLE app LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE "App" LOGIN;
 CREATE ROLE "a.b" LOGIN; CREATE ROLE certuser LOGIN; CREATE ROLE mapuser LOGIN;
-CREATE ROLE pwuser LOGIN PASSWORD 'secret';
+CREATE ROLE pwuser LOGIN PASSWORD 's3cret-word';
 CREATE ROLE "café" LOGIN;
 CREATE ROLE "x,O=Acme" LOGIN;
 CREATE ROLE grp; CREATE ROLE grp2; CREATE ROLE lgrp LOGIN;
@@ -167,9 +167,9 @@ sub groups
 		[ 'cert: names given must hold as well', 'mapuser', 'sslmode=cert cn=alice', { cert => 'bob' }, 'cn' ],
 		[ 'cert: names given that hold', 'mapuser', 'sslmode=cert cn=bob', { cert => 'bob' }, 'in' ],
 		[ 'verify-full behind a map still asks for CN = role', 'mapuser', 'sslmode=verify-full', { cert => 'bob' }, 'cn' ],
-		[ 'cert: by password', 'pwuser', 'sslmode=cert', { cert => 'bob', env => { PGPASSWORD => 'secret' } }, 'sslmode' ],
-		[ 'password and require', 'pwuser', 'sslmode=require', { %tls, env => { PGPASSWORD => 'secret' } }, 'in' ],
-		[ 'password and require: plain text', 'pwuser', 'sslmode=require', { %plain, env => { PGPASSWORD => 'secret' } }, 'sslmode' ],
+		[ 'cert: by password', 'pwuser', 'sslmode=cert', { cert => 'bob', env => { PGPASSWORD => 's3cret-word' } }, 'sslmode' ],
+		[ 'password and require', 'pwuser', 'sslmode=require', { %tls, env => { PGPASSWORD => 's3cret-word' } }, 'in' ],
+		[ 'password and require: plain text', 'pwuser', 'sslmode=require', { %plain, env => { PGPASSWORD => 's3cret-word' } }, 'sslmode' ],
 		[ 'a regex takes %u literally', 'a.b', 'cn=/^%u$', { cert => 'a.b' }, 'in' ],
 		[ 'a regex takes %u literally: the dot matches no other character', 'a.b', 'cn=/^%u$', { cert => 'axb' }, 'cn' ],
 		[ 'CN outside ASCII', "caf\xc3\xa9", 'sslmode=verify-full', { cert => 'cn_utf8' }, 'in' ],
