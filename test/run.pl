@@ -22,6 +22,9 @@ my @files = (
 	(sort glob("$test/t/*.pl")));
 if (my @wanted = split ' ', $ENV{TESTS} // '')
 {
+	# a file that is not in the list is wanted by its name alone
+	my %listed = map { $_ => 1 } @files;
+	push @files, grep { -e && !$listed{$_} } map { "$test/$_.pl" } @wanted;
 	@files = grep {
 		my $file = $_;
 		grep { index($file, $_) >= 0 } @wanted
