@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# Runs the test files of this folder with Perl's TAP harness, and ends with the
-# line "N passed, M failed", and ", K skipped" if there are any.  Called by
-# test/faults/run.sh with everything set up.
+# Runs test files of this folder with Perl's TAP harness, and ends with the line
+# "N passed, M failed", and ", K skipped" if there are any.  Called with their names
+# by test/faults/run.sh, with everything set up.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
@@ -14,15 +14,6 @@ chomp(my $pgxs = `$ENV{PG_CONFIG} --pgxs`);
 my $perl_modules = dirname($pgxs) . '/../test/perl';
 $ENV{PG_REGRESS} //= dirname($pgxs) . '/../test/regress/pg_regress';
 
-my @files = grep { basename($_) ne 'run.pl' } sort glob("$faults/*.pl");
-if (my @wanted = split ' ', $ENV{TESTS} // '')
-{
-	@files = grep {
-		my $file = basename($_);
-		grep { index($file, $_) >= 0 } @wanted
-	} @files;
-}
-
 chdir dirname($test) or die "chdir: $!";
 my $harness = TAP::Harness->new({
 	verbosity => $ENV{VERBOSE} ? 1 : 0,
@@ -30,7 +21,7 @@ my $harness = TAP::Harness->new({
 	comments => 1,
 	exec => sub { return [ $^X, "-I$test/lib", "-I$perl_modules", $_[1] ] },
 });
-my $result = $harness->runtests(map { [ $_, basename($_) ] } @files);
+my $result = $harness->runtests(map { [ "$faults/$_", basename($_) ] } @ARGV);
 
 my $passed = $result->passed;
 my $failed = $result->failed;

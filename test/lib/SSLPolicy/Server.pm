@@ -17,10 +17,11 @@ use SSLPolicy::Certs;
 #	hba      lines to put before the others in pg_hba.conf
 #	preload  value of shared_preload_libraries (default sslpolicy)
 #	init     options of PostgreSQL::Test::Cluster->init
+#	node     and of PostgreSQL::Test::Cluster->new
 sub new
 {
 	my ($class, $name, %opt) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, %{ $opt{node} // {} });
 	$node->init(%{ $opt{init} // {} });
 
 	my $self = bless { node => $node, name => $name }, $class;
