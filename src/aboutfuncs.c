@@ -137,17 +137,17 @@ static void
 put_proof(FunctionCallInfo fcinfo)
 {
 	static const char *const item = "proof of loaded material";
-	const char *sni = GetConfigOption("ssl_sni", true, false);
 
 	if (!is_preloaded())
 		put_item(fcinfo, item, "none", "that needs the preloaded library");
 	else if (!EnableSSL)
 		put_item(fcinfo, item, "none", "ssl is off: nothing is loaded");
+	else if (load_state()->attempt != 0 && compat_certificates_by_host())
+		put_item(fcinfo, item, "number",
+				 "ssl_sni = on, with hosts in pg_hosts.conf: each load has a number; reload() does not compare what each host was given, and installations are refused");
 	else if (load_state()->attempt != 0)
 		put_item(fcinfo, item, "number and content",
 				 "each load has a number, and a process forked afterwards reports what it finds; without a free background worker (max_worker_processes) the number alone is the proof");
-	else if (sni && strcmp(sni, "on") == 0)
-		put_item(fcinfo, item, "none", "with ssl_sni = on the server does not call openssl_tls_init_hook: reload() and installations cannot tell what it has loaded");
 	else
 		put_item(fcinfo, item, "none", "another module has replaced openssl_tls_init_hook: list sslpolicy last in shared_preload_libraries");
 }

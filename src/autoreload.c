@@ -20,6 +20,7 @@
 #include "postmaster/postmaster.h"
 
 #include "autoreload.h"
+#include "compat.h"
 #include "files.h"
 #include "material.h"
 #include "reload.h"
@@ -61,7 +62,8 @@ load_changed_files(void)
 	bool		same;
 	char	   *error;
 
-	if (!auto_reload() || !EnableSSL)
+	/* with ssl_sni the files may be those of pg_hosts.conf */
+	if (!auto_reload() || !EnableSSL || compat_ssl_sni())
 	{
 		known = false;
 		return;

@@ -14,6 +14,7 @@
 
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_database.h"
+#include "libpq/libpq.h"
 #include "postmaster/bgworker_internals.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -181,6 +182,65 @@ compat_allow_alter_system(void)
 #else
 	return true;
 #endif
+}
+
+/*
+ * Does the server choose its certificate by the host name that the client asks
+ * for?  Since 19, with ssl_sni.
+ */
+static inline bool
+compat_ssl_sni(void)
+{
+#if PG_VERSION_NUM >= 190000
+	return ssl_sni;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Do certificates and CAs stand in pg_hosts.conf?  Then the server does not look
+ * at ssl_cert_file, ssl_key_file and ssl_ca_file.  True also if that file cannot
+ * be read: the server does not go back to the settings then.
+ */
+static inline bool
+compat_certificates_by_host(void)
+{
+#if PG_VERSION_NUM >= 190000
+	List	   *hosts = NIL;
+	char	   *error = NULL;
+	HostsFileLoadResult result = ssl_sni ? load_hosts(&hosts, &error) : HOSTSFILE_DISABLED;
+
+	return result == HOSTSFILE_LOAD_OK || result == HOSTSFILE_LOAD_FAILED;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Is this the postmaster's message about a pg_hosts.conf that it cannot load?
+ */
+static inline bool
+compat_is_hosts_file_error(const ErrorData *edata)
+{
+#if PG_VERSION_NUM >= 190000
+	return ssl_sni && edata->message_id != NULL && edata->message != NULL &&
+		strncmp(edata->message_id, "could not load ", strlen("could not load ")) == 0 &&
+		HostsFileName && strstr(edata->message, HostsFileName) != NULL;
+#else
+	(void) edata;
+	return false;
+#endif
+}
+
+/*
+ * Is this the message that follows whatever was wrong with a load?
+ */
+static inline bool
+compat_is_sni_kept(const ErrorData *edata)
+{
+	return edata->message_id != NULL &&
+		strncmp(edata->message_id, "SSL configuration not reloaded", strlen("SSL configuration not reloaded")) == 0;
 }
 
 #endif							/* SSLPOLICY_COMPAT_H */

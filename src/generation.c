@@ -19,9 +19,17 @@
  * in the postmaster's own variables, which its children inherit; shared memory,
  * which a crash makes anew, has a copy.
  *
- * A module that sets openssl_tls_init_hook after this one without calling it,
- * and PostgreSQL 19 with ssl_sni = on, leave all numbers at 0: nothing is known
- * then, and nothing is claimed.
+ * A module that sets openssl_tls_init_hook after this one without calling it
+ * leaves all numbers at 0: nothing is known then, and nothing is claimed.
+ *
+ * PostgreSQL 19 with ssl_sni = on does not call the hook, and warns at each
+ * start that it ignores it.  It makes a context for each line of pg_hosts.conf
+ * and then one, without certificates, that the handshakes begin with; all of
+ * one load are freed together.  There OpenSSL itself tells of every context
+ * that is made: see context_allocated().  The hook is then taken out.  Whoever
+ * else makes an SSL_CTX in the postmaster is numbered too: the numbers then grow
+ * by more than one, which does no harm, and a context that is freed at once
+ * counts as a failed load.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,6 +43,7 @@
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "files.h"
 #include "generation.h"
 #include "sharedmem.h"
@@ -55,21 +64,28 @@ typedef struct SharedState
 	char		error[ERROR_LEN];
 } SharedState;
 
-typedef struct Context
+/*
+ * What one load has made.  With the hook it is one context; without it, one or
+ * more with certificates, and last the one without.
+ */
+typedef struct Load
 {
-	SSL_CTX    *ctx;			/* NULL: none */
-	uint64		number;
+	uint64		number;			/* 0: not known */
 	TimestampTz made_at;
-} Context;
+	bool		by_hook;
+	int			count;			/* contexts that have not been freed */
+	SSL_CTX   **contexts;		/* of malloc() */
+} Load;
 
 static SharedState *shared = NULL;
 
 /* the postmaster's, and inherited by its children */
-static Context newest;
-static Context older;			/* until newest has replaced it */
+static Load newest;
+static Load older;				/* until newest has replaced it */
 
-/* a child's: what it has inherited, if the server frees the context there */
-static ContextMaterial kept;
+/* a child's: what it has inherited, if the server frees the contexts there */
+static ContextMaterial *kept = NULL;	/* of malloc() */
+static int	nkept = 0;
 
 static uint64 last_number = 0;
 static uint64 last_failed = 0;
@@ -77,6 +93,7 @@ static TimestampTz last_failed_at = 0;
 static char last_error[ERROR_LEN];
 static bool loading = false;	/* core may be about to say what is wrong */
 static int	ex_index = -1;
+static bool hook_is_out = false;
 
 static openssl_tls_init_hook_typ previous_tls_hook = NULL;
 static emit_log_hook_type previous_log_hook = NULL;
@@ -94,11 +111,11 @@ publish(void)
 		return;
 	pg_atomic_write_u64(&shared->failed, last_failed);
 	pg_atomic_write_u64(&shared->failed_at, (uint64) last_failed_at);
-	pg_atomic_write_u64(&shared->loaded_at, newest.ctx ? (uint64) newest.made_at : 0);
+	pg_atomic_write_u64(&shared->loaded_at, newest.count ? (uint64) newest.made_at : 0);
 	pg_atomic_write_u64(&shared->attempt, last_number);
 	/* last, so that whoever sees it sees the rest */
 	pg_write_barrier();
-	pg_atomic_write_u64(&shared->in_force, newest.ctx ? newest.number : 0);
+	pg_atomic_write_u64(&shared->in_force, newest.count ? newest.number : 0);
 }
 
 static void
@@ -113,52 +130,178 @@ publish_error(void)
 	pg_atomic_fetch_add_u32(&shared->changes, 1);
 }
 
+static bool
+has_certificate(SSL_CTX *context)
+{
+	return SSL_CTX_get0_certificate(context) != NULL;
+}
+
 /*
- * A child frees the context that it has inherited (PostgreSQL 19): what it had
+ * Did the load come to its end?  Core can leave a context behind when one fails
+ * (a host name twice in pg_hosts.conf).
+ */
+static bool
+is_complete(const Load *load)
+{
+	return load->by_hook || (load->count > 0 && !has_certificate(load->contexts[load->count - 1]));
+}
+
+static int
+position_in(const Load *load, SSL_CTX *context)
+{
+	for (int i = 0; i < load->count; i++)
+		if (load->contexts[i] == context)
+			return i;
+	return -1;
+}
+
+static void
+forget(Load *load)
+{
+	free(load->contexts);
+	memset(load, 0, sizeof(*load));
+}
+
+/*
+ * Of a load that serves no more, or of which nothing is known.
+ */
+static void
+forget_contexts(Load *load)
+{
+	free(load->contexts);
+	load->contexts = NULL;
+	load->count = 0;
+}
+
+/*
+ * The load that children serve with.
+ */
+static Load *
+inherited(void)
+{
+	return is_complete(&newest) ? &newest : &older;
+}
+
+/*
+ * A child frees a context that it has inherited (PostgreSQL 19): what it had
  * loaded is still what the server serves with.
  */
 static void
-keep_material(void)
+keep_material(Load *load, int position)
 {
-	kept = material_of(newest.ctx);
-	newest.ctx = NULL;
-	(void) X509_STORE_up_ref(kept.store);
-	if (kept.leaf)
-		(void) X509_up_ref(kept.leaf);
-	if (kept.chain)
-		kept.chain = X509_chain_up_ref(kept.chain);
+	SSL_CTX    *context = load->contexts[position];
+	ContextMaterial material = material_of(context);
+	ContextMaterial *more;
+
+	if (has_certificate(context) &&
+		(more = realloc(kept, sizeof(*kept) * (size_t) (nkept + 1))) != NULL)
+	{
+		(void) X509_STORE_up_ref(material.store);
+		(void) X509_up_ref(material.leaf);
+		if (material.chain)
+			material.chain = X509_chain_up_ref(material.chain);
+		kept = more;
+		kept[nkept++] = material;
+	}
+	/* in their order: see is_complete() */
+	load->count--;
+	memmove(load->contexts + position, load->contexts + position + 1,
+			sizeof(SSL_CTX *) * (size_t) (load->count - position));
+}
+
+static void
+note_failure(void)
+{
+	last_failed = newest.number;
+	last_failed_at = newest.made_at;
+	publish_error();
+	loading = false;
 }
 
 /*
  * A context is freed.  OpenSSL calls this for every SSL_CTX of the process.
  */
 static void
-context_freed(void *parent, void *number, CRYPTO_EX_DATA *data, int index,
+context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 			  long argl, void *argp)
 {
-	if (number == NULL)
+	uint64		number = (uint64) (uintptr_t) data;
+
+	if (number == 0)
 		return;
 	if (!in_postmaster())
 	{
-		if ((SSL_CTX *) parent == newest.ctx)
-			keep_material();
+		int			position = position_in(inherited(), parent);
+
+		if (position >= 0)
+			keep_material(inherited(), position);
 		return;
 	}
-	if ((SSL_CTX *) parent == newest.ctx)
+	/* what is left of a load that has failed */
+	if (number > newest.number && newest.number != 0)
+		return;
+	if (number == newest.number)
 	{
 		if (EnableSSL)
 		{
-			last_failed = newest.number;
-			last_failed_at = newest.made_at;
-			publish_error();
+			note_failure();
+			forget(&newest);
 			newest = older;
+			memset(&older, 0, sizeof(older));
 		}
 		else
-			newest.ctx = NULL;
+			forget_contexts(&newest);
 	}
-	older.ctx = NULL;
+	else
+		forget(&older);
 	loading = false;
 	publish();
+}
+
+/*
+ * The postmaster begins to load material.
+ */
+static void
+begin_load(bool by_hook)
+{
+	/* what is neither freed nor replaced is still what is in force */
+	if (is_complete(&newest))
+	{
+		forget(&older);
+		older = newest;
+	}
+	else
+		forget_contexts(&newest);
+	memset(&newest, 0, sizeof(newest));
+	newest.number = ++last_number;
+	newest.made_at = GetCurrentTimestamp();
+	newest.by_hook = by_hook;
+	last_error[0] = '\0';
+	loading = true;
+	if (shared != NULL)
+		pg_atomic_write_u64(&shared->attempt, last_number);
+}
+
+/*
+ * A context of the newest load.
+ */
+static void
+follow(SSL_CTX *context, CRYPTO_EX_DATA *ex_data)
+{
+	void	   *number = (void *) (uintptr_t) newest.number;
+	SSL_CTX   **more = realloc(newest.contexts, sizeof(SSL_CTX *) * (size_t) (newest.count + 1));
+
+	if (more != NULL)
+		newest.contexts = more;
+	if (more == NULL ||
+		(ex_data ? CRYPTO_set_ex_data(ex_data, ex_index, number) :
+		 SSL_CTX_set_ex_data(context, ex_index, number)) != 1)
+	{
+		/* cannot be followed: then nothing is known */
+		forget(&newest);
+		return;
+	}
+	newest.contexts[newest.count++] = context;
 }
 
 /*
@@ -173,22 +316,38 @@ context_made(SSL_CTX *context, bool is_server_start)
 		previous_tls_hook(context, is_server_start);
 	if (!in_postmaster())
 		return;
+	begin_load(true);
+	follow(context, NULL);
+}
 
-	/* a context that is neither freed nor replaced is still the one in force */
-	older = newest;
-	newest.ctx = context;
-	newest.number = ++last_number;
-	newest.made_at = GetCurrentTimestamp();
-	last_error[0] = '\0';
-	loading = true;
-	if (SSL_CTX_set_ex_data(context, ex_index, (void *) (uintptr_t) newest.number) != 1)
+/*
+ * OpenSSL makes a context: it calls this for every SSL_CTX of the process.
+ *
+ * With ssl_sni = on, one that follows a context with certificates belongs to
+ * the same load; after the one without, or after something has been freed, a
+ * new load begins.  Core has not looked at the hook yet.
+ */
+static void
+context_allocated(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
+				  long argl, void *argp)
+{
+	if (!in_postmaster())
+		return;
+	if (!compat_ssl_sni())
 	{
-		/* cannot be followed: then nothing is known */
-		newest.ctx = NULL;
-		newest.number = 0;
+		if (hook_is_out && openssl_tls_init_hook == previous_tls_hook)
+			openssl_tls_init_hook = context_made;
+		hook_is_out = false;
+		return;
 	}
-	if (shared != NULL)
-		pg_atomic_write_u64(&shared->attempt, last_number);
+	if (openssl_tls_init_hook == context_made)
+	{
+		openssl_tls_init_hook = previous_tls_hook;
+		hook_is_out = true;
+	}
+	if (!loading || newest.by_hook || is_complete(&newest))
+		begin_load(false);
+	follow(parent, ex_data);
 }
 
 static bool
@@ -270,6 +429,29 @@ mask_private_keys(char *text)
 }
 
 /*
+ * What core says in the log while it loads.
+ *
+ * A pg_hosts.conf that cannot be read ends a load before any context is made.
+ */
+static void
+watch_load(const ErrorData *edata)
+{
+	bool		no_hosts = compat_is_hosts_file_error(edata);
+
+	if (no_hosts)
+		begin_load(false);
+	if (loading && edata->elevel != WARNING && !compat_is_sni_kept(edata))
+		strlcpy(last_error, edata->message, ERROR_LEN);
+	if (no_hosts)
+	{
+		note_failure();
+		newest = older;
+		memset(&older, 0, sizeof(older));
+		publish();
+	}
+}
+
+/*
  * Core says in the log why it does not load the material: remember that.  And
  * statements that carry a private key (log_statement, log_min_duration_statement,
  * auto_explain, parameters) must not bring it into the log.
@@ -285,28 +467,38 @@ watch_log(ErrorData *edata)
 	mask_private_keys(edata->detail_log);
 	mask_private_keys(edata->context);
 	mask_private_keys(edata->internalquery);
-	if (loading && in_postmaster() && edata->message != NULL)
-		strlcpy(last_error, edata->message, ERROR_LEN);
+	if (edata->message != NULL && in_postmaster())
+		watch_load(edata);
 	if (previous_log_hook)
 		previous_log_hook(edata);
 }
 
 /*
  * Where there was no context before, success has freed nothing.  Whoever was
- * forked after the newest attempt, and finds the context alive, knows that it
- * is in force, and says so to everybody.
+ * forked after the newest attempt, and finds its contexts alive, knows that they
+ * are in force, and says so to everybody.  Likewise if the attempt has ended
+ * half way and left something behind.
  */
 static void
 settle(void)
 {
+	const Load *load = inherited();
 	uint64		known = pg_atomic_read_u64(&shared->in_force);
 
-	if ((newest.ctx != NULL || kept.store != NULL) && known != newest.number &&
-		pg_atomic_read_u64(&shared->attempt) == newest.number)
+	if (pg_atomic_read_u64(&shared->attempt) != last_number)
+		return;
+	if (load != &newest && newest.count > 0 &&
+		pg_atomic_read_u64(&shared->failed) != newest.number)
 	{
-		pg_atomic_write_u64(&shared->loaded_at, (uint64) newest.made_at);
+		publish_error();
+		pg_atomic_write_u64(&shared->failed_at, (uint64) newest.made_at);
+		pg_atomic_write_u64(&shared->failed, newest.number);
+	}
+	if ((load->count > 0 || nkept > 0) && known != load->number)
+	{
+		pg_atomic_write_u64(&shared->loaded_at, (uint64) load->made_at);
 		pg_write_barrier();
-		(void) pg_atomic_compare_exchange_u64(&shared->in_force, &known, newest.number);
+		(void) pg_atomic_compare_exchange_u64(&shared->in_force, &known, load->number);
 	}
 }
 
@@ -343,17 +535,23 @@ load_state(void)
 }
 
 /*
- * The number of the context that was in force when this process was forked, and
- * what it had loaded; 0 if there was none.
+ * The number of the load that was in force when this process was forked, and
+ * what it had loaded, in *count pieces of the current memory context; 0 if there
+ * was none.
  */
 uint64
-inherited_material(ContextMaterial *material)
+inherited_material(ContextMaterial **materials, int *count)
 {
-	if (newest.ctx)
-		*material = material_of(newest.ctx);
-	else
-		*material = kept;
-	return material->store ? newest.number : 0;
+	const Load *load = inherited();
+
+	*materials = palloc0(sizeof(ContextMaterial) * (size_t) (load->count + nkept + 1));
+	*count = 0;
+	for (int i = 0; i < load->count; i++)
+		if (has_certificate(load->contexts[i]))
+			(*materials)[(*count)++] = material_of(load->contexts[i]);
+	for (int i = 0; i < nkept; i++)
+		(*materials)[(*count)++] = kept[i];
+	return *count > 0 ? load->number : 0;
 }
 
 static Size
@@ -389,7 +587,7 @@ static const SharedPiece piece = {"sslpolicy generations", shared_size, NULL, st
 void
 init_generations(void)
 {
-	ex_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, context_freed);
+	ex_index = SSL_CTX_get_ex_new_index(0, NULL, context_allocated, NULL, context_freed);
 	if (ex_index < 0)
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),

@@ -28,6 +28,6 @@ typedef struct LoadState
 
 extern void init_generations(void);
 extern LoadState *load_state(void);
-extern uint64 inherited_material(ContextMaterial *material);
+extern uint64 inherited_material(ContextMaterial **materials, int *count);
 
 #endif							/* SSLPOLICY_GENERATION_H */

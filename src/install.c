@@ -40,6 +40,7 @@
 
 #include "affected.h"
 #include "collect.h"
+#include "compat.h"
 #include "crlstate.h"
 #include "escape.h"
 #include "files.h"
@@ -191,6 +192,12 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	inst->force = force;
 	inst->configuration = read_configuration();
 	inst->files = configured_files(inst->configuration);
+	if (compat_certificates_by_host() && !(kind == MATERIAL_CRL && crl_file()[0]))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ssl_sni is on, and the server takes certificates and CAs from pg_hosts.conf"),
+				 errdetail("What is installed here would not be in force, and CRLs could not be checked against the CAs that are."),
+				 errhint("Change the files that pg_hosts.conf names, and call sslpolicy.reload().")));
 	if (kind == MATERIAL_CRL && crl_file()[0])
 	{
 		inst->indexed = true;

@@ -505,9 +505,9 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 	int64		ms;
 	Configuration *configuration;
 	MaterialFiles files;
-	SSL_CTX    *context;
+	SSL_CTX    *context = NULL;
 	ReloadOutcome *outcome = NULL;
-	char	   *error;
+	char	   *error = NULL;
 	Row			row = {0};
 	Interval   *elapsed = palloc0(sizeof(Interval));
 
@@ -524,12 +524,15 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 	configuration = read_configuration();
 	check_reload_possible(configuration);
 	files = configured_files(configuration);
-	context = build_context(&files, &error);
-	if (context)
-		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	if (!compat_certificates_by_host())
+	{
+		context = build_context(&files, &error);
+		if (context)
+			(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	}
 	if (error == NULL)
 		error = configuration->error;
-	if (error == NULL)
+	if (error == NULL && context)
 		error = reload_objection(&files);
 	if (error == NULL || force)
 		outcome = reload_server(context, (int) ms);

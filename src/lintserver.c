@@ -16,6 +16,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "configuration.h"
 #include "datums.h"
 #include "generation.h"
@@ -104,7 +105,7 @@ check_in_force(Survey *survey)
 					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",
 							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error),
 					RELOAD_REMEDY);
-	if (loaded == NULL)
+	if (loaded == NULL || compat_certificates_by_host())
 		return;
 	compare_file(survey, loaded, LOADED_SERVER, ssl_cert_file);
 	compare_file(survey, loaded, LOADED_CA, ssl_ca_file);
@@ -123,6 +124,13 @@ check_loadable(Survey *survey)
 
 	if (!configuration->ssl)
 		return;
+	if (compat_certificates_by_host())
+	{
+		add_finding(&survey->findings, SEVERITY_WARNING, "certificates_by_host", "setting ssl_sni",
+					"ssl_sni is on, and the server takes certificates and CAs from pg_hosts.conf: those in ssl_cert_file and ssl_ca_file, of which the other findings speak, are not in force.",
+					"Check the files of pg_hosts.conf by hand. Installations need ssl_sni = off, or a pg_hosts.conf without lines.");
+		return;
+	}
 	context = build_context(&files, &error);
 	if (context)
 		SSL_CTX_free(context);

@@ -44,8 +44,9 @@ report_inherited(Datum segment_handle)
 	dsm_segment *segment;
 	shm_mq	   *queue;
 	shm_mq_handle *handle;
-	ContextMaterial material;
-	uint64		number = inherited_material(&material);
+	ContextMaterial *materials;
+	int			count;
+	uint64		number = inherited_material(&materials, &count);
 	LoadedList *loaded;
 	shm_mq_iovec parts[2];
 
@@ -57,7 +58,9 @@ report_inherited(Datum segment_handle)
 	shm_mq_set_sender(queue, MyProc);
 	handle = shm_mq_attach(queue, segment, NULL);
 
-	loaded = number ? describe_material(&material) : NULL;
+	/* says also whether the newest attempt has failed */
+	(void) load_state();
+	loaded = number ? describe_materials(materials, count) : NULL;
 	parts[0].data = (char *) &number;
 	parts[0].len = sizeof(number);
 	parts[1].data = loaded ? (char *) loaded->items : "";
@@ -169,14 +172,15 @@ LoadedList *
 loaded_now(void)
 {
 	LoadState  *state = load_state();
-	ContextMaterial material;
-	uint64		number = inherited_material(&material);
+	ContextMaterial *materials;
+	int			count;
+	uint64		number = inherited_material(&materials, &count);
 	ProbeReport *report;
 
 	/* nothing newer is in force, and no newer attempt is under way */
 	if (number != 0 && state->in_force == number &&
 		(state->attempt == number || state->attempt == state->failed))
-		return describe_material(&material);
+		return describe_materials(materials, count);
 	report = probe_server(GetCurrentTimestamp() + 5 * USECS_PER_SEC);
 	return report ? report->loaded : NULL;
 }

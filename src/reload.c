@@ -109,7 +109,7 @@ reload_server(SSL_CTX *expected, int timeout_ms)
 					   pstrdup("it cannot be told whether the server has loaded it, because no background worker could be started (max_worker_processes)"));
 	if (state->attempt == 0)
 		return outcome(false, 0,
-					   pstrdup("it cannot be told whether the server has loaded it, because another module has replaced openssl_tls_init_hook, or the server does not call it"));
+					   pstrdup("it cannot be told whether the server has loaded it, because another module has replaced openssl_tls_init_hook"));
 	return outcome(false, state->in_force,
 				   psprintf("the server has not loaded it within %d ms", timeout_ms));
 }

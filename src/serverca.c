@@ -22,6 +22,7 @@
 #include "postmaster/postmaster.h"
 
 #include "chain.h"
+#include "compat.h"
 #include "datums.h"
 #include "generation.h"
 #include "material.h"
@@ -61,14 +62,20 @@ push(STACK_OF(X509) *certs, X509 *cert)
 static void
 find_leaf_and_chain(ServerIdentity *identity)
 {
-	ContextMaterial material = {0};
-	uint64		number = is_preloaded() ? inherited_material(&material) : 0;
+	ContextMaterial *materials = NULL;
+	int			count = 0;
+	uint64		number = is_preloaded() ? inherited_material(&materials, &count) : 0;
 
-	if (number != 0 && material.leaf != NULL && load_state()->in_force == number)
+	if (compat_certificates_by_host())
 	{
-		identity->leaf = material.leaf;
-		for (int i = 0; i < sk_X509_num(material.chain); i++)
-			push(identity->sent, sk_X509_value(material.chain, i));
+		identity->error = pstrdup("ssl_sni is on: the server has a certificate for each host name in pg_hosts.conf");
+		identity->hint = pstrdup("Ask whoever looks after pg_hosts.conf for the root certificate of the host that the client connects to.");
+	}
+	else if (number != 0 && materials[0].leaf != NULL && load_state()->in_force == number)
+	{
+		identity->leaf = materials[0].leaf;
+		for (int i = 0; i < sk_X509_num(materials[0].chain); i++)
+			push(identity->sent, sk_X509_value(materials[0].chain, i));
 	}
 	else
 	{

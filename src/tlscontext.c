@@ -195,37 +195,53 @@ describe_context(SSL_CTX *context)
 {
 	ContextMaterial material = material_of(context);
 
-	return describe_material(&material);
+	return describe_materials(&material, 1);
 }
 
 /*
- * Everything that a context has loaded.  The server's chain is in its order,
+ * Everything that contexts have loaded.  The server's chains are in their order,
  * the rest in none.
  */
 LoadedList *
-describe_material(const ContextMaterial *material)
+describe_materials(const ContextMaterial *materials, int count)
 {
 	LoadedList *list = palloc0(sizeof(LoadedList));
-	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(material->store);
-	int			nchain = material->chain ? sk_X509_num(material->chain) : 0;
-	int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
+	int			room = 1;
 	int			first;
 
-	list->items = palloc0(sizeof(Loaded) * (Size) (nchain + nobjects + 1));
-
-	if (material->leaf != NULL)
-		add_loaded(list, LOADED_SERVER, material->leaf, NULL);
-	for (int i = 0; i < nchain; i++)
-		add_loaded(list, LOADED_SERVER, sk_X509_value(material->chain, i), NULL);
-	first = list->count;
-	for (int i = 0; i < nobjects; i++)
+	for (int m = 0; m < count; m++)
 	{
-		X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);
+		STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(materials[m].store);
 
-		if (X509_OBJECT_get_type(object) == X509_LU_X509)
-			add_loaded(list, LOADED_CA, X509_OBJECT_get0_X509(object), NULL);
-		else if (X509_OBJECT_get_type(object) == X509_LU_CRL)
-			add_loaded(list, LOADED_CRL, NULL, X509_OBJECT_get0_X509_CRL(object));
+		room += 1 + (materials[m].chain ? sk_X509_num(materials[m].chain) : 0) +
+			(objects ? sk_X509_OBJECT_num(objects) : 0);
+	}
+	list->items = palloc0(sizeof(Loaded) * (Size) room);
+
+	for (int m = 0; m < count; m++)
+	{
+		int			nchain = materials[m].chain ? sk_X509_num(materials[m].chain) : 0;
+
+		if (materials[m].leaf != NULL)
+			add_loaded(list, LOADED_SERVER, materials[m].leaf, NULL);
+		for (int i = 0; i < nchain; i++)
+			add_loaded(list, LOADED_SERVER, sk_X509_value(materials[m].chain, i), NULL);
+	}
+	first = list->count;
+	for (int m = 0; m < count; m++)
+	{
+		STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(materials[m].store);
+		int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
+
+		for (int i = 0; i < nobjects; i++)
+		{
+			X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);
+
+			if (X509_OBJECT_get_type(object) == X509_LU_X509)
+				add_loaded(list, LOADED_CA, X509_OBJECT_get0_X509(object), NULL);
+			else if (X509_OBJECT_get_type(object) == X509_LU_CRL)
+				add_loaded(list, LOADED_CRL, NULL, X509_OBJECT_get0_X509_CRL(object));
+		}
 	}
 	qsort(list->items + first, (size_t) (list->count - first), sizeof(Loaded),
 		  compare_loaded);
