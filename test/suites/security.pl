@@ -4,7 +4,7 @@
 # 1. functions: in C, as the caller, and who may EXECUTE each: a complete table
 # 2. functions: volatility, parallel safety, search_path
 # 3. views: whose, for whom, and what their definitions refer to
-# 4. nothing else is in the extension
+# 4. nothing else is in the extension (17 counts the row types of views)
 # 5. sources: SQL is run in one place, and nothing unquoted gets into it
 # 6. sources: who touches files, and by what names
 # 7. sources: who reads the connection, and what C functions can be called
@@ -133,7 +133,10 @@ SQL
 
 is($node->safe_psql('postgres', q(SELECT string_agg(DISTINCT concat_ws(' ', d.classid::regclass, c.relkind), ',' ORDER BY concat_ws(' ', d.classid::regclass, c.relkind))
 	FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
-	LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid WHERE e.extname = 'sslpolicy' AND d.deptype = 'e')),
+	LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+	LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid LEFT JOIN pg_type element ON element.oid = t.typelem
+	WHERE e.extname = 'sslpolicy' AND d.deptype = 'e' 
+		AND NOT EXISTS (SELECT FROM pg_class v WHERE v.oid IN (t.typrelid, element.typrelid) AND v.relkind = 'v'))),
 	'pg_class v,pg_proc', 'functions and views, no table, type, operator, cast or trigger');
 is($node->safe_psql('postgres', q(SELECT n.nspacl FROM pg_namespace n WHERE nspname = 'sslpolicy')) =~ s/^\{(\w+)=UC\/\1,=U\/\1\}$/ok/r, 'ok',
 	'the schema: to use for everybody, to create in for its owner');
