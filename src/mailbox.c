@@ -114,14 +114,18 @@ refusal_is_noted(void)
 
 /*
  * Did the TLS handshake fail?  Whatever goes wrong in TLS before there is a
- * session is the handshake, or a client that has hung up.
+ * session is the handshake, or a client that has hung up.  With direct TLS
+ * (PostgreSQL 17) one that succeeds without ALPN is refused by another file.
  */
 static bool
 is_failed_handshake(const ErrorData *edata)
 {
-	return edata->elevel == COMMERROR && IsInitProcessingMode() &&
-		edata->sqlerrcode == ERRCODE_PROTOCOL_VIOLATION && edata->filename != NULL &&
-		strcmp(edata->filename, "be-secure-openssl.c") == 0;
+	if (edata->elevel != COMMERROR || !IsInitProcessingMode() ||
+		edata->sqlerrcode != ERRCODE_PROTOCOL_VIOLATION || edata->filename == NULL)
+		return false;
+	return strcmp(edata->filename, "be-secure-openssl.c") == 0 ||
+		(strcmp(edata->filename, "backend_startup.c") == 0 && edata->funcname &&
+		 strcmp(edata->funcname, "ProcessSSLStartup") == 0);
 }
 
 /*

@@ -196,6 +196,17 @@ is($server->sql("SELECT refused FROM sslpolicy.statistics WHERE role IS NULL"), 
 garbage(pack('NN', 8, 80877103), "\x16\x03\x01" . "\xff" x 500, map { chr } 1 .. 200);
 ok($server->sql('SELECT count(*) <= 3 FROM sslpolicy.rejections') eq 't', 'other garbage is few');
 
+SKIP:
+{
+	skip 'direct TLS came with 17', 3 if $server->sql('SHOW server_version_num') < 170000;
+	reset_all();
+	ok($server->login(user => 'app', sslmode => 'require', extra => 'sslnegotiation=direct')->{ok}, 'direct TLS, with ALPN');
+	my ($out, $err) = run_command([ 'openssl', 's_client', '-connect', '127.0.0.1:' . $node->port ]);
+	like(rejections('true', 'count, role IS NULL, address, would_be, source, tls_version, reasons'),
+		qr/^1\|t\|127\.0\.0\.1\|f\|server\|TLSv1\.3\|\{"received direct SSL connection request without ALPN/, 'direct TLS without ALPN: noted');
+	is($server->sql("SELECT coalesce(role, 'NULL'), refused FROM sslpolicy.statistics WHERE refused > 0"), 'NULL|1', 'direct TLS without ALPN: counted');
+}
+
 # 6
 reset_all();
 $server->login(user => 'app', cert => 'app', sslmode => 'require') for 1 .. 3;
