@@ -25,6 +25,7 @@
 #include "clientsettings.h"
 #include "clienttext.h"
 #include "collect.h"
+#include "compat.h"
 #include "escape.h"
 #include "material.h"
 #include "serverca.h"
@@ -129,6 +130,12 @@ choose_sslmode(Plan *plan)
 	{
 		plan->sslmode = "prefer";
 		plan->sslmode_note = "ssl is off on the server: the connection is not encrypted";
+	}
+	else if (compat_certificates_by_host())
+	{
+		plan->sslmode = "require";
+		plan->sslmode_note = psprintf("with this the client does not verify the server, and is open to whoever can stand between them: with the root certificate of its host as sslrootcert, set verify-full. %s",
+									  server->error);
 	}
 	else if (server->error || server->refusal)
 	{
