@@ -58,7 +58,7 @@ PROVE_TESTS = test/t/*.pl
 SHARED_FILES = metrics/queries.yaml metrics/alerts.yaml metrics/dashboard.json report/audit.sql
 
 # documentation, installed with its folders into doc/sslpolicy
-DOC_PAGES = README.md CHANGELOG.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
+DOC_PAGES = README.md CHANGELOG.md SECURITY.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
 	$(wildcard $(srcdir)/docs/*.md $(srcdir)/docs/*.svg $(srcdir)/docs/how-to/*.md)))
 
 EXTRA_CLEAN = build
