@@ -28,7 +28,7 @@ sub in_force
 	my ($s, $number) = @_;
 	return $s->node->poll_query_until('postgres', "SELECT count(*) = 1 FROM sslpolicy.crls WHERE in_force AND crl_number = $number");
 }
-sub wait_for_file
+sub await_file
 {
 	my ($path) = @_;
 	for (1 .. 1000 * ($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180) / 10)
@@ -47,7 +47,7 @@ for my $victim ('worker', 'postmaster')
 	$number++;
 	append_to_file("$data/stop.index_written", '');
 	write_file($crl_path, crl($number, 'app'));
-	ok(wait_for_file("$data/at.index_written"), "$victim: a new index is written, and not in force yet");
+	ok(await_file("$data/at.index_written"), "$victim: a new index is written, and not in force yet");
 	is(refusal($server, 'app2'), '', "$victim: logins go on");
 	if ($victim eq 'worker')
 	{
@@ -79,7 +79,7 @@ for my $victim ('worker', 'postmaster')
 # a shutdown while the index is written stops at once
 append_to_file("$data/stop.index_written", '');
 write_file($crl_path, crl(++$number));
-ok(wait_for_file("$data/at.index_written"), 'while an index is written');
+ok(await_file("$data/at.index_written"), 'while an index is written');
 $server->stop('fast');
 unlink "$data/at.index_written";
 ok(1, 'the server stops');
