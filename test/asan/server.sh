@@ -6,15 +6,12 @@
 # Its allocators tell AddressSanitizer of each piece of memory that they hand
 # out and take back, see server/valgrind/memcheck.h.
 
-# sanitizer_options REPORTS OPTIONS: what sanitizers are asked to do, with reports
-# into files in one folder, and with more options from another.  abort: a process that merely exits would be, to the postmaster,
-# one that has ended as it should.
+# sanitizer_options FOLDER: what sanitizers are asked to do, with reports into
+# files there.  abort: a process that merely exits would be, to the postmaster,
+# one that has ended as it should.  Leaks: the server frees little before it
+# exits; test/unit/test_leaks counts what matters.
 sanitizer_options() {
-    local common="log_path=$1/report:abort_on_error=1"
-    # Leaks are for unit tests.  The server frees little before it exits, and its
-    # options, by its name, say so.
-    export ASAN_OPTIONS="$common:detect_leaks=0"
-    export UBSAN_OPTIONS="$common:halt_on_error=1:print_stacktrace=1"
+    export ASAN_OPTIONS="log_path=$1/report:abort_on_error=1:handle_sigill=1:detect_leaks=0"
 }
 
 sanitized_server() {
@@ -27,7 +24,8 @@ sanitized_server() {
     # of contrib nothing is wanted
     contrib_modules=()
     cflags='-O1 -g1 -fno-omit-frame-pointer'
-    cppflags="-DUSE_VALGRIND -I$folder"
+    # what is freed is overwritten, and not accessible any more
+    cppflags="-DUSE_VALGRIND -DCLOBBER_FREED_MEMORY -I$folder"
     configure_options=(--enable-tap-tests --with-openssl --without-readline --without-zlib --without-icu
         CC="$folder/cc")
     # programs that run while PostgreSQL is built
