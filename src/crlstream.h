@@ -13,7 +13,9 @@
 #include "der.h"
 #include "facts.h"
 
+#ifndef CRL_MAX_ELEMENT
 #define CRL_MAX_ELEMENT 1048576 /* bytes that can be in the window at once */
+#endif
 
 /* Where the bytes come from. */
 typedef struct CrlInput

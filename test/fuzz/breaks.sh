@@ -14,7 +14,7 @@ here=$top/test/fuzz
 
 need clang llvm libclang-rt-dev make openssl libssl-dev postgresql-server-dev-NN
 make_work breaks
-pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
+find_pg_config
 
 build_in() {
     make -s -C "$here" PG_CONFIG="$pg_config" OUT="$work/out" SRC="$work/src" "$@" >"$work/build.log" 2>&1 || {
@@ -30,7 +30,9 @@ build_in "$work/out/make_seeds" || die "The seeds cannot be built."
 ASAN_OPTIONS=detect_leaks=0 "$work/out/make_seeds" "$work/seeds" || die "The seeds cannot be made."
 
 found=0 missed=0
-while IFS='|' read -r name file edit; do
+mapfile -t breaks <"$here/breaks.txt"
+for line in "${breaks[@]}"; do
+    IFS='|' read -r name file edit <<<"$line"
     name=${name// /} file=${file// /}
     [ -n "$name" ] && [[ "$name" != \#* ]] || continue
     if [ $# -gt 0 ]; then
@@ -52,7 +54,7 @@ while IFS='|' read -r name file edit; do
     if ! build_in COPT=-Wno-error "$work/out/fuzz_$name"; then
         echo "not ok - $name: does not build: $edit"
         missed=$((missed + 1))
-    elif nice "$work/out/fuzz_$name" "${options[@]}" "$work/seeds/$name" >"$work/log" 2>&1; then
+    elif nice -n 5 "$work/out/fuzz_$name" "${options[@]}" "$work/seeds/$name" >"$work/log" 2>&1; then
         echo "not ok - $name: not found:$edit"
         missed=$((missed + 1))
     else
@@ -61,6 +63,6 @@ while IFS='|' read -r name file edit; do
         found=$((found + 1))
     fi
     cp "$work/before" "$work/src/$file"
-done <"$here/breaks.txt"
+done
 echo "$found passed, $missed failed"
 [ "$missed" = 0 ] && [ "$found" -gt 0 ]

@@ -385,7 +385,7 @@ is_good_reason(const char *error, const uint8 *der, size_t len, X509_CRL *crl)
 	if (SAYS("its issuer or its dates cannot be read"))
 		return read_crl(crl) == NULL;
 	if (SAYS("an element is too long"))
-		return len > 65536;
+		return len > CRL_MAX_ELEMENT;
 	/* whatever else is wrong with its form, OpenSSL takes only where it takes BER */
 	return !is_der(der, der + len);
 }

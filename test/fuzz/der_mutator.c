@@ -103,7 +103,7 @@ write_head(uint8 *out, uint8 tag, size_t len)
 	if (longer && count < 3)
 		count++;
 	out[0] = tag;
-	out[1] = (uint8) (count ? 0x80 | count : len);
+	out[1] = count ? (uint8) (0x80 | count) : (uint8) len;
 	for (int i = 0; i < count; i++)
 		out[2 + i] = (uint8) (len >> 8 * (count - 1 - i));
 	return 2 + (size_t) count;

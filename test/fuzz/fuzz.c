@@ -17,7 +17,7 @@
 
 static void **pieces;
 static size_t npieces;
-static size_t size;
+static size_t room;
 
 static void *
 must_get(void *piece)
@@ -31,26 +31,26 @@ must_get(void *piece)
 }
 
 void *
-palloc(Size len)
+palloc(Size size)
 {
-	if (npieces == size)
+	if (npieces == room)
 	{
-		size = size * 2 + 1024;
-		pieces = must_get(realloc(pieces, size * sizeof(void *)));
+		room = room * 2 + 1024;
+		pieces = must_get(realloc(pieces, room * sizeof(void *)));
 	}
-	return pieces[npieces++] = must_get(malloc(len ? len : 1));
+	return pieces[npieces++] = must_get(malloc(size ? size : 1));
 }
 
 void *
-palloc0(Size len)
+palloc0(Size size)
 {
-	return memset(palloc(len), 0, len);
+	return memset(palloc(size), 0, size);
 }
 
 void *
-palloc_extended(Size len, int flags)
+palloc_extended(Size size, int flags)
 {
-	return flags & MCXT_ALLOC_ZERO ? palloc0(len) : palloc(len);
+	return flags & MCXT_ALLOC_ZERO ? palloc0(size) : palloc(size);
 }
 
 /*
@@ -66,36 +66,35 @@ find_piece(const void *piece)
 }
 
 void
-pfree(void *piece)
+pfree(void *pointer)
 {
-	pieces[find_piece(piece)] = pieces[npieces - 1];
+	pieces[find_piece(pointer)] = pieces[npieces - 1];
 	npieces--;
-	free(piece);
+	free(pointer);
 }
 
 void *
-repalloc(void *piece, Size len)
+repalloc(void *pointer, Size size)
 {
-	size_t		i = find_piece(piece);
+	size_t		i = find_piece(pointer);
 
-	return pieces[i] = must_get(realloc(piece, len ? len : 1));
+	return pieces[i] = must_get(realloc(pointer, size ? size : 1));
 }
 
 char *
-pnstrdup(const char *text, Size len)
+pnstrdup(const char *in, Size size)
 {
-	char	   *copy;
+	size_t		len = strnlen(in, size);
+	char	   *copy = memcpy(palloc(len + 1), in, len);
 
-	len = strnlen(text, len);
-	copy = memcpy(palloc(len + 1), text, len);
 	copy[len] = '\0';
 	return copy;
 }
 
 char *
-pstrdup(const char *text)
+pstrdup(const char *in)
 {
-	return pnstrdup(text, strlen(text));
+	return pnstrdup(in, strlen(in));
 }
 
 void

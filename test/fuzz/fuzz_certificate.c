@@ -20,6 +20,8 @@
  *	7. packed and unpacked the facts are the same; cut for want of room, nothing
  *	   that is said of them is untrue of the whole
  *	8. written as PEM and read again it is the same certificate
+ *	9. issued by a CA it is verified, or not, as OpenSSL alone does it
+ *	   (chain_oracle.c)
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +30,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "chain_oracle.h"
 #include "core.h"
 #include "crlkey.h"
 #include "der.h"
@@ -36,6 +39,12 @@
 #include "evaluate.h"
 #include "pem.h"
 #include "x509.h"
+
+static const char *
+outcome_name(Outcome outcome)
+{
+	return outcome == OUTCOME_OK ? "holds" : outcome == OUTCOME_FAILED ? "fails" : "not known";
+}
 
 static bool
 match_everything(const char *pattern, const char *text, bool ignore_case)
@@ -110,7 +119,7 @@ check_unreadable(X509 *cert)
 
 			valid_strings &= decoded_string(value, &len) != NULL;
 		}
-	HOLDS(bad_names || !valid_strings ||
+	HOLDS(bad_names || !valid_strings || ASN1_STRING_length(X509_get0_serialNumber(cert)) > MAX_SERIAL ||
 		  ASN1_TIME_to_tm(X509_get0_notBefore(cert), &tm) != 1 ||
 		  ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1,
 		  "not readable for no reason");
@@ -217,6 +226,25 @@ check_dn_policy(const CertFacts *facts)
 }
 
 /*
+ * 5: these bytes as a DNS name and as an e-mail address.
+ */
+static void
+check_wanted_name(const CertFacts *facts, X509 *cert, const char *bytes, size_t len)
+{
+	char	   *label = label_for("san=dns:", bytes, len);
+
+	/* to OpenSSL a leading dot stands for any name before it */
+	if (label && bytes[0] != '.')
+		HOLDS((verdict(facts, label, "app") == OUTCOME_OK) ==
+			  (X509_check_host(cert, bytes, len, X509_CHECK_FLAG_NO_WILDCARDS |
+							   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1),
+			  "%s: not as X509_check_host()", label);
+	label = label_for("san=email:", bytes, len);
+	if (label && verdict(facts, label, "app") == OUTCOME_OK)
+		HOLDS(X509_check_email(cert, bytes, len, 0) == 1, "%s: not as X509_check_email()", label);
+}
+
+/*
  * 5, of one name: text is what was read, bytes are what stands in the
  * certificate.
  */
@@ -235,16 +263,13 @@ check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text
 	if (label)
 		HOLDS(verdict(facts, label, "app") == OUTCOME_OK, "%s does not match", label);
 
-	/* the same bytes as names of the other types */
-	label = label_for("san=dns:", bytes, len);
-	if (label && bytes[0] != '.')
-		HOLDS((verdict(facts, label, "app") == OUTCOME_OK) ==
-			  (X509_check_host(cert, bytes, len, X509_CHECK_FLAG_NO_WILDCARDS |
-							   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1),
-			  "%s: not as X509_check_host()", label);
-	label = label_for("san=email:", bytes, len);
-	if (label && verdict(facts, label, "app") == OUTCOME_OK)
-		HOLDS(X509_check_email(cert, bytes, len, 0) == 1, "%s: not as X509_check_email()", label);
+	/* the same bytes as names of the other types, and in the other case */
+	check_wanted_name(facts, cert, bytes, len);
+	label = pnstrdup(bytes, len);
+	for (size_t i = 0; i < len; i++)
+		if ((label[i] >= 'a' && label[i] <= 'z') || (label[i] >= 'A' && label[i] <= 'Z'))
+			label[i] ^= 0x20;
+	check_wanted_name(facts, cert, label, len);
 }
 
 static void
@@ -350,7 +375,7 @@ check_packing(const CertFacts *facts)
 			Outcome		truth = verdict(facts, labels[i], "app");
 
 			HOLDS(said == truth || said == OUTCOME_UNKNOWN,
-				  "%s: %d, of %zu bytes %d", labels[i], truth, limit, said);
+				  "%s: %s, of %zu bytes %s", labels[i], outcome_name(truth), limit, outcome_name(said));
 		}
 	}
 }
@@ -402,6 +427,7 @@ fuzz_one(const uint8 *data, size_t size)
 		check_packing(facts);
 		check_pem(cert);
 	}
+	check_verification(cert);
 	X509_free(cert);
 }
 

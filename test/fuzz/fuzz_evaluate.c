@@ -21,6 +21,14 @@
 #include "model.h"
 #include "world.h"
 
+#define SESSIONS 32				/* an input */
+
+static const char *
+outcome_name(Outcome result)
+{
+	return result == OUTCOME_OK ? "allow" : result == OUTCOME_FAILED ? "deny" : "not known";
+}
+
 static Outcome
 outcome(const AppliedPolicy *applied, int count, const Facts *facts)
 {
@@ -60,10 +68,10 @@ check_verdict(const AppliedPolicy *applied, int count, const Facts *facts)
 		else
 			worst = Min(worst, check->outcome);
 	}
-	HOLDS(worst == verdict->outcome && logged == verdict->logged, "verdict %d, checks %d: %s",
-		  verdict->outcome, worst, described(applied, count));
+	HOLDS(worst == verdict->outcome && logged == verdict->logged, "verdict %s, checks %s: %s",
+		  outcome_name(verdict->outcome), outcome_name(worst), described(applied, count));
 	HOLDS((verdict->outcome == OUTCOME_OK) == model_admits(applied, count, facts, simple_match, NOW),
-		  "verdict %d: %s", verdict->outcome, described(applied, count));
+		  "verdict %s: %s", outcome_name(verdict->outcome), described(applied, count));
 }
 
 /*
@@ -239,7 +247,7 @@ make_stricter(Bytes *from, AppliedPolicy *applied, int *count, const char **what
 static void
 check_stricter(Bytes *from, const AppliedPolicy *applied, int count, const Facts *facts)
 {
-	AppliedPolicy stricter[MAX_APPLIED + 4];
+	AppliedPolicy *stricter = palloc0(sizeof(AppliedPolicy) * (MAX_APPLIED + 4));
 	int			stricter_count = count;
 	Outcome		before = outcome(applied, count, facts);
 	const char *what = "";
@@ -248,7 +256,7 @@ check_stricter(Bytes *from, const AppliedPolicy *applied, int count, const Facts
 	for (int i = 0; i < 3; i++)
 	{
 		int			try_count = stricter_count;
-		AppliedPolicy try[MAX_APPLIED + 4];
+		AppliedPolicy *try = palloc0(sizeof(AppliedPolicy) * (MAX_APPLIED + 4));
 
 		memcpy(try, stricter, sizeof(AppliedPolicy) * (Size) stricter_count);
 		if (!make_stricter(from, try, &try_count, &what))
@@ -266,7 +274,7 @@ check_stricter(Bytes *from, const AppliedPolicy *applied, int count, const Facts
 static void
 check_logged(Bytes *from, const AppliedPolicy *applied, int count, const Facts *facts)
 {
-	AppliedPolicy more[MAX_APPLIED];
+	AppliedPolicy *more = palloc0(sizeof(AppliedPolicy) * MAX_APPLIED);
 	AppliedPolicy *one;
 	Policy	   *policy;
 	Policy	   *logged;
@@ -302,8 +310,8 @@ check_unknown(Bytes *from, const AppliedPolicy *applied, int count, const Facts 
 	Outcome		said = outcome(applied, count, &unknown);
 	Outcome		truth = outcome(applied, count, facts);
 
-	HOLDS(said == OUTCOME_UNKNOWN || said == truth, "unknown %02X: said %d, is %d: %s", unknown.unknown, said, truth,
-		  described(applied, count));
+	HOLDS(said == OUTCOME_UNKNOWN || said == truth, "unknown %d: said %s, is %s: %s", unknown.unknown,
+		  outcome_name(said), outcome_name(truth), described(applied, count));
 	if (facts->cert)
 	{
 		size_t		limit = take(from);
@@ -313,21 +321,42 @@ check_unknown(Bytes *from, const AppliedPolicy *applied, int count, const Facts 
 
 		cut.cert = unpack_cert(bytes, size);
 		said = outcome(applied, count, &cut);
-		HOLDS(said == truth || (said == OUTCOME_UNKNOWN && cut.cert->cut), "cut to %zu: said %d, is %d: %s", limit,
-			  said, truth, described(applied, count));
+		HOLDS(said == truth || (said == OUTCOME_UNKNOWN && cut.cert->cut), "cut to %zu: said %s, is %s: %s", limit,
+			  outcome_name(said), outcome_name(truth), described(applied, count));
 	}
 }
 
+/*
+ * The policies are of the input.  Sessions and changes cost less, so that there
+ * are many: out of numbers that follow from the input.
+ */
 void
 fuzz_one(const uint8 *data, size_t size)
 {
 	Bytes		from = {data, data + size};
-	Facts		facts = make_session(&from);
-	AppliedPolicy applied[MAX_APPLIED];
+	AppliedPolicy *applied = palloc0(sizeof(AppliedPolicy) * MAX_APPLIED);
 	int			count = make_applied(&from, applied);
+	uint32		state = 2166136261;
 
-	check_verdict(applied, count, &facts);
-	check_unknown(&from, applied, count, &facts);
-	check_logged(&from, applied, count, &facts);
-	check_stricter(&from, applied, count, &facts);
+	for (size_t i = 0; i < size; i++)
+		state = (state ^ data[i]) * 16777619;
+	for (int i = 0; i < SESSIONS; i++)
+	{
+		uint8		bytes[200];
+		Bytes		more = {bytes, bytes + sizeof(bytes)};
+		Facts		facts;
+
+		for (size_t k = 0; k < sizeof(bytes); k++)
+		{
+			state = state * 1664525 + 1013904223;
+			bytes[k] = (uint8) (state >> 24);
+		}
+		facts = make_session(&more);
+		check_verdict(applied, count, &facts);
+		check_unknown(&more, applied, count, &facts);
+		if (i % 8 == 0)
+			check_logged(&more, applied, count, &facts);
+		if (i % 4 == 0)
+			check_stricter(&more, applied, count, &facts);
+	}
 }

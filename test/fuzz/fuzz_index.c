@@ -29,6 +29,7 @@
 #define RECORDS_PER_BLOCK 127
 #define CRC_IN_HEADER 8			/* where it stands */
 #define CRC_IN_BLOCK 0
+#define CRLS_CRC_IN_HEADER 136
 #define MAX_CHANGED 8
 #define ABSENT 64
 #define MAX_FILE 65536
@@ -51,7 +52,9 @@ typedef struct File
 	size_t		len;
 } File;
 
-static const int sizes[] = {0, 1, 100, 101, 127, 200, 400, 1000};
+/* the last one's records crowd in the last block, so that it overflows */
+static const int sizes[] = {0, 1, 100, 101, 127, 200, 400, 1000, 300};
+#define CROWDED (lengthof(sizes) - 1)
 static const uint8 identities[2][CA_IDENTITY_LEN] = {"0123456789abcdefghij", "0123456789abcdefghik"};
 static uint8 absent[ABSENT][CRL_KEY_LEN];
 static Build builds[lengthof(sizes)][2];
@@ -73,7 +76,7 @@ crc32c(const uint8 *bytes, size_t len, size_t hole)
 				table[i] = table[i] & 1 ? table[i] >> 1 ^ 0x82F63B78 : table[i] >> 1;
 		}
 	for (size_t i = 0; i < len; i++)
-		crc = crc >> 8 ^ table[(crc ^ (i >= hole && i < hole + 4 ? 0 : bytes[i])) & 0xFF];
+		crc = crc >> 8 ^ table[(crc ^ (i >= hole && i - hole < 4 ? 0 : bytes[i])) & 0xFF];
 	return ~crc;
 }
 
@@ -140,7 +143,7 @@ crl_of(int ca)
  * Build an index.  It outlives the input, so its memory is not palloc()'s.
  */
 static void
-make_build(Build *build, int count, int number)
+make_build(Build *build, int count, int number, bool crowded)
 {
 	static File file;
 	CrlIndexBuilder *builder = new_crl_index_builder(NULL);
@@ -151,15 +154,21 @@ make_build(Build *build, int count, int number)
 	file.len = 0;
 	build->count = count;
 	build->truth = calloc((size_t) count + 2, sizeof(CrlRecord));
-	for (int i = 0; i < count; i++)
+	for (int i = 0, next = 0; i < count; i++)
 	{
-		uint8		serial[] = {0x40, (uint8) (i >> 8), (uint8) i};
+		uint8		serial[3] = {0x40};
 		CrlRecord  *truth = &build->truth[build->ntruth++];
+
+		do
+		{
+			serial[1] = (uint8) (next >> 8);
+			serial[2] = (uint8) next++;
+			HOLDS(entry_key(identities[i % 2], serial, 3, truth->key), "make a key");
+		} while (crowded && i % 4 != 0 && truth->key[0] < 0xC0);
 
 		truth->since = 1700000000 + i;
 		truth->reason = (uint8) (i % 11);
 		truth->kind = CRL_RECORD_ENTRY;
-		HOLDS(entry_key(identities[i % 2], serial, 3, truth->key), "make a key");
 		add_indexed_entry(builder, identities[i % 2], serial, 3, truth->since, truth->reason);
 	}
 	for (int ca = 0; ca < 2; ca++)
@@ -188,13 +197,31 @@ make_builds(void)
 		return;
 	for (int i = 0; i < (int) lengthof(sizes); i++)
 		for (int number = 0; number < 2; number++)
-			make_build(&builds[i][number], sizes[i], number);
+			make_build(&builds[i][number], sizes[i], number, i == CROWDED);
 	for (int i = 0; i < ABSENT; i++)
 	{
 		uint8		serial[] = {0x50, (uint8) i};
 
 		HOLDS(entry_key(identities[0], serial, 2, absent[i]), "make a key");
 	}
+}
+
+/*
+ * Change numbers in the list of CRLs, and its checksum.
+ */
+static void
+change_crls(Bytes *from, File *file, size_t start)
+{
+	size_t		offset = start + take_below(from, 180);
+	uint32		crc;
+
+	for (unsigned n = 1 + take_below(from, 4); n > 0 && offset < file->len; n--)
+		file->bytes[offset++] = (uint8) take(from);
+	if (file->len < start)
+		return;
+	crc = crc32c(file->bytes + start, file->len - start, SIZE_MAX);
+	memcpy(file->bytes + CRLS_CRC_IN_HEADER, &crc, 4);
+	repair(file->bytes, true);
 }
 
 /*
@@ -208,6 +235,11 @@ change(Bytes *from, File *file, const Build *other)
 	size_t		block = offset / BLOCK;
 	unsigned	to = take_below(from, 12);
 
+	if (what == 11)
+	{
+		change_crls(from, file, (other->nblocks + 1) * BLOCK);
+		return;
+	}
 	if (offset == file->len || block * BLOCK + BLOCK > file->len || (to + 1) * BLOCK > file->len)
 	{
 		/* only what needs no whole block */

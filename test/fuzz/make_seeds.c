@@ -5,8 +5,7 @@
  *
  *	make_seeds FOLDER
  *
- * puts them into FOLDER/certificate, FOLDER/crl and FOLDER/pem, which must be
- * there.
+ * puts them into the folders of the fuzzers in FOLDER, which must be there.
  *
  *-------------------------------------------------------------------------
  */
@@ -260,9 +259,30 @@ crl_with(const char *oid, int critical, const char *bytes, int len)
 	return crl;
 }
 
+/*
+ * A CRL and a certificate in one text, in either order.
+ */
+static void
+write_mixture(X509 *cert)
+{
+	X509_CRL   *crl = new_crl(true);
+
+	revoke(crl, "\x01", 1, "250102030405Z", 1, NULL);
+	must(X509_CRL_sign(crl, fixed_key(), NULL) > 0, "sign");
+	write_pem("certificate-and-crl", cert, crl, NULL, NULL, NULL);
+	write_pem("crl-and-certificate", NULL, crl, NULL, cert, NULL);
+	X509_CRL_free(crl);
+}
+
 static void
 write_crls(void)
 {
+	/* both sides of every edge */
+	static const char *const dates[] = {
+		"491231235959Z", "500101000000Z", "691231235959Z", "700101000000Z", "991231235959Z", "000101000000Z",
+		"240229120000Z", "240301000000Z", "250228235959Z", "250301000000Z", "251130010203Z", "19000228000000Z",
+		"19000301000000Z", "20000229000000Z", "21000228235959Z", "21000301000000Z", "00010101000000Z", "99991231235959Z"
+	};
 	X509_CRL   *crl = new_crl(true);
 
 	revoke(crl, "\x01", 1, "250102030405Z", -1, NULL);
@@ -284,6 +304,11 @@ write_crls(void)
 	revoke(crl, "\x03", 1, "250102030405Z", -1, extension("1.2.3.4", 1, "\x05\x00", 2));
 	revoke(crl, "\x04", 1, "250102030405Z", -1, extension("2.5.29.29", 1, "\x30\x03\x82\x01" "a", 5));
 	write_crl("extensions", crl, fixed_key());
+
+	crl = new_crl(true);
+	for (int i = 0; i < (int) lengthof(dates); i++)
+		revoke(crl, (char[]) {(char) (i + 1)}, 1, dates[i], -1, NULL);
+	write_crl("dates", crl, fixed_key());
 
 	crl = new_crl(true);
 	for (int i = 0; i < 100; i++)
@@ -308,14 +333,38 @@ write_crls(void)
 	write_crl("version-1", crl, fixed_key());
 }
 
+/*
+ * Inputs of fuzzers that make something of any bytes: the same random ones each
+ * time.
+ */
+static void
+write_bytes(const char *fuzzer, size_t len)
+{
+	uint8		bytes[256];
+	uint32		state = 1;
+
+	for (int i = 0; i < 64; i++)
+	{
+		for (size_t k = 0; k < len; k++)
+		{
+			state = state * 1664525 + 1013904223;
+			bytes[k] = (uint8) (state >> 24);
+		}
+		write_seed(fuzzer, psprintf("bytes-%d", i), bytes, len);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	static const Attribute app[] = {CN("app"), {0}};
 	X509	   *cert = new_cert(app);
+	X509	   *other = new_cert(app);
 
 	must(argc == 2, "write to no folder: give one");
 	folder = argv[1];
+	write_bytes("evaluate", 120);
+	write_bytes("index", 24);
 	write_subjects();
 	write_other_certs();
 	write_crls();
@@ -323,7 +372,13 @@ main(int argc, char **argv)
 	must(X509_set_pubkey(cert, fixed_key()) == 1 && X509_sign(cert, fixed_key(), NULL) > 0, "sign");
 	write_pem("certificate", cert, NULL, NULL, NULL, NULL);
 	write_pem("certificate-and-key", cert, NULL, fixed_key(), NULL, "Bag Attributes\n  none: <0>\n");
+	write_mixture(cert);
 	write_pem("key", NULL, NULL, fixed_key(), NULL, NULL);
+	must(X509_NAME_add_entry_by_NID(X509_get_subject_name(other), NID_commonName, V_ASN1_UTF8STRING,
+									(const unsigned char *) "b", -1, -1, 0) == 1 &&
+		 X509_set_pubkey(other, fixed_key()) == 1 && X509_sign(other, fixed_key(), NULL) > 0, "sign");
+	write_pem("two-certificates", cert, NULL, NULL, other, NULL);
+	X509_free(other);
 	must(X509_add1_trust_object(cert, OBJ_nid2obj(NID_client_auth)) == 1, "trust");
 	write_pem("trusted", NULL, NULL, NULL, cert, NULL);
 	X509_free(cert);

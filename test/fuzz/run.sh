@@ -7,7 +7,7 @@
 #   FUZZERS="policy crl"  only these
 #   JOBS=1                how many at a time (2)
 #   SEED=2                another sequence of inputs; 0: a random one (1)
-#   CORPUS=folder         keep what reaches new code, and begin with it
+#   CORPUS=folder         begin with what is in it, and add what reaches new code
 #   INPUT=file            only run this one, of the one fuzzer in FUZZERS
 #
 # An input that fails is kept in the cache folder, and how to run it is said.
@@ -31,11 +31,12 @@ fi
 
 need clang llvm libclang-rt-dev make openssl libssl-dev postgresql-server-dev-NN
 make_work fuzz
-pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
+find_pg_config
 mkdir "$work/out" "$work/seeds"
-say "Building $(wc -w <<<"$FUZZERS") fuzzers."
-make -s -C "$here" PG_CONFIG="$pg_config" OUT="$work/out" "$work/out/make_seeds" \
-    $(for name in $FUZZERS; do echo "$work/out/fuzz_$name"; done) >"$work/build.log" 2>&1 || {
+goals=("$work/out/make_seeds")
+for name in $FUZZERS; do goals+=("$work/out/fuzz_$name"); done
+say "Building $((${#goals[@]} - 1)) fuzzers."
+make -s -C "$here" PG_CONFIG="$pg_config" OUT="$work/out" "${goals[@]}" >"$work/build.log" 2>&1 || {
     cat "$work/build.log" >&2
     die "The fuzzers do not build."
 }
@@ -62,7 +63,7 @@ fuzzer() {
     local name=$1
     shift
     as_tester env ASAN_OPTIONS=allocator_may_return_null=1 \
-        UBSAN_OPTIONS=print_stacktrace=1 nice "$work/out/fuzz_$name" "$@"
+        UBSAN_OPTIONS=print_stacktrace=1 nice -n 5 "$work/out/fuzz_$name" "$@"
 }
 
 if [ -n "${INPUT:-}" ]; then
@@ -84,9 +85,11 @@ run_fuzzer() {
         cp -r "$CORPUS/$name/." "$work/new/$name/"
         chown -R "$tester" "$work/new/$name"
     fi
-    # all seeds first, whatever becomes of one: then each that fails is named
-    for input in "$work/seeds/$name"/*; do
-        [ -f "$input" ] || continue
+    # all seeds first; if one fails, one by one, so that each that does is named
+    local seeds=("$work/seeds/$name"/*)
+    ! fuzzer "$name" "${options[@]}" "${seeds[@]}" >"$log" 2>&1 || seeds=()
+    rm -f "$work/failed/$name"/*
+    for input in "${seeds[@]}"; do
         fuzzer "$name" "${options[@]}" "$input" >"$log" 2>&1 && continue
         cp "$input" "$work/failed/$name/seed-$(basename "$input")"
         mv "$log" "$log.seed-$(basename "$input")"

@@ -51,6 +51,7 @@ add_match(Bytes *from, PolicyPlace place, StringInfo buf)
 {
 	static const char *const addresses[] = {
 		"address=10.0.0.0/8", "address=10.1.2.3", "address=192.0.2.0/25", "address=0.0.0.0/0",
+		"address=10.0.0.0/12",
 		"address=2001:db8::/33", "address=::/0", "address=10.0.0.0/8 address=2001:db8::1"
 	};
 	static const char *const databases[] = {
@@ -82,7 +83,7 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 		"max_lifetime=1h ", "max_lifetime=30d ", "on_expiry=end ", "on_expiry=keep "
 	};
 	static const char *const names[] = {
-		"cn=app ", "cn=%u ", "cn=/^a.*$ ", "cn=/^%u$ ", "dn=CN=app,O=Acme ", "dn=CN=%u ", "dn=/^CN=%u.*$ ",
+		"cn=app ", "cn=%u ", "cn=/^a.*$ ", "cn=/^%u$ ", "dn=CN=app,O=Acme ", "dn=CN=%u ", "dn=/^CN=%u.*$ ", "dn=/^CN=.*]$ ",
 		"san=dns:app.example ", "san=dns:%u.example ", "san=dns:/^.*\\\\.EXAMPLE$ ", "san=uri:x:%u ", "san=email:a@b ",
 		"san=ip:10.1.2.3 ", "cn=other ", "cn=%u%% "
 	};
@@ -233,7 +234,7 @@ make_session(Bytes *from)
 		int			len;
 		uint8		bytes[16];
 	}			addresses[] = {
-		{4, {10, 1, 2, 3}}, {4, {10, 200, 0, 1}}, {4, {192, 0, 2, 127}}, {4, {192, 0, 2, 128}},
+		{4, {10, 1, 2, 3}}, {4, {10, 200, 0, 1}}, {4, {10, 17, 0, 1}}, {4, {192, 0, 2, 127}}, {4, {192, 0, 2, 128}},
 		{16, {0x20, 0x01, 0x0D, 0xB8, 0x7F}}, {16, {0x20, 0x01, 0x0D, 0xB8, 0x80}},
 		{16, {0x20, 0x01, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}
 	};
