@@ -36,7 +36,7 @@ passed=0 failed=0
 planted() {
     local pgxs
     pgxs=$(dirname "$("$pg_config" --pgxs)")
-    # shellcheck disable=SC2086,SC2046
+    # shellcheck disable=SC2086
     gcc -shared -fPIC -O1 -Wl,-Bsymbolic $COPT -I"$("$pg_config" --includedir-server)" $("$pg_config" --cppflags) \
         "$top/test/asan/planted.c" -o "$work/planted.so" || die "planted.c does not compile."
     cp "$top/test/asan/planted.pl" "$work/"

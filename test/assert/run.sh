@@ -10,6 +10,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
 . "$top/test/lib/source.sh"
 
+# shellcheck disable=SC2086
 need $source_needs openssl postgresql-NN postgresql-NN-pgtap libipc-run-perl
 make_work assert
 built_postgres

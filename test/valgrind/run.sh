@@ -15,6 +15,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
 . "$top/test/lib/source.sh"
 
+# shellcheck disable=SC2086
 need $source_needs openssl postgresql-NN libipc-run-perl
 make_work valgrind
 host_pg_config=${PG_CONFIG:-}

@@ -9,8 +9,8 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 if [ "${1:-}" = inside ]; then
     for version in 15 "$2"; do
         pg_config=/usr/lib/postgresql/$version/bin/pg_config
-        make -s -C "$top" PG_CONFIG=$pg_config with_llvm=no clean >/dev/null &&
-            make -s -j2 -C "$top" PG_CONFIG=$pg_config with_llvm=no COPT=-Werror all install >/tmp/build.log 2>&1 || {
+        make -s -C "$top" PG_CONFIG="$pg_config" with_llvm=no clean >/dev/null &&
+            make -s -j2 -C "$top" PG_CONFIG="$pg_config" with_llvm=no COPT=-Werror all install >/tmp/build.log 2>&1 || {
             cat /tmp/build.log
             exit 1
         }
