@@ -27,7 +27,7 @@ warnings=(-Wall -Wextra -Werror -Wno-unused-parameter
     -Wimplicit-fallthrough)
 # clang minds enum and int in -Wsign-conversion; gcc's -Wnull-dereference does
 # not see that a search finds what was put there, clang-tidy does
-gcc_warnings=(-Wsign-conversion -Wformat-signedness -Wduplicated-cond -Wduplicated-branches
+gcc_warnings=(-Wsign-conversion -Wduplicated-cond -Wduplicated-branches
     -Wlogical-op -Wjump-misses-init -Wmissing-format-attribute -Wtrampolines
     -Wstringop-overflow=4 -Wformat-overflow=2)
 clang_warnings=(-Wno-sign-conversion -Wunreachable-code -Wunreachable-code-return -Wassign-enum -Wextra-semi-stmt
