@@ -147,7 +147,7 @@ for my $call ("install_ca(\$\$" . pem('second') . "\$\$)", "add_ca(\$\$" . pem('
 }
 is(slurp_file("$dir/trusted.crt"), pem('root'), 'and has changed nothing');
 like(error('SELECT sslpolicy.server_ca()'), qr/ssl_sni is on: the server has a certificate for each host name/, 'server_ca() says that it cannot tell');
-like(row('value, note', "client_settings('plain') WHERE setting = 'sslmode'"), qr/^require\|with this the client does not verify the server.*set verify-full.*pg_hosts\.conf/, 'client_settings() too, and what to do');
+like(row('value, note', "client_settings('plain') WHERE setting = 'PGSSLMODE'"), qr/^require\|with this the client does not verify the server.*set verify-full.*pg_hosts\.conf/, 'client_settings() too, and what to do');
 is(row('value', "version() WHERE item = 'proof of loaded material'"), 'number', 'version() says what the proof is worth');
 is(row('severity', "lint() WHERE code = 'certificates_by_host'"), 'warning', 'lint says what it does not look at');
 
