@@ -30,6 +30,30 @@ write_server_conf "$work/without.conf"
     cat "$work/without.conf"
     echo "shared_preload_libraries = 'sslpolicy'"
 } >"$work/with.conf"
+
+# Tests start and stop their servers by pg_ctl, which here notes whether sslpolicy
+# is loaded in them: the proof that it was where it should be.
+mv "$bindir/pg_ctl" "$bindir/pg_ctl.real"
+cat >"$bindir/pg_ctl" <<'SCRIPT'
+#!/bin/sh
+data=$PGDATA previous=
+for arg in "$@"; do
+    case $previous in -D | --pgdata) data=$arg ;; esac
+    case $arg in --pgdata=*) data=${arg#*=} ;; esac
+    previous=$arg
+done
+note() {
+    pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
+    [ -n "$pid" ] && [ -r "/proc/$pid/maps" ] || return
+    if grep -q '/sslpolicy\.so$' "/proc/$pid/maps"; then echo "$data: with"; else echo "$data: without"; fi >>"$TESTDIR/witness"
+}
+case " $* " in *" stop "* | *" restart "*) note ;; esac
+"$(dirname "$0")/pg_ctl.real" "$@"
+status=$?
+case " $* " in *" start "* | *" restart "*) note ;; esac
+exit $status
+SCRIPT
+chmod 755 "$bindir/pg_ctl"
 chown -R "$tester" "$work"
 
 # run_suite SUITE with|without: writes a line "TEST: ok" or "TEST: not ok" for
