@@ -6,7 +6,7 @@
 #     a server without sslpolicy does not give as well (test/valgrind/plain.pl).
 #   * That memory does not grow is measured without valgrind, by t/036.
 #
-#   VALGRIND_TESTS="t/001"   only these
+#   VALGRIND_TESTS="t/001"   these in place of valgrind/logins: much slower
 #   LOGIN_TABLE_STEP=1       every case of the table of logins, not every fifth
 #   MEMORY_ROUNDS=1000       of the measurement
 #   KEEP_LOGS=folder         keeps the reports
@@ -50,26 +50,27 @@ chmod 755 "$bin/postgres" "$bin/pg_ctl"
 under_valgrind() {
     mkdir -p "$1"
     chown "$tester" "$1"
-    VALGRIND_REPORTS=$1 UNDER_VALGRIND=yes MEMORY_ROUNDS=2 LOGIN_TABLE_STEP=${LOGIN_TABLE_STEP:-5} \
+    VALGRIND_REPORTS=$1 UNDER_VALGRIND=yes MEMORY_ROUNDS=2 \
+        LOGIN_TABLE_STEP=${LOGIN_TABLE_STEP:-5} \
         PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-1200} TESTS=$2 bash "$top/test/run.sh"
 }
 
-# take N_PASSED_M_FAILED: adds to the counters
+# take COMMAND...: runs it, and adds what its last line says to the counters
 passed=0 failed=0
 take() {
     local p f
-    read -r p _ f _ <<<"$(tail -1 <<<"$1")"
-    printf '%s\n' "$1"
+    "$@" | tee "$work/output"
+    read -r p _ f _ < <(tail -1 "$work/output")
     passed=$((passed + p)) failed=$((failed + f))
 }
 
-take "$(under_valgrind "$work/reports" "${VALGRIND_TESTS:-t/001 t/018 t/036}")"
-if [ -n "$(find "$work/reports" -size +0)" ]; then
-    say "valgrind has something to say; does it also without sslpolicy?"
-    take "$(under_valgrind "$work/plain" valgrind/plain)"
-fi
+take under_valgrind "$work/reports" "${VALGRIND_TESTS:-valgrind/logins}"
 mkdir -p "$work/plain"
-take "$(perl "$top/test/valgrind/judge.pl" "$work/reports" "$work/plain")"
+if [ -n "$(find "$work/reports" -type f -size +0)" ]; then
+    say "valgrind has something to say; does it also without sslpolicy?"
+    take under_valgrind "$work/plain" valgrind/plain
+fi
+take perl "$top/test/valgrind/judge.pl" "$work/reports" "$work/plain"
 if [ -n "${KEEP_LOGS:-}" ]; then
     mkdir -p "$KEEP_LOGS"
     cp -r "$work/reports" "$work/plain" "$KEEP_LOGS/"
@@ -78,7 +79,7 @@ fi
 # The distribution's server, without valgrind.
 unset PG_CONFIG
 [ -z "$host_pg_config" ] || export PG_CONFIG=$host_pg_config
-take "$(MEMORY_ROUNDS=${MEMORY_ROUNDS:-300} TESTS=t/036 bash "$top/test/run.sh")"
+take env MEMORY_ROUNDS="${MEMORY_ROUNDS:-300}" TESTS=t/036 bash "$top/test/run.sh"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
