@@ -17,13 +17,15 @@ sub reports
 	return grep { /\S/ } split /\n\s*\n/, $text;
 }
 
-# What makes two reports the same: what it is, and where, from the inside out.
+# What makes two reports the same: what it is, and the whole stack.  With debug
+# symbols a frame names its function and not the library that has it, so that one
+# of sslpolicy is told by there being none like it without sslpolicy.
 sub signature
 {
 	my ($report) = @_;
 	my ($what) = $report =~ /^(.*)/;
 	my @stack = $report =~ /^\s+(?:at|by) 0x[0-9A-F]+: (\S+)/mg;
-	return join ' < ', $what =~ s/\d+//gr, @stack[ 0 .. ($#stack < 5 ? $#stack : 5) ];
+	return join ' < ', $what =~ s/\d+//gr, @stack;
 }
 
 my ($folder, $plain) = @ARGV;
