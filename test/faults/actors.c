@@ -47,8 +47,8 @@ static const struct
 
 #define NUM_POLICIES ((int) (sizeof(policies) / sizeof(policies[0])))
 
-/* The objects of a cell, in the order in which they stand in its state. */
-static const char *const objects[] = {"ROLE app%d", "ROLE grp%d", "DATABASE db%d"};
+/* The objects of a cell, whose number follows, in the order in which they stand in its state. */
+static const char *const objects[] = {"ROLE app", "ROLE grp", "DATABASE db"};
 
 #define NUM_OBJECTS 3
 
@@ -165,7 +165,7 @@ append_label(Actor *a, Step *s, int object, int policy)
 	char		name[30];
 	char		sql[200];
 
-	snprintf(name, sizeof(name), objects[object], a->number);
+	snprintf(name, sizeof(name), "%s%d", objects[object], a->number);
 	if (policy == 0)
 		snprintf(sql, sizeof(sql), "SECURITY LABEL FOR sslpolicy ON %s IS NULL; ", name);
 	else
@@ -181,8 +181,11 @@ append_function(Actor *a, Step *s, int object, int policy)
 	char		sql[200];
 	char		value[100];
 
-	snprintf(name, sizeof(name), objects[object], a->number);
-	snprintf(value, sizeof(value), policy ? "'%s'" : "NULL", policies[policy].text);
+	snprintf(name, sizeof(name), "%s%d", objects[object], a->number);
+	if (policy == 0)
+		snprintf(value, sizeof(value), "NULL");
+	else
+		snprintf(value, sizeof(value), "'%s'", policies[policy].text);
 	snprintf(sql, sizeof(sql), "SELECT sslpolicy.set_%s('%s', %s, true)",
 			 object == 2 ? "database_policy" : "policy", strchr(name, ' ') + 1, value);
 	append(s, sql);

@@ -257,7 +257,7 @@ go_on(Client *c, bool stopping)
 		if (!stopping && now_ms() >= c->due)
 			begin(c, random_below(ncells), (ClientKind) (random_below(3) ? random_below(NUM_KINDS) : CERT));
 	}
-	else if (c->leaves != 0)
+	else if (c->leaves > 0)
 	{
 		if (stopping || now_ms() >= c->leaves)
 			end_login(&c->login);
@@ -294,7 +294,7 @@ wait_for_something(void)
 	short		events;
 
 	for (int i = 0; i < nclients; i++)
-		if (clients[i].login.connection && clients[i].leaves == 0)
+		if (clients[i].login.connection && clients[i].leaves <= 0)
 			n = add_fd(fds, n, login_events(&clients[i].login) ?
 					   PQsocket(clients[i].login.connection) : -1, login_events(&clients[i].login));
 	for (int i = 0; i < ncells + 3; i++)
