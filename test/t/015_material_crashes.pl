@@ -183,7 +183,7 @@ is($out, "t\n", 'then it finds what the first one has installed');
 is(slurp_file($ca_path), $old, 'and undoes it');
 
 # out of time in the middle
-my $late = stopped_at('written', $add, '-c statement_timeout=200ms');
+my $late = stopped_at('written', $add, '-c statement_timeout=5s');
 $late->{psql}->finish;
 go_on($late);
 like(${ $late->{err} }, qr/canceling statement due to statement timeout/, 'statement_timeout in the middle');
