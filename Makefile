@@ -23,24 +23,28 @@ SCRIPT_PIECES = start policies sessions explain ledger recheck material install 
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
-# in the order in which they depend on each other, see docs/development.md
-SOURCES = sslpolicy auth worker autoreload \
+# What a login runs lies together in the library, so that each new process touches
+# few of its pages; the rest in the order of dependency, see docs/development.md.
+SOURCES = auth collect x509 evaluate applicable catalogscan sessions storedfacts facts \
+	ledger recentlogins statistics boundedtable wakeup revocation policy escape \
+	settings crlstate preload sharedmem \
+	sslpolicy worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	lint lintpolicies linthba lintmaterial lintserver survey findings \
 	installfuncs aboutfuncs clientfuncs serverfuncs installcall inventory question rows tlsrow \
-	explain preview recheck ended ledger \
+	explain preview recheck ended \
 	clientsettings clientneeds certrequest clienttext serverhost report \
 	install reload cabound hbalines affected history configuration \
 	serverca probe generation \
-	applicable catalogscan labels caller \
-	mailbox rejections statistics recentlogins sessions storedfacts \
-	tablefile boundedtable boundedtext \
-	crlstate wakeup revocation crlbuild indexfile \
+	labels caller \
+	mailbox rejections \
+	tablefile boundedtext \
+	crlbuild indexfile \
 	clientcert material identity serverkey trust tlscontext \
 	libraryfile files \
-	datums privileged sharedmem settings matcher preload collect \
-	checktext evaluate policy policy_text \
-	crlindex crlkey crlreader crlstream chain crl pem x509 der facts escape
+	datums privileged matcher \
+	checktext policy_text \
+	crlindex crlkey crlreader crlstream chain crl pem der
 OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter
