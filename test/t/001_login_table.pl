@@ -43,38 +43,19 @@ sub explained
 
 my $session_sql = 'SELECT requirement, ok, required FROM sslpolicy.explain_session(pg_backend_pid())';
 
-my %previous;
-for my $group (SSLPolicy::LoginCases::groups($server))
-{
-	my %settings = (%previous, %{ $group->{settings} });
-	$server->set(%settings) if %settings;
-	%previous = map { $_ => undef } keys %{ $group->{settings} };
-
-	for my $case (@{ $group->{cases} })
-	{
-		my $name = "$group->{name}: $case->{name}";
-		my $user = $case->{user} // 'app';
+SSLPolicy::LoginCases::try_cases(
+	$server,
+	sub {
+		my ($case, $name) = @_;
 		my $offset = $server->log_offset;
-
-		$server->label(
-			role => {
-				$user => $case->{role},
-				grp => $case->{group},
-				grp2 => $case->{group2},
-				lgrp => $case->{login_group}
-			},
-			database => { db1 => $case->{database} });
 		is(explained($server->sql(SSLPolicy::LoginCases::explain_sql($server, $case))),
 			$case->{expect}, "$name: explain")
 		  if ($case->{to}{host} // '') ne 'local' && ($case->{to}{sslmode} // '') !~ /prefer|allow/;
 		my $result = $server->login(%{ $case->{to} }, sql => $session_sql);
-		my $got = $result->{ok} ? 'in' : $result->{failed};
-		$got = 'blocked' if $result->{err} =~ /is blocked/;
-		is($got, $case->{expect}, $name) or diag($result->{err});
+		is(SSLPolicy::LoginCases::outcome($result), $case->{expect}, $name) or diag($result->{err});
 		is(explained($result->{out}), 'in', "$name: explain_session") if $result->{ok};
-		$server->label(role => { $user => undef }) if $user ne 'app';
 
-		next if $case->{expect} eq 'in' && !$case->{logged};
+		return if $case->{expect} eq 'in' && !$case->{logged};
 		my $log = $server->log_since($offset);
 		if (my $regex = $case->{log} // $case->{logged})
 		{
@@ -82,7 +63,6 @@ for my $group (SSLPolicy::LoginCases::groups($server))
 		}
 		# no value that a policy requires goes to the client
 		unlike($result->{err}, qr/required:|rule \d/, "$name: nothing of the policy for the client");
-	}
-}
+	});
 $server->stop;
 done_testing();

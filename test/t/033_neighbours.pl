@@ -34,31 +34,13 @@ for my $module (@neighbours)
 sub try_logins
 {
 	my ($server, $order) = @_;
-	my %previous;
-	for my $group (SSLPolicy::LoginCases::groups($server))
-	{
-		my %settings = (%previous, %{ $group->{settings} });
-		$server->set(%settings) if %settings;
-		%previous = map { $_ => undef } keys %{ $group->{settings} };
-		for my $case (@{ $group->{cases} })
-		{
-			my $user = $case->{user} // 'app';
-			$server->label(
-				role => {
-					$user => $case->{role},
-					grp => $case->{group},
-					grp2 => $case->{group2},
-					lgrp => $case->{login_group}
-				},
-				database => { db1 => $case->{database} });
+	SSLPolicy::LoginCases::try_cases(
+		$server,
+		sub {
+			my ($case, $name) = @_;
 			my $result = $server->login(%{ $case->{to} });
-			my $got = $result->{ok} ? 'in' : $result->{err} =~ /is blocked/ ? 'blocked' : $result->{failed};
-			is($got, $case->{expect}, "$order: $group->{name}: $case->{name}") or diag($result->{err});
-			$server->label(role => { $user => undef }) if $user ne 'app';
-		}
-	}
-	$server->set(%previous) if %previous;
-	$server->label(role => { map { $_ => undef } qw(app grp grp2 lgrp) }, database => { db1 => undef });
+			is(SSLPolicy::LoginCases::outcome($result), $case->{expect}, "$order: $name") or diag($result->{err});
+		});
 	return;
 }
 

@@ -50,28 +50,12 @@ ends('a CRL',
 	do => sub { write_file($crl_path, make_crl($server->certs, 'root', 3, revoked => ['app'], fill => 100)) },
 	undo => sub { ok(!$server->login(cert => 'app')->{ok}, 'and keeps others out'); $server->set('sslpolicy.crl_file' => undef) });
 
-my %previous;
-for my $group (SSLPolicy::LoginCases::groups($server))
-{
-	my %settings = (%previous, %{ $group->{settings} });
-	$server->set(%settings) if %settings;
-	%previous = map { $_ => undef } keys %{ $group->{settings} };
-	for my $case (@{ $group->{cases} })
-	{
-		my $user = $case->{user} // 'app';
-		$server->label(
-			role => {
-				$user => $case->{role},
-				grp => $case->{group},
-				grp2 => $case->{group2},
-				lgrp => $case->{login_group}
-			},
-			database => { db1 => $case->{database} });
+SSLPolicy::LoginCases::try_cases(
+	$server,
+	sub {
+		my ($case, $name) = @_;
 		my $result = $server->login(%{ $case->{to} });
-		my $got = $result->{ok} ? 'in' : $result->{err} =~ /is blocked/ ? 'blocked' : $result->{failed};
-		is($got, $case->{expect}, "$group->{name}: $case->{name}") or diag($result->{err});
-		$server->label(role => { $user => undef }) if $user ne 'app';
-	}
-}
+		is(SSLPolicy::LoginCases::outcome($result), $case->{expect}, $name) or diag($result->{err});
+	});
 $server->stop;
 done_testing();

@@ -1,7 +1,7 @@
 # The table of logins: policies and a connection, and what comes of it.
 #
-# Data only.  Whoever uses it prepares a server with prepare(), and for each
-# group of cases sets the settings, for each case the labels, and logs in.
+# Whoever uses it prepares a server with prepare() and setup_roles(), and gives
+# try_cases() what to do for each case: usually to log in.
 #
 # A group:	{ name, settings => { setting => value }, cases => [...] }
 # A case:	{ name,
@@ -358,6 +358,44 @@ sub all_groups
 			},
 			cases => [ $row->('is refused all the same', undef, { cert => 'app' }, 'blocked') ]
 		});
+}
+
+# What came of a login, as "expect" says it.
+sub outcome
+{
+	my ($result) = @_;
+	return $result->{ok} ? 'in' : $result->{err} =~ /is blocked/ ? 'blocked' : $result->{failed};
+}
+
+# For each case: settings and policies as it wants them, then $do->(case, its name).
+# Nothing of them is left in the end.
+sub try_cases
+{
+	my ($server, $do) = @_;
+	my %previous;
+	for my $group (groups($server))
+	{
+		my %settings = (%previous, %{ $group->{settings} });
+		$server->set(%settings) if %settings;
+		%previous = map { $_ => undef } keys %{ $group->{settings} };
+		for my $case (@{ $group->{cases} })
+		{
+			my $user = $case->{user} // 'app';
+			$server->label(
+				role => {
+					$user => $case->{role},
+					grp => $case->{group},
+					grp2 => $case->{group2},
+					lgrp => $case->{login_group}
+				},
+				database => { db1 => $case->{database} });
+			$do->($case, "$group->{name}: $case->{name}");
+			$server->label(role => { $user => undef }) if $user ne 'app';
+		}
+	}
+	$server->set(%previous) if %previous;
+	$server->label(role => { map { $_ => undef } qw(app grp grp2 lgrp) }, database => { db1 => undef });
+	return;
 }
 
 1;
