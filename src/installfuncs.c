@@ -435,10 +435,11 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 		inst->parent = target->parent;
 	}
 	if (kind == MATERIAL_SERVER)
+	{
 		judge_old_identity(inst);
-	if (kind == MATERIAL_SERVER)
 		inst->affected = sessions_losing_cipher(sk_X509_value(inst->old->certs, 0),
 												sk_X509_value(inst->content->certs, 0));
+	}
 	else
 	{
 		Trust	   *after = trust_with(inst, kind == MATERIAL_CA ? inst->content->certs : NULL,

@@ -79,8 +79,21 @@ growth(Reader reader, Bytes bytes)
 }
 
 /*
- * The input as it is, cut off everywhere, and with each byte changed: a copy of
- * exactly its size, so that reading on would be seen.
+ * Of exactly its size, so that reading on would be seen.
+ */
+static char *
+copy_of(const char *bytes, size_t len)
+{
+	char	   *copy = malloc(len ? len : 1);
+
+	if (copy == NULL)
+		exit(1);
+	memcpy(copy, bytes, len);
+	return copy;
+}
+
+/*
+ * The input as it is, cut off everywhere, and with each byte changed.
  */
 static void
 leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
@@ -94,11 +107,9 @@ leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 	whole = growth(reader, bytes);
 	for (size_t len = 0; len < bytes.len; len += step)
 	{
-		char	   *copy = malloc(len ? len : 1);
+		char	   *copy = copy_of(bytes.data, len);
 		long		grown;
 
-		must(copy != NULL, "allocate");
-		memcpy(copy, bytes.data, len);
 		grown = growth(reader, (Bytes) {copy, len});
 		/* an algorithm that was never asked for is looked up once */
 		cut += grown ? growth(reader, (Bytes) {copy, len}) : 0;
@@ -110,10 +121,8 @@ leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 
 		for (size_t m = 0; m < lengthof(masks); m++)
 		{
-			char	   *copy = malloc(bytes.len);
+			char	   *copy = copy_of(bytes.data, bytes.len);
 
-			must(copy != NULL, "allocate");
-			memcpy(copy, bytes.data, bytes.len);
 			copy[at] = (char) (copy[at] ^ masks[m]);
 			changed += growth(reader, (Bytes) {copy, bytes.len}) ?
 				growth(reader, (Bytes) {copy, bytes.len}) : 0;
