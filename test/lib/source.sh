@@ -89,6 +89,10 @@ source_archive() {
     printf '%s\n' "$kept"
 }
 
+# As if no make had called us: PostgreSQL's makes what all else needs only in the
+# first of its levels.
+first_make() { as_tester env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS make "$@"; }
+
 # configure, make and make install of what is needed; in the folder given.
 compile_postgres() {
     local folder=$1 archive=$2 module
@@ -97,11 +101,11 @@ compile_postgres() {
     as_tester env -u LDFLAGS CFLAGS="$cflags" CPPFLAGS="$cppflags" \
         sh -c 'cd "$1" && shift && exec ./configure "$@"' sh "$folder/src" \
         --prefix="$folder/pg" "${configure_options[@]}" &&
-        as_tester make -s -C "$folder/src" -j"$(nproc)" &&
-        as_tester make -s -C "$folder/src/src" install &&
-        as_tester make -s -C "$folder/src/config" install || return 1
+        first_make -s -C "$folder/src" -j"$(nproc)" &&
+        first_make -s -C "$folder/src/src" install &&
+        first_make -s -C "$folder/src/config" install || return 1
     for module in "${contrib_modules[@]}"; do
-        as_tester make -s -C "$folder/src/contrib/$module" -j"$(nproc)" all install || return 1
+        first_make -s -C "$folder/src/contrib/$module" -j"$(nproc)" all install || return 1
     done
 }
 
