@@ -152,7 +152,6 @@ compare_with_openssl(const Reading *reading, int number, X509_CRL *crl)
 	{
 		const X509_REVOKED *entry = sk_X509_REVOKED_value(list, i);
 		const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(entry);
-		const ReadEntry *ours = &reading->entries[next];
 		int			reason = reason_of(entry);
 		unsigned char *der = NULL;
 		int			len = i2d_ASN1_INTEGER(serial, &der);
@@ -162,7 +161,11 @@ compare_with_openssl(const Reading *reading, int number, X509_CRL *crl)
 		/* what is taken off the list is not on it */
 		if (reason != CRL_REASON_REMOVE_FROM_CRL)
 		{
-			HOLDS(next < reading->nentries && ours->crl == number, "entry %d is missing", i + 1);
+			const ReadEntry *ours;
+
+			HOLDS(next < reading->nentries, "entry %d is missing", i + 1);
+			ours = &reading->entries[next];
+			HOLDS(ours->crl == number, "entry %d is missing", i + 1);
 			HOLDS(ours->len == len - head && memcmp(ours->serial, der + head, (size_t) ours->len) == 0,
 				  "entry %d has another serial number", i + 1);
 			HOLDS(ours->since == seconds_of(X509_REVOKED_get0_revocationDate(entry)),
