@@ -38,8 +38,8 @@ for my $mistake (sort keys %mistakes)
 	my @files = glob("$reports/*");
 	is(scalar @files, 1, "$mistake: a report");
 	like(join('', map { slurp_file($_) } @files), $mistakes{$mistake}, "$mistake: the right one");
-	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	# not asked by a client: one that is refused breaks the pipe of its query
+	$node->wait_for_log(qr/all server processes terminated; reinitializing.*ready to accept connections/s, $offset);
 	unlink @files;
 }
 $node->stop;
