@@ -26,7 +26,7 @@ sanitized_server() {
     cflags='-O1 -g1 -fno-omit-frame-pointer'
     # what is freed is overwritten, and not accessible any more
     cppflags="-DUSE_VALGRIND -DCLOBBER_FREED_MEMORY -I$folder"
-    configure_options=(--enable-tap-tests --with-openssl --without-readline --without-zlib --without-icu
+    configure_options=(--enable-tap-tests --with-openssl --with-ldap --without-readline --without-zlib --without-icu
         CC="$folder/cc")
     # programs that run while PostgreSQL is built
     ASAN_OPTIONS=detect_leaks=0 built_postgres

@@ -21,10 +21,10 @@ contrib_modules=(sslinfo pg_stat_statements auth_delay passwordcheck spi test_de
 # when nobody holds them any more; and valgrind is told what is allocated, which
 # costs next to nothing without it.  One build for all, as it takes minutes.
 configure_options=(--enable-cassert --enable-debug --enable-tap-tests --with-openssl
-    --without-readline --without-zlib --without-icu)
+    --with-ldap --without-readline --without-zlib --without-icu)
 cppflags='-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE -DUSE_VALGRIND'
 cflags='-O1 -g'
-source_needs='gcc make bison flex perl bzip2 libssl-dev valgrind'
+source_needs='gcc make bison flex perl bzip2 libssl-dev libldap-dev valgrind'
 
 # The folder for what is kept between runs.  That of root is nothing that the
 # account of the servers could read.
