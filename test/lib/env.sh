@@ -186,7 +186,7 @@ write_server_conf() {
     libdir=$("$pg_config" --pkglibdir)
     sharedir=$("$pg_config" --sharedir)
     major=$("$pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-    if [ "$bindir" = "$work/pg.own/bin" ]; then
+    if [ "${bindir:-}" = "$work/pg.own/bin" ]; then
         cp -a "$work/root$work/pg.own/." "$work/pg.own/"
         root=
     fi
@@ -194,7 +194,7 @@ write_server_conf() {
         echo "dynamic_library_path = '$root$libdir:\$libdir'"
         if [ "$major" -ge 18 ]; then
             echo "extension_control_path = '$work/root$sharedir:\$system'"
-        elif [ "$bindir" != "$work/pg.own/bin" ]; then
+        elif [ "${bindir:-}" != "$work/pg.own/bin" ]; then
             echo "extension_destdir = '$work/root'"
         fi
     } >"$1"
