@@ -112,7 +112,7 @@ endif
 uninstall-docs:
 ifneq (,$(docdir))
 	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(EXTENSION)'/,$(DOC_PAGES))
-	cd '$(DESTDIR)$(docdir)/$(EXTENSION)' && rmdir docs/how-to docs . || true
+	cd '$(DESTDIR)$(docdir)' && rmdir $(EXTENSION)/docs/how-to $(EXTENSION)/docs $(EXTENSION) || true
 endif
 endif
 
