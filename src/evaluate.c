@@ -323,7 +323,8 @@ names_come_from(const Evaluation *e, PolicySource *source)
 /*
  * The name requirement of a rule that asks for verify-full: each rule that
  * gives names must hold; without any, CN = role.  An enforced requirement is
- * listed once however many rules ask for it.
+ * listed once however many rules ask for it, but for those that only may decide:
+ * they may give names themselves.
  */
 static void
 check_given_names(Evaluation *e, const AppliedPolicy *asker,
@@ -332,7 +333,7 @@ check_given_names(Evaluation *e, const AppliedPolicy *asker,
 	PolicySource source;
 	Outcome		given;
 
-	if (*checked && !rule->log_only)
+	if (*checked && e->certain && !rule->log_only)
 		return;
 	*checked |= !rule->log_only && e->certain;
 

@@ -374,11 +374,11 @@ is_good_reason(const char *error, const uint8 *der, size_t len, X509_CRL *crl)
 	if (SAYS("its list of entries is empty"))
 		return list != NULL && sk_X509_REVOKED_num(list) == 0;
 	if (SAYS("its reason cannot be read"))
-		return any_entry(crl, has_odd_reason);
+		return any_entry(crl, has_odd_reason) || !is_der(der, der + len);
 	if (SAYS("its serial number is too long"))
 		return any_entry(crl, has_long_serial);
 	if (SAYS("its revocation date is not of the form of RFC 5280"))
-		return any_entry(crl, has_other_date);
+		return any_entry(crl, has_other_date) || !is_der(der, der + len);
 	if (SAYS("its list of extensions is empty"))
 		return any_entry(crl, has_empty_extensions);
 	if (SAYS("its signature algorithm is not the one that is signed"))

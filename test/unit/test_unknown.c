@@ -50,6 +50,7 @@ static const Written policies[][MAX_WRITTEN + 1] = {
 	{MINIMUM("sslmode=verify-full"), ROLE("database=d1 cn=other; sslmode=prefer")},
 	{MINIMUM("sslmode=verify-full"), DEFAULT("database=d1 cn=other; sslmode=prefer"), GROUP("g", "address=10.0.0.0/8 cn=role; sslmode=prefer")},
 	{MINIMUM("address=10.0.0.0/8 sslmode=disable; sslmode=require"), ROLE("address=10.0.0.0/8 sslmode=require; sslmode=prefer")},
+	{ROLE("sslmode=verify-full"), GROUP("g", "cn=role"), GROUP("h", "address=10.0.0.0/8 sslmode=prefer; cn=other")},
 	{ROLE("sslmode=require"), DATABASE(UNREADABLE)},
 };
 
