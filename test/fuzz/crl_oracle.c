@@ -201,7 +201,7 @@ compare_with_openssl(const Reading *reading, int number, X509_CRL *crl)
 
 /*
  * Is it DER through and through: lengths definite and in their shortest form,
- * no strings in pieces, truth values 00 or FF?
+ * lists and sets constructed, no strings in pieces, truth values 00 or FF?
  */
 static bool
 is_der(const uint8 *pos, const uint8 *end)
@@ -228,6 +228,8 @@ is_der(const uint8 *pos, const uint8 *end)
 		}
 		pos += 2 + count;
 		if (len > (size_t) (end - pos))
+			return false;
+		if (tag == 0x10 || tag == 0x11)
 			return false;
 		if (tag == 0x01 && (len != 1 || (pos[0] != 0 && pos[0] != 0xFF)))
 			return false;
