@@ -27,7 +27,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 # few of its pages; the rest in the order of dependency, see docs/development.md.
 SOURCES = auth collect x509 evaluate applicable catalogscan sessions storedfacts facts \
 	ledger recentlogins statistics boundedtable wakeup revocation policy escape \
-	settings crlstate preload sharedmem \
+	labels policy_text settings crlstate preload sharedmem \
 	sslpolicy worker autoreload \
 	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
 	lint lintpolicies linthba lintmaterial lintserver survey findings \
@@ -36,14 +36,14 @@ SOURCES = auth collect x509 evaluate applicable catalogscan sessions storedfacts
 	clientsettings clientneeds certrequest clienttext serverhost report \
 	install reload cabound hbalines affected history configuration \
 	serverca probe generation \
-	labels caller \
+	caller \
 	mailbox rejections \
 	tablefile boundedtext \
 	crlbuild indexfile \
 	clientcert material identity serverkey trust tlscontext \
 	libraryfile files \
 	datums privileged matcher \
-	checktext policy_text \
+	checktext \
 	crlindex crlkey crlreader crlstream chain crl pem der
 OBJS = $(SOURCES:%=src/%.o)
 
