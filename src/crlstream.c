@@ -124,9 +124,9 @@ read_raw(CrlStream *s)
 }
 
 /*
- * The next line, cut if it is long.  Control characters become spaces, as OpenSSL
- * has it, and spaces at its end go.  False at the end of the file, or with an
- * error.
+ * The next line, cut if it is long.  Spaces and control characters at its end go,
+ * as OpenSSL has it; those within make it another line, which a zero byte does,
+ * too.  False at the end of the file, or with an error.
  */
 static bool
 read_line(CrlStream *s, char line[MAX_LINE])
@@ -149,11 +149,11 @@ read_line(CrlStream *s, char line[MAX_LINE])
 		memcpy(line + len, start, Min(rest, room));
 		len += Min(rest, room);
 	}
-	for (size_t i = 0; i < len; i++)
-		if ((uint8) line[i] < 0x20)
-			line[i] = ' ';
-	while (len > 0 && line[len - 1] == ' ')
+	while (len > 0 && (uint8) line[len - 1] <= ' ')
 		len--;
+	for (size_t i = 0; i < len; i++)
+		if (line[i] == '\0')
+			line[i] = '\1';
 	line[len] = '\0';
 	return any && s->error == NULL;
 }
