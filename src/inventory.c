@@ -123,6 +123,7 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	CrlFacts   *facts = crl ? read_crl(crl) : NULL;
 	X509	   *issuer = crl ? crl_issuer(crl, cas) : NULL;
 	uint8		digest[FINGERPRINT_LEN];
+	bool		verified = issuer && certificate_fingerprint(issuer, digest);
 
 	if (crl && error == NULL)
 	{
@@ -142,7 +143,7 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	add_time(&row, facts != NULL, facts ? facts->this_update : 0);
 	add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
 	add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
-	add(&row, issuer && certificate_fingerprint(issuer, digest), issuer ? fingerprint_text(digest) : (Datum) 0);
+	add(&row, verified, verified ? fingerprint_text(digest) : (Datum) 0);
 	add(&row, known, BoolGetDatum(in_force));
 	add_text(&row, error);
 	put_row(fcinfo, &row);
@@ -534,6 +535,8 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 		error = configuration->error;
 	if (error == NULL && context)
 		error = reload_objection(&files);
+	if (error == NULL)
+		error = crl_objection(configuration);
 	if (error == NULL || force)
 		outcome = reload_server(context, (int) ms);
 	if (outcome && (!outcome->loaded || configuration->error == NULL))
