@@ -22,7 +22,8 @@
 #include "privileged.h"
 
 static const char *const setting_names[NUM_TLS_SETTINGS] = {
-	"ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir"
+	"ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir",
+	"sslpolicy.crl_file", "sslpolicy.crl_dir"
 };
 
 const char *
@@ -64,7 +65,7 @@ read_configuration(void)
 							"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$' "
 							"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
 							"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
-							"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir']) ORDER BY f.seqno");
+							"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir']) ORDER BY f.seqno");
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];

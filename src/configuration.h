@@ -17,10 +17,12 @@ typedef enum TlsSetting
 	SETTING_KEY_FILE,
 	SETTING_CA_FILE,
 	SETTING_CRL_FILE,
-	SETTING_CRL_DIR
+	SETTING_CRL_DIR,
+	SETTING_OWN_CRL_FILE,		/* sslpolicy.crl_file */
+	SETTING_OWN_CRL_DIR
 } TlsSetting;
 
-#define NUM_TLS_SETTINGS (SETTING_CRL_DIR + 1)
+#define NUM_TLS_SETTINGS (SETTING_OWN_CRL_DIR + 1)
 
 typedef struct ConfiguredSetting
 {

@@ -75,6 +75,15 @@ file_exists(const char *path)
 }
 
 /*
+ * May this file or folder be read?  Sets errno if not.
+ */
+bool
+is_readable(const char *path)
+{
+	return access(path, R_OK) == 0;
+}
+
+/*
  * The whole of a regular file, zero-terminated.  NULL, with *error, if it
  * cannot be read.
  */

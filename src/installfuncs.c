@@ -31,6 +31,21 @@ PG_FUNCTION_INFO_V1(sslpolicy_install_crl_der);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
 
 /*
+ * What clients are verified with until now.  NULL, with *error, if that cannot be
+ * read.
+ */
+static Trust *
+trust_before(const Installation *inst, char **error)
+{
+	MaterialFiles files = inst->files;
+
+	/* a file of sslpolicy.crl_file that is not there yet is about to be made */
+	if (inst->indexed && inst->old_bytes == NULL)
+		files.crl_file = "";
+	return read_trust(&files, unix_now(), error);
+}
+
+/*
  * What the server would verify clients with, CAs or CRLs being the new ones.
  */
 static Trust *
@@ -38,7 +53,7 @@ trust_with(const Installation *inst, STACK_OF(X509) *cas, STACK_OF(X509_CRL) *cr
 {
 	Trust	   *trust = palloc(sizeof(Trust));
 	char	   *error;
-	Trust	   *before = read_trust(&inst->files, unix_now(), &error);
+	Trust	   *before = trust_before(inst, &error);
 
 	if (before == NULL)
 		ereport(ERROR,
@@ -82,7 +97,7 @@ losing_sessions(Installation *inst, const Trust *after)
 {
 	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
 	char	   *error;
-	Trust	   *before = read_trust(&inst->files, unix_now(), &error);
+	Trust	   *before = trust_before(inst, &error);
 	int			next = next_version(inst->history, MATERIAL_CA);
 
 	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
@@ -275,7 +290,7 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 	}
 	all = share_crls(inst->content->crls);
 
-	before = read_trust(&inst->files, unix_now(), &error);
+	before = trust_before(inst, &error);
 	after = trust_with(inst, NULL, all);
 	usable = judge_revocation(after, &inst->warnings);
 	if (usable == 0 && !(inst->indexed && (accept_missing_crl() || accept_expired_crl())))

@@ -85,6 +85,38 @@ compare_settings(Survey *survey, const Configuration *configuration)
 }
 
 /*
+ * Lines of the configuration files that the server passes over at a reload, with
+ * what was before, and at which it stops at a start.  (Those that only want a
+ * restart have the same error.)  Not their values: those may be secret.
+ */
+static void
+check_rejected_settings(Survey *survey)
+{
+	QueryResult *rows = privileged_query(
+										 "SELECT pg_catalog.concat(f.sourcefile, ', line ', f.sourceline), f.name, "
+										 "s.name IS NULL "
+										 "FROM pg_catalog.pg_file_settings f LEFT JOIN pg_catalog.pg_settings s "
+										 "ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name "
+										 "WHERE f.error OPERATOR(pg_catalog.=) 'setting could not be applied' "
+										 "AND s.pending_restart IS NOT TRUE ORDER BY f.seqno");
+
+	for (int row = 0; row < rows->rows; row++)
+	{
+		char	  **r = rows->values[row];
+		bool		unknown = strcmp(r[2], "t") == 0;
+
+		add_finding(&survey->findings, SEVERITY_ERROR, "setting_rejected", r[0],
+					unknown ?
+					psprintf("There is no setting \"%s\": the line has no effect.", r[1]) :
+					psprintf("The value of \"%s\" is not accepted: the server goes on with the one from before, and does not start with this one.", r[1]),
+					unknown ?
+					psprintf("Mend the line: SELECT name FROM pg_settings WHERE name ~ '^%.*s' shows the settings that there are. Then SELECT pg_reload_conf().",
+							 (int) strcspn(r[1], "."), r[1]) :
+					"Mend the line: the server log has what is wrong with it. Then SELECT pg_reload_conf().");
+	}
+}
+
+/*
  * Is what the server serves with what stands in its files?
  */
 void
@@ -100,6 +132,7 @@ check_in_force(Survey *survey)
 					"Mend the file; SELECT * FROM pg_file_settings WHERE error IS NOT NULL shows all errors. Then SELECT pg_reload_conf().");
 	else
 		compare_settings(survey, configuration);
+	check_rejected_settings(survey);
 	if (EnableSSL && state->failed != 0 && state->failed == state->attempt)
 		add_finding(&survey->findings, SEVERITY_ERROR, "reload_failed", "TLS files",
 					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",

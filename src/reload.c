@@ -15,15 +15,19 @@
 #include <time.h>
 
 #include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/postmaster.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "files.h"
 #include "generation.h"
 #include "probe.h"
 #include "reload.h"
+#include "settings.h"
 #include "trust.h"
 #include "material.h"
 
@@ -130,7 +134,8 @@ reload_objection(const MaterialFiles *files)
 	if (trust == NULL)
 		return error;
 	if (files->ca_file[0] == '\0')
-		return NULL;
+		return EnableSSL && ssl_ca_file[0] ?
+			pstrdup("ssl_ca_file is empty now: no client certificate would be verified") : NULL;
 	refusal = judge_cas(trust, NULL, &warnings);
 	if (refusal)
 		return psprintf("file \"%s\": %s%s%s", files->ca_file, refusal->message,
@@ -145,5 +150,27 @@ reload_objection(const MaterialFiles *files)
 	if (judge_revocation(trust, &warnings) == 0)
 		return psprintf("every client certificate would be refused: %s",
 						(char *) linitial(warnings));
+	return NULL;
+}
+
+/*
+ * Why the server should not be told to take these settings of sslpolicy's own
+ * CRLs: until those have been read, every client certificate is refused.  NULL if
+ * nothing speaks against it.  What is in the files, the worker reads; as long as it
+ * cannot, those from before are in force.
+ */
+char *
+crl_objection(const Configuration *configuration)
+{
+	const char *const before[] = {crl_file(), crl_dir()};
+
+	for (int i = 0; i < (int) lengthof(before); i++)
+	{
+		TlsSetting	setting = SETTING_OWN_CRL_FILE + i;
+		const char *path = configuration->settings[setting].value;
+
+		if (path[0] && strcmp(path, before[i]) != 0 && !is_readable(path))
+			return psprintf("could not open \"%s\", which %s names now: %m", path, tls_setting_name(setting));
+	}
 	return NULL;
 }

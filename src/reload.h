@@ -19,5 +19,6 @@ typedef struct ReloadOutcome
 
 extern ReloadOutcome *reload_server(SSL_CTX *expected, int timeout_ms);
 extern char *reload_objection(const MaterialFiles *files);
+extern char *crl_objection(const Configuration *configuration);
 
 #endif							/* SSLPOLICY_RELOAD_H */

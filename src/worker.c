@@ -390,7 +390,7 @@ refresh(Watched *watched, const CrlSet *set, bool with_file, const char *what, b
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("%s not in force: %s", what, error),
-				 errdetail_log("Those that were read before stay in force.")));
+				 errdetail_log("Those that were read before, if any, stay in force.")));
 	strlcpy(watched->last_error, error ? error : "", sizeof(watched->last_error));
 	return error;
 }

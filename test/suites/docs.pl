@@ -151,7 +151,7 @@ for my $file ('README.md', 'CHANGELOG.md', glob('docs/*.md docs/how-to/*.md'))
 my %codes = map { $_ => 1 } map {
 	my $source = page($_);
 	map { /"(\w+_\w+)"/g } $source =~ /(?:add_finding(?:_about)?|find_ciphers)\(.*?,((?:\s*(?:\w+\(\)|[^,;]*?SEVERITY[^,;]*|\w+),)?(?:[^,;]*?"\w+_\w+")+)/gs
-} glob('src/lint*.c');
+} glob('src/lint*.c src/survey.c');
 my $lint = page('docs/lint.md');
 is(join("\n", sort map { /`(\w+)`/g } $lint =~ /^\| (`[^|]*) \|/mg), join("\n", sort keys %codes), 'codes of lint()');
 

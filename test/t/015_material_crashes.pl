@@ -192,7 +192,8 @@ is(slurp_file($ca_path), $old, 'leaves the old one');
 
 # 5
 $server->sql("ALTER SYSTEM SET ssl_ca_file = ''");
-is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'no CA');
+like($server->sql('SELECT loaded || error FROM sslpolicy.reload()'), qr/^falsessl_ca_file is empty now: no client certificate would be verified/, 'no CA');
+is($server->sql('SELECT loaded FROM sslpolicy.reload(force => true)'), 't', 'no CA, by force');
 my $first_ca = "SELECT sslpolicy.install_ca('" . slurp_file("$dir/root.crt") . "')";
 for my $victim (sort keys %victims)
 {

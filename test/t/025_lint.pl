@@ -205,6 +205,14 @@ my @faults = (
 		sql("ALTER SYSTEM SET ssl_ca_file = '$dir/two.crt'", 'ALTER SYSTEM RESET ssl_ca_file')],
 	['a broken postgresql.conf', 'configuration_broken', qr/syntax error/, sub { append_to_file("$data/postgresql.conf", "nonsense\n") },
 		sub { write_file("$data/postgresql.conf", slurp_file("$data/postgresql.conf") =~ s/nonsense\n//r) }],
+	map({ my ($what, $line, $text) = @$_;
+		[$what, 'setting_rejected', $text, sub { append_to_file("$data/postgresql.conf", "$line\n") },
+			sub { write_file("$data/postgresql.conf", slurp_file("$data/postgresql.conf") =~ s/\Q$line\E\n//r) }] }
+		['a policy in postgresql.conf that is none', "sslpolicy.minimum_policy = 'sslmode=requir'",
+			qr/^error\|setting_rejected\|\S*postgresql\.conf, line \d+\|The value of "sslpolicy\.minimum_policy" is not accepted.*does not start/m],
+		['a setting that there is not', "sslpolicy.minimumpolicy = 'sslmode=require'",
+			qr/There is no setting "sslpolicy\.minimumpolicy".*name ~ '\^sslpolicy'/],
+		['a value of a setting of the server', 'work_mem = foo', qr/The value of "work_mem" is not accepted/]),
 	['no pg_hba.conf', qr/^(check_failed|hba_broken)$/, qr/\|pg_hba\.conf\|/, sub { unlink "$data/pg_hba.conf" or die }, (lines())[1]],
 );
 write_file("$dir/garbage.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
