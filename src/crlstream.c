@@ -189,7 +189,8 @@ find_block(CrlStream *s)
 	{
 		char	   *type;
 
-		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN)) != 0)
+		/* whatever comes behind it, also no space */
+		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
 			continue;
 		type = block_type(line, PEM_BEGIN);
 		s->block++;

@@ -29,6 +29,8 @@ typedef struct Parser
 	bool		seen[NUM_POLICY_KEYS];	/* in the rule at hand */
 	int			offsets[NUM_POLICY_KEYS];	/* where those keys stand */
 	bool		mode_written;
+	int			lone_backslash; /* in the value at hand, before a character that
+								 * needs none; -1: there is none */
 	PolicyKey	needs_key;		/* the key that implies the strongest mode */
 	SslMode		needs_mode;		/* SSLMODE_ALLOW: no key implies any */
 } Parser;
@@ -58,7 +60,7 @@ static const struct
 	[KEY_DN] = {true, false, true, SSLMODE_VERIFY_FULL,
 	"a subject DN in RFC 2253 form such as CN=app,O=Acme, or a regular expression as /^...$"},
 	[KEY_SAN] = {true, false, true, SSLMODE_VERIFY_FULL,
-	"dns:, email:, uri: or ip: and a value, or a regular expression as dns:/^...$"},
+	"dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
 	[KEY_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
 	"the SHA-256 fingerprint of a client certificate: 64 hexadecimal digits, with or without colons"},
 	[KEY_ISSUER] = {true, false, false, SSLMODE_VERIFY_CA,
@@ -90,9 +92,13 @@ fail(Parser *p, int offset, int key, char *message, char *hint)
 static bool
 fail_value(Parser *p, int offset, PolicyKey key, const char *value)
 {
+	size_t		len = strlen(value);
+
 	return fail(p, offset, key,
 				psprintf("invalid value \"%s\" for key \"%s\"",
-						 value, policy_key_name(key)), NULL);
+						 value, policy_key_name(key)),
+				len > 0 && value[len - 1] == ',' ?
+				psprintf("Separate key=value pairs by spaces. Accepted is %s.", keys[key].accepted) : NULL);
 }
 
 #define SPACE " \t\r\n\f\v"
@@ -198,6 +204,11 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 	out = *value = palloc(strlen(p->pos) + 1);
 	*offset = offset_of(p);
 	*quoted = (*p->pos == '\'');
+	p->lone_backslash = -1;
+	if (*p->pos == '"')
+		return fail(p, *offset, key,
+					pstrdup("double quote at the beginning of a value"),
+					pstrdup("Values are quoted with single quotes; in these, a double quote may begin one."));
 	if (*quoted)
 		p->pos++;
 
@@ -209,7 +220,11 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 						pstrdup("quote in the middle of a value"),
 						pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
 		if (p->pos[0] == '\\' && p->pos[1] != '\0')
+		{
+			if (p->lone_backslash < 0 && strchr("\\';" SPACE, p->pos[1]) == NULL)
+				p->lone_backslash = offset_of(p);
 			p->pos++;
+		}
 		*out++ = *p->pos++;
 	}
 	*out = '\0';
@@ -370,6 +385,10 @@ check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
 			return fail(p, offset, name->key,
 						psprintf("regular expression \"%s\" has a character outside printable ASCII", body),
 						pstrdup("Certificate text is matched in escaped form. In a policy, write the bytes C3 A9 as \\\\\\\\C3\\\\\\\\A9."));
+	if (p->lone_backslash >= 0)
+		return fail(p, p->lone_backslash, name->key,
+					pstrdup("single backslash in a regular expression"),
+					pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
 	if (len > REGEX_MAX_BYTES)
 		return fail(p, offset, name->key,
 					psprintf("regular expression of %zu bytes", len),

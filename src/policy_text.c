@@ -104,7 +104,7 @@ lifetime_text(int64 seconds)
 static void
 append_pair(StringInfo buf, PolicyKey key, const char *value, bool keyword)
 {
-	bool		quote = strpbrk(value, " \t\r\n\f\v;'\\") != NULL ||
+	bool		quote = strpbrk(value, " \t\r\n\f\v;'\\") != NULL || value[0] == '"' ||
 		(key == KEY_DATABASE && !keyword && strcmp(value, "replication") == 0);
 
 	if (buf->len > 0)

@@ -98,7 +98,7 @@ compare_with_server(const char *text, size_t len, bool has_keys, const PemConten
 static bool
 is_strict_pem(const char *text, size_t len)
 {
-	static const char begin[] = "-----BEGIN ";
+	static const char begin[] = "-----BEGIN";	/* whatever follows */
 	bool		inside = false;
 	bool		padded = false;
 	int			characters = 0;

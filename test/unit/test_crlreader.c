@@ -299,11 +299,15 @@ test_files(void)
 				"the first line of PEM block 2 is damaged", "a dash too few");
 	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
 				"the first line of PEM block 2 is damaged", "a character behind the beginning");
-	/* to OpenSSL, control characters are spaces */
-	check_error((Bytes) {"-----BEGIN\0X509 CRL-----\001\nMIIB\n-----END X509 CRL-----\n", 55},
-				"CRL 1, byte 0: the end is missing", "a NUL and another control character");
-	check_error((Bytes) {"-----BEGIN X\0X509 CRL-----\nMIIB\n", 33}, "no CRL but a \"X X509 CRL\"",
+	/* OpenSSL passes over those behind the line, and takes none within it */
+	check_error((Bytes) {"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
+				"CRL 1, byte 0: the end is missing", "a NUL and another control character behind the first line");
+	check_error((Bytes) {"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
+				"the first line of PEM block 1 is damaged", "a NUL for the space");
+	check_error((Bytes) {"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",
 				"a NUL in the type");
+	check_error((Bytes) {"-----BEGIN X509 CRL-----\nMIIB\n-----END X509\031CRL-----\n", 54},
+				"its PEM block does not end with", "another control character in the last line");
 	check_error(str("-----BEGIN X509 CRL-----\n"), "its PEM block does not end", "only the beginning");
 	check_error(str("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"),
 				"CRL 1, byte 0: the end is missing", "an empty block");

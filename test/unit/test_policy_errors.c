@@ -202,7 +202,7 @@ test_values(void)
 		"1:2:3:4:5:6:7:8:9", "::256.0.0.1", "::ffff:10.0.0.0/129"}},
 		{"cipher", "as in pg_stat_ssl.cipher",
 		{"A:B", "HIGH:!aNULL", "@SECLEVEL=2", "A,B", "+A", "\xC3\xA9", "A/B", "%u"}},
-		{"san", "dns:, email:, uri: or ip: and a value",
+		{"san", "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address)",
 			{"db.example", "dns:", "DNS:db.example", "email:", "uri:", "ip:", "URI:x",
 				"dns", ":x", "rid:1.2", "dirname:CN=a", "othername:1.2", "/^dns:a$",
 				"ip:192.0.2.0/24", "ip:192.0.2", "ip:%u", "ip:192.0.2.256", "ip:fe80::1%%eth0",
@@ -277,6 +277,18 @@ test_particular_values(void)
 
 		{"database=" N63 "4 sslmode=prefer", "database name \"" N63 "4\" is too long",
 		"database", N63 "4 sslmode=prefer", "at most 63 bytes"},
+
+		/* what is taken for quotes, or for separators */
+		{"cn=\"app\"", "double quote at the beginning of a value", "cn", "\"app\"", "quoted with single quotes"},
+		{"sslmode=verify-full, min_protocol=TLSv1.3", "invalid value \"verify-full,\"", "sslmode",
+		"verify-full, min_protocol=TLSv1.3", "Separate key=value pairs by spaces. Accepted is reject,"},
+		{"san=DNS:app", "invalid value \"DNS:app\"", "san", "DNS:app", "in lower case"},
+		{"san=ip:300.1.1.1", "invalid value \"ip:300.1.1.1\"", "san", "ip:300.1.1.1", "for ip: an address"},
+
+		/* a backslash that would be lost */
+		{"cn=/^app\\.[0-9]+$", "single backslash in a regular expression", "cn", "\\.[0-9]+$", "Write it twice"},
+		{"cn='/^a\\\\.b\\.c$'", "single backslash", "cn", "\\.c$'", "Write it twice"},
+		{"san=dns:/^a\\wb$", "single backslash", "san", "\\wb$", "Write it twice"},
 
 		/* percent signs */
 		{"cn=100%", "invalid percent sign in \"100%\"", "cn", "100%", "%u for the login role"},
