@@ -393,6 +393,18 @@ find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
 }
 
 /*
+ * Is the session's role a member of this one, whose policy does not bind it
+ * because it can log in itself?
+ */
+bool
+is_passed_over(const Applicable *applicable, Oid role)
+{
+	const Wanted *group = find_wanted(applicable->search, AuthIdRelationId, role);
+
+	return group != NULL && group->depth > 0 && group->label != NULL && group->can_login;
+}
+
+/*
  * The roles through which a role is a member of the group that a policy comes
  * from: oids, beginning with the one that it is a member of itself; NIL if that is
  * the group.

@@ -35,6 +35,7 @@ extern Applicable *find_applicable_in(const CatalogCopy *catalogs, Oid role,
 									  const char *role_name, Oid database,
 									  const char *database_name,
 									  const Supposition *supposed);
+extern bool is_passed_over(const Applicable *applicable, Oid role);
 extern List *membership_path(const Applicable *applicable,
 							 const AppliedPolicy *applied);
 

@@ -171,7 +171,11 @@ alter_system(TlsSetting setting, const char *value)
 	{
 		/* whoever undoes what was begun may want to come here again */
 		if (LWLockHeldByMe(AutoFileLock))
+		{
+			/* the error has set the count to 0, from which this takes 1 */
+			HOLD_INTERRUPTS();
 			LWLockRelease(AutoFileLock);
+		}
 		restore_user(saved);
 		PG_RE_THROW();
 	}

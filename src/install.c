@@ -469,6 +469,7 @@ static void
 attempt(void (*step) (Progress *), Progress *p, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		held = InterruptHoldoffCount;
 
 	PG_TRY();
 	{
@@ -481,6 +482,8 @@ attempt(void (*step) (Progress *), Progress *p, const char *what)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		/* the error has set it to 0, and callers hold interrupts */
+		InterruptHoldoffCount = held;
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not %s: %s", what, error->message)));

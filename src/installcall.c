@@ -95,7 +95,7 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is a private key in the text"),
 				 errdetail("It was not stored. Whoever can read the statement, in a log or on its way, may know the key."),
-				 errhint("Give certificates or CRLs alone, and consider the key as compromised."),
+				 errhint("Give certificates or CRLs alone (the server's key is an argument of its own), and consider the key as compromised."),
 				 errhidestmt(true), errhidecontext(true)));
 	}
 	content = read_pem(text, len, &error);

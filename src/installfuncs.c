@@ -142,7 +142,7 @@ ca_argument(FunctionCallInfo fcinfo)
 	if (sk_X509_num(given->certs) == 0)
 		invalid_argument("there is no certificate in the text",
 				given->other ? psprintf("It holds a PEM block of type \"%s\".", given->other) : NULL,
-				"Give CA certificates in PEM: -----BEGIN CERTIFICATE-----.");
+				"Give the text of CA certificates in PEM, from -----BEGIN CERTIFICATE----- on; not the name of their file.");
 	return given;
 }
 

@@ -48,7 +48,7 @@ static const LintCheck checks[] = {
 	{"whether pg_hba.conf is loaded", check_hba_loaded},
 	{"names in policies", check_policy_names},
 	{"sslpolicy.reserved_roles", check_reserved_roles},
-	{"policies that bind nobody", check_idle_groups},
+	{"policies that bind nobody", check_groups},
 	{"superusers", check_superusers},
 	{"the server's certificate", check_server_certificate},
 	{"permissions of private keys", check_key_permissions},

@@ -18,7 +18,7 @@ extern void check_stored_policies(Survey *survey);
 extern void check_demands(Survey *survey);
 extern void check_policy_names(Survey *survey);
 extern void check_reserved_roles(Survey *survey);
-extern void check_idle_groups(Survey *survey);
+extern void check_groups(Survey *survey);
 extern void check_superusers(Survey *survey);
 
 /* linthba.c */

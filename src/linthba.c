@@ -353,7 +353,9 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 		add_finding_about(&survey->findings, SEVERITY_WARNING, "hba_without_tls", line->place,
 						  psprintf("This line lets in without TLS whom policies then refuse, after the authentication%s.",
 								   is_clear_text(line->method) ? psprintf(": with method %s the password has crossed the network in clear text by then", line->method) : ""),
-						  "Make it a hostssl line, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf().",
+						  line->with_tls ?
+						  "Make it a hostssl line, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf()." :
+						  "Make it reject, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf().",
 						  "Roles", psprintf("\"%s\"", subject->login->name));
 		return;
 	}

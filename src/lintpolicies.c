@@ -207,6 +207,7 @@ check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, co
 	const char *highest = GetConfigOption("ssl_max_protocol_version", false, false);
 	STACK_OF(SSL_CIPHER) *ciphers = offered_ciphers(context);
 	bool		offered = false;
+	bool		usable = false;
 
 	for (TlsVersion v = TLS_1_0; highest && highest[0] && v < rule->min_protocol; v++)
 		if (strcmp(highest, tls_version_name(v)) == 0)
@@ -219,8 +220,23 @@ check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, co
 		return;
 	for (int i = 0; i < rule->nvalues; i++)
 		for (int k = 0; rule->values[i].key == KEY_CIPHER && k < sk_SSL_CIPHER_num(ciphers); k++)
-			offered |= strcmp(rule->values[i].text, SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, k))) == 0;
-	if (!offered)
+		{
+			const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, k);
+
+			if (strcmp(rule->values[i].text, SSL_CIPHER_get_name(cipher)) != 0)
+				continue;
+			offered = true;
+			/* TLSv1.3 has ciphers of its own (RFC 8446, section B.4) */
+			usable |= rule->min_protocol < TLS_1_3 ||
+				strcmp(SSL_CIPHER_get_version(cipher), tls_version_name(TLS_1_3)) == 0;
+		}
+	if (offered && !usable)
+		add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
+						  "cipher_too_old", "policies",
+						  "Policies ask for TLSv1.3, and for ciphers that all belong to older versions: nobody can meet them.",
+						  "Name ciphers of TLSv1.3, such as TLS_AES_256_GCM_SHA384, or lower min_protocol.",
+						  "Policies", stored->title);
+	else if (!offered)
 		add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
 						  "cipher_not_offered", "setting ssl_ciphers",
 						  "Policies ask for ciphers none of which the server offers: nobody can meet them.",
@@ -309,10 +325,26 @@ binds_somebody(const Survey *survey, const StoredPolicy *stored)
 }
 
 /*
- * Policies of roles that cannot log in and that no login role is a member of.
+ * Does a login role have a member that would be bound by its policy if it were a
+ * group?
+ */
+static bool
+passes_members_over(const Survey *survey, const StoredPolicy *stored)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->logins)
+		if (is_passed_over(((Login *) lfirst(cell))->applicable, stored->object))
+			return true;
+	return false;
+}
+
+/*
+ * Policies of roles that cannot log in and that no login role is a member of; and
+ * those of login roles that were perhaps meant for their members.
  */
 void
-check_idle_groups(Survey *survey)
+check_groups(Survey *survey)
 {
 	ListCell   *cell;
 
@@ -325,6 +357,11 @@ check_idle_groups(Survey *survey)
 			add_finding_about(&survey->findings, SEVERITY_WARNING, "policy_binds_nobody", "policies of roles",
 							  "These roles have a policy, cannot log in, and have no member whom it binds (superusers and sslpolicy.reserved_roles are bound by no group).",
 							  "GRANT the role to those whom its policy is for, or remove it: SECURITY LABEL FOR sslpolicy ON ROLE ... IS NULL.",
+							  "Roles", psprintf("\"%s\"", stored->name));
+		if (stored->source == SOURCE_ROLE && passes_members_over(survey, stored))
+			add_finding_about(&survey->findings, SEVERITY_INFO, "members_not_bound", "policies of roles",
+							  "These roles have a policy and members, and can log in: their policy binds them, not their members.",
+							  "If the policy is for the members: ALTER ROLE ... NOLOGIN, or set it for a role that cannot log in.",
 							  "Roles", psprintf("\"%s\"", stored->name));
 	}
 }

@@ -98,7 +98,7 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 	require_installation();
 	given = pem_argument(fcinfo, 0, "chain", MAX_PEM_BYTES, MAX_CHAIN_CERTIFICATES);
 	if (sk_X509_num(given->certs) == 0)
-		invalid_argument("there is no certificate in the text", NULL, "Give the server's certificate and its chain in PEM.");
+		invalid_argument("there is no certificate in the text", NULL, "Give the text of the server's certificate and its chain in PEM, from -----BEGIN CERTIFICATE----- on; not the name of their file.");
 	inst = begin_call(fcinfo, MATERIAL_SERVER, "install_server_certificate", 2);
 	identity.given = given->certs;
 	identity.cas = read_pem_file(inst->files.ca_file)->content->certs;

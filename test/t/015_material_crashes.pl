@@ -53,10 +53,10 @@ sub wait_until
 # Start a statement that stops at a step; returns the psql and its backend.
 sub stopped_at
 {
-	my ($step, $sql, $options) = @_;
+	my ($step, $sql, $options, @more) = @_;
 	touch("$own/stop.$step");
 	my ($in, $out, $err) = ('', '', '');
-	my $psql = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ($options ? " options='$options'" : ''), '-c', $sql ], '<', \$in, '>', \$out, '2>', \$err);
+	my $psql = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ($options ? " options='$options'" : ''), map { ('-c', $_) } $sql, @more ], '<', \$in, '>', \$out, '2>', \$err);
 	wait_until("step $step", sub { -e "$own/at.$step" });
 	my $pid = $server->sql("SELECT pid FROM pg_stat_activity WHERE query ~ '^(SELECT sslpolicy|<statement with a private key>)' AND pid <> pg_backend_pid() AND state = 'active'");
 	return { psql => $psql, pid => $pid, step => $step, err => \$err, out => \$out };
@@ -210,25 +210,27 @@ for my $victim (sort keys %victims)
 }
 SKIP:
 {
-	skip 'prlimit is not there', 7 if system('prlimit --version >/dev/null 2>&1');
+	skip 'prlimit is not there', 9 if system('prlimit --version >/dev/null 2>&1');
 	$server->sql("ALTER SYSTEM SET cluster_name = '" . 'x' x 700 . "'");
-	my $full = stopped_at('renamed', $first_ca);
+	my $full = stopped_at('renamed', $first_ca, undef, 'SET statement_timeout = 1000', 'SELECT pg_sleep(60)');
 	# a limit on the size of files stands for a full disk
 	system("prlimit --fsize=300 --pid $full->{pid}") == 0 or die;
 	go_on($full);
 	$full->{psql}->finish;
 	like(${ $full->{err} }, qr/ERROR:  could not write to file "postgresql\.auto\.conf\.tmp"/, 'a setting that cannot be written: an error, and no deadlock');
+	like(${ $full->{err} }, qr/canceling statement due to statement timeout/, 'the session can still be interrupted');
 	unlike($server->sql('SELECT pg_read_file($$postgresql.auto.conf$$)'), qr/ca\.pem/, 'is not written');
 	is(leftovers(), '', 'and no temporary file is left');
 	$server->sql('ALTER SYSTEM RESET cluster_name');
 	is($server->sql('SELECT installed FROM sslpolicy.' . ($first_ca =~ s/^SELECT sslpolicy\.//r)), 't', 'the next installation works');
 
 	# the history cannot be written, after the server has loaded the new material
-	$full = stopped_at('reloaded', $add);
+	$full = stopped_at('reloaded', $add, undef, 'SET statement_timeout = 1000', 'SELECT pg_sleep(60)');
 	system("prlimit --fsize=300 --pid $full->{pid}") == 0 or die;
 	go_on($full);
 	$full->{psql}->finish;
 	like(${ $full->{err} }, qr/WARNING:  could not write the history of TLS material/, 'a history that cannot be written is a warning');
+	like(${ $full->{err} }, qr/canceling statement due to statement timeout/, 'the session can be interrupted then, too');
 	like(${ $full->{out} }, qr/^\(t,/, 'since the material is in force');
 	is($server->sql("SELECT state FROM sslpolicy.material_history WHERE kind = 'ca' ORDER BY version DESC LIMIT 1"), 'installed', 'and the history is told by the file');
 }

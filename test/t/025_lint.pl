@@ -144,11 +144,15 @@ my @faults = (
 	['an issuer by its DN alone', 'issuer_by_dn_only', qr/trusts 2 CAs.*Policies: role "app"\./, both(cas('two'), app("issuer='$root_dn'"))],
 	['a cipher that is not offered', 'cipher_not_offered', qr/^error/m,
 		both(settings(ssl_ciphers => 'ECDHE-ECDSA-AES256-GCM-SHA384'), app('cipher=ECDHE-ECDSA-AES128-GCM-SHA256'))],
+	['ciphers that are older than the TLS version', 'cipher_too_old', qr/^error.*Policies: role "app"/m,
+		app('min_protocol=TLSv1.3 cipher=ECDHE-RSA-AES256-GCM-SHA384')],
 	['a TLS version that is not offered', 'protocol_not_offered', qr/at most TLSv1.2/, both(settings(ssl_max_protocol_version => 'TLSv1.2'), app('min_protocol=TLSv1.3'))],
 
 	# roles
 	['a policy that binds nobody', 'policy_binds_nobody', qr/Roles: "idle"\./,
 		sql(q{CREATE ROLE idle; SECURITY LABEL FOR sslpolicy ON ROLE idle IS 'sslmode=require'}, 'DROP ROLE idle')],
+	['a policy of a login role with members', 'members_not_bound', qr/^info.*Roles: "lead"\./m,
+		sql(q{CREATE ROLE lead LOGIN; CREATE ROLE led LOGIN IN ROLE lead; SECURITY LABEL FOR sslpolicy ON ROLE lead IS 'sslmode=verify-ca'}, 'DROP ROLE led; DROP ROLE lead')],
 	['a policy that binds only a superuser', 'policy_binds_nobody', qr/Roles: "idle"\./,
 		sql(q{CREATE ROLE idle; CREATE ROLE root SUPERUSER LOGIN IN ROLE idle; SECURITY LABEL FOR sslpolicy ON ROLE idle IS 'sslmode=require'}, 'DROP ROLE root; DROP ROLE idle')],
 	['a superuser without policy', 'superuser_without_policy', qr/Roles: "[^"]+"\./, settings('sslpolicy.minimum_policy' => '')],
@@ -318,7 +322,7 @@ hba($good_hba[0], 'host all all all scram-sha-256');
 $server->sql(q{DO $$ BEGIN FOR i IN 1 .. 1000 LOOP
 	EXECUTE format('CREATE ROLE many_%s LOGIN', i);
 	EXECUTE format('CREATE ROLE idle_%s', i);
-	EXECUTE format('SECURITY LABEL FOR sslpolicy ON ROLE many_%s IS %L', i, format('database=nowhere%s sslmode=verify-ca; sslmode=cert issuer="CN=Nobody"', i));
+	EXECUTE format('SECURITY LABEL FOR sslpolicy ON ROLE many_%s IS %L', i, format('database=nowhere%s sslmode=verify-ca; sslmode=cert issuer=CN=Nobody', i));
 	EXECUTE format('SECURITY LABEL FOR sslpolicy ON ROLE idle_%s IS %L', i, 'sslmode=require');
 END LOOP; END $$});
 my %rows = map { split /\|/ } split /\n/, $server->sql('SELECT code, count(*) FROM sslpolicy.lint() GROUP BY 1');
