@@ -263,7 +263,8 @@ create_temporary(const char *target)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", file->path),
-				 errdetail("The new material is written beside the file that it replaces.")));
+				 errdetail("The new material is written beside the file that it replaces."),
+				 errhint("Let the server write to that folder, or empty the setting that names the file: what is installed then is kept in sslpolicy.directory.")));
 	return file;
 }
 

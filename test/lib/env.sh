@@ -163,6 +163,7 @@ copy_server() {
 
 find_pg_config() {
     pg_config=${PG_CONFIG:-/usr/lib/postgresql/$(find_version)/bin/pg_config}
+    [ -z "${PG_CONFIG:-}" ] || command -v "$pg_config" >/dev/null || die "PG_CONFIG=$PG_CONFIG is no program."
     command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
 }
 
