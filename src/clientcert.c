@@ -53,7 +53,7 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no certificate in the text"),
 				 error ? errdetail("%s.", error) :
-				 given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
+				 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
 				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
 	(void) free_at_reset(given, free_pem_content);
 	leaf = sk_X509_value(given->certs, 0);
