@@ -48,6 +48,8 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 				 errmsg("the text is too long"),
 				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
 	given = read_pem(pem, len, &error);
+	if (given != NULL)
+		(void) free_at_reset(given, free_pem_content);
 	if (given == NULL || sk_X509_num(given->certs) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -55,7 +57,6 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 				 error ? errdetail("%s.", error) :
 				 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
 				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
-	(void) free_at_reset(given, free_pem_content);
 	leaf = sk_X509_value(given->certs, 0);
 	result->facts = read_certificate(leaf, NULL);
 	if (result->facts == NULL)

@@ -25,6 +25,7 @@
 #define PEM_BEGIN "-----BEGIN "
 #define PEM_END "-----END "
 #define PEM_DASHES "-----"
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define CRL_BLOCK "X509 CRL"
 
 /*
@@ -133,6 +134,7 @@ read_line(CrlStream *s, char line[MAX_LINE])
 {
 	size_t		len = 0;
 	bool		any = false;
+	bool		longer = false;
 	uint8	   *newline = NULL;
 
 	while (newline == NULL && (s->raw_pos < s->raw_len || read_raw(s)))
@@ -148,8 +150,13 @@ read_line(CrlStream *s, char line[MAX_LINE])
 		s->raw_pos += rest + (newline ? 1 : 0);
 		memcpy(line + len, start, Min(rest, room));
 		len += Min(rest, room);
+		for (size_t i = room; i < rest && !longer; i++)
+			longer = start[i] > ' ';
 	}
-	while (len > 0 && (uint8) line[len - 1] <= ' ')
+	/* no line that is one only as far as it is kept */
+	if (longer)
+		line[MAX_LINE - 2] = '\1';
+	while (len > 0 && (uint8) line[len - 1] <= ' ' && !longer)
 		len--;
 	for (size_t i = 0; i < len; i++)
 		if (line[i] == '\0')
@@ -189,6 +196,9 @@ find_block(CrlStream *s)
 	{
 		char	   *type;
 
+		/* OpenSSL passes over it before some lines */
+		if (strncmp(line, BYTE_ORDER_MARK "-----BEGIN", strlen(BYTE_ORDER_MARK "-----BEGIN")) == 0)
+			return fail_file(s, psprintf("PEM block %d begins behind a byte order mark", s->block + 1));
 		/* whatever comes behind it, also no space */
 		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
 			continue;

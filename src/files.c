@@ -75,12 +75,19 @@ file_exists(const char *path)
 }
 
 /*
- * May this file or folder be read?  Sets errno if not.
+ * Is this a file, or a folder, that may be read?  Sets errno if not.
  */
 bool
-is_readable(const char *path)
+is_readable(const char *path, bool folder)
 {
-	return access(path, R_OK) == 0;
+	struct stat st;
+
+	if (stat(path, &st) != 0 || access(path, folder ? R_OK | X_OK : R_OK) != 0)
+		return false;
+	if (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
+		return true;
+	errno = folder ? ENOTDIR : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	return false;
 }
 
 /*

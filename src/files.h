@@ -17,7 +17,7 @@ typedef struct TemporaryFile TemporaryFile;
 extern char *own_file(const char *name);
 extern char *resolve_target(const char *path);
 extern bool file_exists(const char *path);
-extern bool is_readable(const char *path);
+extern bool is_readable(const char *path, bool folder);
 extern char *read_file(const char *path, size_t *len, char **error);
 extern void files_signature(const char *const *paths, int count, uint8 *digest);
 extern bool file_fingerprint(const char *path, uint8 *digest);

@@ -19,6 +19,8 @@
 
 #include "files.h"
 #include "indexfile.h"
+#include "material.h"
+#include "settings.h"
 
 static ssize_t
 read_at(void *arg, void *buf, size_t size, uint64 offset)
@@ -86,4 +88,29 @@ settings_fingerprint(const char *file, const char *dir, uint8 *digest)
 	if (EVP_Digest(text, strlen(text), buf, &len, EVP_sha256(), NULL) != 1)
 		elog(ERROR, "could not compute SHA-256");
 	memcpy(digest, buf, FINGERPRINT_LEN);
+}
+
+/*
+ * CRLs that are in force by sslpolicy's index; *count of them.
+ */
+IndexedCrl *
+read_own_crls(int *count)
+{
+	IndexFile  *file = palloc0(sizeof(IndexFile));
+	uint8		settings[FINGERPRINT_LEN];
+	IndexedCrl *crls = NULL;
+	char	   *error;
+
+	*count = 0;
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	settings_fingerprint(crl_file(), crl_dir(), settings);
+	if (!open_index_file(file, OWN_INDEX, &error))
+		return NULL;
+	if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
+		crls = read_indexed_crls(&file->index, count, &error);
+	close_index_file(file);
+	if (crls == NULL)
+		*count = 0;
+	return crls;
 }

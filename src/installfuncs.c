@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "crl.h"
 #include "files.h"
+#include "indexfile.h"
 #include "installcall.h"
 #include "serverfuncs.h"
 #include "settings.h"
@@ -38,9 +39,14 @@ static Trust *
 trust_before(const Installation *inst, char **error)
 {
 	MaterialFiles files = inst->files;
+	int			count;
 
-	/* a file of sslpolicy.crl_file that is not there yet is about to be made */
-	if (inst->indexed && inst->old_bytes == NULL)
+	/*
+	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
+	 * CRLs are in force, it has only gone, and what it held would be lost.
+	 */
+	if (inst->indexed && files.crl_file[0] && read_own_crls(&count) == NULL &&
+		!is_readable(files.crl_file, false) && errno == ENOENT)
 		files.crl_file = "";
 	return read_trust(&files, unix_now(), error);
 }

@@ -355,7 +355,7 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 								   is_clear_text(line->method) ? psprintf(": with method %s the password has crossed the network in clear text by then", line->method) : ""),
 						  line->with_tls ?
 						  "Make it a hostssl line, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf()." :
-						  "Make it reject, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf().",
+						  "Put a hostnossl line with reject before it for these roles, or make its method reject. Then SELECT pg_reload_conf().",
 						  "Roles", psprintf("\"%s\"", subject->login->name));
 		return;
 	}

@@ -322,31 +322,6 @@ check_core_crls(Survey *survey)
 }
 
 /*
- * CRLs that are in force by sslpolicy's index; *count of them.
- */
-static IndexedCrl *
-read_own_crls(int *count)
-{
-	IndexFile  *file = palloc0(sizeof(IndexFile));
-	uint8		settings[FINGERPRINT_LEN];
-	IndexedCrl *crls = NULL;
-	char	   *error;
-
-	*count = 0;
-	file->fd = -1;
-	(void) free_at_reset(file, close_index_file);
-	settings_fingerprint(crl_file(), crl_dir(), settings);
-	if (!open_index_file(file, OWN_INDEX, &error))
-		return NULL;
-	if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
-		crls = read_indexed_crls(&file->index, count, &error);
-	close_index_file(file);
-	if (crls == NULL)
-		*count = 0;
-	return crls;
-}
-
-/*
  * CRLs of sslpolicy.crl_file and crl_dir.
  */
 void

@@ -334,8 +334,12 @@ passes_members_over(const Survey *survey, const StoredPolicy *stored)
 	ListCell   *cell;
 
 	foreach(cell, survey->logins)
-		if (is_passed_over(((Login *) lfirst(cell))->applicable, stored->object))
+	{
+		const Login *login = lfirst(cell);
+
+		if (login->bound_by_groups && is_passed_over(login->applicable, stored->object))
 			return true;
+	}
 	return false;
 }
 

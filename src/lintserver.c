@@ -87,7 +87,8 @@ compare_settings(Survey *survey, const Configuration *configuration)
 /*
  * Lines of the configuration files that the server passes over at a reload, with
  * what was before, and at which it stops at a start.  (Those that only want a
- * restart have the same error.)  Not their values: those may be secret.
+ * restart have the same error; and those that depend on the database are checked in
+ * this one here, and at a start not at all.)  Not their values: those may be secret.
  */
 static void
 check_rejected_settings(Survey *survey)
@@ -96,9 +97,12 @@ check_rejected_settings(Survey *survey)
 										 "SELECT pg_catalog.concat(f.sourcefile, ', line ', f.sourceline), f.name, "
 										 "s.name IS NULL "
 										 "FROM pg_catalog.pg_file_settings f LEFT JOIN pg_catalog.pg_settings s "
-										 "ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name "
+										 "ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) pg_catalog.lower(s.name) "
 										 "WHERE f.error OPERATOR(pg_catalog.=) 'setting could not be applied' "
-										 "AND s.pending_restart IS NOT TRUE ORDER BY f.seqno");
+										 "AND s.pending_restart IS NOT TRUE "
+										 "AND pg_catalog.lower(f.name) OPERATOR(pg_catalog.<>) ALL (ARRAY["
+										 "'default_text_search_config', 'default_tablespace', 'temp_tablespaces', "
+										 "'default_table_access_method', 'client_encoding']) ORDER BY f.seqno");
 
 	for (int row = 0; row < rows->rows; row++)
 	{

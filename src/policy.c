@@ -205,7 +205,7 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 	*offset = offset_of(p);
 	*quoted = (*p->pos == '\'');
 	p->lone_backslash = -1;
-	if (*p->pos == '"')
+	if (*p->pos == '"' && p->checks != NULL)
 		return fail(p, *offset, key,
 					pstrdup("double quote at the beginning of a value"),
 					pstrdup("Values are quoted with single quotes; in these, a double quote may begin one."));
@@ -221,7 +221,7 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 						pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
 		if (p->pos[0] == '\\' && p->pos[1] != '\0')
 		{
-			if (p->lone_backslash < 0 && strchr("\\';" SPACE, p->pos[1]) == NULL)
+			if (p->lone_backslash < 0 && strchr("\\'\";" SPACE, p->pos[1]) == NULL)
 				p->lone_backslash = offset_of(p);
 			p->pos++;
 		}
@@ -385,10 +385,6 @@ check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
 			return fail(p, offset, name->key,
 						psprintf("regular expression \"%s\" has a character outside printable ASCII", body),
 						pstrdup("Certificate text is matched in escaped form. In a policy, write the bytes C3 A9 as \\\\\\\\C3\\\\\\\\A9."));
-	if (p->lone_backslash >= 0)
-		return fail(p, p->lone_backslash, name->key,
-					pstrdup("single backslash in a regular expression"),
-					pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
 	if (len > REGEX_MAX_BYTES)
 		return fail(p, offset, name->key,
 					psprintf("regular expression of %zu bytes", len),
@@ -618,6 +614,13 @@ read_pair(Parser *p, PolicyRule *rule)
 	}
 	if (!ok)
 		return false;
+
+	/* what is stored already stays what it is */
+	if (p->checks != NULL && p->lone_backslash >= 0 &&
+		(out.regex || key == KEY_DN || key == KEY_ISSUER))
+		return fail(p, p->lone_backslash, key,
+					psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
+					pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
 
 	if (out.text != NULL)
 	{

@@ -156,8 +156,8 @@ reload_objection(const MaterialFiles *files)
 /*
  * Why the server should not be told to take these settings of sslpolicy's own
  * CRLs: until those have been read, every client certificate is refused.  NULL if
- * nothing speaks against it.  What is in the files, the worker reads; as long as it
- * cannot, those from before are in force.
+ * nothing speaks against it.  What is in the files, which may be long, only the
+ * worker reads.
  */
 char *
 crl_objection(const Configuration *configuration)
@@ -169,7 +169,7 @@ crl_objection(const Configuration *configuration)
 		TlsSetting	setting = SETTING_OWN_CRL_FILE + i;
 		const char *path = configuration->settings[setting].value;
 
-		if (path[0] && strcmp(path, before[i]) != 0 && !is_readable(path))
+		if (path[0] && strcmp(path, before[i]) != 0 && !is_readable(path, setting == SETTING_OWN_CRL_DIR))
 			return psprintf("could not open \"%s\", which %s names now: %m", path, tls_setting_name(setting));
 	}
 	return NULL;

@@ -117,6 +117,8 @@ is_strict_pem(const char *text, size_t len)
 		line = pnstrdup(pos, (Size) (end - pos));
 		if (!inside)
 		{
+			if (strncmp(line, "\xEF\xBB\xBF-----BEGIN", 13) == 0)
+				return false;
 			if (strncmp(line, begin, strlen(begin)) != 0)
 				continue;
 			if (strcmp(line, "-----BEGIN X509 CRL-----") != 0)

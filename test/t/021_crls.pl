@@ -81,6 +81,8 @@ like(row('loaded || error', 'reload(force => true)'), qr/^falsecould not open fi
 like(refusal('app'), qr/cannot be checked for revocation/, 'and then refuses everybody');
 is(row('installed', 'install_crl($$' . join('', values %good) . '$$)'), 't', 'install_crl() makes the file');
 ok(logs_in($_), "and lets them in: $_") for qw(app app2 deep stranger double);
+unlink "$own/new.pem" or die;
+like(($node->psql('postgres', 'SELECT sslpolicy.install_crl($$' . $good{root} . '$$)'))[2], qr/files cannot be read.*\n.*DETAIL:.*new\.pem/, 'a file that has gone, while its CRLs are in force: not one that would lack the others');
 $server->set('sslpolicy.crl_file' => $crl_path);
 is($server->sql(q{SELECT coalesce(error, 'ok') FROM sslpolicy.reload()}), 'ok', 'the CRLs are read');
 is(signers(), '4', 'which CA has signed each');

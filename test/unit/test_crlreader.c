@@ -302,6 +302,11 @@ test_files(void)
 	/* OpenSSL passes over those behind the line, and takes none within it */
 	check_error((Bytes) {"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
 				"CRL 1, byte 0: the end is missing", "a NUL and another control character behind the first line");
+	check_error(str("-----BEGIN X509 CRL-----"
+					"                                                                                                              "
+					"junk\nMIIB\n"), "the first line of PEM block 1 is damaged", "text far behind the first line");
+	check_error(joined(as_pem(b), str("\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
+				"PEM block 2 begins behind a byte order mark", "a byte order mark");
 	check_error((Bytes) {"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
 				"the first line of PEM block 1 is damaged", "a NUL for the space");
 	check_error((Bytes) {"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",

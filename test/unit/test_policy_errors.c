@@ -279,16 +279,10 @@ test_particular_values(void)
 		"database", N63 "4 sslmode=prefer", "at most 63 bytes"},
 
 		/* what is taken for quotes, or for separators */
-		{"cn=\"app\"", "double quote at the beginning of a value", "cn", "\"app\"", "quoted with single quotes"},
 		{"sslmode=verify-full, min_protocol=TLSv1.3", "invalid value \"verify-full,\"", "sslmode",
 		"verify-full, min_protocol=TLSv1.3", "Separate key=value pairs by spaces. Accepted is reject,"},
 		{"san=DNS:app", "invalid value \"DNS:app\"", "san", "DNS:app", "in lower case"},
 		{"san=ip:300.1.1.1", "invalid value \"ip:300.1.1.1\"", "san", "ip:300.1.1.1", "for ip: an address"},
-
-		/* a backslash that would be lost */
-		{"cn=/^app\\.[0-9]+$", "single backslash in a regular expression", "cn", "\\.[0-9]+$", "Write it twice"},
-		{"cn='/^a\\\\.b\\.c$'", "single backslash", "cn", "\\.c$'", "Write it twice"},
-		{"san=dns:/^a\\wb$", "single backslash", "san", "\\wb$", "Write it twice"},
 
 		/* percent signs */
 		{"cn=100%", "invalid percent sign in \"100%\"", "cn", "100%", "%u for the login role"},
@@ -477,6 +471,13 @@ test_checks(void)
 		"a subject DN"},
 		{"san=uri:/^x$", "invalid regular expression \"/^x$\"", "san", "uri:/^x$",
 		"a regular expression as dns:/^...$"},
+		/* what would be lost, or taken for quotes */
+		{"cn=/^app\\.[0-9]+$", "single backslash in a value of \"cn\"", "cn", "\\.[0-9]+$", "Write it twice"},
+		{"cn='/^a\\\\.b\\.c$'", "single backslash", "cn", "\\.c$'", "Write it twice"},
+		{"san=dns:/^a\\wb$", "single backslash", "san", "\\wb$", "Write it twice"},
+		{"dn='CN=a\\,O=b'", "single backslash in a value of \"dn\"", "dn", "\\,O=b'", "Write it twice"},
+		{"issuer='CN=a\\,O=b'", "single backslash in a value of \"issuer\"", "issuer", "\\,O=b'", "Write it twice"},
+		{"cn=\"app\"", "double quote at the beginning of a value", "cn", "\"app\"", "quoted with single quotes"},
 	};
 	static const BadPolicy with_role =
 	{"cn=/^%u$", "invalid regular expression \"/^%u$\": not with a role in it", "cn", "/^%u$",
