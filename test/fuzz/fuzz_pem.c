@@ -232,6 +232,9 @@ compare_with_stream(const char *text, size_t len, const PemContent *content, con
 	/* DER is fuzz_crl's; and in a long line OpenSSL sees lines where none begin */
 	if (text[0] == '0' || has_long_line(text, len))
 		return;
+	/* to OpenSSL, what stands before an empty line is a header, not base64 */
+	if (reading.file && content == NULL && strstr(error, "has a header"))
+		return;
 	if (reading.file)
 	{
 		HOLDS(content, "the stream accepts what read_pem() does not: %s", error);
