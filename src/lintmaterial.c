@@ -342,7 +342,7 @@ check_own_crls(Survey *survey)
 							 state->error ? state->error : "they have not been read",
 							 crls ? "Those that were read before are." : "Client certificates are refused until they are."),
 					"Mend the files; the worker looks at them again by itself, and at once with SELECT * FROM sslpolicy.reload().");
-	for (int i = 0; i < count; i++)
+	for (int i = 0; crls && i < count; i++)
 		check_crl_dates(survey, psprintf("CRL of \"%s\"", certificate_string(crls[i].issuer_dn)),
 						crls[i].has_next_update, crls[i].next_update,
 						accept_expired_crl() ? SEVERITY_WARNING : SEVERITY_ERROR);
