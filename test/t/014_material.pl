@@ -249,7 +249,7 @@ SKIP:
 {
 	skip 'allow_alter_system came with 17', 3 if $server->sql('SHOW server_version_num') < 170000;
 	append_to_file($node->data_dir . '/postgresql.conf', "ssl_ca_file = ''\nallow_alter_system = off\n");
-	is(row('loaded', 'reload()'), 't', 'allow_alter_system off');
+	is(row('loaded', 'reload(force => true)'), 't', 'allow_alter_system off');
 	like(error("SELECT sslpolicy.install_ca(\$\$" . pem('root') . "\$\$)"), qr/0A000.*ALTER SYSTEM is not allowed/s, 'a setting cannot be changed');
 	is($server->sql("SELECT count(*) FROM pg_ls_dir('sslpolicy') f WHERE f ~ 'tmp\$|^ca.pem'"), 0, 'and nothing was written');
 }
