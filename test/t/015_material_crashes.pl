@@ -205,7 +205,7 @@ for my $victim (sort keys %victims)
 		is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', "$name: the server can load what there is");
 		is($server->sql('SHOW ssl_ca_file'), $step eq 'renamed' ? '' : 'sslpolicy/ca.pem', "$name: the setting is the old or the new one");
 		$server->sql("ALTER SYSTEM SET ssl_ca_file = ''");
-		$server->sql('SELECT sslpolicy.reload()');
+		$server->sql('SELECT sslpolicy.reload(force => true)');
 	}
 }
 SKIP:
