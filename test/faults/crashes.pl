@@ -194,8 +194,8 @@ sub one_kill
 	}
 	kill 'KILL', $pid or return 1;
 	$killed{$what}++;
-	# now and then another one, while it recovers
-	return 1 if rand(10) < 1;
+	# now and then another one, while it recovers; without a postmaster nothing does
+	return 1 if rand(10) < 1 && $pid != $postmaster;
 	my $began = time;
 	if ($pid == $postmaster || !wait_until('the end of the process', 30, sub { !-e "/proc/$pid" }))
 	{
