@@ -82,10 +82,10 @@ is_readable(const char *path, bool folder)
 {
 	struct stat st;
 
-	if (stat(path, &st) != 0 || access(path, folder ? R_OK | X_OK : R_OK) != 0)
+	if (stat(path, &st) != 0)
 		return false;
 	if (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
-		return true;
+		return access(path, folder ? R_OK | X_OK : R_OK) == 0;
 	errno = folder ? ENOTDIR : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	return false;
 }

@@ -45,8 +45,8 @@ trust_before(const Installation *inst, char **error)
 	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
 	 * CRLs are in force, it has only gone, and what it held would be lost.
 	 */
-	if (inst->indexed && files.crl_file[0] && read_own_crls(&count) == NULL &&
-		!is_readable(files.crl_file, false) && errno == ENOENT)
+	if (inst->indexed && files.crl_file[0] && !is_readable(files.crl_file, false) &&
+		errno == ENOENT && read_own_crls(&count) == NULL)
 		files.crl_file = "";
 	return read_trust(&files, unix_now(), error);
 }

@@ -197,10 +197,19 @@ for my $case (
 	[ identity('sr', 'sr'), qr/RSA key of certificate "CN=sr" has 1024 bits/, 'RSA below 2048' ],
 	[ identity('s1', 'sn', 'root'), qr/private key does not belong to certificate "CN=sn"/, 'a key of another' ],
 	[ "install_server_certificate('" . pem('sn') . "')", qr/there is no private key for this certificate/, 'no key' ],
-	[ "install_server_certificate('')", qr/there is no certificate in the text/, 'no certificate' ])
+	[ "install_server_certificate('')", qr/there is no certificate in the text/, 'no certificate' ],
+	[ "add_ca('/etc/ssl/ca.crt')", qr/there is no certificate in the text.*HINT: .* not the name of their file/s, 'the name of a file, for CAs' ],
+	[ "add_ca('" . pem('kind1') =~ s/^(-----BEGIN .*\n)/$1Proc-Type: 4,MIC-CLEAR\n\n/r . "')", qr/pem is not valid PEM.*PEM block 1 has a header/s, 'a header' ])
 {
 	my ($call, $error, $title) = @$case;
-	like(try($call), qr/22023.*$error/s, "server certificate: $title");
+	like(try($call), qr/22023.*$error/s, "refused: $title");
+}
+for my $case (
+	[ '/etc/ssl/app.crt', qr/HINT: .* not the name of its file/s, 'the name of a file' ],
+	[ scalar(`openssl pkey -in $dir/s1.key -pubout`), qr/DETAIL: .*"PUBLIC KEY"/s, 'a public key' ])
+{
+	my ($text, $error, $title) = @$case;
+	like(($node->psql('postgres', "SELECT sslpolicy.verify_certificate('$text')"))[2], qr/there is no certificate in the text.*$error/s, "no client certificate: $title");
 }
 my $encrypted = `openssl pkey -in $dir/s1.key -aes256 -passout pass:secret`;
 like(try("install_server_certificate('" . pem('s1', 'int') . "', '$encrypted')"), qr/22023.*cannot be used: it is encrypted.*HINT/s, 'an encrypted key');
@@ -249,7 +258,7 @@ like(try("add_ca('" . pem('twin') . "')"), qr/^installed true/, 'a symbolic link
 ok(-l $ca_path, 'stays one');
 is((stat "$dir/real/ca.crt")[2] & 07777, 0600, 'and leads to the new file');
 chmod 0500, "$dir/real";
-like(try("add_ca('" . pem('kind1') . "')"), qr/42501.*could not create file.*Permission denied/s, 'a directory that cannot be written');
+like(try("add_ca('" . pem('kind1') . "')"), qr/42501.*could not create file.*Permission denied.*HINT: .*kept in sslpolicy\.directory/s, 'a directory that cannot be written');
 chmod 0700, "$dir/real";
 $node->stop;
 $node->append_conf('postgresql.conf', "ssl_ca_file = ''\n");

@@ -77,6 +77,14 @@ ok(logs_in($_), "without CRLs: $_") for qw(app app2 deep stranger double);
 $server->sql("ALTER SYSTEM SET sslpolicy.crl_file = '$own/new.pem'");
 like(row('loaded || error', 'reload()'), qr/^falsecould not open "\S*new\.pem", which sslpolicy\.crl_file names now: No such file/, 'reload() does not take a file that is not there');
 is($server->sql('SHOW sslpolicy.crl_file'), '', 'nor has the server');
+for my $case ([ crl_file => $own, 'Is a directory' ], [ crl_dir => $crl_path, 'Not a directory' ])
+{
+	my ($name, $path, $error) = @$case;
+	$server->sql("ALTER SYSTEM RESET sslpolicy.crl_file; ALTER SYSTEM SET sslpolicy.$name = '$path'");
+	like(row('loaded || error', 'reload()'), qr/^falsecould not open "\S+", which sslpolicy\.$name names now: $error/, "nor a $name of the wrong kind");
+	$server->sql("ALTER SYSTEM RESET sslpolicy.$name");
+}
+$server->sql("ALTER SYSTEM SET sslpolicy.crl_file = '$own/new.pem'");
 like(row('loaded || error', 'reload(force => true)'), qr/^falsecould not open file/, 'but by force');
 like(refusal('app'), qr/cannot be checked for revocation/, 'and then refuses everybody');
 is(row('installed', 'install_crl($$' . join('', values %good) . '$$)'), 't', 'install_crl() makes the file');

@@ -88,6 +88,13 @@ sub cas { return settings(ssl_ca_file => "$dir/$_[0].crt") }
 sub server_certificate { return settings(ssl_cert_file => "$dir/$_[0].crt", ssl_key_file => "$dir/" . ($_[1] // $_[0]) . '.key') }
 sub sql { my ($do, $undo) = @_; return (sub { $server->sql($do) }, sub { $server->sql($undo) }) }
 sub app { my ($policy) = @_; return (sub { $server->label(role => { app => $policy }) }, sub { $server->label(role => { app => 'sslmode=verify-full' }) }) }
+sub line_of_conf
+{
+	my ($line) = @_;
+	return (
+		sub { append_to_file("$data/postgresql.conf", "$line\n") },
+		sub { write_file("$data/postgresql.conf", slurp_file("$data/postgresql.conf") =~ s/\Q$line\E\n//r) });
+}
 sub lines { my (@lines) = @_; return (sub { hba(@lines) }, sub { hba(@good_hba) }) }
 sub both
 {
@@ -116,7 +123,7 @@ my @faults = (
 	['a broken line', 'hba_broken', qr/There are errors in pg_hba\.conf, line 3:/, lines(@good_hba, 'nonsense secret=word')],
 	['a host line', 'hba_without_tls', qr/^warning\|hba_without_tls\|pg_hba\.conf, line 2\|.*Roles: "app", "monitor", "plain" and \d+ more\./m,
 		lines($good_hba[0], 'host all all all scram-sha-256', $good_hba[1])],
-	['a host line with passwords in clear text', 'hba_without_tls', qr/line 2\|.*method ldap the password has crossed.*Roles: "app"\./,
+	['a host line with passwords in clear text', 'hba_without_tls', qr/line 2\|.*method ldap the password has crossed.*Roles: "app"\.\|Put a hostnossl line with reject before it/,
 		lines($good_hba[0], 'hostnossl shop app 10.0.0.0/8 ldap ldapserver=localhost ldapprefix=cn=', $good_hba[1])],
 	['a host line for replication', 'hba_without_tls', qr/Roles: "app", "[^"]+"\./,
 		lines($good_hba[0], 'host replication all 10.0.0.0/8 scram-sha-256', $good_hba[1])],
@@ -207,16 +214,15 @@ my @faults = (
 	['a CA file that is not loaded', 'files_not_loadable reload_failed', qr/^error\|reload_failed.*could not load root certificate file/m, ca_file('garbage', 1)],
 	['settings that are not loaded', 'setting_not_in_force', qr/setting ssl_ca_file\|.*two\.crt" *, and "[^"]*trusted/,
 		sql("ALTER SYSTEM SET ssl_ca_file = '$dir/two.crt'", 'ALTER SYSTEM RESET ssl_ca_file')],
-	['a broken postgresql.conf', 'configuration_broken', qr/syntax error/, sub { append_to_file("$data/postgresql.conf", "nonsense\n") },
-		sub { write_file("$data/postgresql.conf", slurp_file("$data/postgresql.conf") =~ s/nonsense\n//r) }],
+	['a broken postgresql.conf', 'configuration_broken', qr/syntax error/, line_of_conf('nonsense')],
 	map({ my ($what, $line, $text) = @$_;
-		[$what, 'setting_rejected', $text, sub { append_to_file("$data/postgresql.conf", "$line\n") },
-			sub { write_file("$data/postgresql.conf", slurp_file("$data/postgresql.conf") =~ s/\Q$line\E\n//r) }] }
+		[$what, 'setting_rejected', $text, line_of_conf($line)] }
 		['a policy in postgresql.conf that is none', "sslpolicy.minimum_policy = 'sslmode=requir'",
 			qr/^error\|setting_rejected\|\S*postgresql\.conf, line \d+\|The value of "sslpolicy\.minimum_policy" is not accepted.*does not start/m],
 		['a setting that there is not', "sslpolicy.minimumpolicy = 'sslmode=require'",
 			qr/There is no setting "sslpolicy\.minimumpolicy".*name ~ '\^sslpolicy'/],
-		['a value of a setting of the server', 'work_mem = foo', qr/The value of "work_mem" is not accepted/]),
+		['a value of a setting of the server', 'work_mem = foo', qr/The value of "work_mem" is not accepted/],
+		['one whose name has capitals', "timezone = 'Foo/Bar'", qr/The value of "timezone" is not accepted/]),
 	['no pg_hba.conf', qr/^(check_failed|hba_broken)$/, qr/\|pg_hba\.conf\|/, sub { unlink "$data/pg_hba.conf" or die }, (lines())[1]],
 );
 write_file("$dir/garbage.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
@@ -272,6 +278,9 @@ for my $case (
 	['days of a CRL', both(settings('sslpolicy.lint_crl_days' => 9), settings(ssl_crl_file => "$dir/soon.crl"))],
 	['a group with a member', sql(q{CREATE ROLE busy ROLE plain; SECURITY LABEL FOR sslpolicy ON ROLE busy IS 'sslmode=require'}, 'DROP ROLE busy')],
 	['a superuser who cannot come by TCP', both(settings('sslpolicy.minimum_policy' => ''), lines($good_hba[0], 'hostssl all app,plain,monitor all scram-sha-256 clientcert=verify-ca'))],
+	['a policy of a login role whose only member is a superuser', sql(q{CREATE ROLE lead LOGIN; CREATE ROLE led SUPERUSER LOGIN IN ROLE lead; SECURITY LABEL FOR sslpolicy ON ROLE lead IS 'sslmode=verify-ca'}, 'DROP ROLE led; DROP ROLE lead')],
+	['a value that wants a restart', line_of_conf('max_connections = 77')],
+	['a value of which only a database can tell', line_of_conf("default_tablespace = 'nowhere'")],
 	['log_statement', settings(log_statement => 'all')])
 {
 	my ($name, $do, $undo) = @$case;
