@@ -25,30 +25,30 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
-SOURCES = auth collect x509 evaluate applicable catalogscan sessions storedfacts facts \
-	ledger recentlogins statistics boundedtable wakeup revocation policy escape \
-	labels policy_text settings crlstate preload sharedmem \
-	sslpolicy worker autoreload \
-	setpolicy sqlfuncs explainfuncs previewfuncs recheckfuncs ledgerfuncs \
-	lint lintpolicies linthba lintmaterial lintserver survey findings \
-	installfuncs aboutfuncs clientfuncs serverfuncs installcall inventory question rows tlsrow \
-	explain preview recheck ended \
-	clientsettings clientneeds certrequest clienttext serverhost report \
-	install reload cabound hbalines affected history configuration \
-	serverca probe generation \
-	caller \
-	mailbox rejections \
-	tablefile boundedtext \
-	crlbuild indexfile \
-	clientcert material identity serverkey trust tlscontext \
-	libraryfile files \
-	datums privileged matcher \
-	checktext \
-	crlindex crlkey crlreader crlstream chain crl pem der
+SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicable labels/catalogscan session/sessions session/storedfacts policy/facts \
+	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/policy base/escape \
+	labels/labels policy/policy_text settings/settings revocation/crlstate base/preload base/sharedmem \
+	sslpolicy enforce/worker material/autoreload \
+	labels/setpolicy sql/sqlfuncs sql/explainfuncs sql/previewfuncs sql/recheckfuncs sql/ledgerfuncs \
+	lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
+	sql/installfuncs sql/aboutfuncs sql/clientfuncs sql/serverfuncs sql/installcall sql/inventory sql/question base/rows sql/tlsrow \
+	advice/explain advice/preview enforce/recheck ledger/ended \
+	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
+	install/install material/reload install/cabound install/hbalines install/affected install/history material/configuration \
+	material/serverca material/probe material/generation \
+	session/caller \
+	ledger/mailbox ledger/rejections \
+	ledger/tablefile session/boundedtext \
+	revocation/crlbuild revocation/indexfile \
+	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext \
+	base/libraryfile base/files \
+	base/datums base/privileged policy/matcher \
+	policy/checktext \
+	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der
 OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter
-PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"' -I$(srcdir)/src
 # PostgreSQL 15 exports every function of a module and loads modules globally:
 # without -Bsymbolic, another one's function of the same name would be called.
 SHLIB_LINK = -lssl -lcrypto $(if $(filter darwin,$(PORTNAME)),,-Wl,-Bsymbolic)
@@ -83,10 +83,10 @@ include $(PGXS)
 PROVE_FLAGS += -I $(srcdir)/test/lib
 
 # in a build elsewhere (VPATH)
-.PHONY: object-folder
-$(OBJS) $(OBJS:.o=.bc): | object-folder
-object-folder:
-	@$(MKDIR_P) src
+.PHONY: object-folders
+$(OBJS) $(OBJS:.o=.bc): | object-folders
+object-folders:
+	@$(MKDIR_P) $(sort $(dir $(OBJS)))
 
 .PHONY: install-shared-files uninstall-shared-files
 install: install-shared-files

@@ -78,7 +78,7 @@ sub build
 {
 	my ($tree, $to) = @_;
 	# the version is compiled in, and make does not know where
-	unlink "$tree/sslpolicy.so", map { s/\.c$/.o/r } grep { slurp_file($_) =~ /SSLPOLICY_VERSION/ } glob "$tree/src/*.c";
+	unlink "$tree/sslpolicy.so", map { s/\.c$/.o/r } grep { slurp_file($_) =~ /SSLPOLICY_VERSION/ } glob "$tree/src/*.c $tree/src/*/*.c";
 	system("make -s -C $tree PG_CONFIG=$ENV{PG_CONFIG} with_llvm=no all >$own/build.log 2>&1 &&"
 		  . " make -s -C $tree PG_CONFIG=$ENV{PG_CONFIG} with_llvm=no DESTDIR=$to install >>$own/build.log 2>&1") == 0
 	  or die slurp_file("$own/build.log");

@@ -40,6 +40,7 @@ for line in "${breaks[@]}"; do
         for word; do [[ "$name $file $edit" != *"$word"* ]] || wanted=yes; done
         [ $wanted = yes ] || continue
     fi
+    file=$(cd "$top/src" && echo */"$file")
     cp "$top/src/$file" "$work/before"
     perl -0pe "$edit" "$work/before" >"$work/src/$file"
     if cmp -s "$work/before" "$work/src/$file"; then

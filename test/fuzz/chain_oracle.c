@@ -16,9 +16,9 @@
 #include <openssl/x509v3.h>
 
 #include "certs.h"
-#include "chain.h"
+#include "pki/chain.h"
 #include "fuzz.h"
-#include "x509.h"
+#include "pki/x509.h"
 
 #define SECURITY_LEVEL 1
 

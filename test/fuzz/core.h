@@ -10,7 +10,7 @@
 
 #include <openssl/x509.h>
 
-#include "pure.h"
+#include "base/pure.h"
 
 extern bool core_accepts_cn(X509 *cert);
 extern char *decoded_string(const ASN1_STRING *value, size_t *len);

@@ -8,7 +8,7 @@
 #ifndef SSLPOLICY_CRL_ORACLE_H
 #define SSLPOLICY_CRL_ORACLE_H
 
-#include "crlreader.h"
+#include "revocation/crlreader.h"
 
 typedef struct ReadEntry
 {

@@ -8,7 +8,7 @@
 #ifndef SSLPOLICY_DER_MUTATOR_H
 #define SSLPOLICY_DER_MUTATOR_H
 
-#include "pure.h"
+#include "base/pure.h"
 
 extern size_t der_mutate(uint8 *data, size_t size, size_t max_size, unsigned seed);
 

@@ -12,7 +12,7 @@
 #ifndef SSLPOLICY_FUZZ_H
 #define SSLPOLICY_FUZZ_H
 
-#include "pure.h"
+#include "base/pure.h"
 
 extern void fuzz_one(const uint8 *data, size_t size);
 

@@ -32,13 +32,13 @@
 
 #include "chain_oracle.h"
 #include "core.h"
-#include "crlkey.h"
-#include "der.h"
+#include "revocation/crlkey.h"
+#include "pki/der.h"
 #include "der_mutator.h"
-#include "escape.h"
-#include "evaluate.h"
-#include "pem.h"
-#include "x509.h"
+#include "base/escape.h"
+#include "policy/evaluate.h"
+#include "pki/pem.h"
+#include "pki/x509.h"
 
 static const char *
 outcome_name(Outcome outcome)

@@ -23,7 +23,7 @@
  */
 #include "fuzz.h"
 
-#include "crlindex.h"
+#include "revocation/crlindex.h"
 
 #define BLOCK 4096
 #define RECORDS_PER_BLOCK 127

@@ -23,7 +23,7 @@
 #include <openssl/pem.h>
 
 #include "crl_oracle.h"
-#include "pem.h"
+#include "pki/pem.h"
 #include "pem_mutator.h"
 
 static void

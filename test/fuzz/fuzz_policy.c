@@ -18,7 +18,7 @@
  */
 #include "fuzz.h"
 
-#include "policy.h"
+#include "policy/policy.h"
 
 #define MAX_TEXT (POLICY_MAX_BYTES + 200)
 

@@ -8,7 +8,7 @@
 #ifndef SSLPOLICY_FUZZ_MODEL_H
 #define SSLPOLICY_FUZZ_MODEL_H
 
-#include "evaluate.h"
+#include "policy/evaluate.h"
 
 extern bool model_admits(const AppliedPolicy *applied, int napplied, const Facts *facts,
 						 RegexMatcher matches, int64 now);

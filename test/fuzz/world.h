@@ -10,7 +10,7 @@
 #ifndef SSLPOLICY_FUZZ_WORLD_H
 #define SSLPOLICY_FUZZ_WORLD_H
 
-#include "evaluate.h"
+#include "policy/evaluate.h"
 #include "fuzz.h"
 
 #define MAX_APPLIED 5

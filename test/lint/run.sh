@@ -46,9 +46,9 @@ defines=(-D_GNU_SOURCE -DSSLPOLICY_VERSION='"0.0.0"' -DSSLPOLICY_STOP_POINTS)
 language=(-std=gnu99 -fno-strict-aliasing -fwrapv)
 frontend=(-DFRONTEND "-I$top/src" "-I$top/test/unit")
 
-server_files=(src/*.c)
+server_files=(src/*.c src/*/*.c)
 # those that test/unit compiles, as its Makefile has them
-mapfile -t pure_files < <(printf 'include Makefile\nprint:\n\t@printf "src/%%s.c\\n" $(PURE)\n' | make -s -C test/unit -f - print)
+mapfile -t pure_files < <(printf 'include Makefile\nprint:\n\t@printf "src/*/%%s.c\\n" $(PURE)\n' | make -s -C test/unit -f - print)
 unit_files=() tool_files=()
 while read -r file; do
     case $file in

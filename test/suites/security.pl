@@ -148,7 +148,7 @@ $node->stop;
 # 5. SQL in the sources
 
 sub without_comments { return slurp_file($_[0]) =~ s{/\*.*?\*/}{}gsr }
-my %source = map { s{.*/}{}r => without_comments($_) } glob 'src/*.c';
+my %source = map { s{.*/}{}r => without_comments($_) } glob 'src/*.c src/*/*.c';
 my %script = map { s{.*/}{}r => slurp_file($_) =~ s/--.*//gr } glob 'extension/*.sql';
 cmp_ok(scalar keys %source, '>', 50, 'the sources are there');
 cmp_ok(scalar keys %script, '>', 5, 'the install script is there');

@@ -12,7 +12,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "facts.h"
+#include "policy/facts.h"
 
 /* one attribute of a name */
 typedef struct Attribute

@@ -11,7 +11,7 @@
 #include <openssl/err.h>
 
 #include "certs.h"
-#include "crlreader.h"
+#include "revocation/crlreader.h"
 #include "tap.h"
 
 #define MAX_ENTRIES 3000

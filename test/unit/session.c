@@ -10,7 +10,7 @@
  */
 #include "session.h"
 
-#include "checktext.h"
+#include "policy/checktext.h"
 
 #include <ctype.h>
 #include <regex.h>

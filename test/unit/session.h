@@ -8,7 +8,7 @@
 #ifndef SSLPOLICY_SESSION_H
 #define SSLPOLICY_SESSION_H
 
-#include "evaluate.h"
+#include "policy/evaluate.h"
 
 /* a policy as it is written somewhere; source and name as in AppliedPolicy */
 typedef struct Written

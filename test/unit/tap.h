@@ -12,7 +12,7 @@
 #ifndef SSLPOLICY_TAP_H
 #define SSLPOLICY_TAP_H
 
-#include "pure.h"
+#include "base/pure.h"
 
 static int	tap_run = 0;
 static int	tap_failed = 0;

@@ -8,7 +8,7 @@
  */
 #include <time.h>
 
-#include "boundedtable.h"
+#include "base/boundedtable.h"
 #include "tap.h"
 
 #define MOST 50

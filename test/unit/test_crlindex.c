@@ -18,7 +18,7 @@
 #include <openssl/sha.h>
 
 #include "certs.h"
-#include "crlindex.h"
+#include "revocation/crlindex.h"
 
 #define BLOCK 4096
 

@@ -22,7 +22,7 @@
 #include <openssl/sha.h>
 
 #include "crls.h"
-#include "x509.h"
+#include "pki/x509.h"
 
 static uint32 random_state = 12345;
 

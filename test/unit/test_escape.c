@@ -8,7 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "escape.h"
+#include "base/escape.h"
 #include "tap.h"
 
 static bool

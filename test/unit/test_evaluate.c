@@ -8,7 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "checktext.h"
+#include "policy/checktext.h"
 #include "session.h"
 #include "tap.h"
 

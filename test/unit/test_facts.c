@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "facts.h"
+#include "policy/facts.h"
 #include "tap.h"
 
 #define MARK "[cut]"

@@ -16,11 +16,11 @@
 #include <openssl/pem.h>
 
 #include "certs.h"
-#include "chain.h"
+#include "pki/chain.h"
 #include "crls.h"
-#include "pem.h"
+#include "pki/pem.h"
 #include "tap.h"
-#include "x509.h"
+#include "pki/x509.h"
 
 static long outstanding = 0;
 

@@ -7,7 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "policy.h"
+#include "policy/policy.h"
 #include "tap.h"
 
 #define HEX_UPPER "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"

@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "policy.h"
+#include "policy/policy.h"
 #include "tap.h"
 
 #define HEX_62 "00112233445566778899aabbccddeeff00112233445566778899aabbccddee"

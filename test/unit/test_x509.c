@@ -14,7 +14,7 @@
 
 #include "certs.h"
 #include "tap.h"
-#include "x509.h"
+#include "pki/x509.h"
 
 static const Attribute app[] = {CN("app"), {0}};
 

@@ -8,9 +8,9 @@
 #include <openssl/err.h>
 
 #include "certs.h"
-#include "escape.h"
+#include "base/escape.h"
 #include "tap.h"
-#include "x509.h"
+#include "pki/x509.h"
 
 /*
  * Read a certificate as a server would that has received it, and see that

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * clienttext.h
+ *		Values as the places want them where a client's settings are written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_CLIENTTEXT_H
+#define SSLPOLICY_CLIENTTEXT_H
+
+#include "base/pure.h"
+
+extern void append_conninfo(StringInfo buf, const char *key, const char *value);
+extern void append_url(StringInfo buf, const char *text);
+extern void append_url_parameter(StringInfo buf, const char *key,
+								 const char *value);
+extern void append_shell(StringInfo buf, const char *text);
+
+#endif							/* SSLPOLICY_CLIENTTEXT_H */

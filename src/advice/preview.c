@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * preview.c
+ *		Whom a policy would refuse that is not set yet.
+ *
+ * Every live session and every recent login is judged twice by the code of the
+ * login: by the policies that there are, and with the new one in its place.  What
+ * a large certificate said that was cut to keep it is not known, and not guessed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "policy/matcher.h"
+#include "advice/preview.h"
+#include "ledger/recentlogins.h"
+#include "policy/report.h"
+#include "session/sessions.h"
+
+typedef struct Preview
+{
+	const CatalogCopy *catalogs;
+	const Supposition *supposed;
+	int64		now;
+	List	   *found;			/* of Previewed */
+} Preview;
+
+static Verdict *
+judge(const Preview *p, const Supposition *supposed, Oid role, Oid database, const Facts *facts)
+{
+	Applicable *applicable = find_applicable_in(p->catalogs, role, facts->role,
+												database, facts->database, supposed);
+
+	return evaluate(applicable->policies, applicable->count, facts, regex_matches, p->now);
+}
+
+/*
+ * Has the policy that is supposed to do with it?
+ */
+static bool
+is_concerned(const Verdict *verdict)
+{
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+
+		if (check->outcome != OUTCOME_OK && !check->log_only && check->applied->supposed)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * NULL if it would be let in, or is refused for other reasons than this policy.
+ */
+static Previewed *
+preview_one(const Preview *p, Oid role, Oid database, const Facts *facts)
+{
+	Verdict    *with;
+	Verdict    *now;
+	Previewed  *result;
+
+	CHECK_FOR_INTERRUPTS();
+	if (facts->local || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+		return NULL;
+	with = judge(p, p->supposed, role, database, facts);
+	if (with->outcome == OUTCOME_OK)
+		return NULL;
+	now = judge(p, NULL, role, database, facts);
+	if (now->outcome != OUTCOME_OK && !is_concerned(with))
+		return NULL;
+	result = palloc0(sizeof(Previewed));
+	result->facts = facts;
+	result->sure = with->outcome == OUTCOME_FAILED;
+	result->refused_now = now->outcome == OUTCOME_FAILED;
+	result->reasons = failure_list(with, facts, false);
+	return result;
+}
+
+static void
+preview_sessions(Preview *p)
+{
+	ListCell   *cell;
+
+	foreach(cell, copy_sessions())
+	{
+		const Session *s = lfirst(cell);
+		Previewed  *found = preview_one(p, s->role, s->database, &s->facts);
+
+		if (found == NULL)
+			continue;
+		found->pid = s->pid;
+		found->last_seen = s->backend_start;
+		found->count = 1;
+		p->found = lappend(p->found, found);
+	}
+}
+
+static void
+preview_logins(Preview *p)
+{
+	ListCell   *cell;
+
+	foreach(cell, recent_logins())
+	{
+		const RecentLogin *login = lfirst(cell);
+		Previewed  *found;
+
+		/* nobody comes back to a database that is gone */
+		if (OidIsValid(login->database) &&
+			!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(login->database)))
+			continue;
+		found = preview_one(p, login->role, login->database, &login->facts);
+		if (found == NULL)
+			continue;
+		found->last_seen = login->last_login;
+		found->count = login->count;
+		p->found = lappend(p->found, found);
+	}
+}
+
+/*
+ * Whom would the policy refuse?  As if policies were enforced, and by what the
+ * caller's snapshot sees of all others.  Returns a list of Previewed, live sessions
+ * first.
+ */
+List *
+preview_policy(const Supposition *supposed)
+{
+	Preview		p = {.supposed = supposed,.now = (int64) time(NULL)};
+	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
+
+	p.catalogs = copy_catalogs(snapshot);
+	preview_sessions(&p);
+	preview_logins(&p);
+	UnregisterSnapshot(snapshot);
+	return p.found;
+}

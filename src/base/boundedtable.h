@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * boundedtable.h
+ *		A table of fixed size in shared memory, which forgets what was used
+ *		longest ago.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_BOUNDEDTABLE_H
+#define SSLPOLICY_BOUNDEDTABLE_H
+
+#include "base/pure.h"
+
+typedef struct BoundedMemory BoundedMemory;
+
+typedef struct BoundedTable
+{
+	const char *name;			/* in the file that keeps it over a restart */
+	Size		key_size;		/* an entry begins with its key, which has no
+								 * padding; all of it counts */
+	Size		owner_size;		/* so many bytes at the start of the key say whose
+								 * the entry is; 0: nobody's */
+	Size		entry_size;
+	int			(*capacity) (void); /* 0: nothing is kept */
+
+	/*
+	 * Is an entry that was read from a file one that this code can have written?
+	 * Whoever reads entries must be safe afterwards, whatever they hold.
+	 */
+	bool		(*is_valid) (const void *entry);
+	BoundedMemory *memory;		/* set by start_bounded_table() */
+} BoundedTable;
+
+extern Size bounded_table_size(const BoundedTable *table);
+extern void *start_bounded_table(BoundedTable *table, void *memory, bool fresh);
+extern void *find_or_add(BoundedTable *table, const void *key, bool *found);
+extern void *oldest_entry(const BoundedTable *table);
+extern void *newer_entry(const BoundedTable *table, const void *entry);
+extern int	count_entries(const BoundedTable *table);
+extern void clear_bounded_table(BoundedTable *table);
+
+#endif							/* SSLPOLICY_BOUNDEDTABLE_H */

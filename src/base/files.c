@@ -1,0 +1,476 @@
+/*-------------------------------------------------------------------------
+ *
+ * files.c
+ *		Files of TLS material: reading, and replacing them durably.
+ *
+ * The only place where files are written.  A file is replaced by writing a
+ * temporary one beside it, fsync, and rename: whatever happens, there is the old
+ * one or the new one.  Since one installation runs at a time in the whole
+ * cluster, the name of the temporary file is fixed, and what a crash has left is
+ * found and removed at the next start.
+ *
+ * Paths come from settings, never from a caller.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#include "base/escape.h"
+#include "base/files.h"
+#include "settings/settings.h"
+
+#define TEMPORARY_SUFFIX ".sslpolicy.tmp"
+
+/*
+ * The path of a file in sslpolicy.directory.
+ */
+char *
+own_file(const char *name)
+{
+	return psprintf("%s/%s", material_directory(), name);
+}
+
+void
+make_own_directory(void)
+{
+	if (mkdir(material_directory(), S_IRWXU) != 0 && errno != EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create directory \"%s\": %m", material_directory()),
+				 errhint("Set sslpolicy.directory to a directory that the server may write.")));
+}
+
+/*
+ * The file that a path stands for: what symbolic links lead to, so that a
+ * replaced file does not replace the link.
+ */
+char *
+resolve_target(const char *path)
+{
+	char		resolved[PATH_MAX];
+
+	if (realpath(path, resolved) != NULL)
+		return pstrdup(resolved);
+	return pstrdup(path);
+}
+
+bool
+file_exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+/*
+ * Is this a file, or a folder, that may be read?  Sets errno if not.
+ */
+bool
+is_readable(const char *path, bool folder)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	if (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
+		return access(path, folder ? R_OK | X_OK : R_OK) == 0;
+	errno = folder ? ENOTDIR : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	return false;
+}
+
+/*
+ * The whole of a regular file, zero-terminated.  NULL, with *error, if it
+ * cannot be read.
+ */
+char *
+read_file(const char *path, size_t *len, char **error)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	struct stat st;
+	char	   *bytes;
+	size_t		done = 0;
+
+	*error = NULL;
+	if (fd < 0)
+	{
+		*error = psprintf("could not open file \"%s\": %s", path, strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MATERIAL_MAX_BYTES)
+	{
+		*error = psprintf("\"%s\" is not a regular file of at most %d MB", path,
+						  MATERIAL_MAX_BYTES / 1024 / 1024);
+		CloseTransientFile(fd);
+		return NULL;
+	}
+	bytes = palloc((Size) st.st_size + 1);
+	while (done < (size_t) st.st_size)
+	{
+		ssize_t		got = read(fd, bytes + done, (size_t) st.st_size - done);
+
+		if (got < 0)
+		{
+			*error = psprintf("could not read file \"%s\": %s", path, strerror(errno));
+			CloseTransientFile(fd);
+			return NULL;
+		}
+		if (got == 0)
+			break;
+		done += (size_t) got;
+	}
+	CloseTransientFile(fd);
+	bytes[done] = '\0';
+	*len = done;
+	return bytes;
+}
+
+static bool
+sha256(const char *bytes, size_t len, uint8 *digest)
+{
+	unsigned int size = 0;
+	unsigned char buf[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(bytes, len, buf, &size, EVP_sha256(), NULL) != 1 || size != FINGERPRINT_LEN)
+		return false;
+	memcpy(digest, buf, FINGERPRINT_LEN);
+	return true;
+}
+
+/*
+ * SHA-256 of a file.  False if it cannot be read.
+ */
+bool
+file_fingerprint(const char *path, uint8 *digest)
+{
+	size_t		len;
+	char	   *error;
+	char	   *bytes = path[0] ? read_file(path, &len, &error) : NULL;
+	bool		ok;
+
+	if (bytes == NULL)
+		return false;
+	ok = sha256(bytes, len, digest);
+	wipe(bytes, len);
+	pfree(bytes);
+	return ok;
+}
+
+static void
+append_stat(StringInfo buf, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		appendStringInfo(buf, "%s -\n", path);
+	else
+		appendStringInfo(buf, "%s " UINT64_FORMAT " %lld %lld.%09ld %lld.%09ld\n", path,
+						 (uint64) st.st_ino, (long long) st.st_size,
+						 (long long) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+						 (long long) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+/*
+ * What tells that some files may have changed, without reading them; paths are
+ * part of it, and files that are not there.
+ */
+void
+files_signature(const char *const *paths, int count, uint8 *digest)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < count; i++)
+		append_stat(&buf, paths[i]);
+	if (!sha256(buf.data, (size_t) buf.len, digest))
+		elog(ERROR, "could not compute SHA-256");
+}
+
+char *
+fingerprint_hex(const uint8 *digest)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_hex(&buf, digest, FINGERPRINT_LEN);
+	return buf.data;
+}
+
+/*
+ * SHA-256 of some bytes, in lower-case hexadecimal.
+ */
+char *
+bytes_fingerprint(const char *bytes, size_t len)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	if (!sha256(bytes, len, digest))
+		elog(ERROR, "could not compute SHA-256");
+	return fingerprint_hex(digest);
+}
+
+char *
+temporary_name(const char *target)
+{
+	return psprintf("%s" TEMPORARY_SUFFIX, target);
+}
+
+bool
+is_temporary_name(const char *name)
+{
+	size_t		len = strlen(name);
+	size_t		suffix = strlen(TEMPORARY_SUFFIX);
+
+	return len > suffix && strcmp(name + len - suffix, TEMPORARY_SUFFIX) == 0;
+}
+
+struct TemporaryFile
+{
+	char	   *path;
+	int			fd;
+};
+
+/*
+ * Create a temporary file; fd is negative, with errno, if that fails.
+ */
+static TemporaryFile *
+open_temporary(const char *target)
+{
+	TemporaryFile *file = palloc(sizeof(TemporaryFile));
+
+	/* one that a crash has left; never write through a link */
+	file->path = temporary_name(target);
+	(void) unlink(file->path);
+	/* not a transient file: those are closed at the end of a transaction */
+	file->fd = BasicOpenFilePerm(file->path, O_CREAT | O_EXCL | O_WRONLY | PG_BINARY,
+								 S_IRUSR | S_IWUSR);
+	return file;
+}
+
+/*
+ * Create the temporary file that belongs to target, mode 0600.
+ */
+TemporaryFile *
+create_temporary(const char *target)
+{
+	TemporaryFile *file = open_temporary(target);
+
+	if (file->fd < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", file->path),
+				 errdetail("The new material is written beside the file that it replaces."),
+				 errhint("Let the server write to that folder, or empty the setting that names the file: what is installed then is kept in sslpolicy.directory.")));
+	return file;
+}
+
+/*
+ * False, with errno, if not all could be written.
+ */
+bool
+append_temporary(TemporaryFile *file, const char *bytes, size_t len)
+{
+	size_t		done = 0;
+
+	while (done < len)
+	{
+		ssize_t		written;
+
+		errno = 0;
+		written = write(file->fd, bytes + done, len - done);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+		{
+			/* a write that is cut short sets no errno */
+			errno = errno ? errno : ENOSPC;
+			return false;
+		}
+		done += (size_t) written;
+	}
+	return true;
+}
+
+/*
+ * Close it, and remove it.
+ */
+void
+discard_temporary(TemporaryFile *file)
+{
+	if (file->fd >= 0)
+		(void) close(file->fd);
+	file->fd = -1;
+	(void) unlink(file->path);
+}
+
+static void
+write_failed(TemporaryFile *file)
+{
+	int			error = errno;
+
+	discard_temporary(file);
+	errno = error;
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not write file \"%s\": %m", file->path)));
+}
+
+/*
+ * fsync it, and close it.
+ */
+void
+finish_temporary(TemporaryFile *file)
+{
+	int			fd = file->fd;
+
+	if (fchmod(fd, S_IRUSR | S_IWUSR) != 0 || pg_fsync(fd) != 0)
+		write_failed(file);
+	file->fd = -1;
+	if (close(fd) != 0)
+		write_failed(file);
+}
+
+/*
+ * The whole of a temporary file that belongs to target.
+ */
+void
+write_temporary(const char *target, const char *bytes, size_t len)
+{
+	TemporaryFile *file = create_temporary(target);
+
+	if (!append_temporary(file, bytes, len))
+		write_failed(file);
+	finish_temporary(file);
+}
+
+/*
+ * Put the temporary file in the place of target, durably.
+ */
+void
+move_temporary(const char *target)
+{
+	(void) durable_rename(temporary_name(target), target, ERROR);
+}
+
+void
+replace_file(const char *target, const char *bytes, size_t len)
+{
+	write_temporary(target, bytes, len);
+	move_temporary(target);
+}
+
+/*
+ * The same where there must be no error, such as at the end of the postmaster: one
+ * is logged, and the old file stays.
+ */
+bool
+save_file(const char *target, const char *bytes, size_t len)
+{
+	TemporaryFile *file = open_temporary(target);
+
+	if (file->fd < 0 || !append_temporary(file, bytes, len) || pg_fsync(file->fd) != 0)
+	{
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not write file \"%s\": %m", file->path)));
+		discard_temporary(file);
+		return false;
+	}
+	(void) close(file->fd);
+	return durable_rename(file->path, target, LOG) == 0;
+}
+
+/*
+ * Remove a file that may not be there.
+ */
+void
+remove_file(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(WARNING,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", path)));
+}
+
+static void
+remove_leftover(const char *target)
+{
+	char	   *path;
+
+	if (target == NULL || target[0] == '\0')
+		return;
+	target = resolve_target(target);
+	for (int i = 0; i < 2; i++)
+	{
+		/* the new file, and the copy of the old one */
+		path = temporary_name(i == 0 ? target : psprintf("%s.old", target));
+		if (unlink(path) == 0)
+			ereport(LOG,
+					(errmsg("removed file \"%s\", which an interrupted installation had left", path)));
+	}
+}
+
+/*
+ * At the start of the server, and after a crash: remove temporary files.
+ */
+void
+remove_leftovers(void)
+{
+	DIR		   *dir = opendir(material_directory());
+	struct dirent *entry;
+
+	remove_leftover(ssl_cert_file);
+	remove_leftover(ssl_ca_file);
+	remove_leftover(ssl_crl_file);
+	remove_leftover(crl_file());
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+	{
+		if (is_temporary_name(entry->d_name))
+			(void) unlink(own_file(entry->d_name));
+	}
+	closedir(dir);
+}
+
+/*
+ * Overwrite memory that held a private key.
+ */
+void
+wipe(void *bytes, size_t len)
+{
+	OPENSSL_cleanse(bytes, len);
+}
+
+/*
+ * For tests of crashes, in builds with SSLPOLICY_STOP_POINTS: stop here as long
+ * as the file stop.STEP is in sslpolicy.directory.  It is renamed to at.STEP to
+ * say that the step is reached.
+ */
+void
+stop_point(const char *step)
+{
+#ifdef SSLPOLICY_STOP_POINTS
+	char	   *stop = own_file(psprintf("stop.%s", step));
+	char	   *at = own_file(psprintf("at.%s", step));
+
+	if (rename(stop, at) != 0)
+		return;
+	while (file_exists(at))
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000);
+	}
+#endif
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * preload.c
+ *		Whether this copy of the library is the one that the server preloaded.
+ *
+ * There can be several copies in one process: a second entry in
+ * shared_preload_libraries under another path, or, after an upgrade of the
+ * package without a restart, the new file beside the old one that the server
+ * still has.  They find each other by a rendezvous variable, and only the first
+ * hooks into the server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "base/preload.h"
+
+static bool preloaded = false;
+
+/*
+ * Called once by each copy when it is loaded.  True if it is the one that may
+ * hook into the server.  The rendezvous variable holds the version of that one.
+ */
+bool
+claim_preload(void)
+{
+	const char **version = (const char **) find_rendezvous_variable("sslpolicy_version");
+
+	if (!process_shared_preload_libraries_in_progress)
+		return false;
+	if (*version != NULL)
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("sslpolicy is preloaded twice"),
+				 errdetail("Version %s is in force, and this copy (version %s) does nothing.",
+						   *version, SSLPOLICY_VERSION),
+				 errhint("Remove one of the entries from shared_preload_libraries.")));
+		return false;
+	}
+	*version = SSLPOLICY_VERSION;
+	preloaded = true;
+	return true;
+}
+
+/*
+ * Is this copy the preloaded one?
+ */
+bool
+is_preloaded(void)
+{
+	return preloaded;
+}
+
+/*
+ * The version of the preloaded copy, this or another; NULL if there is none.
+ */
+const char *
+preloaded_version(void)
+{
+	return *(const char **) find_rendezvous_variable("sslpolicy_version");
+}
+
+/*
+ * Raise the error that says how to get what needs preloading.
+ */
+void
+require_preload(void)
+{
+	const char **version = (const char **) find_rendezvous_variable("sslpolicy_version");
+
+	if (preloaded)
+		return;
+	if (*version != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the server runs another copy of sslpolicy"),
+				 errdetail("Version %s was preloaded, and this function belongs to another file, of version %s.",
+						   *version, SSLPOLICY_VERSION),
+				 errhint("After an upgrade, restart the server. Otherwise make shared_preload_libraries name the file that the functions use: sslpolicy.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sslpolicy is not preloaded"),
+			 errhint("Add sslpolicy to shared_preload_libraries and restart the server.")));
+}
+
+/*
+ * A background worker is started by the name of a library, which may come to be
+ * another copy than the preloaded one, whose variables hold nothing.  So the
+ * preloaded one offers its main functions, and every copy runs those.
+ */
+void
+offer_worker_main(const char *name, WorkerMain function)
+{
+	*find_rendezvous_variable(name) = (void *) function;
+}
+
+void
+run_worker_main(const char *name, Datum arg)
+{
+	WorkerMain	function = (WorkerMain) *find_rendezvous_variable(name);
+
+	if (function == NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sslpolicy is not preloaded")));
+	function(arg);
+}

@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * auth.c
+ *		The login hook: lets a connection in, or refuses it.
+ *
+ * A connection is let in if
+ *	- an earlier hook and PostgreSQL's own authentication let it in, and
+ *	- it came through a Unix socket, or
+ *	- its certificate is neither blocked nor revoked, and it meets every policy
+ *	  that applies (see applicable.c), or sslpolicy.enforcement says not to
+ *	  refuse.
+ *
+ * Everything else ends in FATAL, also an error on the way: during
+ * authentication PostgreSQL turns every ERROR into FATAL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "libpq/auth.h"
+#include "libpq/hba.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+
+#include "labels/applicable.h"
+#include "enforce/auth.h"
+#include "session/collect.h"
+#include "revocation/crlstate.h"
+#include "base/escape.h"
+#include "ledger/ledger.h"
+#include "policy/matcher.h"
+#include "policy/report.h"
+#include "revocation/revocation.h"
+#include "session/sessions.h"
+#include "settings/settings.h"
+
+#define BLOCKED_REQUIREMENT \
+	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"
+
+static ClientAuthentication_hook_type previous_hook = NULL;
+
+/*
+ * Read the catalogs without counting the reads in pg_stat_sys_tables: to make
+ * the counters of four relations would cost as much as the reads themselves.
+ * An error on the way ends the process, so the setting need not be restored
+ * then.
+ */
+static Applicable *
+find_applicable_uncounted(const Facts *facts, bool policies)
+{
+	bool		track_counts = pgstat_track_counts;
+	Applicable *result;
+
+	pgstat_track_counts = false;
+	result = find_applicable(facts->role, facts->database, policies);
+	pgstat_track_counts = track_counts;
+	return result;
+}
+
+/*
+ * No policy has been read yet, and none need be to know whose refusal it is.
+ */
+static void
+note_refused_certificate(const Facts *facts, RejectionSource source, const char *reason)
+{
+	const Applicable *names = find_applicable_uncounted(facts, false);
+
+	ledger_refused(facts, names->role, names->database, source, list_make1(pstrdup(reason)));
+}
+
+/*
+ * Certificates in sslpolicy.blocked_fingerprints are refused before any policy
+ * is read, and whatever sslpolicy.enforcement says.
+ */
+static void
+refuse_blocked_certificate(const Facts *facts)
+{
+	if (!is_blocked_certificate(facts))
+		return;
+	note_refused_certificate(facts, REJECTED_BY_BLOCKING, BLOCKED_REQUIREMENT);
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("client certificate of role %s is blocked",
+					quoted(facts->role)),
+			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
+						   BLOCKED_REQUIREMENT),
+			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
+}
+
+/*
+ * So are revoked ones, and, as core does with ssl_crl_file, those that cannot be
+ * told from revoked ones.
+ */
+static void
+refuse_revoked_certificate(const Facts *facts)
+{
+	RevocationIndex *index;
+	Revocation	revocation;
+
+	if (!crls_configured() || !(facts->verified || facts->unreadable))
+		return;
+	index = open_revocation_index(false);
+	revocation = check_revocation(index, facts, (int64) time(NULL));
+	close_revocation_index(index);
+	if (revocation.status == NOT_REVOKED)
+		return;
+	if (revocation.index_damaged)
+		suspect_index();
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, revocation.detail);
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 revocation.status == REVOKED ?
+			 errmsg("client certificate of role %s is revoked", quoted(facts->role)) :
+			 errmsg("client certificate of role %s cannot be checked for revocation",
+					quoted(facts->role)),
+			 revocation.status == CRL_MISSING ?
+			 errdetail("There is no certificate revocation list of a CA that issued it.") :
+			 revocation.status == CRL_EXPIRED ?
+			 errdetail("The certificate revocation list of a CA that issued it has expired.") :
+			 revocation.status == REVOCATION_UNKNOWN ?
+			 errdetail("The certificate revocation lists cannot be read.") : 0,
+			 errdetail_log("Refused: %s; %s.", facts_for_log(facts), revocation.detail),
+			 revocation.status == REVOKED ?
+			 errhint("Set sslcert and sslkey on the client to another certificate and its key.") :
+			 errhint("The server log says more; ask the database administrator.")));
+}
+
+static void
+refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
+{
+	ledger_refused(facts, applicable->role, applicable->database, REJECTED_BY_POLICY,
+				   failure_list(verdict, facts, false));
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("connection of role %s does not meet its TLS policy",
+					quoted(facts->role)),
+			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
+			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
+						   failures_for_log(verdict, facts, false)),
+			 errhint("%s", hint_for_client(verdict, facts))));
+}
+
+/*
+ * Log what was not refused, although rules (with action=log), or all of them
+ * (with sslpolicy.enforcement = log), would.
+ */
+static void
+log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
+{
+	ereport(LOG,
+			(errmsg("connection of role %s would be refused by TLS policy",
+					quoted(facts->role)),
+			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
+						   failures_for_log(verdict, facts, log_only))));
+}
+
+static void
+check_login(Port *port, int status)
+{
+	Facts	   *facts;
+	Applicable *applicable;
+	Verdict    *verdict;
+	bool		applies;
+	Compliance	compliance = COMPLIANCE_YES;
+	List	   *would_refuse = NIL;
+	int64		end_at = 0;
+
+	if (previous_hook)
+		previous_hook(port, status);
+	if (status != STATUS_OK || IsBinaryUpgrade)
+		return;
+
+	facts = collect_facts(port, hba_authname(port->hba->auth_method));
+
+	/* before policies are read, so that no change of one misses the session */
+	publish_session(facts);
+
+	if (!facts->local)
+	{
+		refuse_blocked_certificate(facts);
+		refuse_revoked_certificate(facts);
+	}
+	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
+	applicable = find_applicable_uncounted(facts, applies);
+
+	if (!applies)
+		compliance = facts->local ? COMPLIANCE_YES : COMPLIANCE_UNKNOWN;
+	else
+	{
+		verdict = evaluate(applicable->policies, applicable->count, facts,
+						   regex_matches, (int64) time(NULL));
+		if (verdict->logged)
+		{
+			log_would_refuse(verdict, facts, true);
+			would_refuse = failure_list(verdict, facts, true);
+		}
+		if (verdict->outcome != OUTCOME_OK)
+		{
+			if (enforcement() == ENFORCEMENT_ENFORCE)
+				refuse(verdict, facts, applicable);
+			log_would_refuse(verdict, facts, false);
+			would_refuse = list_concat(would_refuse, failure_list(verdict, facts, false));
+			compliance = COMPLIANCE_NO;
+		}
+		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
+			end_at = facts->cert->not_after;
+	}
+	admit_session(applicable->role, applicable->database, compliance, end_at);
+	ledger_admitted(facts, applicable->role, applicable->database, compliance, would_refuse);
+}
+
+void
+init_auth(void)
+{
+	previous_hook = ClientAuthentication_hook;
+	ClientAuthentication_hook = check_login;
+}

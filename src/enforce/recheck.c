@@ -1,0 +1,345 @@
+/*-------------------------------------------------------------------------
+ *
+ * recheck.c
+ *		Do live sessions still meet their policies?
+ *
+ * Facts of a session do not change, but what is asked of it does.  A recheck
+ * reads the policies that apply to each live session now, and judges them as
+ * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
+ *
+ * Text of a very large certificate may be cut in the session table; what cannot
+ * be told for that reason alone ends no session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "labels/applicable.h"
+#include "ledger/ended.h"
+#include "base/escape.h"
+#include "ledger/ledger.h"
+#include "policy/matcher.h"
+#include "enforce/recheck.h"
+#include "policy/report.h"
+#include "revocation/revocation.h"
+#include "settings/settings.h"
+#include "base/wakeup.h"
+
+/* What sessions are judged by. */
+typedef struct Basis
+{
+	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
+	RevocationIndex *own;		/* NULL: no such CRLs */
+	RevocationIndex *core;
+	bool		dry_run;
+	int64		now;
+} Basis;
+
+static const char *const cause_names[] = {"", "policy", "expired", "blocked", "revoked"};
+
+/*
+ * What has changed, in words.
+ */
+static char *
+changes_text(int changed)
+{
+	static const char *const names[] = {
+		"roles or their policies", "memberships of roles", "databases or their policies",
+		"settings", "TLS material", "revocation lists", "time", "logins", "asked for",
+		"the worker was started"
+	};
+	StringInfoData buf;
+
+	/* that somebody logged in meanwhile is news only if nothing else is */
+	if (changed & ~CHANGED_LOGINS)
+		changed &= ~CHANGED_LOGINS;
+	initStringInfo(&buf);
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (changed & (1 << i))
+			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", names[i]);
+	return buf.data;
+}
+
+static bool
+is_revoked(RevocationIndex *index, Rechecked *r, int64 now)
+{
+	Revocation	revocation;
+
+	if (index == NULL)
+		return false;
+	revocation = check_revocation(index, &r->session->facts, now);
+	if (revocation.status != REVOKED)
+		return false;
+	r->cause = CAUSE_REVOKED;
+	r->reasons = list_make1(revocation.detail);
+	return true;
+}
+
+/*
+ * The certificate itself, whatever the policies.  True if it must not be used.
+ * (That a CRL is missing or has expired keeps new sessions out, and ends none.)
+ */
+static bool
+check_certificate(Rechecked *r, const Basis *basis)
+{
+	const Facts *facts = &r->session->facts;
+
+	if (is_blocked_certificate(facts))
+	{
+		r->cause = CAUSE_BLOCKED;
+		r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
+	}
+	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
+		return false;
+	r->compliance = COMPLIANCE_NO;
+	return true;
+}
+
+static Compliance
+compliance_of(const Verdict *verdict)
+{
+	switch (verdict->outcome)
+	{
+		case OUTCOME_OK:
+			return COMPLIANCE_YES;
+		case OUTCOME_FAILED:
+			return COMPLIANCE_NO;
+		default:
+			return COMPLIANCE_UNKNOWN;
+	}
+}
+
+static void
+check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
+{
+	const Session *s = r->session;
+	Applicable *applicable = find_applicable_in(catalogs, s->role, s->facts.role,
+												s->database, s->facts.database, NULL);
+	Verdict    *verdict = evaluate(applicable->policies, applicable->count, &s->facts,
+								   regex_matches, now);
+	bool		expired = false;
+
+	/* that of an expired certificate stays: it was so as long as it was valid */
+	if (s->facts.cert && now <= s->facts.cert->not_after)
+		r->end_at = verdict->end_on_expiry ? s->facts.cert->not_after : 0;
+	r->compliance = compliance_of(verdict);
+	if (r->compliance == COMPLIANCE_YES)
+		return;
+	r->reasons = failure_list(verdict, &s->facts, false);
+	if (r->compliance == COMPLIANCE_UNKNOWN)
+		return;
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+
+		expired |= check->outcome == OUTCOME_FAILED && !check->log_only &&
+			check->key == KEY_ON_EXPIRY;
+	}
+	r->cause = expired && r->end_at != 0 ? CAUSE_EXPIRED : CAUSE_POLICY;
+}
+
+/*
+ * May a session be ended for this cause at all?
+ */
+static bool
+is_to_be_ended(const Rechecked *r)
+{
+	switch (r->cause)
+	{
+		case CAUSE_BLOCKED:
+		case CAUSE_REVOKED:
+			return recheck_revoked() == RECHECK_TERMINATE;
+		case CAUSE_EXPIRED:
+			/* no policy has changed: this is what it says */
+			return enforcement() == ENFORCEMENT_ENFORCE &&
+				recheck_policy() != RECHECK_OFF;
+		case CAUSE_POLICY:
+			return enforcement() == ENFORCEMENT_ENFORCE &&
+				recheck_policy() == RECHECK_TERMINATE && !r->session->replication;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Is it time to end a session that is to be ended?  One that breaks a policy may
+ * finish its transaction.
+ */
+static bool
+is_time(Rechecked *r)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED ||
+		!in_transaction(r->session))
+		return true;
+	if (r->refused_at == 0)
+		r->refused_at = now;
+	r->waits = !TimestampDifferenceExceeds(r->refused_at, now, terminate_grace_ms());
+	return !r->waits;
+}
+
+static void
+report(const Rechecked *r, int changed)
+{
+	static const char *const what[] = {
+		"", "it does not meet its TLS policy any more",
+		"its client certificate has expired",
+		"its client certificate is blocked",
+		"its client certificate, or one that verified it, is revoked"
+	};
+	const Session *s = r->session;
+	StringInfoData required;
+	ListCell   *cell;
+
+	initStringInfo(&required);
+	foreach(cell, r->reasons)
+		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
+	ereport(LOG,
+			(r->ended ?
+			 errmsg("session of role %s (PID %d) ended: %s", quoted(s->facts.role), s->pid, what[r->cause]) :
+			 errmsg("session of role %s (PID %d) would be ended: %s", quoted(s->facts.role), s->pid, what[r->cause]),
+			 errdetail_log("Session: %s; required: %s; changed: %s.",
+						   facts_for_log(&s->facts), required.data, changes_text(changed)),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * Is the session to be ended now?
+ */
+static void
+decide(Rechecked *r)
+{
+	bool		ends = is_to_be_ended(r);
+
+	if (!ends)
+		r->refused_at = 0;
+	r->ended = ends && is_time(r);
+}
+
+/*
+ * Say what has become of a session, and keep what was found out.
+ */
+static void
+record(const Rechecked *r, int changed)
+{
+	const Session *s = r->session;
+	SessionState state = {r->compliance, r->end_at, r->refused_at};
+
+	if (r->ended)
+	{
+		report(r, changed);
+		remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
+		ledger_rechecked(s, r->reasons, true);
+	}
+	/* once is enough */
+	else if (r->cause != CAUSE_NONE && !is_to_be_ended(r) && s->compliance != COMPLIANCE_NO)
+	{
+		report(r, changed);
+		ledger_rechecked(s, r->reasons, false);
+	}
+
+	if (state.compliance != s->compliance || state.end_at != s->end_at ||
+		state.refused_at != s->refused_at)
+		set_session_state(s, &state);
+	/* one that has passed without ending the session is of no interest any more */
+	if (r->end_at >= (int64) time(NULL))
+		note_end(r->end_at);
+}
+
+static Rechecked *
+recheck_session(Session *s, const Basis *basis)
+{
+	Rechecked  *r = palloc0(sizeof(Rechecked));
+
+	r->session = s;
+	r->compliance = s->compliance;
+	r->end_at = s->end_at;
+	r->refused_at = s->refused_at;
+	if (s->facts.local)
+		return r;
+	if ((basis->dry_run || recheck_revoked() != RECHECK_OFF) && check_certificate(r, basis))
+		return r;
+	if (basis->catalogs != NULL)
+		check_policies(r, basis->catalogs, basis->now);
+	else if (enforcement() == ENFORCEMENT_OFF)
+		r->compliance = COMPLIANCE_UNKNOWN;
+	return r;
+}
+
+/*
+ * Can a recheck change anything for the session?
+ */
+static bool
+is_concerned(const Session *s)
+{
+	return !s->facts.local && !s->ending;
+}
+
+/*
+ * Recheck all live sessions, and end those that must; in a dry run only say which,
+ * by the policies that the caller's snapshot sees, as if policies were enforced.
+ * changed is what to say in the log.  In a transaction; the result is in the
+ * current memory context.
+ *
+ * Sessions are looked at before policies, so that none is judged by policies from
+ * before its login.
+ */
+List *
+recheck_sessions(bool dry_run, int changed)
+{
+	Snapshot	snapshot;
+	List	   *result = NIL;
+	Basis		basis = {.dry_run = dry_run,.now = (int64) time(NULL)};
+	List	   *sessions;
+	ListCell   *cell;
+
+	sessions = copy_sessions();
+	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
+	if (dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF))
+		basis.catalogs = copy_catalogs(snapshot);
+	if (crls_configured())
+		basis.own = open_revocation_index(false);
+	if (ssl_crl_file[0] || ssl_crl_dir[0])
+		basis.core = open_revocation_index(true);
+	foreach(cell, sessions)
+	{
+		Rechecked  *r = recheck_session(lfirst(cell), &basis);
+
+		CHECK_FOR_INTERRUPTS();
+		result = lappend(result, r);
+		if (is_concerned(r->session))
+			decide(r);
+	}
+	if (basis.own)
+		close_revocation_index(basis.own);
+	if (basis.core)
+		close_revocation_index(basis.core);
+	UnregisterSnapshot(snapshot);
+	if (dry_run)
+		return result;
+
+	/* first of all the signals: the processes that end take their time */
+	foreach(cell, result)
+	{
+		Rechecked  *r = lfirst(cell);
+
+		if (r->ended)
+			r->ended = end_session(r->session);
+	}
+	foreach(cell, result)
+	{
+		const Rechecked *r = lfirst(cell);
+
+		if (is_concerned(r->session))
+			record(r, changed);
+	}
+	return result;
+}

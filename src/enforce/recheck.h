@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * recheck.h
+ *		Do live sessions still meet their policies?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_RECHECK_H
+#define SSLPOLICY_RECHECK_H
+
+#include "nodes/pg_list.h"
+
+#include "session/sessions.h"
+
+/* What has changed since the last recheck; can be several. */
+#define CHANGED_ROLES		0x01	/* roles or their policies */
+#define CHANGED_MEMBERS		0x02
+#define CHANGED_DATABASES	0x04	/* databases or their policies */
+#define CHANGED_SETTINGS	0x08
+#define CHANGED_MATERIAL	0x10
+#define CHANGED_CRLS		0x20
+#define CHANGED_TIME		0x40
+#define CHANGED_LOGINS		0x80	/* a login was under way meanwhile */
+#define CHANGED_ASKED		0x100	/* sslpolicy.recheck() */
+#define CHANGED_STARTED		0x200	/* the worker: anything may have changed */
+
+/* Why a session does not comply. */
+typedef enum Cause
+{
+	CAUSE_NONE,
+	CAUSE_POLICY,
+	CAUSE_EXPIRED,				/* of its certificate, with on_expiry=end */
+	CAUSE_BLOCKED,
+	CAUSE_REVOKED
+} Cause;
+
+typedef struct Rechecked
+{
+	Session    *session;
+	Compliance	compliance;
+	Cause		cause;
+	List	   *reasons;		/* of char *: what is not met */
+	bool		ended;			/* was ended now, or would be in a dry run */
+	bool		waits;			/* for the end of its transaction */
+	int64		end_at;
+	TimestampTz refused_at;
+} Rechecked;
+
+extern List *recheck_sessions(bool dry_run, int changed);
+
+#endif							/* SSLPOLICY_RECHECK_H */

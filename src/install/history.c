@@ -1,0 +1,308 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *		What was installed, by whom, and the versions before.
+ *
+ * One line of text for each installation, in the file "history" of
+ * sslpolicy.directory, fields separated by tabs; all that others have written
+ * is in escaped form, which has none.  The file is written anew each time, by
+ * rename, so that no half line is ever read.  The versions lie beside it, as
+ * ca.3.pem; those of "server" carry the key.
+ *
+ * An entry is written as "started" before anything is changed.  One that was
+ * interrupted is told by the file in place: it is the new one, or it is not.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
+#include "utils/timestamp.h"
+
+#include "session/caller.h"
+#include "pki/crl.h"
+#include "base/escape.h"
+#include "base/files.h"
+#include "install/history.h"
+#include "settings/settings.h"
+#include "pki/x509.h"
+
+#define HISTORY_FILE "history"
+#define HISTORY_MAX_ENTRIES 1000
+#define FIXED_FIELDS 8
+
+static const char *const state_names[] = {"started", "installed", "failed"};
+
+static char *
+next_field(char **pos)
+{
+	char	   *start = *pos;
+	char	   *tab;
+
+	if (start == NULL)
+		return NULL;
+	tab = strchr(start, '\t');
+	if (tab)
+		*tab = '\0';
+	*pos = tab ? tab + 1 : NULL;
+	return start;
+}
+
+/*
+ * An entry of a line, which is taken apart.  NULL if it is none.
+ */
+static HistoryEntry *
+parse_entry(char *line)
+{
+	HistoryEntry *entry = palloc0(sizeof(HistoryEntry));
+	char	   *fields[FIXED_FIELDS];
+	char	   *pos = line;
+	char	   *fingerprint;
+	int			capacity = 2;
+	bool		known = false;
+
+	for (int i = 0; i < FIXED_FIELDS; i++)
+	{
+		fields[i] = next_field(&pos);
+		if (fields[i] == NULL)
+			return NULL;
+	}
+	if (!parse_material_kind(fields[1], &entry->kind))
+		return NULL;
+	for (int i = 0; i < (int) lengthof(state_names); i++)
+		if (strcmp(fields[7], state_names[i]) == 0)
+		{
+			entry->state = (InstallState) i;
+			known = true;
+		}
+	if (!known)
+		return NULL;
+	entry->at = (TimestampTz) strtoll(fields[0], NULL, 10);
+	entry->action = fields[2];
+	entry->by = fields[3];
+	entry->version = atoi(fields[4]);
+	entry->parent = atoi(fields[5]);
+	entry->sha256 = fields[6];
+
+	for (char *p = pos; p && *p; p++)
+		capacity += *p == '\t';
+	entry->fingerprints = palloc(sizeof(char *) * (Size) capacity);
+	entry->subjects = palloc(sizeof(char *) * (Size) capacity);
+	while ((fingerprint = next_field(&pos)) != NULL && pos != NULL)
+	{
+		entry->fingerprints[entry->count] = fingerprint;
+		entry->subjects[entry->count++] = next_field(&pos);
+	}
+	return entry;
+}
+
+/*
+ * All entries, oldest first.  A line that is no entry is left out.
+ */
+List *
+read_history(void)
+{
+	List	   *entries = NIL;
+	char	   *path = own_file(HISTORY_FILE);
+	char	   *error;
+	size_t		len;
+	char	   *text;
+
+	if (!file_exists(path))
+		return NIL;
+	text = read_file(path, &len, &error);
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg("the history of TLS material cannot be read"),
+				 errdetail("%s", error)));
+	while (text && *text)
+	{
+		char	   *end = strchr(text, '\n');
+		HistoryEntry *entry;
+
+		if (end)
+			*end = '\0';
+		entry = parse_entry(text);
+		if (entry)
+			entries = lappend(entries, entry);
+		text = end ? end + 1 : NULL;
+	}
+	return entries;
+}
+
+/*
+ * Write all entries, without the oldest ones of a kind if these have become too
+ * many.
+ */
+void
+write_history(List *entries)
+{
+	StringInfoData buf;
+	int			surplus[NUM_MATERIAL_KINDS] = {0};
+	ListCell   *cell;
+
+	foreach(cell, entries)
+		surplus[((HistoryEntry *) lfirst(cell))->kind]++;
+	for (int i = 0; i < NUM_MATERIAL_KINDS; i++)
+		surplus[i] -= HISTORY_MAX_ENTRIES;
+	initStringInfo(&buf);
+	foreach(cell, entries)
+	{
+		const HistoryEntry *e = lfirst(cell);
+
+		if (surplus[e->kind]-- > 0)
+			continue;
+
+		appendStringInfo(&buf, INT64_FORMAT "\t%s\t%s\t%s\t%d\t%d\t%s\t%s",
+						 (int64) e->at, material_kind_name(e->kind), e->action, e->by,
+						 e->version, e->parent, e->sha256, state_names[e->state]);
+		for (int i = 0; i < e->count; i++)
+			appendStringInfo(&buf, "\t%s\t%s", e->fingerprints[i], e->subjects[i]);
+		appendStringInfoChar(&buf, '\n');
+	}
+	replace_file(own_file(HISTORY_FILE), buf.data, (size_t) buf.len);
+}
+
+static void
+add_content(HistoryEntry *entry, const uint8 *fingerprint, char *subject)
+{
+	entry->fingerprints[entry->count] = fingerprint_hex(fingerprint);
+	entry->subjects[entry->count++] = subject ? subject : pstrdup("");
+}
+
+/*
+ * An entry by the caller, now, of state "started".
+ */
+HistoryEntry *
+new_entry(MaterialKind kind, const char *action, int version, int parent,
+		  const char *sha256, const PemContent *content)
+{
+	HistoryEntry *entry = palloc0(sizeof(HistoryEntry));
+	bool		is_crl = kind == MATERIAL_CRL;
+	int			count = content == NULL ? 0 :
+		is_crl ? sk_X509_CRL_num(content->crls) : sk_X509_num(content->certs);
+	uint8		digest[FINGERPRINT_LEN];
+
+	entry->at = GetCurrentTimestamp();
+	entry->kind = kind;
+	entry->action = pstrdup(action);
+	entry->by = caller_for_log(GetUserId());
+	entry->version = version;
+	entry->parent = parent;
+	entry->sha256 = pstrdup(sha256);
+	entry->fingerprints = palloc(sizeof(char *) * (Size) (count + 1));
+	entry->subjects = palloc(sizeof(char *) * (Size) (count + 1));
+	for (int i = 0; i < count; i++)
+	{
+		if (is_crl && crl_fingerprint(sk_X509_CRL_value(content->crls, i), digest))
+			add_content(entry, digest, dn_text(X509_CRL_get_issuer(sk_X509_CRL_value(content->crls, i))));
+		else if (!is_crl && certificate_fingerprint(sk_X509_value(content->certs, i), digest))
+			add_content(entry, digest, dn_text(X509_get_subject_name(sk_X509_value(content->certs, i))));
+	}
+	return entry;
+}
+
+/*
+ * The entry whose file is in place, which has this fingerprint; NULL if
+ * something else has been put there.
+ */
+HistoryEntry *
+entry_in_place(List *entries, MaterialKind kind, const char *sha256)
+{
+	for (int i = list_length(entries) - 1; i >= 0; i--)
+	{
+		HistoryEntry *e = list_nth(entries, i);
+
+		if (e->kind != kind || e->state == STATE_FAILED)
+			continue;
+		if (strcmp(e->sha256, sha256) == 0)
+			return e;
+		/* one that was interrupted before it changed anything */
+		if (e->state != STATE_STARTED)
+			return NULL;
+	}
+	return NULL;
+}
+
+/*
+ * The last entry by which a version came to be in place; NULL if it is not
+ * known any more.
+ */
+HistoryEntry *
+entry_of_version(List *entries, MaterialKind kind, int version)
+{
+	for (int i = list_length(entries) - 1; i >= 0; i--)
+	{
+		HistoryEntry *e = list_nth(entries, i);
+
+		if (e->kind == kind && e->version == version && e->state != STATE_FAILED)
+			return e;
+	}
+	return NULL;
+}
+
+int
+next_version(List *entries, MaterialKind kind)
+{
+	int			last = 0;
+	ListCell   *cell;
+
+	foreach(cell, entries)
+	{
+		const HistoryEntry *e = lfirst(cell);
+
+		if (e->kind == kind)
+			last = Max(last, e->version);
+	}
+	return last + 1;
+}
+
+char *
+version_file(MaterialKind kind, int version)
+{
+	return own_file(psprintf("%s.%d.pem", material_kind_name(kind), version));
+}
+
+/*
+ * Remove the files of versions that are no longer kept: of the server's, which
+ * carry keys, all but the one in place and the one before.
+ */
+void
+prune_versions(List *entries, MaterialKind kind)
+{
+	int			keep = kind == MATERIAL_SERVER ? 0 : KEPT_VERSIONS;
+	int			next = next_version(entries, kind);
+	const HistoryEntry *last = NULL;
+	ListCell   *cell;
+	DIR		   *dir;
+	struct dirent *file;
+
+	foreach(cell, entries)
+	{
+		const HistoryEntry *e = lfirst(cell);
+
+		if (e->kind == kind && e->state == STATE_INSTALLED)
+			last = e;
+	}
+	dir = AllocateDir(material_directory());
+	while ((file = ReadDirExtended(dir, material_directory(), LOG)) != NULL)
+	{
+		const char *prefix = psprintf("%s.", material_kind_name(kind));
+		int			version;
+
+		if (strncmp(file->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		version = atoi(file->d_name + strlen(prefix));
+		if (version <= 0 || version >= next - keep ||
+			(last && (version == last->version || version == last->parent)))
+			continue;
+		remove_file(version_file(kind, version));
+	}
+	FreeDir(dir);
+}

@@ -1,0 +1,709 @@
+/*-------------------------------------------------------------------------
+ *
+ * install.c
+ *		Installs TLS material: atomically, durably, and proved.
+ *
+ * In this order: write the new file beside the one that it replaces; make of it
+ * the whole context that the server would make; write the versions and the
+ * history; rename; reload; wait for the truth.  If the server does not take it,
+ * the old file is put back and the server reloads again.
+ *
+ * From the first change of what the server reads until the truth is known,
+ * interrupts are held, for as long as the reload may take: a cancelled statement
+ * leaves the old material or the new.  A killed one does, too, since each change
+ * is one rename:
+ *
+ *	- CAs and CRLs are one file.  Where none is set, the file is written first,
+ *	  and the setting changed after that.
+ *	- The server's certificate and key are one file, which both settings name.
+ *	  Where they are two files so far, the one file is made with the old
+ *	  certificate and the old key, then each setting is changed to name it, and
+ *	  only then are the new ones renamed over it: the server can start from each
+ *	  of these states.
+ *
+ * One installation runs at a time in the cluster, by an advisory lock of no
+ * database, which can be waited for, cancelled, and taken on a standby.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+
+#include "access/xact.h"
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+
+#include "install/affected.h"
+#include "session/collect.h"
+#include "base/compat.h"
+#include "revocation/crlstate.h"
+#include "base/escape.h"
+#include "base/files.h"
+#include "material/generation.h"
+#include "install/install.h"
+#include "base/preload.h"
+#include "material/reload.h"
+#include "settings/settings.h"
+
+#define RELOAD_TIMEOUT_MS 10000
+
+/* ten million entries take less */
+#define CRL_TIMEOUT_MS 120000
+
+/* "sslp" in ASCII; an application's advisory locks have a database */
+#define LOCK_KEY 0x73736c70
+
+/* How far an installation has come; for whoever has to undo it. */
+typedef struct Progress
+{
+	Installation *inst;
+	char	   *target;			/* links resolved */
+	HistoryEntry *entry;
+	TlsSetting	settings[2];	/* that are to name the file */
+	int			nsettings;
+	const char *setting_value;
+	bool		changed_setting[2];
+	bool		has_backup;		/* of the old material, beside target */
+	bool		replaced;		/* target is no longer what it was */
+	bool		done;
+} Progress;
+
+void
+require_installation(void)
+{
+	require_preload();
+	if (!installation_allowed())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("installation of TLS material is turned off"),
+				 errdetail("sslpolicy.install is off."),
+				 errhint("Where another agent owns the server's files, have that agent change them, and call sslpolicy.reload().")));
+}
+
+/*
+ * Files know no rollback.  As PreventInTransactionBlock(), for a function.
+ */
+void
+forbid_transaction_block(const char *action)
+{
+	if (!IsTransactionBlock() && !IsSubTransaction() &&
+		((uint32) MyXactFlags & XACT_FLAGS_PIPELINING) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			 errmsg("%s() cannot run inside a transaction block", action),
+			 errdetail("It takes effect at once, and cannot be rolled back."),
+			 errhint("Call it in a statement of its own, outside BEGIN and COMMIT and outside a block with EXCEPTION.")));
+}
+
+void
+lock_installation(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, LOCK_KEY, 0, 1);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+static const char *
+configured_path(const Installation *inst)
+{
+	switch (inst->kind)
+	{
+		case MATERIAL_CA:
+			return inst->files.ca_file;
+		case MATERIAL_CRL:
+			return inst->files.crl_file;
+		default:
+			return inst->files.cert_file;
+	}
+}
+
+static bool
+is_one_file(const MaterialFiles *files)
+{
+	return strcmp(resolve_target(files->cert_file), resolve_target(files->key_file)) == 0;
+}
+
+/*
+ * Read the material until now.  The server's is certificate and key together.
+ */
+static void
+read_old(Installation *inst)
+{
+	PemFile    *file = read_pem_file(configured_path(inst));
+	PemFile    *key;
+	StringInfo	both;
+
+	inst->old = file->content;
+	inst->old_bytes = file->bytes;
+	inst->old_len = file->len;
+	if (inst->kind != MATERIAL_SERVER)
+	{
+		if (file->error && file_exists(file->path))
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("the file that is in place cannot be read"),
+					 errdetail("%s", file->error),
+					 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
+							 inst->indexed ? "sslpolicy.crl_file" :
+							 tls_setting_name(inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE))));
+		return;
+	}
+	if (inst->old_bytes == NULL || is_one_file(&inst->files))
+		return;
+	key = read_pem_file(inst->files.key_file);
+	if (key->bytes == NULL)
+	{
+		/* nothing that a server could start with */
+		inst->old_bytes = NULL;
+		return;
+	}
+	both = makeStringInfo();
+	wipe_at_reset(both);
+	enlargeStringInfo(both, (int) (inst->old_len + key->len) + 1);
+	appendBinaryStringInfo(both, inst->old_bytes, (int) inst->old_len);
+	appendStringInfoChar(both, '\n');
+	appendBinaryStringInfo(both, key->bytes, (int) key->len);
+	inst->old_bytes = both->data;
+	inst->old_len = (size_t) both->len;
+}
+
+/*
+ * Check that something may be installed now, and read what there is.  Other
+ * installations wait from here until the end of the transaction.
+ */
+Installation *
+begin_installation(MaterialKind kind, const char *action, bool dry_run, bool force)
+{
+	Installation *inst = palloc0(sizeof(Installation));
+
+	require_installation();
+	forbid_transaction_block(action);
+	lock_installation();
+	inst->kind = kind;
+	inst->action = action;
+	inst->dry_run = dry_run;
+	inst->force = force;
+	inst->configuration = read_configuration();
+	inst->files = configured_files(inst->configuration);
+	if (compat_certificates_by_host() && !(kind == MATERIAL_CRL && crl_file()[0]))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ssl_sni is on, and the server takes certificates and CAs from pg_hosts.conf"),
+				 errdetail("What is installed here would not be in force, and CRLs could not be checked against the CAs that are."),
+				 errhint("Change the files that pg_hosts.conf names, and call sslpolicy.reload().")));
+	if (kind == MATERIAL_CRL && crl_file()[0])
+	{
+		inst->indexed = true;
+		inst->files.crl_file = crl_file();
+		inst->files.crl_dir = crl_dir();
+	}
+	if (inst->configuration->error)
+		inst->warnings = lappend(inst->warnings,
+								 psprintf("the server's configuration files have an error, and their changes are not in force: %s",
+										  inst->configuration->error));
+	make_own_directory();
+	read_old(inst);
+	inst->history = read_history();
+	return inst;
+}
+
+/*
+ * Sessions that the new material does not accept are an error, unless forced.
+ */
+static void
+check_affected(const Installation *inst)
+{
+	StringInfoData list;
+	int			count = 0;
+	ListCell   *cell;
+
+	initStringInfo(&list);
+	foreach(cell, inst->affected)
+	{
+		const AffectedSession *s = lfirst(cell);
+
+		if (inst->only_own && s->pid != MyProcPid)
+			continue;
+		if (count++ < 5)
+			appendStringInfo(&list, "%spid %d, role \"%s\": %s", list.len ? "; " : "", s->pid,
+							 GetUserNameFromId(s->role, true) ? GetUserNameFromId(s->role, true) : "?",
+							 s->reason);
+	}
+	if (count == 0 || inst->force || inst->dry_run)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 inst->only_own ?
+			 errmsg("with this material your own connection would be refused") :
+			 errmsg_plural("with this material %d live session could not log in again",
+						   "with this material %d live sessions could not log in again",
+						   (unsigned long) count, count),
+			 errdetail("Affected: %s%s.", list.data, count > 5 ? "; and others" : ""),
+			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
+}
+
+/*
+ * A file that serves two purposes cannot be replaced for one of them.
+ */
+static void
+forbid_shared_file(const Progress *p)
+{
+	for (int i = SETTING_CERT_FILE; i <= SETTING_CRL_FILE; i++)
+	{
+		const char *path = p->inst->configuration->settings[i].value;
+		bool		own = p->inst->kind == MATERIAL_SERVER ?
+			i == SETTING_CERT_FILE || i == SETTING_KEY_FILE :
+			i == (p->inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE) &&
+			!p->inst->indexed;
+
+		if (!own && path[0] && strcmp(resolve_target(path), p->target) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("file \"%s\" cannot be replaced, because it is %s as well",
+							p->target, tls_setting_name((TlsSetting) i)),
+					 errhint("Let the two settings name two files.")));
+	}
+}
+
+/*
+ * Which file to replace, and which settings must come to name it.
+ */
+static void
+find_target(Progress *p)
+{
+	Installation *inst = p->inst;
+	const char *path = configured_path(inst);
+
+	if (inst->kind == MATERIAL_SERVER ? !is_one_file(&inst->files) : path[0] == '\0')
+	{
+		static const TlsSetting settings[NUM_MATERIAL_KINDS] = {
+			SETTING_CERT_FILE, SETTING_CA_FILE, SETTING_CRL_FILE
+		};
+
+		path = own_file(psprintf("%s.pem", material_kind_name(inst->kind)));
+		p->settings[p->nsettings++] = settings[inst->kind];
+		if (inst->kind == MATERIAL_SERVER)
+			p->settings[p->nsettings++] = SETTING_KEY_FILE;
+		for (int i = 0; i < p->nsettings; i++)
+			check_alter_system(inst->configuration, p->settings[i]);
+	}
+	p->setting_value = path;
+	p->target = resolve_target(path);
+	forbid_shared_file(p);
+}
+
+/*
+ * Make the context that the server would make with the new file.
+ */
+static SSL_CTX *
+try_material(const Installation *inst, const char *file)
+{
+	MaterialFiles files = inst->files;
+	SSL_CTX    *context;
+	char	   *error;
+
+	/* the server never sees them, and the worker tells what is wrong with them */
+	if (inst->indexed)
+		return NULL;
+	switch (inst->kind)
+	{
+		case MATERIAL_SERVER:
+			files.cert_file = files.key_file = file;
+			break;
+		case MATERIAL_CA:
+			files.ca_file = file;
+			break;
+		case MATERIAL_CRL:
+			files.crl_file = file;
+			break;
+	}
+	if (!inst->configuration->ssl && inst->kind != MATERIAL_SERVER)
+		files.cert_file = files.key_file = "";
+	context = build_context(&files, &error);
+	if (context == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("the server could not load this material"),
+				 errdetail("%s", error)));
+	return free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+}
+
+/*
+ * Write the version in place, if it is not known, and the new one, and the
+ * entry that says that it is coming.
+ */
+static HistoryEntry *
+record_start(Installation *inst)
+{
+	char	   *old_sha = inst->old_bytes ? bytes_fingerprint(inst->old_bytes, inst->old_len) : "";
+	char	   *new_sha = inst->bytes ? bytes_fingerprint(inst->bytes->data, (size_t) inst->bytes->len) : "";
+	HistoryEntry *current = inst->old_bytes ? entry_in_place(inst->history, inst->kind, old_sha) : NULL;
+	HistoryEntry *entry;
+	int			parent = current ? current->version : 0;
+
+	if (current && current->state == STATE_STARTED)
+		current->state = STATE_INSTALLED;
+	if (inst->old_bytes && current == NULL)
+	{
+		parent = next_version(inst->history, inst->kind);
+		replace_file(version_file(inst->kind, parent), inst->old_bytes, inst->old_len);
+		entry = new_entry(inst->kind, "found", parent, 0, old_sha, inst->old);
+		entry->by = "";
+		entry->state = STATE_INSTALLED;
+		inst->history = lappend(inst->history, entry);
+	}
+	if (inst->bytes && inst->version == 0)
+	{
+		inst->version = next_version(inst->history, inst->kind);
+		inst->parent = parent;
+		replace_file(version_file(inst->kind, inst->version), inst->bytes->data,
+					 (size_t) inst->bytes->len);
+	}
+	else if (inst->kind == MATERIAL_SERVER)
+		inst->parent = parent;	/* the way back from a rollback */
+	entry = new_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
+					  inst->content);
+	inst->history = lappend(inst->history, entry);
+	write_history(inst->history);
+	return entry;
+}
+
+static void
+set_settings(Progress *p)
+{
+	for (int i = 0; i < p->nsettings; i++)
+	{
+		p->changed_setting[i] = true;
+		alter_system(p->settings[i], p->setting_value);
+		stop_point(psprintf("setting%d", i + 1));
+	}
+}
+
+/*
+ * As they were: what ALTER SYSTEM had set, or nothing.
+ */
+static void
+reset_settings(Progress *p)
+{
+	for (int i = p->nsettings - 1; i >= 0; i--)
+	{
+		const ConfiguredSetting *s = &p->inst->configuration->settings[p->settings[i]];
+
+		if (p->changed_setting[i])
+			alter_system(p->settings[i], s->altered ? s->value : NULL);
+		p->changed_setting[i] = false;
+	}
+}
+
+/*
+ * The old file under another name, so that putting it back is one rename, which
+ * needs no space on the disk.
+ */
+static char *
+backup_name(const Progress *p)
+{
+	return psprintf("%s.old", p->target);
+}
+
+/*
+ * Change what the server reads.
+ */
+static void
+put_in_place(Progress *p)
+{
+	Installation *inst = p->inst;
+
+	if (inst->bytes == NULL)
+	{
+		p->changed_setting[0] = true;
+		alter_system(p->settings[0], NULL);
+		return;
+	}
+	if (inst->old_bytes)
+	{
+		write_temporary(backup_name(p), inst->old_bytes, inst->old_len);
+		p->has_backup = true;
+	}
+	if (inst->kind == MATERIAL_SERVER && p->nsettings > 0)
+	{
+		if (inst->old_bytes)
+		{
+			p->replaced = true;
+			replace_file(p->target, inst->old_bytes, inst->old_len);
+			stop_point("migrated");
+			set_settings(p);
+		}
+		write_temporary(p->target, inst->bytes->data, (size_t) inst->bytes->len);
+	}
+	p->replaced = true;
+	move_temporary(p->target);
+	stop_point("renamed");
+	if (!(inst->kind == MATERIAL_SERVER && inst->old_bytes))
+		set_settings(p);
+}
+
+static void
+undo_setting_reset(Progress *p)
+{
+	alter_system(p->settings[0], p->setting_value);
+}
+
+static void
+undo_file(Progress *p)
+{
+	(void) durable_rename(temporary_name(backup_name(p)), p->target, ERROR);
+}
+
+/*
+ * A step whose failure must neither keep others from being taken nor hide what
+ * has become of the installation: then it is a warning.
+ */
+static void
+attempt(void (*step) (Progress *), Progress *p, const char *what)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		held = InterruptHoldoffCount;
+
+	PG_TRY();
+	{
+		step(p);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		/* the error has set it to 0, and callers hold interrupts */
+		InterruptHoldoffCount = held;
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not %s: %s", what, error->message)));
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Undo what put_in_place() did.  Runs after errors, and when the process ends.
+ */
+static void
+abandon(int code, Datum arg)
+{
+	Progress   *p = (Progress *) DatumGetPointer(arg);
+	Installation *inst = p->inst;
+	bool		changed = p->replaced || p->changed_setting[0];
+
+	if (p->done)
+		return;
+	p->done = true;
+	HOLD_INTERRUPTS();
+	remove_file(temporary_name(p->target));
+	if (inst->bytes == NULL && p->changed_setting[0])
+		attempt(undo_setting_reset, p, "put back the setting before");
+	else
+	{
+		/* old file before old settings: the server can start in between */
+		if (p->replaced && p->has_backup)
+			attempt(undo_file, p, "put back the TLS material before");
+		attempt(reset_settings, p, "put back the settings before");
+		if (p->replaced && !p->has_backup && !p->changed_setting[0])
+			remove_file(p->target);
+	}
+	remove_file(temporary_name(backup_name(p)));
+	if (changed)
+		(void) kill(PostmasterPid, SIGHUP);
+	RESUME_INTERRUPTS();
+}
+
+static void
+record_end(Progress *p)
+{
+	write_history(p->inst->history);
+	prune_versions(p->inst->history, p->inst->kind);
+}
+
+static char *
+list_of_fingerprints(const HistoryEntry *entry)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < entry->count; i++)
+		appendStringInfo(&buf, "%s[%s] %s", i ? ", " : "", entry->subjects[i],
+						 entry->fingerprints[i]);
+	return buf.len ? buf.data : "nothing";
+}
+
+/*
+ * Have the new material loaded, and wait for the truth: by the server, or, CRLs
+ * that it never sees, by the worker.  NULL if ssl is off.
+ */
+static ReloadOutcome *
+load_material(Installation *inst, SSL_CTX *context)
+{
+	ReloadOutcome *result;
+	bool		goes_back = strcmp(inst->action, "rollback") == 0;
+
+	if (inst->indexed)
+	{
+		result = palloc0(sizeof(ReloadOutcome));
+		result->error = check_crls_now(CRL_TIMEOUT_MS, goes_back);
+		result->loaded = result->error == NULL;
+		result->generation = load_state()->in_force;
+		return result;
+	}
+	return inst->configuration->ssl ? reload_server(context, RELOAD_TIMEOUT_MS) : NULL;
+}
+
+/*
+ * Put it in place, and wait for the truth.
+ */
+static void
+change_server(Progress *p, SSL_CTX *context)
+{
+	Installation *inst = p->inst;
+	HistoryEntry *entry = p->entry;
+	ReloadOutcome *result = NULL;
+
+	HOLD_INTERRUPTS();
+	put_in_place(p);
+	stop_point("in_place");
+	result = load_material(inst, context);
+	if (result == NULL)
+	{
+		(void) kill(PostmasterPid, SIGHUP);
+		inst->warnings = lappend(inst->warnings, "ssl is off: the material is in place, and nothing is served with it");
+	}
+	stop_point("reloaded");
+	if (result && !result->loaded)
+	{
+		abandon(0, PointerGetDatum(p));
+		entry->state = STATE_FAILED;
+		attempt(record_end, p, "write the history of TLS material");
+		(void) load_material(inst, NULL);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("the server did not load the new material, and the old one was put back"),
+				 errdetail("%s.", result->error)));
+	}
+	p->done = true;
+	remove_file(temporary_name(backup_name(p)));
+	inst->installed = true;
+	inst->generation = result ? result->generation : 0;
+	entry->state = STATE_INSTALLED;
+	attempt(record_end, p, "write the history of TLS material");
+	stop_point("recorded");
+	ereport(LOG,
+			(errmsg("TLS material \"%s\" changed by %s: %s(), version %d, generation " UINT64_FORMAT,
+					material_kind_name(inst->kind), entry->by, inst->action,
+					inst->version, inst->generation),
+			 errdetail_log("Now: %s.", list_of_fingerprints(entry))));
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Is the new material what is there already?
+ */
+static bool
+is_in_place(const Progress *p)
+{
+	const Installation *inst = p->inst;
+
+	return p->nsettings == 0 && inst->bytes && inst->old_bytes &&
+		(size_t) inst->bytes->len == inst->old_len &&
+		memcmp(inst->bytes->data, inst->old_bytes, inst->old_len) == 0;
+}
+
+/*
+ * What is to be installed is in place already: see to it that the server has
+ * loaded it.
+ */
+static void
+confirm(Installation *inst, SSL_CTX *context)
+{
+	inst->warnings = lappend(inst->warnings, "the file already holds just this, and was not written again");
+	inst->installed = true;
+	if (inst->configuration->ssl || inst->indexed)
+	{
+		ReloadOutcome *result = load_material(inst, context);
+
+		if (!result->loaded)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("the server did not load the material"),
+					 errdetail("%s.", result->error)));
+		inst->generation = result->generation;
+	}
+}
+
+/*
+ * Install inst->bytes, or, with dry_run, do everything up to where something
+ * would change.
+ */
+void
+finish_installation(Installation *inst)
+{
+	Progress	progress = {.inst = inst};
+	Progress   *p = &progress;
+	MemoryContext caller = CurrentMemoryContext;
+	SSL_CTX    *volatile context = NULL;
+
+	check_affected(inst);
+	if (inst->bytes)
+		find_target(p);
+	else
+	{
+		p->settings[p->nsettings++] = inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE;
+		p->setting_value = configured_path(inst);
+		p->target = resolve_target(p->setting_value);
+		check_alter_system(inst->configuration, p->settings[0]);
+	}
+
+	before_shmem_exit(abandon, PointerGetDatum(p));
+	PG_TRY();
+	{
+		if (inst->bytes)
+		{
+			write_temporary(p->target, inst->bytes->data, (size_t) inst->bytes->len);
+			stop_point("written");
+			context = try_material(inst, temporary_name(p->target));
+		}
+		else
+			context = try_material(inst, "");
+		if (inst->dry_run || is_in_place(p))
+			remove_file(temporary_name(p->target));
+		else
+		{
+			p->entry = record_start(inst);
+			stop_point("started");
+			change_server(p, context);
+		}
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* putting back can fail in steps of its own, which are caught */
+		cancel_before_shmem_exit(abandon, PointerGetDatum(p));
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		abandon(0, PointerGetDatum(p));
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	cancel_before_shmem_exit(abandon, PointerGetDatum(p));
+	if (inst->dry_run)
+		inst->generation = load_state()->in_force;
+	else if (!inst->installed)
+		confirm(inst, context);
+	ERR_clear_error();
+}

@@ -1,0 +1,433 @@
+/*-------------------------------------------------------------------------
+ *
+ * applicable.c
+ *		Which policies apply to a session, from the shared catalogs.
+ *
+ * All of these, and each must hold:
+ *	1. sslpolicy.minimum_policy
+ *	2. the label of the login role; without one, sslpolicy.default_policy
+ *	3. the label of each NOLOGIN role that the login role is a member of, at any
+ *	   depth, through grants that convey privileges
+ *	4. the label of the database
+ * 3 and 4 do not bind superusers and sslpolicy.reserved_roles, whom anybody with
+ * ADMIN OPTION on a labelled role could otherwise lock out.
+ *
+ * Runs at login without a database, where only shared catalogs can be read.
+ * At the first login after a start, and after VACUUM of a nailed catalog, even
+ * their indexes cannot (criticalSharedRelcachesBuilt is false): every lookup
+ * is then a scan of a whole catalog.  So each catalog is scanned once for all
+ * that is wanted of it (pg_auth_members: once for each depth of membership).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_shseclabel.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/snapmgr.h"
+
+#include "labels/applicable.h"
+#include "base/compat.h"
+#include "labels/labels.h"
+#include "settings/settings.h"
+
+typedef struct ObjectKey
+{
+	Oid			class;			/* AuthIdRelationId or DatabaseRelationId */
+	Oid			object;
+} ObjectKey;
+
+/* A role or database whose label is wanted. */
+typedef struct Wanted
+{
+	ObjectKey	key;
+	char		status;			/* of simplehash */
+	int			depth;			/* of a role: grants between it and the login role */
+	Oid			member;			/* of a role: the next one on the way there */
+	const char *label;
+	char	   *name;			/* of a labelled group */
+	bool		can_login;
+} Wanted;
+
+/* not dynahash: that makes a memory context for each table */
+#define SH_PREFIX wanted
+#define SH_ELEMENT_TYPE Wanted
+#define SH_KEY_TYPE ObjectKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, k) hash_combine(murmurhash32((k).object), (k).class)
+#define SH_EQUAL(table, a, b) ((a).object == (b).object && (a).class == (b).class)
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+typedef struct Search
+{
+	const CatalogCopy *catalogs;	/* NULL: read the catalogs themselves */
+	const Supposition *supposed;	/* NULL: nothing */
+	Snapshot	snapshot;
+	Oid			role;			/* the login role */
+	bool		superuser;		/* known once a label that spares those is found */
+	wanted_hash *wanted;
+	List	   *groups;			/* Oids of the roles it is a member of */
+	List	   *objects;		/* Oids of everything wanted */
+} Search;
+
+static Wanted *
+find_wanted(Search *search, Oid class, Oid object)
+{
+	ObjectKey	key = {class, object};
+
+	return wanted_lookup(search->wanted, key);
+}
+
+/*
+ * Note that a label is wanted.  False if that was known.
+ */
+static bool
+want(Search *search, Oid class, Oid object, int depth, Oid member)
+{
+	ObjectKey	key = {class, object};
+	bool		found;
+	Wanted	   *wanted = wanted_insert(search->wanted, key, &found);
+
+	if (found)
+		return false;
+	wanted->depth = depth;
+	wanted->member = member;
+	wanted->label = NULL;
+	wanted->name = NULL;
+	wanted->can_login = false;
+	search->objects = lappend_oid(search->objects, object);
+	return true;
+}
+
+static Oid
+database_oid(Search *search, const char *name)
+{
+	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			result = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(pg_database, DatabaseNameIndexId,
+							  criticalSharedRelcachesBuilt, search->snapshot,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		result = ((Form_pg_database) GETSTRUCT(tuple))->oid;
+	systable_endscan(scan);
+	table_close(pg_database, AccessShareLock);
+	return result;
+}
+
+/*
+ * Every role that role is a member of, at any depth, one depth at a time.
+ * Cycles end, because each role is wanted once.
+ */
+static void
+find_groups(Search *search, Oid role)
+{
+	Relation	pg_auth_members = table_open(AuthMemRelationId, AccessShareLock);
+	List	   *members = list_make1_oid(role);
+
+	for (int depth = 0; members != NIL; depth++)
+	{
+		List	   *next_members = NIL;
+		CatalogScan scan;
+		HeapTuple	tuple;
+
+		begin_scan(&scan, search->catalogs, pg_auth_members, AuthMemMemRoleIndexId,
+				   Anum_pg_auth_members_member, members, search->snapshot);
+		while (HeapTupleIsValid(tuple = next_row(&scan)))
+		{
+			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
+			Wanted	   *member = find_wanted(search, AuthIdRelationId, grant->member);
+
+			if (member != NULL && member->depth == depth &&
+				compat_grant_conveys(grant) &&
+				want(search, AuthIdRelationId, grant->roleid, depth + 1, grant->member))
+				next_members = lappend_oid(next_members, grant->roleid);
+		}
+		end_scan(&scan);
+		search->groups = list_concat(search->groups, next_members);
+		members = next_members;
+	}
+	table_close(pg_auth_members, AccessShareLock);
+}
+
+static void
+read_labels(Search *search, Relation pg_shseclabel)
+{
+	CatalogScan scan;
+	HeapTuple	tuple;
+
+	begin_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
+			   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
+	while (HeapTupleIsValid(tuple = next_row(&scan)))
+	{
+		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
+		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
+		char	   *label = wanted == NULL ? NULL :
+			our_label(tuple, RelationGetDescr(pg_shseclabel));
+
+		if (label != NULL)
+			wanted->label = label;
+	}
+	end_scan(&scan);
+}
+
+/*
+ * Put the policy that is to be supposed in the place of that of its object.  It is
+ * known by its address later.
+ */
+static void
+suppose_label(Search *search)
+{
+	const Supposition *supposed = search->supposed;
+	Wanted	   *wanted;
+
+	if (supposed->source == SOURCE_DEFAULT)
+		return;
+	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ?
+						 DatabaseRelationId : AuthIdRelationId, supposed->object);
+	if (wanted != NULL)
+		wanted->label = supposed->text;
+}
+
+static const char *
+supposed_default(const Search *search)
+{
+	const Supposition *supposed = search->supposed;
+
+	if (supposed == NULL || supposed->source != SOURCE_DEFAULT)
+		return default_policy();
+	return supposed->text ? supposed->text : "";
+}
+
+/*
+ * Learn names and LOGIN of the groups that have labels, and whether the login
+ * role is a superuser, whom neither those nor the label of a database bind.
+ */
+static void
+read_roles(Search *search, bool database_labelled)
+{
+	List	   *roles = NIL;
+	ListCell   *cell;
+	Relation	pg_authid;
+	CatalogScan scan;
+	HeapTuple	tuple;
+
+	foreach(cell, search->groups)
+		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->label != NULL)
+			roles = lappend_oid(roles, lfirst_oid(cell));
+	if (roles == NIL && !database_labelled)
+		return;
+
+	roles = lappend_oid(roles, search->role);
+	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
+	begin_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
+			   roles, search->snapshot);
+	while (HeapTupleIsValid(tuple = next_row(&scan)))
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+		Wanted	   *role = find_wanted(search, AuthIdRelationId, form->oid);
+
+		if (form->oid == search->role)
+			search->superuser = form->rolsuper;
+		else if (role != NULL && role->label != NULL)
+		{
+			role->name = pstrdup(NameStr(form->rolname));
+			role->can_login = form->rolcanlogin;
+		}
+	}
+	end_scan(&scan);
+	table_close(pg_authid, AccessShareLock);
+}
+
+/*
+ * Add a policy to the result.  One that cannot be parsed is added without its
+ * rules, and evaluate() refuses it.
+ */
+static void
+apply(Applicable *result, PolicySource source, const char *name,
+	  const char *text)
+{
+	const Supposition *supposed = result->search->supposed;
+	AppliedPolicy *applied = &result->policies[result->count++];
+	PolicyError error;
+	PolicyPlace place = source == SOURCE_MINIMUM ? PLACE_MINIMUM :
+		source == SOURCE_DEFAULT ? PLACE_DEFAULT :
+		source == SOURCE_DATABASE ? PLACE_DATABASE : PLACE_ROLE;
+
+	applied->source = source;
+	applied->name = name;
+	applied->policy = parse_policy(text, place, NULL, &error);
+	applied->error = error.message;
+	applied->supposed = supposed && supposed->text == text;
+}
+
+/*
+ * The policies that apply to a login as a role to a database (InvalidOid and
+ * NULL for physical replication), of both of which the oids are in result.
+ *
+ * A role that does not exist meets the two settings, like a role without
+ * labels, so that a refusal does not tell whether there is such a role.
+ */
+static void
+add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
+			 const char *role, const char *database)
+{
+	bool		reserved = is_reserved_role(role);
+	Wanted	   *own;
+	Wanted	   *db;
+	ListCell   *cell;
+
+	search->wanted = wanted_create(CurrentMemoryContext, 16, NULL);
+	search->role = result->role;
+	result->search = search;
+	if (OidIsValid(result->role))
+		(void) want(search, AuthIdRelationId, result->role, 0, InvalidOid);
+	if (OidIsValid(result->role) && !reserved)
+		find_groups(search, result->role);
+	if (OidIsValid(result->database) && !reserved)
+		(void) want(search, DatabaseRelationId, result->database, 0, InvalidOid);
+	if (search->objects != NIL)
+		read_labels(search, pg_shseclabel);
+	if (search->supposed != NULL)
+		suppose_label(search);
+	own = find_wanted(search, AuthIdRelationId, result->role);
+	db = find_wanted(search, DatabaseRelationId, result->database);
+	read_roles(search, db && db->label);
+
+	result->policies = palloc0(sizeof(AppliedPolicy) *
+							   (Size) (list_length(search->groups) + 3));
+	if (minimum_policy()[0])
+		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
+	if (own && own->label)
+		apply(result, SOURCE_ROLE, role, own->label);
+	else if (supposed_default(search)[0])
+		apply(result, SOURCE_DEFAULT, NULL, supposed_default(search));
+	if (search->superuser)
+		return;
+
+	foreach(cell, search->groups)
+	{
+		Wanted	   *group = find_wanted(search, AuthIdRelationId, lfirst_oid(cell));
+
+		if (group->label && !group->can_login)
+			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
+	}
+	if (db && db->label)
+		apply(result, SOURCE_DATABASE, database, db->label);
+}
+
+/*
+ * Find a role and a database, and with policies set the policies that apply to
+ * a login as that role to that database (NULL for physical replication).
+ * Without, no label is read, so that whoever needs none is let in even if the
+ * catalog of labels is damaged.
+ *
+ * Everything but the role's oid is read with one snapshot: of a transaction that
+ * changes several catalogs a login sees all or nothing.  The oid comes from the
+ * syscache, as core takes it a moment later.
+ */
+Applicable *
+find_applicable(const char *role, const char *database, bool policies)
+{
+	Applicable *result = palloc0(sizeof(Applicable));
+	Search	   *search = palloc0(sizeof(Search));
+	Relation	pg_shseclabel = NULL;
+
+	/* opening a catalog first takes notice of what has been committed */
+	if (policies)
+		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	search->snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
+	result->role = get_role_oid(role, true);
+	if (database != NULL)
+		result->database = database_oid(search, database);
+	if (policies)
+		add_policies(result, search, pg_shseclabel, role, database);
+	UnregisterSnapshot(search->snapshot);
+	if (policies)
+		table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * The policies that apply to a session, from a copy of the catalogs.  Its role
+ * and database go by their oids; the names are those at login, and count where
+ * a policy compares names.  supposed: a policy to take in place of the one that is
+ * there, or NULL.
+ */
+Applicable *
+find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
+				   Oid database, const char *database_name,
+				   const Supposition *supposed)
+{
+	Applicable *result = palloc0(sizeof(Applicable));
+	Search	   *search = palloc0(sizeof(Search));
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+
+	search->catalogs = catalogs;
+	search->supposed = supposed;
+	result->role = role;
+	result->database = database;
+	add_policies(result, search, pg_shseclabel, role_name, database_name);
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * Is the session's role a member of this one, whose policy does not bind it
+ * because it can log in itself?
+ */
+bool
+is_passed_over(const Applicable *applicable, Oid role)
+{
+	const Wanted *group = find_wanted(applicable->search, AuthIdRelationId, role);
+
+	return group != NULL && group->depth > 0 && group->label != NULL && group->can_login;
+}
+
+/*
+ * The roles through which a role is a member of the group that a policy comes
+ * from: oids, beginning with the one that it is a member of itself; NIL if that is
+ * the group.
+ */
+List *
+membership_path(const Applicable *applicable, const AppliedPolicy *applied)
+{
+	Search	   *search = applicable->search;
+	Oid			role = InvalidOid;
+	List	   *path = NIL;
+	ListCell   *cell;
+
+	if (applied->source != SOURCE_GROUP)
+		return NIL;
+	foreach(cell, search->groups)
+		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->name == applied->name)
+			role = lfirst_oid(cell);
+	while (OidIsValid(role))
+	{
+		role = find_wanted(search, AuthIdRelationId, role)->member;
+		if (!OidIsValid(role) || role == applicable->role)
+			break;
+		path = lcons_oid(role, path);
+	}
+	return path;
+}

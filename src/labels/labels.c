@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * labels.c
+ *		Policies as security labels: the provider, and reading them back.
+ *
+ * The provider lets nothing into pg_shseclabel that is not a policy, and nobody
+ * but superusers set one by SECURITY LABEL; sslpolicy.set_policy() comes here
+ * as a superuser after checks of its own.  Every change is logged when, and
+ * only when, its transaction commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_shseclabel.h"
+#include "commands/dbcommands.h"
+#include "commands/seclabel.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "session/caller.h"
+#include "base/escape.h"
+#include "labels/labels.h"
+#include "policy/matcher.h"
+#include "settings/settings.h"
+#include "base/wakeup.h"
+
+/* A change of the running transaction, logged at its commit. */
+typedef struct PendingChange
+{
+	SubTransactionId subxact;
+	char	   *message;
+} PendingChange;
+
+static List *pending = NIL;		/* in TopTransactionContext */
+
+/* Set while set_policy() runs its statement; InvalidOid otherwise. */
+static Oid	expected_user = InvalidOid;
+static ObjectAddress expected_object;
+
+static object_access_hook_type previous_access_hook = NULL;
+
+/*
+ * Announce that the next label is set for user, on this object: on no other,
+ * whatever a statement that names it comes to mean until it runs.  InvalidOid
+ * as the user ends that.
+ */
+void
+expect_label(Oid user, Oid class, Oid object)
+{
+	expected_user = user;
+	ObjectAddressSet(expected_object, class, object);
+}
+
+/*
+ * Parse a policy that somebody wants to set, or raise the error that says what
+ * is wrong with it.
+ */
+Policy *
+parse_or_error(const char *text, PolicyPlace place)
+{
+	PolicyError error;
+	Policy	   *policy = parse_policy(text, place, &policy_checks, &error);
+
+	if (policy == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid TLS policy: %s", error.message),
+				 policy_errdetail(text, &error)));
+	return policy;
+}
+
+static void
+append_policy(StringInfo buf, const char *text)
+{
+	if (text == NULL)
+		appendStringInfoString(buf, "none");
+	else
+	{
+		appendStringInfo(buf, "[%s]", printable(text));
+	}
+}
+
+/*
+ * Let the worker know of a change when it is committed, also by COMMIT PREPARED
+ * and on a standby.  Nothing watches pg_shseclabel, but the worker watches roles
+ * and databases: say that the labelled object has changed.
+ */
+static void
+announce_change(const ObjectAddress *object)
+{
+	bool		is_role = object->classId == AuthIdRelationId;
+	HeapTuple	tuple = SearchSysCache1(is_role ? AUTHOID : DATABASEOID,
+										ObjectIdGetDatum(object->objectId));
+	Relation	catalog;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	catalog = table_open(object->classId, AccessShareLock);
+	CacheInvalidateHeapTuple(catalog, tuple, NULL);
+	table_close(catalog, AccessShareLock);
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * Remember a change until its transaction ends.  False if there is none: what is
+ * removed is not there.
+ */
+static bool
+remember_change(const ObjectAddress *object, const char *text)
+{
+	bool		is_role = object->classId == AuthIdRelationId;
+	Oid			user = OidIsValid(expected_user) ? expected_user : GetUserId();
+	MemoryContext old;
+	PendingChange *change;
+	StringInfoData buf;
+	char	   *before = read_label(object->classId, object->objectId);
+
+	if (before == NULL && text == NULL)
+		return false;
+
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	change = palloc(sizeof(PendingChange));
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "TLS policy of %s %s changed by %s",
+					 is_role ? "role" : "database",
+					 quoted(is_role ? GetUserNameFromId(object->objectId, false) :
+							get_database_name(object->objectId)),
+					 caller_for_log(user));
+	appendStringInfoString(&buf, ": was ");
+	append_policy(&buf, before);
+	appendStringInfoString(&buf, ", is ");
+	append_policy(&buf, text);
+
+	change->subxact = GetCurrentSubTransactionId();
+	change->message = buf.data;
+	pending = lappend(pending, change);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+log_pending(const char *suffix)
+{
+	ListCell   *cell;
+
+	foreach(cell, pending)
+		ereport(LOG,
+				(errmsg("%s%s", ((PendingChange *) lfirst(cell))->message, suffix),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			log_pending("");
+			/* a hint only: the change is announced a moment later */
+			if (pending != NIL)
+				wake_worker();
+			pending = NIL;
+			break;
+		case XACT_EVENT_PREPARE:
+			log_pending(" (in a prepared transaction, effective when that commits)");
+			pending = NIL;
+			break;
+		case XACT_EVENT_ABORT:
+			pending = NIL;
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId subxact,
+					  SubTransactionId parent, void *arg)
+{
+	ListCell   *cell;
+
+	foreach(cell, pending)
+	{
+		PendingChange *change = lfirst(cell);
+
+		if (change->subxact != subxact)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			change->subxact = parent;
+		else if (event == SUBXACT_EVENT_ABORT_SUB)
+			pending = foreach_delete_current(pending, cell);
+	}
+}
+
+/*
+ * The provider's check: may this label be set, by this user, on this object?
+ * Core itself demands little of who labels a role.
+ */
+static void
+check_label(const ObjectAddress *object, const char *text)
+{
+	PolicyError error;
+	PolicyPlace place = object->classId == DatabaseRelationId ?
+		PLACE_DATABASE : PLACE_ROLE;
+
+	if (object->classId != AuthIdRelationId && object->classId != DatabaseRelationId)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("TLS policies apply to roles and databases only"),
+				 errhint("Use SECURITY LABEL FOR sslpolicy ON ROLE or ON DATABASE.")));
+	if (OidIsValid(expected_user) &&
+		(object->classId != expected_object.classId ||
+		 object->objectId != expected_object.objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the role or database was renamed meanwhile"),
+				 errhint("Look at its name, and try again.")));
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to set a TLS policy with SECURITY LABEL"),
+				 errhint("EXECUTE on sslpolicy.set_policy() and sslpolicy.set_database_policy() can be granted to other roles.")));
+
+	/*
+	 * What an older server has accepted, pg_upgrade must be able to restore,
+	 * even if OpenSSL has dropped a cipher since.
+	 */
+	if (text != NULL && IsBinaryUpgrade &&
+		parse_policy(text, place, NULL, &error) != NULL)
+		return;
+	if (text != NULL)
+		(void) parse_or_error(text, place);
+	if (IsBinaryUpgrade)
+		return;
+
+	/*
+	 * What is announced is delivered when the command that writes the label ends.
+	 * One that writes nothing must announce nothing: it would lie there when a
+	 * subtransaction begins, which is an error then.
+	 */
+	if (remember_change(object, text))
+		announce_change(object);
+}
+
+/*
+ * DROP takes the label along: that is a change of policy as well.
+ */
+static void
+note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
+{
+	ObjectAddress address = {.classId = class,.objectId = object};
+
+	if (previous_access_hook)
+		previous_access_hook(access, class, object, column, arg);
+	if (access == OAT_DROP && !IsBinaryUpgrade &&
+		(class == AuthIdRelationId || class == DatabaseRelationId))
+		(void) remember_change(&address, NULL);
+}
+
+void
+init_labels(void)
+{
+	register_label_provider(LABEL_PROVIDER, check_label);
+	previous_access_hook = object_access_hook;
+	object_access_hook = note_drop;
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+/*
+ * The policy of a role or database as it is stored, or NULL.
+ */
+char *
+read_label(Oid class, Oid object)
+{
+	ObjectAddress address = {.classId = class,.objectId = object};
+
+	return GetSecurityLabel(&address, LABEL_PROVIDER);
+}
+
+/*
+ * Is a row of pg_shseclabel one of ours?
+ */
+bool
+is_our_label(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		provider = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
+	text	   *name = isnull ? NULL : DatumGetTextPP(provider);
+
+	return name != NULL && VARSIZE_ANY_EXHDR(name) == strlen(LABEL_PROVIDER) &&
+		memcmp(VARDATA_ANY(name), LABEL_PROVIDER, strlen(LABEL_PROVIDER)) == 0;
+}
+
+/*
+ * The text of a row of pg_shseclabel if it is one of ours, or NULL.
+ */
+char *
+our_label(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		label;
+
+	if (!is_our_label(tuple, desc))
+		return NULL;
+	label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
+	return isnull ? NULL : TextDatumGetCString(label);
+}
+
+/*
+ * All labels of ours.
+ */
+List *
+all_labels(void)
+{
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_shseclabel, InvalidOid, false,
+										  NULL, 0, NULL);
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
+		char	   *text = our_label(tuple, RelationGetDescr(pg_shseclabel));
+		Label	   *label;
+
+		if (text == NULL)
+			continue;
+		label = palloc(sizeof(Label));
+		label->class = form->classoid;
+		label->object = form->objoid;
+		label->text = text;
+		result = lappend(result, label);
+	}
+	systable_endscan(scan);
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * The name of the role or database that has the label; NULL if it has been dropped
+ * since.
+ */
+char *
+labelled_name(const Label *label)
+{
+	return label->class == AuthIdRelationId ? GetUserNameFromId(label->object, true) :
+		get_database_name(label->object);
+}

@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * setpolicy.c
+ *		The SQL functions that set policies.
+ *
+ * They exist so that a DBA who is no superuser can be handed the policies of
+ * the roles and databases that are theirs.  After their own checks they run
+ * the real SECURITY LABEL statement as a superuser, so that everything that
+ * watches statements sees it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "catalog/catalog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "labels/applicable.h"
+#include "session/collect.h"
+#include "base/compat.h"
+#include "labels/labels.h"
+#include "policy/matcher.h"
+#include "base/preload.h"
+#include "base/privileged.h"
+#include "policy/report.h"
+#include "session/sessions.h"
+#include "settings/settings.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_set_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_set_database_policy);
+
+static void
+deny(const char *reason, const char *subject, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to set the TLS policy of %s", subject),
+			 errdetail("%s", reason),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * May the caller set the policy of this role?  A superuser always; anybody
+ * else only that of an ordinary role that they administer.
+ */
+static void
+check_role_permission(Oid role, const char *name)
+{
+	char	   *subject = psprintf("role \"%s\"", name);
+
+	if (superuser())
+		return;
+	if (superuser_arg(role))
+		deny("Only superusers set the policy of a superuser.", subject, NULL);
+	if (IsReservedName(name))
+		deny("Only superusers set the policy of a predefined role.", subject, NULL);
+	if (is_reserved_role(name))
+		deny("The role is one of sslpolicy.reserved_roles.", subject, NULL);
+	if (!compat_may_administer(GetUserId(), role))
+		deny("You need " COMPAT_ADMIN_PRIVILEGE ".", subject, NULL);
+}
+
+static void
+check_database_permission(Oid database, const char *name)
+{
+	if (superuser() || compat_owns_database(database, GetUserId()))
+		return;
+	deny("You must own the database.", psprintf("database \"%s\"", name), NULL);
+}
+
+/*
+ * Run a SECURITY LABEL statement for an object as the bootstrap superuser.
+ */
+static void
+run_as_superuser(const char *statement, Oid class, Oid object)
+{
+	expect_label(GetUserId(), class, object);
+	PG_TRY();
+	{
+		privileged_command(statement);
+	}
+	PG_FINALLY();
+	{
+		expect_label(InvalidOid, InvalidOid, InvalidOid);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * How the caller's own connection does under the policies as they stand in this
+ * transaction, under the names that its role and database have now.  Judged as
+ * if policies were enforced, whatever sslpolicy.enforcement says.  NULL if no
+ * policy applies to it.
+ */
+static Verdict *
+judge_own_connection(Facts **facts)
+{
+	Applicable *applicable;
+
+	if (MyProcPort == NULL)
+		return NULL;
+	*facts = collect_facts(MyProcPort, my_auth_method());
+	if ((*facts)->local)
+		return NULL;
+	(*facts)->role = GetUserNameFromId(GetAuthenticatedUserId(), false);
+	(*facts)->database = get_database_name(MyDatabaseId);
+	applicable = find_applicable((*facts)->role, (*facts)->database, true);
+	return evaluate(applicable->policies, applicable->count, *facts,
+					regex_matches, (int64) time(NULL));
+}
+
+/*
+ * Set (or, with text NULL, remove) the policy of an object.  Refused, unless
+ * forced, if that is what would keep the caller's own connection out.
+ */
+static void
+set_label(Oid class, Oid object, const char *name, const char *text, bool force)
+{
+	bool		is_role = class == AuthIdRelationId;
+	Facts	   *facts;
+	Verdict    *before;
+	Verdict    *after;
+
+	if (text != NULL)
+		(void) parse_or_error(text, is_role ? PLACE_ROLE : PLACE_DATABASE);
+	before = force ? NULL : judge_own_connection(&facts);
+	run_as_superuser(psprintf("SECURITY LABEL FOR %s ON %s %s IS %s",
+							  LABEL_PROVIDER, is_role ? "ROLE" : "DATABASE",
+							  quote_identifier(name),
+							  text ? quote_literal_cstr(text) : "NULL"),
+					 class, object);
+	if (before == NULL || before->outcome != OUTCOME_OK)
+		return;
+	after = judge_own_connection(&facts);
+	if (after->outcome == OUTCOME_OK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("with this policy your own connection would be refused"),
+			 errdetail("Not met: %s.", failures_for_client(after, facts)),
+			 errhint("Connect so that you meet it, or pass force => true to set it all the same.")));
+}
+
+static char *
+optional_text(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static void
+require_argument(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+/*
+ * sslpolicy.set_policy(role regrole, policy text, force boolean) returns void
+ *
+ * Errors: insufficient_privilege, invalid_parameter_value (not a policy),
+ * invalid_authorization_specification (the caller would be refused),
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_set_policy(PG_FUNCTION_ARGS)
+{
+	Oid			role;
+	char	   *name;
+
+	require_preload();
+	require_argument(fcinfo, 0, "role");
+	require_argument(fcinfo, 2, "force");
+	role = PG_GETARG_OID(0);
+	name = GetUserNameFromId(role, false);
+	check_role_permission(role, name);
+	set_label(AuthIdRelationId, role, name, optional_text(fcinfo, 1),
+			  PG_GETARG_BOOL(2));
+	PG_RETURN_VOID();
+}
+
+/*
+ * sslpolicy.set_database_policy(database name, policy text, force boolean)
+ * returns void
+ *
+ * Errors as in set_policy.
+ */
+Datum
+sslpolicy_set_database_policy(PG_FUNCTION_ARGS)
+{
+	Oid			database;
+	char	   *name;
+
+	require_preload();
+	require_argument(fcinfo, 0, "database");
+	require_argument(fcinfo, 2, "force");
+	name = NameStr(*PG_GETARG_NAME(0));
+	database = get_database_oid(name, false);
+	check_database_permission(database, name);
+	set_label(DatabaseRelationId, database, name, optional_text(fcinfo, 1),
+			  PG_GETARG_BOOL(2));
+	PG_RETURN_VOID();
+}

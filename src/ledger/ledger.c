@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.c
+ *		What is written down about logins.
+ *
+ * For each login, refusal and session that is ended: an entry or a count in
+ * recentlogins.c, rejections.c and statistics.c, which have a lock each that is
+ * held for a moment.  What PostgreSQL itself refuses comes by letter (mailbox.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "labels/applicable.h"
+#include "base/escape.h"
+#include "ledger/ledger.h"
+#include "ledger/mailbox.h"
+#include "ledger/recentlogins.h"
+#include "ledger/statistics.h"
+#include "ledger/tablefile.h"
+
+void
+init_ledger(void)
+{
+	init_recent_logins();
+	init_rejections();
+	init_statistics();
+	init_mailbox();
+	/* after all tables */
+	init_table_file();
+}
+
+/*
+ * Does the role exist, and the database if one was named?
+ */
+static bool
+exist(const Facts *facts, Oid role, Oid database)
+{
+	return OidIsValid(role) && (facts->database == NULL || OidIsValid(database));
+}
+
+static Rejection
+rejection(const Facts *facts, RejectionSource source, List *reasons)
+{
+	Rejection	r = {.at = GetCurrentTimestamp(),.count = 1,.source = source,
+	.reasons = reasons,.facts = *facts};
+
+	if (facts->cert)
+	{
+		r.client_dn = facts->cert->subject_dn;
+		r.client_serial = facts->cert->serial;
+		memcpy(r.fingerprint, facts->cert->fingerprint, FINGERPRINT_LEN);
+	}
+	return r;
+}
+
+/*
+ * A connection is let in.  would_refuse: what policies would refuse it for, if they
+ * were enforced.
+ *
+ * Core refuses roles and databases that do not exist a moment later.
+ */
+void
+ledger_admitted(const Facts *facts, Oid role, Oid database, Compliance compliance,
+				List *would_refuse)
+{
+	bool		known = exist(facts, role, database);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (known)
+	{
+		note_login(facts, role, database, compliance);
+		count_up(role, COUNTER_ALLOWED, 1, now);
+	}
+	if (would_refuse != NIL)
+	{
+		Rejection	r = rejection(facts, REJECTED_BY_POLICY, would_refuse);
+
+		r.would_be = true;
+		note_rejection(&r, known ? REJECTED_KNOWN : REJECTED_STRANGER);
+		count_up(role, COUNTER_LOGGED, 1, now);
+	}
+}
+
+/*
+ * A connection is about to be refused.
+ */
+void
+ledger_refused(const Facts *facts, Oid role, Oid database, RejectionSource source,
+			   List *reasons)
+{
+	Rejection	r = rejection(facts, source, reasons);
+
+	refusal_is_noted();
+	note_rejection(&r, exist(facts, role, database) ? REJECTED_KNOWN : REJECTED_STRANGER);
+	count_up(role, COUNTER_REFUSED, 1, r.at);
+}
+
+/*
+ * A live session was ended, or would be if settings said so.
+ */
+void
+ledger_rechecked(const Session *session, List *reasons, bool ended)
+{
+	Rejection	r = rejection(&session->facts, REJECTED_BY_RECHECK, reasons);
+
+	r.would_be = !ended;
+	note_rejection(&r, REJECTED_KNOWN);
+	if (ended)
+		count_up(session->role, COUNTER_ENDED, 1, r.at);
+}
+
+static void
+note_letter(const Letter *letter, const Applicable *found)
+{
+	Rejection	r = rejection(&letter->facts, REJECTED_BY_SERVER, NIL);
+	bool		known = found && exist(&letter->facts, found->role, found->database);
+
+	r.at = letter->at;
+	r.client_dn = letter->client_dn;
+	r.client_serial = letter->client_serial;
+	memcpy(r.fingerprint, letter->fingerprint, FINGERPRINT_LEN);
+	r.reasons = list_make1(printable(letter->message));
+	if (letter->detail)
+		r.reasons = lappend(r.reasons, printable(letter->detail));
+	note_rejection(&r, known ? REJECTED_KNOWN_BY_SERVER : found ? REJECTED_STRANGER : REJECTED_UNNAMED);
+	count_up(found ? found->role : InvalidOid, COUNTER_REFUSED, 1, r.at);
+}
+
+/*
+ * Say honestly how much there was no room for.
+ */
+static void
+note_lost(int64 lost)
+{
+	Rejection	r = {.at = GetCurrentTimestamp(),.count = lost,.source = REJECTED_BY_SERVER,
+	.reasons = list_make1("refusals that came too fast to be written down one by one")};
+
+	if (lost == 0)
+		return;
+	note_rejection(&r, REJECTED_UNNAMED);
+	count_up(InvalidOid, COUNTER_REFUSED, lost, r.at);
+}
+
+/*
+ * Write down what PostgreSQL itself has refused lately.  In a transaction.
+ *
+ * Names are looked up first, since that can wait for locks and fail.
+ */
+void
+ledger_collect(void)
+{
+	List	   *letters;
+	List	   *found = NIL;
+	ListCell   *cell;
+	ListCell   *with;
+
+	if (!mail_waits())
+		return;
+	letters = read_letters();
+	foreach(cell, letters)
+	{
+		const Letter *letter = lfirst(cell);
+
+		found = lappend(found, letter->facts.role == NULL ? NULL :
+						find_applicable(letter->facts.role, letter->facts.database, false));
+	}
+
+	begin_taking();
+	forboth(cell, letters, with, found)
+	{
+		if (take_letter(lfirst(cell)))
+			note_letter(lfirst(cell), lfirst(with));
+	}
+	note_lost(take_lost());
+	end_taking();
+}
+
+/*
+ * Forget refusals and counters.
+ */
+void
+ledger_reset(void)
+{
+	ledger_collect();
+	clear_rejections();
+	clear_statistics();
+}

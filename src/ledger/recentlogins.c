@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * recentlogins.c
+ *		Who has logged in lately, and how.
+ *
+ * One entry for each way in: role, database, address, TLS version, and subject and
+ * issuer of the certificate.  So a certificate that is renewed takes the place of
+ * the one before, and a client that comes a thousand times has one entry.  It has
+ * what a policy can ask for, so that a new policy can be tried on those who are not
+ * there now.
+ *
+ * An admitted login costs a look into a hash table and a copy, under a lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/timestamp.h"
+
+#include "base/boundedtable.h"
+#include "ledger/recentlogins.h"
+#include "settings/settings.h"
+#include "base/sharedmem.h"
+#include "session/storedfacts.h"
+#include "ledger/tablefile.h"
+
+/* without padding, since all of it is compared; its owner, the role, is first */
+typedef struct LoginKey
+{
+	Oid			role;
+	Oid			database;
+	int			address_len;
+	uint8		address[16];
+	int			tls_version;
+	uint64		certificate;	/* hash of subject and issuer; 0: none */
+} LoginKey;
+
+StaticAssertDecl(sizeof(LoginKey) == 40, "the key has no padding");
+
+typedef struct LoginEntry
+{
+	LoginKey	key;
+	TimestampTz last_login;
+	int64		count;
+	int			compliance;
+	StoredFacts facts;
+	size_t		cert_size;		/* 0: no certificate, or too large a one */
+	char		cert[INLINE_CERTIFICATE];
+} LoginEntry;
+
+typedef struct SharedLogins
+{
+	LWLock	   *lock;
+	/* the table follows */
+} SharedLogins;
+
+static SharedLogins *shared = NULL;
+
+static bool
+is_valid(const void *entry)
+{
+	const LoginEntry *e = entry;
+
+	return e->cert_size <= INLINE_CERTIFICATE && e->count > 0 &&
+		(e->compliance == COMPLIANCE_UNKNOWN || e->compliance == COMPLIANCE_NO ||
+		 e->compliance == COMPLIANCE_YES) &&
+		is_stored_facts(&e->facts);
+}
+
+static BoundedTable table = {
+	"recent logins", sizeof(LoginKey), sizeof(Oid), sizeof(LoginEntry), max_recent_logins, is_valid, NULL
+};
+
+static Size
+shared_size(void)
+{
+	return MAXALIGN(sizeof(SharedLogins)) + bounded_table_size(&table);
+}
+
+static void start_shared(void *memory, bool fresh);
+
+static const SharedPiece piece = {"sslpolicy recent logins", shared_size, "sslpolicy_logins", start_shared};
+
+static void
+start_shared(void *memory, bool fresh)
+{
+	shared = memory;
+	if (fresh)
+		shared->lock = lock_of(&piece);
+	(void) start_bounded_table(&table, (char *) memory + MAXALIGN(sizeof(SharedLogins)), fresh);
+}
+
+void
+init_recent_logins(void)
+{
+	share_memory(&piece);
+	keep_over_restart(&table);
+}
+
+static uint64
+certificate_hash(const Facts *facts)
+{
+	uint64		hash;
+
+	if (facts->cert == NULL)
+		return facts->unreadable ? 1 : 0;
+	hash = hash_bytes_extended((const unsigned char *) facts->cert->issuer_dn,
+							   (int) strlen(facts->cert->issuer_dn), 0);
+	return hash_bytes_extended((const unsigned char *) facts->cert->subject_dn,
+							   (int) strlen(facts->cert->subject_dn), hash);
+}
+
+static LoginKey
+login_key(const Facts *facts, Oid role, Oid database)
+{
+	LoginKey	key;
+
+	memset(&key, 0, sizeof(key));
+	key.role = role;
+	key.database = database;
+	key.address_len = facts->address_len;
+	memcpy(key.address, facts->address, (size_t) facts->address_len);
+	key.tls_version = facts->ssl ? (int) facts->tls_version + 1 : 0;
+	key.certificate = certificate_hash(facts);
+	return key;
+}
+
+/*
+ * A certificate of ordinary size has been packed for the table of sessions.  Of a
+ * larger one names are cut away until the rest fits; if nothing does, since the
+ * chain is so long, there is none.
+ */
+static const char *
+packed_certificate(const CertFacts *cert, size_t *size)
+{
+	const char *packed = cert ? my_packed_certificate(size) : NULL;
+
+	if (cert == NULL || packed != NULL)
+		return packed;
+	for (size_t limit = INLINE_CERTIFICATE - 256; limit >= 64; limit /= 2)
+	{
+		packed = pack_cert(cert, limit, size);
+		if (*size <= INLINE_CERTIFICATE)
+			return packed;
+	}
+	return NULL;
+}
+
+/*
+ * A login has been let in.
+ */
+void
+note_login(const Facts *facts, Oid role, Oid database, Compliance compliance)
+{
+	LoginKey	key;
+	LoginEntry *entry;
+	const char *packed;
+	size_t		size = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		found;
+
+	if (max_recent_logins() == 0)
+		return;
+	key = login_key(facts, role, database);
+	packed = packed_certificate(facts->cert, &size);
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	entry = find_or_add(&table, &key, &found);
+	entry->last_login = now;
+	entry->count++;
+	entry->compliance = compliance;
+	store_facts(&entry->facts, facts);
+	entry->cert_size = packed ? size : 0;
+	if (packed)
+		memcpy(entry->cert, packed, size);
+	LWLockRelease(shared->lock);
+}
+
+static RecentLogin *
+copy_login(const LoginEntry *entry)
+{
+	RecentLogin *login = palloc(sizeof(RecentLogin));
+
+	login->role = entry->key.role;
+	login->database = entry->key.database;
+	login->last_login = entry->last_login;
+	login->count = entry->count;
+	login->compliance = entry->compliance;
+	login->facts = load_facts(&entry->facts, entry->cert_size > 0 ?
+							  unpack_cert(entry->cert, entry->cert_size) : NULL);
+	return login;
+}
+
+/*
+ * Copies of all entries, of struct RecentLogin, the one that came last at the end,
+ * in the current memory context.
+ */
+List *
+recent_logins(void)
+{
+	List	   *result = NIL;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (const LoginEntry *entry = oldest_entry(&table); entry; entry = newer_entry(&table, entry))
+		result = lappend(result, copy_login(entry));
+	LWLockRelease(shared->lock);
+	return result;
+}

@@ -1,0 +1,254 @@
+/*-------------------------------------------------------------------------
+ *
+ * rejections.c
+ *		Connections that were refused, or would be, and sessions that were ended.
+ *
+ * Repeats of the same are one entry, with the first and the last time, so that a
+ * client that tries again and again does not push out the rest.  Whoever makes up
+ * names of roles or databases, or speaks nonsense to the port, cannot push out
+ * what concerns real ones; and what PostgreSQL itself refuses, for which nobody has
+ * to prove who he is, not what policies refuse: there is a table for each.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+
+#include "base/boundedtable.h"
+#include "session/boundedtext.h"
+#include "ledger/rejections.h"
+#include "settings/settings.h"
+#include "base/sharedmem.h"
+#include "ledger/tablefile.h"
+
+#define DN_LEN 512
+#define SERIAL_LEN 64
+#define VERSION_LEN 16
+#define NTABLES 4
+
+/* without padding, since all of it is compared; its owner is first: the role */
+typedef struct RejectionKey
+{
+	char		role[NAMEDATALEN];	/* "" if not known */
+	uint8		source;
+	uint8		would_be;
+	uint8		has_database;
+	uint8		has_cert;
+	char		database[NAMEDATALEN];
+	uint8		fingerprint[FINGERPRINT_LEN];
+	uint8		address[16];
+	int			address_len;
+	char		version[VERSION_LEN];
+	uint64		reasons;		/* hash of the whole text */
+} RejectionKey;
+
+StaticAssertDecl(sizeof(RejectionKey) == 2 * NAMEDATALEN + FINGERPRINT_LEN + 16 + 8 + VERSION_LEN + 8,
+				 "the key has no padding");
+
+typedef struct RejectionEntry
+{
+	RejectionKey key;
+	TimestampTz first_at;
+	TimestampTz at;
+	int64		count;
+	char		reasons[REASONS_LEN];	/* a line each */
+	char		client_dn[DN_LEN];
+	char		client_serial[SERIAL_LEN];
+} RejectionEntry;
+
+typedef struct SharedRejections
+{
+	LWLock	   *lock;
+	/* the tables follow */
+} SharedRejections;
+
+static SharedRejections *shared = NULL;
+
+static int
+few(void)
+{
+	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 10);
+}
+
+static int
+half(void)
+{
+	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 2);
+}
+
+static bool
+is_terminated(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool
+is_valid(const void *entry)
+{
+	const RejectionEntry *e = entry;
+
+	return e->count > 0 && e->key.source <= REJECTED_BY_SERVER &&
+		(e->key.address_len == 0 || e->key.address_len == 4 || e->key.address_len == 16) &&
+		is_terminated(e->key.role, NAMEDATALEN) &&
+		is_terminated(e->key.database, NAMEDATALEN) &&
+		is_terminated(e->key.version, VERSION_LEN) &&
+		is_terminated(e->reasons, REASONS_LEN) &&
+		is_terminated(e->client_dn, DN_LEN) &&
+		is_terminated(e->client_serial, SERIAL_LEN);
+}
+
+#define TABLE(name, capacity) \
+	{name, sizeof(RejectionKey), NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL}
+
+/* by RejectionOf */
+static BoundedTable tables[NTABLES] = {
+	TABLE("rejections", max_rejections),
+	TABLE("rejections unnamed", few),
+	TABLE("rejections strangers", few),
+	TABLE("rejections by server", half)
+};
+
+static Size
+shared_size(void)
+{
+	Size		size = MAXALIGN(sizeof(SharedRejections));
+
+	for (int i = 0; i < NTABLES; i++)
+		size += bounded_table_size(&tables[i]);
+	return size;
+}
+
+static void start_shared(void *memory, bool fresh);
+
+static const SharedPiece piece = {"sslpolicy rejections", shared_size, "sslpolicy_rejections", start_shared};
+
+static void
+start_shared(void *memory, bool fresh)
+{
+	shared = memory;
+	if (fresh)
+		shared->lock = lock_of(&piece);
+	memory = (char *) memory + MAXALIGN(sizeof(SharedRejections));
+	for (int i = 0; i < NTABLES; i++)
+		memory = start_bounded_table(&tables[i], memory, fresh);
+}
+
+void
+init_rejections(void)
+{
+	share_memory(&piece);
+	for (int i = 0; i < NTABLES; i++)
+		keep_over_restart(&tables[i]);
+}
+
+static RejectionKey
+rejection_key(const Rejection *rejection, const char *reasons)
+{
+	const Facts *facts = &rejection->facts;
+	RejectionKey key;
+
+	/* what is not written stays zero, since all of it is compared */
+	memset(&key, 0, sizeof(key));
+	if (facts->role)
+		strlcpy(key.role, facts->role, NAMEDATALEN);
+	key.has_database = facts->database != NULL;
+	if (facts->database)
+		strlcpy(key.database, facts->database, NAMEDATALEN);
+	key.address_len = facts->address_len;
+	memcpy(key.address, facts->address, (size_t) facts->address_len);
+	key.source = (uint8) rejection->source;
+	key.would_be = rejection->would_be;
+	key.has_cert = rejection->client_dn != NULL;
+	if (key.has_cert)
+		memcpy(key.fingerprint, rejection->fingerprint, FINGERPRINT_LEN);
+	if (facts->version)
+		strlcpy(key.version, facts->version, VERSION_LEN);
+	key.reasons = hash_bytes_extended((const unsigned char *) reasons, (int) strlen(reasons), 0);
+	return key;
+}
+
+/*
+ * Note a rejection, of which first_at plays no role: that is at, the first time.
+ */
+void
+note_rejection(const Rejection *rejection, RejectionOf of)
+{
+	char	   *reasons;
+	RejectionKey key;
+	RejectionEntry *entry;
+	bool		found;
+
+	if (max_rejections() == 0)
+		return;
+	reasons = join_lines(rejection->reasons);
+	key = rejection_key(rejection, reasons);
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	entry = find_or_add(&tables[of], &key, &found);
+	if (!found)
+	{
+		entry->first_at = rejection->at;
+		copy_bounded(entry->reasons, REASONS_LEN, reasons);
+		if (rejection->client_dn)
+		{
+			copy_bounded(entry->client_dn, DN_LEN, rejection->client_dn);
+			copy_bounded(entry->client_serial, SERIAL_LEN, rejection->client_serial);
+		}
+	}
+	entry->at = rejection->at;
+	entry->count += rejection->count;
+	LWLockRelease(shared->lock);
+}
+
+static Rejection *
+copy_rejection(const RejectionEntry *entry)
+{
+	Rejection  *r = palloc0(sizeof(Rejection));
+
+	r->first_at = entry->first_at;
+	r->at = entry->at;
+	r->count = entry->count;
+	r->source = entry->key.source;
+	r->would_be = entry->key.would_be != 0;
+	r->reasons = split_lines(entry->reasons);
+	r->facts.role = entry->key.role[0] ? pstrdup(entry->key.role) : NULL;
+	r->facts.database = entry->key.has_database ? pstrdup(entry->key.database) : NULL;
+	r->facts.address_len = entry->key.address_len;
+	memcpy(r->facts.address, entry->key.address, sizeof(r->facts.address));
+	r->facts.version = entry->key.version[0] ? pstrdup(entry->key.version) : NULL;
+	if (entry->key.has_cert)
+	{
+		r->client_dn = pstrdup(entry->client_dn);
+		r->client_serial = pstrdup(entry->client_serial);
+		memcpy(r->fingerprint, entry->key.fingerprint, FINGERPRINT_LEN);
+	}
+	return r;
+}
+
+/*
+ * Copies of all, of struct Rejection, in the current memory context.
+ */
+List *
+rejections(void)
+{
+	List	   *result = NIL;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < NTABLES; i++)
+		for (const RejectionEntry *entry = oldest_entry(&tables[i]); entry;
+			 entry = newer_entry(&tables[i], entry))
+			result = lappend(result, copy_rejection(entry));
+	LWLockRelease(shared->lock);
+	return result;
+}
+
+void
+clear_rejections(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < NTABLES; i++)
+		clear_bounded_table(&tables[i]);
+	LWLockRelease(shared->lock);
+}

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * lint.c
+ *		sslpolicy.lint(): what is wrong with the configuration.
+ *
+ * Runs all checks, each in a subtransaction of its own: what is broken must be
+ * a finding, and hide no other.  It reads, and changes nothing; of the files
+ * that it looks into it never shows the contents.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include <openssl/err.h>
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/datums.h"
+#include "lint/lint.h"
+#include "base/preload.h"
+#include "base/rows.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_lint);
+
+typedef struct LintCheck
+{
+	const char *subject;		/* what could not be checked if it fails */
+	void		(*run) (Survey *survey);
+} LintCheck;
+
+static const LintCheck checks[] = {
+	/* these two first: the others look at what they have read */
+	{"policies and roles", survey_policies},
+	{"pg_hba.conf", survey_hba},
+	{"stored policies", check_stored_policies},
+	{"settings that policies depend on", check_demands},
+	{"pg_hba.conf and policies", check_lines},
+	{"policies with sslmode=cert", check_cert_policies},
+	{"the way back in", check_way_back},
+	{"whether pg_hba.conf is loaded", check_hba_loaded},
+	{"names in policies", check_policy_names},
+	{"sslpolicy.reserved_roles", check_reserved_roles},
+	{"policies that bind nobody", check_groups},
+	{"superusers", check_superusers},
+	{"the server's certificate", check_server_certificate},
+	{"permissions of private keys", check_key_permissions},
+	{"CAs", check_cas},
+	{"CRLs of ssl_crl_file and ssl_crl_dir", check_core_crls},
+	{"CRLs of sslpolicy.crl_file and crl_dir", check_own_crls},
+	{"whether TLS files are in force", check_in_force},
+	{"whether TLS files can be loaded", check_loadable},
+	{"TLS versions", check_protocols},
+	{"ciphers", check_ciphers},
+	{"enforcement", check_enforcement},
+	{"the background worker", check_worker},
+	{"logging", check_logging}
+};
+
+static const char *const severity_names[] = {"error", "warning", "info"};
+
+/*
+ * A check that failed, after its subtransaction was rolled back.
+ */
+static void
+report_failure(Survey *survey, const LintCheck *check, ErrorData *error)
+{
+	/* whoever wants the statement to end shall have it */
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+		ReThrowError(error);
+	add_finding(&survey->findings, SEVERITY_ERROR, "check_failed", check->subject,
+				psprintf("This could not be checked: %s.", error->message),
+				"Mend what the message says, and run lint() again.");
+}
+
+static void
+run_check(Survey *survey, const LintCheck *check)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		check->run(survey);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		report_failure(survey, check, error);
+	}
+	PG_END_TRY();
+	ERR_clear_error();
+}
+
+/*
+ * sslpolicy.lint() returns setof record
+ *
+ * severity, code, object, finding, remedy.  Errors:
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_lint(PG_FUNCTION_ARGS)
+{
+	MemoryContext context;
+	MemoryContext old;
+	Survey	   *survey;
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	context = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy lint", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	survey = palloc0(sizeof(Survey));
+	survey->findings.context = context;
+	survey->now = (int64) time(NULL);
+	for (int i = 0; i < (int) lengthof(checks); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		run_check(survey, &checks[i]);
+	}
+	foreach(cell, findings_by_severity(&survey->findings))
+	{
+		const Finding *finding = lfirst(cell);
+		Row			row = {0};
+
+		add_text(&row, severity_names[finding->severity]);
+		add_text(&row, finding->code);
+		/* names of roles can be of another encoding */
+		add(&row, true, label_text(finding->object));
+		add(&row, true, label_text(finding_text(finding)));
+		add(&row, true, label_text(finding->remedy));
+		put_row(fcinfo, &row);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * lintmaterial.c
+ *		Findings about the files of TLS material.
+ *
+ * Only with ssl on: what is in the files is of no consequence otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/x509v3.h>
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/timestamp.h"
+
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "revocation/crlstate.h"
+#include "base/datums.h"
+#include "base/files.h"
+#include "revocation/indexfile.h"
+#include "lint/lint.h"
+#include "settings/settings.h"
+#include "pki/x509.h"
+
+/* With more, each connection pays for it. */
+#define MANY_CRL_ENTRIES 10000
+
+static MaterialFiles
+files_of_settings(void)
+{
+	MaterialFiles files = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file, ssl_crl_dir};
+
+	return files;
+}
+
+static bool
+is_near(const Survey *survey, int64 end, int days)
+{
+	return end > survey->now && end - survey->now < (int64) days * SECS_PER_DAY;
+}
+
+/*
+ * A certificate that the server sends to its clients.
+ */
+static void
+check_server_dates(Survey *survey, const char *object, const CertFacts *facts)
+{
+	static const char *const remedy =
+	"Have a new one issued: SELECT sslpolicy.create_server_key(...), then SELECT * FROM sslpolicy.install_server_certificate(...).";
+
+	if (facts->not_after <= survey->now)
+		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_expired", object,
+					psprintf("It has expired on %s: clients that verify the server refuse it.", time_text(facts->not_after)), remedy);
+	else if (facts->not_before > survey->now)
+		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_not_yet_valid", object,
+					psprintf("It is not valid before %s: clients that verify the server refuse it.", time_text(facts->not_before)),
+					"Look at the server's clock, or have another certificate issued.");
+	else if (is_near(survey, facts->not_after, lint_server_days()))
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_expiring", object,
+					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_server_days).", time_text(facts->not_after), lint_server_days()), remedy);
+}
+
+/*
+ * Certificates that distributions make at installation, so that a server starts.
+ */
+static bool
+is_distribution_default(const char *path)
+{
+	char		target[MAXPGPATH];
+	const char *name;
+	char	   *resolved = realpath(path, NULL);
+
+	strlcpy(target, resolved ? resolved : path, sizeof(target));
+	free(resolved);
+	name = strrchr(target, '/');
+	return strncmp(name ? name + 1 : target, "ssl-cert-snakeoil", 17) == 0 ||
+		strcmp(target, "/etc/pki/tls/certs/localhost.crt") == 0;
+}
+
+static void
+check_server_leaf(Survey *survey, const char *object, X509 *leaf, const CertFacts *facts)
+{
+	bool		named = false;
+
+	for (int i = 0; i < facts->nsans; i++)
+		named |= strncmp(facts->sans[i], "dns:", 4) == 0 || strncmp(facts->sans[i], "ip:", 3) == 0;
+	if (!named)
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_without_san", object,
+					"It names no DNS name and no address as a subject alternative name: clients with sslmode=verify-full, of which many do not look at the common name, refuse it.",
+					"Have a certificate issued with the names that clients use: SELECT sslpolicy.create_server_key('CN=...', ARRAY['dns:...']).");
+	if (is_distribution_default(ssl_cert_file))
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_default", object,
+					"It is the one that the distribution made at installation: no CA has issued it, and other services of the machine share its key.",
+					"Have a certificate issued by a CA that clients trust: SELECT sslpolicy.create_server_key(...).");
+	else if (is_self_signed(leaf))
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_self_signed", object,
+					"It has signed itself: each client needs this very certificate as sslrootcert, and again after each renewal.",
+					"Have a certificate issued by a CA that clients trust: SELECT sslpolicy.create_server_key(...).");
+	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
+		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_wrong_purpose", object,
+					"It is not meant for a TLS server (extended key usage): clients that verify the server refuse it.",
+					"Have a certificate issued for server authentication.");
+}
+
+/*
+ * The server's certificate and those that it sends along.  A root among them is
+ * not looked at by clients.
+ */
+void
+check_server_certificate(Survey *survey)
+{
+	PemFile    *file = read_pem_file(ssl_cert_file);
+
+	if (!EnableSSL)
+		return;
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(file->content->certs, i);
+		CertFacts  *facts = read_certificate(cert, NULL);
+		char	   *object = psprintf("server certificate %s", certificate_title(cert));
+
+		if (facts == NULL || (i > 0 && is_self_signed(cert)))
+			continue;
+		check_server_dates(survey, object, facts);
+		if (i == 0)
+			check_server_leaf(survey, object, cert, facts);
+	}
+}
+
+/*
+ * A file with a private key.  The owner's rights alone, or root's file with a
+ * group that may read it, is what core accepts when it loads ssl_key_file; later
+ * changes, and keys in other files, it does not notice.
+ */
+static void
+check_key_file(Survey *survey, const char *setting, const char *path, bool is_key_file)
+{
+	struct stat st;
+	mode_t		open;
+
+	if (path[0] == '\0' || stat(path, &st) != 0)
+		return;
+	open = st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO);
+	if (open == 0 || (!is_key_file && read_pem_file(path)->content->nkeys == 0))
+		return;
+	add_finding(&survey->findings, SEVERITY_ERROR, "key_readable_by_others", psprintf("file \"%s\"", path),
+				psprintf("%s is this file, which holds a private key, and its permissions (%04o) are open to others than its owner.%s",
+						 setting, (unsigned) (st.st_mode & 07777),
+						 is_key_file ? " The server does not load it like that." : ""),
+				"chmod 0600, and consider whether the key is still a secret: SELECT sslpolicy.create_server_key(...) makes a new one.");
+}
+
+void
+check_key_permissions(Survey *survey)
+{
+	if (!EnableSSL)
+		return;
+	check_key_file(survey, "ssl_key_file", ssl_key_file, true);
+	if (strcmp(ssl_cert_file, ssl_key_file) != 0)
+		check_key_file(survey, "ssl_cert_file", ssl_cert_file, false);
+	check_key_file(survey, "ssl_ca_file", ssl_ca_file, false);
+}
+
+static void
+check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
+{
+	char	   *object = psprintf("CA %s", certificate_title(ca));
+	char	   *remove = psprintf("SELECT * FROM sslpolicy.remove_ca('%s')", fingerprint_hex(facts->fingerprint));
+	bool		renewed = false;
+	Verification *v;
+
+	/* the same CA with a later end takes over */
+	for (int i = 0; i < sk_X509_num(cas); i++)
+	{
+		CertFacts  *other = is_same_ca(sk_X509_value(cas, i), ca) ? read_certificate(sk_X509_value(cas, i), NULL) : NULL;
+
+		renewed |= other && other->not_after > facts->not_after && other->not_before <= survey->now;
+	}
+	if (X509_check_ca(ca) == 0)
+		add_finding(&survey->findings, SEVERITY_WARNING, "ca_is_no_ca", object,
+					"It is in ssl_ca_file, and its basic constraints or key usage do not let it sign certificates: it verifies nobody.",
+					psprintf("%s, and add the CA that issued it.", remove));
+	else if (facts->not_after <= survey->now)
+		add_finding(&survey->findings, renewed ? SEVERITY_INFO : SEVERITY_ERROR, "ca_expired", object,
+					psprintf("It has expired on %s: %s.", time_text(facts->not_after),
+							 renewed ? "its renewed certificate is there, so it only is in the way" : "every client certificate that it has issued is refused"),
+					renewed ? psprintf("%s.", remove) : psprintf("Add the CA's new certificate with sslpolicy.add_ca(), then %s.", remove));
+	else if (!renewed && is_near(survey, facts->not_after, lint_ca_days()))
+		add_finding(&survey->findings, SEVERITY_WARNING, "ca_expiring", object,
+					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_ca_days): then every client certificate that it has issued is refused.",
+							 time_text(facts->not_after), lint_ca_days()),
+					"Add the CA's new certificate beside it: SELECT * FROM sslpolicy.add_ca('-----BEGIN CERTIFICATE-----...').");
+	else
+	{
+		v = verify_ca(cas, ca, server_security_level(), survey->now);
+		if (!v->ok)
+			add_finding(&survey->findings, SEVERITY_WARNING, "ca_verifies_nobody", object,
+						psprintf("It is in ssl_ca_file, and verifies nobody: %s.", verification_text(v)),
+						"Add what is missing with sslpolicy.add_ca(), or remove it with sslpolicy.remove_ca().");
+	}
+}
+
+void
+check_cas(Survey *survey)
+{
+	PemFile    *file = read_pem_file(ssl_ca_file);
+	STACK_OF(X509) *cas = file->content->certs;
+
+	if (!EnableSSL)
+		return;
+	for (int i = 0; i < sk_X509_num(cas); i++)
+	{
+		CertFacts  *facts = read_certificate(sk_X509_value(cas, i), NULL);
+
+		if (facts != NULL)
+			check_ca(survey, cas, sk_X509_value(cas, i), facts);
+	}
+}
+
+static void
+check_crl_dates(Survey *survey, const char *object, bool has_end, int64 end, Severity expired)
+{
+	static const char *const remedy =
+	"Have the CA issue a new one: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...'), or replace the file.";
+
+	if (!has_end)
+		return;
+	if (end <= survey->now)
+		add_finding(&survey->findings, expired, "crl_expired", object,
+					psprintf("It has expired on %s%s.", time_text(end),
+							 expired == SEVERITY_ERROR ? ": every certificate of this CA is refused" : ", and sslpolicy.crl_expired = accept lets certificates of its CA in all the same"),
+					remedy);
+	else if (is_near(survey, end, lint_crl_days()))
+		add_finding(&survey->findings, SEVERITY_WARNING, "crl_expiring", object,
+					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_crl_days): then every certificate of this CA is refused.", time_text(end), lint_crl_days()),
+					remedy);
+}
+
+/*
+ * A CRL that core checks.  One that has been replaced by a newer one of the same
+ * CA may expire.
+ */
+static void
+check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
+{
+	CrlFacts   *facts = read_crl(crl);
+	X509	   *issuer = crl_issuer(crl, trust->cas);
+	char	   *object;
+
+	if (facts == NULL)
+		return;
+	object = psprintf("CRL of \"%s\"", certificate_string(facts->issuer_dn));
+	if (issuer == NULL)
+	{
+		add_finding(&survey->findings, SEVERITY_WARNING, "crl_issuer_unknown", object,
+					"No CA in ssl_ca_file has signed it: it revokes nothing.",
+					"Add its CA with sslpolicy.add_ca(), or take the CRL out of the file.");
+		return;
+	}
+	if (facts->unsupported)
+		add_finding(&survey->findings, SEVERITY_WARNING, "crl_unusable", object,
+					psprintf("It cannot be used: %s.", facts->unsupported),
+					"Have the CA issue a complete CRL for all that it has revoked.");
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
+	{
+		CrlFacts   *other = crl_issuer(sk_X509_CRL_value(trust->crls, i), trust->cas) == issuer ?
+			read_crl(sk_X509_CRL_value(trust->crls, i)) : NULL;
+
+		if (other && facts->has_next_update && (!other->has_next_update || other->next_update > facts->next_update))
+			return;
+	}
+	check_crl_dates(survey, object, facts->has_next_update, facts->next_update, SEVERITY_ERROR);
+}
+
+/*
+ * CRLs of ssl_crl_file and ssl_crl_dir.
+ */
+void
+check_core_crls(Survey *survey)
+{
+	MaterialFiles files = files_of_settings();
+	char	   *error;
+	Trust	   *trust;
+	int64		entries = 0;
+
+	if (!EnableSSL || (ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0'))
+		return;
+	trust = read_trust(&files, survey->now, &error);
+	/* check_loadable() says so */
+	if (trust == NULL)
+		return;
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		check_crl(survey, trust, sk_X509_CRL_value(trust->crls, i));
+		entries += sk_X509_REVOKED_num(X509_CRL_get_REVOKED(sk_X509_CRL_value(trust->crls, i)));
+	}
+	for (int i = 0; i < sk_X509_num(trust->cas); i++)
+	{
+		X509	   *ca = sk_X509_value(trust->cas, i);
+		bool		has_crl = false;
+
+		for (int k = 0; k < sk_X509_CRL_num(trust->crls); k++)
+			has_crl |= signed_by(sk_X509_CRL_value(trust->crls, k), ca);
+		if (!has_crl && X509_check_ca(ca) != 0)
+			add_finding(&survey->findings, SEVERITY_ERROR, "ca_without_crl", psprintf("CA %s", certificate_title(ca)),
+						"CRLs are checked (ssl_crl_file or ssl_crl_dir is set), and there is none of this CA: every certificate that it has issued is refused.",
+						"Install its CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...').");
+	}
+	if (entries > MANY_CRL_ENTRIES)
+		add_finding(&survey->findings, SEVERITY_WARNING, "big_crl_file",
+					ssl_crl_file[0] ? psprintf("file \"%s\"", ssl_crl_file) : psprintf("directory \"%s\"", ssl_crl_dir),
+					psprintf("It lists " INT64_FORMAT " revoked certificates, which each connection with a client certificate walks through.", entries),
+					"Set sslpolicy.crl_file (or crl_dir) to it in place of ssl_crl_file (or ssl_crl_dir): sslpolicy looks certificates up in an index.");
+}
+
+/*
+ * CRLs of sslpolicy.crl_file and crl_dir.
+ */
+void
+check_own_crls(Survey *survey)
+{
+	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	char	   *object = psprintf("setting %s", crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir");
+	CrlState   *state = crl_state();
+	IndexedCrl *crls;
+	int			count;
+
+	if (!EnableSSL || !crls_configured())
+		return;
+	crls = read_own_crls(&count);
+	if (state->error || crls == NULL)
+		add_finding(&survey->findings, crls ? SEVERITY_WARNING : SEVERITY_ERROR, "crl_not_in_force", object,
+					psprintf("The CRLs as they are now are not in force: %s. %s",
+							 state->error ? state->error : "they have not been read",
+							 crls ? "Those that were read before are." : "Client certificates are refused until they are."),
+					"Mend the files; the worker looks at them again by itself, and at once with SELECT * FROM sslpolicy.reload().");
+	for (int i = 0; crls && i < count; i++)
+		check_crl_dates(survey, psprintf("CRL of \"%s\"", certificate_string(crls[i].issuer_dn)),
+						crls[i].has_next_update, crls[i].next_update,
+						accept_expired_crl() ? SEVERITY_WARNING : SEVERITY_ERROR);
+	for (int i = 0; crls && i < sk_X509_num(cas) && !accept_missing_crl(); i++)
+	{
+		X509	   *ca = sk_X509_value(cas, i);
+		uint8		identity[CA_IDENTITY_LEN];
+		bool		has_crl = X509_check_ca(ca) == 0 || !ca_identity(ca, identity);
+
+		for (int k = 0; k < count && !has_crl; k++)
+			has_crl = memcmp(crls[k].identity, identity, CA_IDENTITY_LEN) == 0;
+		if (!has_crl)
+			add_finding(&survey->findings, SEVERITY_ERROR, "ca_without_crl", psprintf("CA %s", certificate_title(ca)),
+						psprintf("CRLs are checked (%s is set), and there is none of this CA: every certificate that it has issued is refused.", crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir"),
+						"Install its CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...').");
+	}
+}

@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * lintpolicies.c
+ *		Findings about policies and roles.
+ *
+ * Of names only those are found fault with that can be proved to match nothing:
+ * which certificates clients have, nobody knows here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+#include <openssl/ssl.h>
+
+#include "pki/chain.h"
+#include "base/datums.h"
+#include "base/escape.h"
+#include "lint/lint.h"
+#include "settings/settings.h"
+#include "pki/x509.h"
+
+/*
+ * The statement that sets the policy of this role or database.
+ */
+static char *
+set_statement(const StoredPolicy *stored)
+{
+	if (!OidIsValid(stored->object))
+		return psprintf("ALTER SYSTEM SET %s = '...'; SELECT pg_reload_conf()", stored->name);
+	return psprintf("SECURITY LABEL FOR sslpolicy ON %s %s IS '...'",
+					stored->source == SOURCE_DATABASE ? "DATABASE" : "ROLE", quote_identifier(stored->name));
+}
+
+/*
+ * Policies that cannot be read: they refuse everybody whom they bind.
+ */
+void
+check_stored_policies(Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->policies)
+	{
+		const StoredPolicy *stored = lfirst(cell);
+
+		if (stored->policy == NULL)
+			add_finding(&survey->findings, refusal_severity(), "policy_unreadable", stored->title,
+						psprintf("This policy cannot be read (%s): it refuses every login that it binds.", stored->error),
+						psprintf("Write it anew: %s.", set_statement(stored)));
+	}
+}
+
+/*
+ * What policies ask for that the server, by its settings, cannot give.
+ */
+void
+check_demands(Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->policies)
+	{
+		const StoredPolicy *stored = lfirst(cell);
+
+		if (!EnableSSL && policy_asks_for(stored->policy, SSLMODE_REQUIRE))
+			add_finding_about(&survey->findings, refusal_severity(), "ssl_off", "setting ssl",
+							  "ssl is off, and policies ask for TLS: they refuse every connection that they bind.",
+							  "Set ssl_cert_file and ssl_key_file, or leave them as they are; then ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf().",
+							  "Policies", stored->title);
+		else if (EnableSSL && ssl_ca_file[0] == '\0' && policy_asks_for(stored->policy, SSLMODE_VERIFY_CA))
+			add_finding_about(&survey->findings, refusal_severity(), "ca_file_missing", "setting ssl_ca_file",
+							  "ssl_ca_file is empty, so that the server accepts no client certificate, and policies ask for one: they refuse every connection that they bind.",
+							  "SELECT * FROM sslpolicy.install_ca('-----BEGIN CERTIFICATE-----...'), or set ssl_ca_file and reload.",
+							  "Policies", stored->title);
+	}
+}
+
+static bool
+has_name(List *names, const char *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strcmp(lfirst(cell), wanted) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_database_name(Survey *survey, const StoredPolicy *stored, const PolicyValue *value)
+{
+	char	   *object = psprintf("database \"%s\"", value->text);
+
+	if (value->keyword || has_name(survey->databases, value->text))
+		return;
+	add_finding_about(&survey->findings, SEVERITY_WARNING, "database_unknown", object,
+					  psprintf("Rules match on database=%s, and there is no such database: they decide nothing.", value->text),
+					  "Correct the name, or take the rule out of the policies.",
+					  "Policies", stored->title);
+}
+
+static bool
+is_ca_there(STACK_OF(X509) *cas, const PolicyValue *value)
+{
+	for (int i = 0; value->key == KEY_ISSUER && i < sk_X509_num(cas); i++)
+	{
+		char	   *subject = dn_text(X509_get_subject_name(sk_X509_value(cas, i)));
+
+		if (subject && strcmp(subject, value->text) == 0)
+			return true;
+	}
+	return value->key == KEY_CA_FINGERPRINT && find_fingerprint(cas, value->bytes) != NULL;
+}
+
+/*
+ * A CA that a rule pins.  An intermediate that is not in ssl_ca_file can come
+ * with the client's certificate; to have it there too does no harm.
+ */
+static void
+check_ca_name(Survey *survey, STACK_OF(X509) *cas, const StoredPolicy *stored,
+			  const PolicyRule *rule, const PolicyValue *value)
+{
+	bool		another = false;
+
+	if (is_ca_there(cas, value))
+		return;
+	for (int i = 0; i < rule->nvalues; i++)
+		another |= rule->values[i].key == value->key && is_ca_there(cas, &rule->values[i]);
+	add_finding_about(&survey->findings, another || rule->log_only ? SEVERITY_INFO : SEVERITY_WARNING,
+					  value->key == KEY_ISSUER ? "issuer_unknown" : "ca_fingerprint_unknown",
+					  psprintf("%s=%s", policy_key_name(value->key), certificate_string(value->text)),
+					  "No CA in ssl_ca_file is this one: only clients that send it as an intermediate with their certificate can meet it.",
+					  "Correct the policies; or, if it is a CA that clients have, SELECT * FROM sslpolicy.add_ca('-----BEGIN CERTIFICATE-----...').",
+					  "Policies", stored->title);
+}
+
+/*
+ * Roots that are different CAs; an intermediate belongs to its root.
+ */
+static int
+count_roots(STACK_OF(X509) *cas)
+{
+	int			count = 0;
+
+	for (int i = 0; i < sk_X509_num(cas); i++)
+	{
+		X509	   *ca = sk_X509_value(cas, i);
+		bool		counted = !is_self_signed(ca) && find_issuer(ca, cas) != NULL;
+
+		for (int k = 0; k < i && !counted; k++)
+			counted = is_same_ca(ca, sk_X509_value(cas, k));
+		if (!counted)
+			count++;
+	}
+	return count;
+}
+
+static bool
+has_key(const PolicyRule *rule, PolicyKey key)
+{
+	for (int i = 0; i < rule->nvalues; i++)
+		if (rule->values[i].key == key)
+			return true;
+	return false;
+}
+
+static void
+check_issuer_pin(Survey *survey, int roots, const StoredPolicy *stored, const PolicyRule *rule)
+{
+	if (roots < 2 || !has_key(rule, KEY_ISSUER) || rule->log_only ||
+		has_key(rule, KEY_CA_FINGERPRINT) || has_key(rule, KEY_FINGERPRINT))
+		return;
+	add_finding_about(&survey->findings, SEVERITY_WARNING, "issuer_by_dn_only", "setting ssl_ca_file",
+					  psprintf("Policies pin a CA by its DN alone (issuer=), and ssl_ca_file trusts %d CAs: each of them can issue an intermediate of that DN.", roots),
+					  "Use ca_fingerprint= with the fingerprint_sha256 of the CA in sslpolicy.certificates, in place of issuer=.",
+					  "Policies", stored->title);
+}
+
+/*
+ * Ciphers that the server offers at all.
+ */
+static STACK_OF(SSL_CIPHER) *
+offered_ciphers(SSL_CTX *context)
+{
+	/* a setting since 18 */
+	const char *suites = GetConfigOption("ssl_tls13_ciphers", true, false);
+
+	if (suites && suites[0])
+		(void) SSL_CTX_set_ciphersuites(context, suites);
+	return SSL_CTX_get_ciphers(context);
+}
+
+/*
+ * Ciphers and TLS versions of a rule that the server does not offer.
+ */
+static void
+check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, const PolicyRule *rule)
+{
+	const char *highest = GetConfigOption("ssl_max_protocol_version", false, false);
+	STACK_OF(SSL_CIPHER) *ciphers = offered_ciphers(context);
+	bool		offered = false;
+	bool		usable = false;
+
+	for (TlsVersion v = TLS_1_0; highest && highest[0] && v < rule->min_protocol; v++)
+		if (strcmp(highest, tls_version_name(v)) == 0)
+			add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
+							  "protocol_not_offered", "setting ssl_max_protocol_version",
+							  psprintf("The server offers at most %s, and policies ask for a higher min_protocol: nobody can meet them.", highest),
+							  "ALTER SYSTEM RESET ssl_max_protocol_version; SELECT pg_reload_conf().",
+							  "Policies", stored->title);
+	if (!has_key(rule, KEY_CIPHER))
+		return;
+	for (int i = 0; i < rule->nvalues; i++)
+		for (int k = 0; rule->values[i].key == KEY_CIPHER && k < sk_SSL_CIPHER_num(ciphers); k++)
+		{
+			const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, k);
+
+			if (strcmp(rule->values[i].text, SSL_CIPHER_get_name(cipher)) != 0)
+				continue;
+			offered = true;
+			/* TLSv1.3 has ciphers of its own (RFC 8446, section B.4) */
+			usable |= rule->min_protocol < TLS_1_3 ||
+				strcmp(SSL_CIPHER_get_version(cipher), tls_version_name(TLS_1_3)) == 0;
+		}
+	if (offered && !usable)
+		add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
+						  "cipher_too_old", "policies",
+						  "Policies ask for TLSv1.3, and for ciphers that all belong to older versions: nobody can meet them.",
+						  "Name ciphers of TLSv1.3, such as TLS_AES_256_GCM_SHA384, or lower min_protocol.",
+						  "Policies", stored->title);
+	else if (!offered)
+		add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
+						  "cipher_not_offered", "setting ssl_ciphers",
+						  "Policies ask for ciphers none of which the server offers: nobody can meet them.",
+						  "Add them to ssl_ciphers and reload, or name others in the policies; SHOW ssl_ciphers, and \"openssl ciphers -v\" with it, lists what is offered.",
+						  "Policies", stored->title);
+}
+
+void
+check_policy_names(Survey *survey)
+{
+	static const MaterialFiles none = {"", "", "", "", ""};
+	PemFile    *ca = read_pem_file(ssl_ca_file);
+	STACK_OF(X509) *cas = ca->content->certs;
+	int			roots = count_roots(cas);
+	char	   *error;
+	SSL_CTX    *context = build_context(&none, &error);
+	ListCell   *cell;
+
+	if (context)
+		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	foreach(cell, survey->policies)
+	{
+		const StoredPolicy *stored = lfirst(cell);
+
+		for (int r = 0; stored->policy && r < stored->policy->nrules; r++)
+		{
+			const PolicyRule *rule = &stored->policy->rules[r];
+
+			check_issuer_pin(survey, roots, stored, rule);
+			if (context)
+				check_transport(survey, context, stored, rule);
+			for (int i = 0; i < rule->nvalues; i++)
+			{
+				const PolicyValue *value = &rule->values[i];
+
+				if (value->key == KEY_DATABASE)
+					check_database_name(survey, stored, value);
+				/* without any CA, that is what is wrong */
+				if ((value->key == KEY_ISSUER || value->key == KEY_CA_FINGERPRINT) && sk_X509_num(cas) > 0)
+					check_ca_name(survey, cas, stored, rule, value);
+			}
+		}
+	}
+}
+
+/*
+ * sslpolicy.reserved_roles are names, which nobody keeps up to date.
+ */
+void
+check_reserved_roles(Survey *survey)
+{
+	char	   *names = pstrdup(GetConfigOption("sslpolicy.reserved_roles", false, false));
+	List	   *roles;
+	ListCell   *cell;
+
+	if (!SplitIdentifierString(names, ',', &roles))
+		return;
+	foreach(cell, roles)
+		if (!OidIsValid(get_role_oid(lfirst(cell), true)))
+			add_finding(&survey->findings, SEVERITY_WARNING, "reserved_role_unknown",
+						psprintf("role \"%s\"", (char *) lfirst(cell)),
+						"sslpolicy.reserved_roles names this role, and there is none: it protects nobody, or somebody who has been renamed no longer.",
+						"Correct sslpolicy.reserved_roles: ALTER SYSTEM SET sslpolicy.reserved_roles = '...'; SELECT pg_reload_conf().");
+}
+
+/*
+ * Is there a login role that this policy of a role binds?
+ */
+static bool
+binds_somebody(const Survey *survey, const StoredPolicy *stored)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->logins)
+	{
+		const Applicable *applicable = ((Login *) lfirst(cell))->applicable;
+
+		if (applicable->role == stored->object)
+			return true;
+		for (int i = 0; i < applicable->count; i++)
+			if (applicable->policies[i].source == SOURCE_GROUP &&
+				strcmp(applicable->policies[i].name, stored->name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Does a login role have a member that would be bound by its policy if it were a
+ * group?
+ */
+static bool
+passes_members_over(const Survey *survey, const StoredPolicy *stored)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->logins)
+	{
+		const Login *login = lfirst(cell);
+
+		if (login->bound_by_groups && is_passed_over(login->applicable, stored->object))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Policies of roles that cannot log in and that no login role is a member of; and
+ * those of login roles that were perhaps meant for their members.
+ */
+void
+check_groups(Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->policies)
+	{
+		const StoredPolicy *stored = lfirst(cell);
+
+		CHECK_FOR_INTERRUPTS();
+		if (stored->source == SOURCE_ROLE && !binds_somebody(survey, stored))
+			add_finding_about(&survey->findings, SEVERITY_WARNING, "policy_binds_nobody", "policies of roles",
+							  "These roles have a policy, cannot log in, and have no member whom it binds (superusers and sslpolicy.reserved_roles are bound by no group).",
+							  "GRANT the role to those whom its policy is for, or remove it: SECURITY LABEL FOR sslpolicy ON ROLE ... IS NULL.",
+							  "Roles", psprintf("\"%s\"", stored->name));
+		if (stored->source == SOURCE_ROLE && passes_members_over(survey, stored))
+			add_finding_about(&survey->findings, SEVERITY_INFO, "members_not_bound", "policies of roles",
+							  "These roles have a policy and members, and can log in: their policy binds them, not their members.",
+							  "If the policy is for the members: ALTER ROLE ... NOLOGIN, or set it for a role that cannot log in.",
+							  "Roles", psprintf("\"%s\"", stored->name));
+	}
+}
+
+/*
+ * Can anybody at all come in over TCP as this role, as far as can be told?
+ */
+static bool
+comes_by_tcp(const Survey *survey, const Login *login)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->hba)
+	{
+		const HbaEntry *line = lfirst(cell);
+
+		if (!line->local && strcmp(line->method, "reject") != 0 &&
+			hba_names_role(line, login->oid, login->name, false))
+			return true;
+	}
+	return !survey->hba_known;
+}
+
+/*
+ * Superusers of whom no policy asks anything.
+ */
+void
+check_superusers(Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->logins)
+	{
+		const Login *login = lfirst(cell);
+
+		if (login->superuser && login->applicable->count == 0 && comes_by_tcp(survey, login))
+			add_finding_about(&survey->findings, SEVERITY_WARNING, "superuser_without_policy", "superusers",
+							  "No policy binds these superusers, whom pg_hba.conf lets in over TCP: they have none of their own, and neither sslpolicy.default_policy nor sslpolicy.minimum_policy is set.",
+							  "SECURITY LABEL FOR sslpolicy ON ROLE ... IS 'sslmode=verify-full' (Unix sockets stay open), or set sslpolicy.minimum_policy.",
+							  "Roles", psprintf("\"%s\"", login->name));
+	}
+}

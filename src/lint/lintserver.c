@@ -1,0 +1,367 @@
+/*-------------------------------------------------------------------------
+ *
+ * lintserver.c
+ *		Findings about the running server and its settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "material/configuration.h"
+#include "base/datums.h"
+#include "material/generation.h"
+#include "lint/lint.h"
+#include "base/privileged.h"
+#include "material/probe.h"
+#include "settings/settings.h"
+#include "pki/x509.h"
+
+#define RELOAD_REMEDY "SELECT * FROM sslpolicy.reload(): it checks the files first, loads them, and says whether the server did."
+
+static void
+compare_file(Survey *survey, const LoadedList *loaded, LoadedKind kind, const char *path)
+{
+	PemFile    *file = read_pem_file(path);
+	bool		same = true;
+
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+	{
+		uint8		digest[FINGERPRINT_LEN];
+
+		if (certificate_fingerprint(sk_X509_value(file->content->certs, i), digest))
+			same &= is_loaded(loaded, kind, digest);
+	}
+	/* what is loaded and not in the file any more */
+	if (kind == LOADED_CA && file->error == NULL)
+		for (int i = 0; i < loaded->count && ssl_crl_file[0] == '\0'; i++)
+		{
+			bool		found = loaded->items[i].kind != (uint8) LOADED_CA;
+
+			for (int k = 0; k < sk_X509_num(file->content->certs) && !found; k++)
+			{
+				uint8		digest[FINGERPRINT_LEN];
+
+				found = certificate_fingerprint(sk_X509_value(file->content->certs, k), digest) &&
+					memcmp(digest, loaded->items[i].fingerprint, FINGERPRINT_LEN) == 0;
+			}
+			same &= found;
+		}
+	if (!same)
+		add_finding(&survey->findings, SEVERITY_WARNING, "file_not_in_force", psprintf("file \"%s\"", path),
+					"The file has changed since the server loaded it: new connections are still served with what it was.",
+					RELOAD_REMEDY);
+}
+
+/*
+ * Settings of TLS files, as they stand in the configuration and as they are in
+ * force.
+ */
+static void
+compare_settings(Survey *survey, const Configuration *configuration)
+{
+	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
+	{
+		const char *name = tls_setting_name((TlsSetting) i);
+		const char *now = GetConfigOption(name, false, false);
+		bool		same = i == SETTING_SSL ? configuration->ssl == EnableSSL :
+			strcmp(configuration->settings[i].value, now) == 0;
+
+		if (!same)
+			add_finding(&survey->findings, SEVERITY_WARNING, "setting_not_in_force", psprintf("setting %s", name),
+						psprintf("The configuration says \"%s\", and \"%s\" is in force: the server has not been told to reload.",
+								 configuration->settings[i].value, now),
+						RELOAD_REMEDY);
+	}
+}
+
+/*
+ * Lines of the configuration files that the server passes over at a reload, with
+ * what was before, and at which it stops at a start.  (Those that only want a
+ * restart have the same error; and those that depend on the database are checked in
+ * this one here, and at a start not at all.)  Not their values: those may be secret.
+ */
+static void
+check_rejected_settings(Survey *survey)
+{
+	QueryResult *rows = privileged_query(
+										 "SELECT pg_catalog.concat(f.sourcefile, ', line ', f.sourceline), f.name, "
+										 "s.name IS NULL "
+										 "FROM pg_catalog.pg_file_settings f LEFT JOIN pg_catalog.pg_settings s "
+										 "ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) pg_catalog.lower(s.name) "
+										 "WHERE f.error OPERATOR(pg_catalog.=) 'setting could not be applied' "
+										 "AND s.pending_restart IS NOT TRUE "
+										 "AND pg_catalog.lower(f.name) OPERATOR(pg_catalog.<>) ALL (ARRAY["
+										 "'default_text_search_config', 'default_tablespace', 'temp_tablespaces', "
+										 "'default_table_access_method', 'client_encoding']) ORDER BY f.seqno");
+
+	for (int row = 0; row < rows->rows; row++)
+	{
+		char	  **r = rows->values[row];
+		bool		unknown = strcmp(r[2], "t") == 0;
+
+		add_finding(&survey->findings, SEVERITY_ERROR, "setting_rejected", r[0],
+					unknown ?
+					psprintf("There is no setting \"%s\": the line has no effect.", r[1]) :
+					psprintf("The value of \"%s\" is not accepted: the server goes on with the one from before, and does not start with this one.", r[1]),
+					unknown ?
+					psprintf("Mend the line: SELECT name FROM pg_settings WHERE name ~ '^%.*s' shows the settings that there are. Then SELECT pg_reload_conf().",
+							 (int) strcspn(r[1], "."), r[1]) :
+					"Mend the line: the server log has what is wrong with it. Then SELECT pg_reload_conf().");
+	}
+}
+
+/*
+ * Is what the server serves with what stands in its files?
+ */
+void
+check_in_force(Survey *survey)
+{
+	Configuration *configuration = read_configuration();
+	LoadState  *state = load_state();
+	LoadedList *loaded = EnableSSL ? loaded_now() : NULL;
+
+	if (configuration->error)
+		add_finding(&survey->findings, SEVERITY_ERROR, "configuration_broken", "configuration files",
+					psprintf("The server takes no settings from its files, at a reload or a start: %s.", configuration->error),
+					"Mend the file; SELECT * FROM pg_file_settings WHERE error IS NOT NULL shows all errors. Then SELECT pg_reload_conf().");
+	else
+		compare_settings(survey, configuration);
+	check_rejected_settings(survey);
+	if (EnableSSL && state->failed != 0 && state->failed == state->attempt)
+		add_finding(&survey->findings, SEVERITY_ERROR, "reload_failed", "TLS files",
+					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",
+							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error),
+					RELOAD_REMEDY);
+	if (loaded == NULL || compat_certificates_by_host())
+		return;
+	compare_file(survey, loaded, LOADED_SERVER, ssl_cert_file);
+	compare_file(survey, loaded, LOADED_CA, ssl_ca_file);
+}
+
+/*
+ * Would the server load its files now, at a reload or a start?
+ */
+void
+check_loadable(Survey *survey)
+{
+	Configuration *configuration = read_configuration();
+	MaterialFiles files = configured_files(configuration);
+	char	   *error;
+	SSL_CTX    *context;
+
+	if (!configuration->ssl)
+		return;
+	if (compat_certificates_by_host())
+	{
+		add_finding(&survey->findings, SEVERITY_WARNING, "certificates_by_host", "setting ssl_sni",
+					"ssl_sni is on, and the server takes certificates and CAs from pg_hosts.conf: those in ssl_cert_file and ssl_ca_file, of which the other findings speak, are not in force.",
+					"Check the files of pg_hosts.conf by hand. Installations need ssl_sni = off, or a pg_hosts.conf without lines.");
+		return;
+	}
+	context = build_context(&files, &error);
+	if (context)
+		SSL_CTX_free(context);
+	else
+		add_finding(&survey->findings, SEVERITY_ERROR, "files_not_loadable", "TLS files",
+					psprintf("The server could not load its TLS files as they are now: %s. A reload would leave those from before in force, and a restart would fail.", error),
+					"Mend the file or the setting, then " RELOAD_REMEDY);
+}
+
+/*
+ * TLS before 1.2.
+ */
+void
+check_protocols(Survey *survey)
+{
+	const char *lowest = GetConfigOption("ssl_min_protocol_version", false, false);
+
+	if (!EnableSSL || (strcmp(lowest, "TLSv1.2") == 0 || strcmp(lowest, "TLSv1.3") == 0))
+		return;
+	if (lowest[0] == '\0')
+	{
+		/* then OpenSSL's own configuration has its say */
+		SSL_CTX    *context = SSL_CTX_new(TLS_server_method());
+		long		version = context ? SSL_CTX_get_min_proto_version(context) : 0;
+
+		SSL_CTX_free(context);
+		if (version >= TLS1_2_VERSION)
+			return;
+	}
+	add_finding(&survey->findings, SEVERITY_WARNING, "old_tls_allowed", "setting ssl_min_protocol_version",
+				psprintf("It is \"%s\", which allows TLS below 1.2 (forbidden by RFC 8996).", lowest),
+				"ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.2'; SELECT pg_reload_conf().");
+}
+
+static bool
+is_null_cipher(const SSL_CIPHER *cipher)
+{
+	return SSL_CIPHER_get_cipher_nid(cipher) == NID_undef;
+}
+
+static bool
+is_anonymous_cipher(const SSL_CIPHER *cipher)
+{
+	return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null;
+}
+
+/*
+ * Export ciphers, and others that are broken or forbidden: single and triple
+ * DES, RC2, RC4, MD5.
+ */
+static bool
+is_weak_cipher(const SSL_CIPHER *cipher)
+{
+	int			nid = SSL_CIPHER_get_cipher_nid(cipher);
+	int			key_bits = 0;
+
+	/* not the strength, which newer OpenSSL (3.5) puts at 64 for CCM8's short tag */
+	(void) SSL_CIPHER_get_bits(cipher, &key_bits);
+	return strncmp(SSL_CIPHER_get_name(cipher), "EXP", 3) == 0 ||
+		nid == NID_des_cbc || nid == NID_des_ede3_cbc || nid == NID_rc2_cbc ||
+		nid == NID_rc4 || SSL_CIPHER_get_digest_nid(cipher) == NID_md5 ||
+		(key_bits > 0 && key_bits < 112);
+}
+
+static void
+find_ciphers(Survey *survey, SSL_CTX *context, bool (*is_bad) (const SSL_CIPHER *),
+			 Severity severity, const char *code, const char *text)
+{
+	STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+	{
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
+
+		if (is_bad(cipher))
+			add_finding_about(&survey->findings, severity, code, "setting ssl_ciphers", text,
+							  "ALTER SYSTEM RESET ssl_ciphers; SELECT pg_reload_conf(); or add \":!aNULL:!eNULL:!EXPORT:!DES:!3DES:!RC4:!MD5\" to it.",
+							  "Ciphers", SSL_CIPHER_get_name(cipher));
+	}
+}
+
+/*
+ * What ssl_ciphers amounts to, as OpenSSL reads it.
+ */
+void
+check_ciphers(Survey *survey)
+{
+	static const MaterialFiles none = {"", "", "", "", ""};
+	char	   *error;
+	SSL_CTX    *context = build_context(&none, &error);
+
+	/* check_loadable() says why not */
+	if (context == NULL)
+		return;
+	(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	if (!EnableSSL)
+		return;
+	find_ciphers(survey, context, is_null_cipher, SEVERITY_ERROR, "null_ciphers",
+				 "It allows ciphers that do not encrypt: a connection can count as TLS and be in clear text.");
+	find_ciphers(survey, context, is_anonymous_cipher, SEVERITY_ERROR, "anonymous_ciphers",
+				 "It allows ciphers without a certificate of the server: anybody on the way can be the server.");
+	find_ciphers(survey, context, is_weak_cipher, SEVERITY_WARNING, "weak_ciphers",
+				 "It allows export ciphers, or others that are broken.");
+}
+
+static bool
+ends_on_expiry(const Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->policies)
+	{
+		const Policy *policy = ((StoredPolicy *) lfirst(cell))->policy;
+
+		for (int i = 0; policy && i < policy->nrules; i++)
+			if (policy->rules[i].end_on_expiry)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Policies are there, and are not, or not fully, enforced.
+ */
+void
+check_enforcement(Survey *survey)
+{
+	bool		revokes = crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0] ||
+		GetConfigOption("sslpolicy.blocked_fingerprints", false, false)[0];
+
+	if (survey->policies != NIL && enforcement() != ENFORCEMENT_ENFORCE)
+		add_finding(&survey->findings, enforcement() == ENFORCEMENT_OFF ? SEVERITY_ERROR : SEVERITY_WARNING,
+					enforcement() == ENFORCEMENT_OFF ? "enforcement_off" : "enforcement_log",
+					"setting sslpolicy.enforcement",
+					enforcement() == ENFORCEMENT_OFF ?
+					"It is off, and there are policies: nobody looks at them." :
+					"It is log, and there are policies: who does not meet them is logged, and let in.",
+					"ALTER SYSTEM SET sslpolicy.enforcement = 'enforce'; SELECT pg_reload_conf().");
+	if (survey->policies != NIL && enforcement() == ENFORCEMENT_ENFORCE && recheck_policy() != RECHECK_TERMINATE)
+		add_finding(&survey->findings, recheck_policy() == RECHECK_OFF && ends_on_expiry(survey) ? SEVERITY_WARNING : SEVERITY_INFO,
+					recheck_policy() == RECHECK_OFF ? "recheck_policy_off" : "recheck_policy_log",
+					"setting sslpolicy.recheck_policy",
+					recheck_policy() == RECHECK_OFF ?
+					(ends_on_expiry(survey) ?
+					 "It is off: live sessions that their policies would refuse now are left alone, also those whose policy says on_expiry=end." :
+					 "It is off: live sessions that their policies would refuse now are left alone, and nobody is told.") :
+					"It is log: live sessions that their policies would refuse now are logged, and stay.",
+					"ALTER SYSTEM SET sslpolicy.recheck_policy = 'terminate'; SELECT pg_reload_conf().");
+	if ((survey->policies != NIL || revokes) && recheck_revoked() != RECHECK_TERMINATE)
+		add_finding(&survey->findings, revokes ? SEVERITY_WARNING : SEVERITY_INFO,
+					recheck_revoked() == RECHECK_OFF ? "recheck_revoked_off" : "recheck_revoked_log",
+					"setting sslpolicy.recheck_revoked",
+					psprintf("It is %s: sessions whose certificate is revoked or blocked stay until they end by themselves.",
+							 recheck_revoked() == RECHECK_OFF ? "off" : "log"),
+					"ALTER SYSTEM SET sslpolicy.recheck_revoked = 'terminate'; SELECT pg_reload_conf().");
+}
+
+/*
+ * The background worker of sslpolicy.
+ */
+void
+check_worker(Survey *survey)
+{
+	QueryResult *rows = privileged_query(
+										 "SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) "
+										 "WHERE backend_type OPERATOR(pg_catalog.=) 'sslpolicy'");
+
+	if (rows->rows == 0)
+		add_finding(&survey->findings, SEVERITY_ERROR, "worker_not_running", "background worker sslpolicy",
+					"It does not run: live sessions are not rechecked, and changed CRLs and TLS files are not noticed.",
+					"It is started again a second after it ends; if it is still missing, the server log says why.");
+}
+
+/*
+ * Private keys that are given to install_server_certificate() are masked in the
+ * log, wherever a statement comes in.  Dumps of parse and plan trees hold them
+ * as numbers, one a byte, where nothing can tell them.
+ */
+void
+check_logging(Survey *survey)
+{
+	QueryResult *rows;
+
+	if (!installation_allowed())
+		return;
+	rows = privileged_query(
+							"SELECT name FROM (SELECT name, reset_val AS value FROM pg_catalog.pg_settings UNION ALL "
+							"SELECT pg_catalog.split_part(c, '=', 1), pg_catalog.split_part(c, '=', 2) "
+							"FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) c) s "
+							"WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['debug_print_parse', 'debug_print_rewritten', 'debug_print_plan', 'debug_print_raw_parse']) "
+							"AND pg_catalog.lower(value) OPERATOR(pg_catalog.=) ANY (ARRAY['on', 'true', 'yes', '1']) GROUP BY name ORDER BY name");
+	for (int i = 0; i < rows->rows; i++)
+		add_finding_about(&survey->findings, SEVERITY_WARNING, "log_keeps_keys", "server log",
+						  "Parse and plan trees are logged, with all constants of statements as the numbers of their bytes: also a private key that is given to install_server_certificate().",
+						  "Turn these settings off, or use sslpolicy.create_server_key(), whose key never leaves the server.",
+						  "Settings", rows->values[i][0]);
+}

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * survey.c
+ *		What sslpolicy.lint() looks at, read once.
+ *
+ * Each catalog is read once, however many roles there are; which policies apply
+ * to a role is found as the recheck finds it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "labels/labels.h"
+#include "base/privileged.h"
+#include "settings/settings.h"
+#include "lint/survey.h"
+
+static void
+add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *name, const char *text)
+{
+	StoredPolicy *stored = palloc0(sizeof(StoredPolicy));
+	PolicyError error;
+
+	stored->title = title;
+	stored->name = name;
+	stored->source = source;
+	stored->object = object;
+	stored->policy = parse_policy(text, source == SOURCE_MINIMUM ? PLACE_MINIMUM :
+								  source == SOURCE_DEFAULT ? PLACE_DEFAULT :
+								  source == SOURCE_DATABASE ? PLACE_DATABASE : PLACE_ROLE,
+								  NULL, &error);
+	if (stored->policy == NULL)
+		stored->error = error.message;
+	survey->policies = lappend(survey->policies, stored);
+}
+
+static void
+add_setting(Survey *survey, PolicySource source, const char *name, const char *text)
+{
+	if (text[0])
+		add_policy(survey, source, InvalidOid, psprintf("setting %s", name), pstrdup(name), text);
+}
+
+static void
+read_logins(Survey *survey)
+{
+	QueryResult *rows = privileged_query(
+										 "SELECT oid, rolname, rolsuper, rolreplication FROM pg_catalog.pg_authid "
+										 "WHERE rolcanlogin ORDER BY rolname");
+	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	CatalogCopy *catalogs = copy_catalogs(snapshot);
+
+	for (int i = 0; i < rows->rows; i++)
+	{
+		Login	   *login = palloc0(sizeof(Login));
+
+		CHECK_FOR_INTERRUPTS();
+		login->oid = (Oid) strtoul(rows->values[i][0], NULL, 10);
+		login->name = rows->values[i][1];
+		login->superuser = rows->values[i][2][0] == 't';
+		login->replication = login->superuser || rows->values[i][3][0] == 't';
+		login->bound_by_groups = !login->superuser && !is_reserved_role(login->name);
+		login->applicable = find_applicable_in(catalogs, login->oid, login->name, InvalidOid, NULL, NULL);
+		survey->logins = lappend(survey->logins, login);
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * Policies, login roles, and names of databases.
+ */
+void
+survey_policies(Survey *survey)
+{
+	QueryResult *databases;
+	ListCell   *cell;
+
+	add_setting(survey, SOURCE_MINIMUM, "sslpolicy.minimum_policy", minimum_policy());
+	add_setting(survey, SOURCE_DEFAULT, "sslpolicy.default_policy", default_policy());
+	foreach(cell, all_labels())
+	{
+		const Label *label = lfirst(cell);
+		bool		is_role = label->class == AuthIdRelationId;
+		char	   *name = labelled_name(label);
+
+		/* dropped since */
+		if (name != NULL)
+			add_policy(survey, is_role ? SOURCE_ROLE : SOURCE_DATABASE, label->object,
+					   psprintf("%s \"%s\"", is_role ? "role" : "database", name), name, label->text);
+	}
+	databases = privileged_query("SELECT datname FROM pg_catalog.pg_database");
+	for (int i = 0; i < databases->rows; i++)
+		survey->databases = lappend(survey->databases, databases->values[i][0]);
+	read_logins(survey);
+}
+
+/*
+ * pg_hba.conf as it is on disk.
+ */
+void
+survey_hba(Survey *survey)
+{
+	List	   *errors;
+	StringInfoData places;
+	ListCell   *cell;
+
+	survey->hba = read_hba_lines(&errors);
+	survey->hba_known = errors == NIL;
+	if (errors == NIL)
+		return;
+	/* not what is wrong: that can quote a password that stands in the file */
+	initStringInfo(&places);
+	foreach(cell, errors)
+	{
+		if (foreach_current_index(cell) == 5)
+		{
+			appendStringInfo(&places, " and %d more", list_length(errors) - 5);
+			break;
+		}
+		appendStringInfo(&places, "%s%s", places.len ? "; " : "", (char *) lfirst(cell));
+	}
+	add_finding(&survey->findings, SEVERITY_ERROR, "hba_broken", "pg_hba.conf",
+				psprintf("There are errors in %s: the server goes on with what it had loaded before, and does not start with this file.",
+						 places.data),
+				"Mend the file; a superuser sees what is wrong with SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL. Then SELECT pg_reload_conf().");
+}
+
+/*
+ * How bad it is if a policy cannot be met.
+ */
+Severity
+refusal_severity(void)
+{
+	return enforcement() == ENFORCEMENT_ENFORCE ? SEVERITY_ERROR : SEVERITY_WARNING;
+}
+
+/*
+ * Does the rule refuse whoever has not at least this mode?  One that only logs
+ * refuses nobody.
+ */
+bool
+asks_for(const PolicyRule *rule, SslMode least)
+{
+	return !rule->log_only && rule->sslmode >= least;
+}
+
+bool
+policy_asks_for(const Policy *policy, SslMode least)
+{
+	for (int i = 0; policy && i < policy->nrules; i++)
+		if (asks_for(&policy->rules[i], least))
+			return true;
+	return false;
+}
+
+/*
+ * Where a policy that applies stands, as StoredPolicy has it.
+ */
+char *
+applied_title(const AppliedPolicy *applied)
+{
+	switch (applied->source)
+	{
+		case SOURCE_MINIMUM:
+			return "setting sslpolicy.minimum_policy";
+		case SOURCE_DEFAULT:
+			return "setting sslpolicy.default_policy";
+		case SOURCE_DATABASE:
+			return psprintf("database \"%s\"", applied->name);
+		default:
+			return psprintf("role \"%s\"", applied->name);
+	}
+}

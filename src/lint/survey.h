@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * survey.h
+ *		What sslpolicy.lint() looks at, read once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_SURVEY_H
+#define SSLPOLICY_SURVEY_H
+
+#include "labels/applicable.h"
+#include "lint/findings.h"
+#include "install/hbalines.h"
+#include "material/material.h"
+
+/* A policy wherever it stands. */
+typedef struct StoredPolicy
+{
+	char	   *title;			/* role "app" */
+	char	   *name;			/* app; of a setting its name */
+	PolicySource source;		/* of a role always SOURCE_ROLE */
+	Oid			object;			/* InvalidOid: a setting */
+	Policy	   *policy;			/* NULL if it cannot be read */
+	char	   *error;
+} StoredPolicy;
+
+/* A role that may log in. */
+typedef struct Login
+{
+	Oid			oid;
+	char	   *name;
+	bool		superuser;
+	bool		replication;
+	bool		bound_by_groups;	/* and by databases */
+	Applicable *applicable;		/* its policies, but those of databases */
+} Login;
+
+typedef struct Survey
+{
+	Findings	findings;
+	int64		now;
+	List	   *policies;		/* of StoredPolicy */
+	List	   *logins;			/* of Login, by name */
+	List	   *databases;		/* of char *: all their names */
+	bool		hba_known;
+	List	   *hba;			/* of HbaEntry */
+} Survey;
+
+extern void survey_policies(Survey *survey);
+extern void survey_hba(Survey *survey);
+extern Severity refusal_severity(void);
+extern bool asks_for(const PolicyRule *rule, SslMode least);
+extern bool policy_asks_for(const Policy *policy, SslMode least);
+extern char *applied_title(const AppliedPolicy *applied);
+
+#endif							/* SSLPOLICY_SURVEY_H */

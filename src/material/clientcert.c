@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * clientcert.c
+ *		Would the server, with its files as they are, accept a client certificate?
+ *
+ * As the handshake judges it, by the files that the settings name.  Policies come
+ * after that, and so do sslpolicy.blocked_fingerprints and sslpolicy.crl_file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/x509v3.h>
+
+#include "libpq/libpq.h"
+
+#include "material/clientcert.h"
+#include "material/material.h"
+#include "pki/pem.h"
+#include "pki/x509.h"
+
+MaterialFiles
+files_of_settings(void)
+{
+	MaterialFiles files = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file, ssl_crl_dir};
+
+	return files;
+}
+
+/*
+ * The first certificate of the text is the client's, the others its intermediates.
+ * at is in seconds since 1970-01-01 UTC.  An error (invalid_parameter_value) if
+ * there is no certificate that can be read, or (program_limit_exceeded) if there is
+ * too much text.
+ */
+ClientCertificate *
+judge_client_certificate(const char *pem, size_t len, int64 at)
+{
+	ClientCertificate *result = palloc0(sizeof(ClientCertificate));
+	MaterialFiles files = files_of_settings();
+	PemContent *given;
+	X509	   *leaf;
+	char	   *error = NULL;
+
+	if (len > MAX_PEM_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the text is too long"),
+				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
+	given = read_pem(pem, len, &error);
+	if (given != NULL)
+		(void) free_at_reset(given, free_pem_content);
+	if (given == NULL || sk_X509_num(given->certs) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no certificate in the text"),
+				 error ? errdetail("%s.", error) :
+				 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
+				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
+	leaf = sk_X509_value(given->certs, 0);
+	result->facts = read_certificate(leaf, NULL);
+	if (result->facts == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the certificate cannot be read")));
+
+	files.cert_file = files.key_file = "";
+	result->context = build_context(&files, &result->error);
+	if (result->context == NULL)
+		return result;
+	(void) free_at_reset(result->context, (void (*) (void *)) SSL_CTX_free);
+	if (files.ca_file[0] == '\0')
+	{
+		result->error = "ssl_ca_file is not set: the server accepts no client certificate";
+		return result;
+	}
+	result->verification = verify_in_store(SSL_CTX_get_cert_store(result->context), leaf,
+										   given->certs, X509_PURPOSE_SSL_CLIENT,
+										   SSL_CTX_get_security_level(result->context), at);
+	if (!result->verification->ok)
+		result->error = verification_text(result->verification);
+	else if (result->verification->facts != NULL)
+		result->facts = result->verification->facts;
+	else
+		result->error = "a certificate of its chain cannot be read";
+	return result;
+}

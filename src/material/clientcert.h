@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * clientcert.h
+ *		Would the server, with its files as they are, accept a client certificate?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_CLIENTCERT_H
+#define SSLPOLICY_CLIENTCERT_H
+
+#include <openssl/ssl.h>
+
+#include "pki/chain.h"
+#include "material/tlscontext.h"
+
+typedef struct ClientCertificate
+{
+	CertFacts  *facts;			/* with the verified chain, if error is NULL */
+	Verification *verification; /* NULL: none could be made */
+	char	   *error;			/* why it would not be accepted, or NULL */
+	SSL_CTX    *context;		/* by which it was judged, or NULL */
+} ClientCertificate;
+
+extern MaterialFiles files_of_settings(void);
+extern ClientCertificate *judge_client_certificate(const char *pem, size_t len, int64 at);
+
+#endif							/* SSLPOLICY_CLIENTCERT_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * configuration.h
+ *		The server's TLS settings, as the next reload will find them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_CONFIGURATION_H
+#define SSLPOLICY_CONFIGURATION_H
+
+#include "material/tlscontext.h"
+
+typedef enum TlsSetting
+{
+	SETTING_SSL,
+	SETTING_CERT_FILE,
+	SETTING_KEY_FILE,
+	SETTING_CA_FILE,
+	SETTING_CRL_FILE,
+	SETTING_CRL_DIR,
+	SETTING_OWN_CRL_FILE,		/* sslpolicy.crl_file */
+	SETTING_OWN_CRL_DIR
+} TlsSetting;
+
+#define NUM_TLS_SETTINGS (SETTING_OWN_CRL_DIR + 1)
+
+typedef struct ConfiguredSetting
+{
+	char	   *value;
+	bool		fixed;			/* by the command line, which ALTER SYSTEM cannot
+								 * override */
+	bool		altered;		/* by ALTER SYSTEM */
+} ConfiguredSetting;
+
+typedef struct Configuration
+{
+	bool		ssl;
+	ConfiguredSetting settings[NUM_TLS_SETTINGS];
+	char	   *error;			/* why the server would not take the configuration
+								 * files at a reload; NULL if it would */
+} Configuration;
+
+extern const char *tls_setting_name(TlsSetting setting);
+extern Configuration *read_configuration(void);
+extern MaterialFiles configured_files(const Configuration *configuration);
+extern void check_alter_system(const Configuration *configuration,
+							   TlsSetting setting);
+extern void alter_system(TlsSetting setting, const char *value);
+
+#endif							/* SSLPOLICY_CONFIGURATION_H */

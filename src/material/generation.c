@@ -1,0 +1,600 @@
+/*-------------------------------------------------------------------------
+ *
+ * generation.c
+ *		Which TLS context the server has in force: proof of a reload.
+ *
+ * The postmaster makes an SSL_CTX at start and at every reload, and calls
+ * openssl_tls_init_hook before it loads certificates into it.  What becomes of
+ * the context shows in what is freed afterwards (be_tls_init()):
+ *	- the new one: it failed to load, and the one before stays in force
+ *	- the one before: the new one is in force
+ *	- the new one, with ssl off: be_tls_destroy(), none is in force
+ * So each context carries its number as ex_data, with a free function.  Where
+ * there was no context before (start of the server, ssl switched on) success
+ * frees nothing; but a process that the postmaster forks afterwards knows, since
+ * the postmaster does not fork in the middle: see settle().
+ *
+ * All of the hook's work is done in the postmaster, which may not take a lock:
+ * it writes atomics, and the error text under a change counter.  The truth is
+ * in the postmaster's own variables, which its children inherit; shared memory,
+ * which a crash makes anew, has a copy.
+ *
+ * A module that sets openssl_tls_init_hook after this one without calling it
+ * leaves all numbers at 0: nothing is known then, and nothing is claimed.
+ *
+ * PostgreSQL 19 with ssl_sni = on does not call the hook, and warns at each
+ * start that it ignores it.  It makes a context for each line of pg_hosts.conf
+ * and then one, without certificates, that the handshakes begin with; all of
+ * one load are freed together.  There OpenSSL itself tells of every context
+ * that is made: see context_allocated().  The hook is then taken out.  Whoever
+ * else makes an SSL_CTX in the postmaster is numbered too: the numbers then grow
+ * by more than one, which does no harm, and a context that is freed at once
+ * counts as a failed load.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "postmaster/postmaster.h"
+#include "tcop/tcopprot.h"
+#include "utils/elog.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/files.h"
+#include "material/generation.h"
+#include "base/sharedmem.h"
+
+#define ERROR_LEN 1024
+
+/* lines of PEM have 64 characters, of which the last has less */
+#define MIN_KEY_WORD 16
+
+typedef struct SharedState
+{
+	pg_atomic_uint64 attempt;
+	pg_atomic_uint64 in_force;
+	pg_atomic_uint64 failed;
+	pg_atomic_uint64 loaded_at;
+	pg_atomic_uint64 failed_at;
+	pg_atomic_uint32 changes;	/* odd while error is being written */
+	char		error[ERROR_LEN];
+} SharedState;
+
+/*
+ * What one load has made.  With the hook it is one context; without it, one or
+ * more with certificates, and last the one without.
+ */
+typedef struct Load
+{
+	uint64		number;			/* 0: not known */
+	TimestampTz made_at;
+	bool		by_hook;
+	int			count;			/* contexts that have not been freed */
+	SSL_CTX   **contexts;		/* of malloc() */
+} Load;
+
+static SharedState *shared = NULL;
+
+/* the postmaster's, and inherited by its children */
+static Load newest;
+static Load older;				/* until newest has replaced it */
+
+/* a child's: what it has inherited, if the server frees the contexts there */
+static ContextMaterial *kept = NULL;	/* of malloc() */
+static int	nkept = 0;
+
+static uint64 last_number = 0;
+static uint64 last_failed = 0;
+static TimestampTz last_failed_at = 0;
+static char last_error[ERROR_LEN];
+static bool loading = false;	/* core may be about to say what is wrong */
+static int	ex_index = -1;
+static bool hook_is_out = false;
+
+static openssl_tls_init_hook_typ previous_tls_hook = NULL;
+static emit_log_hook_type previous_log_hook = NULL;
+
+static bool
+in_postmaster(void)
+{
+	return MyProcPid == PostmasterPid && !IsUnderPostmaster;
+}
+
+static void
+publish(void)
+{
+	if (shared == NULL)
+		return;
+	pg_atomic_write_u64(&shared->failed, last_failed);
+	pg_atomic_write_u64(&shared->failed_at, (uint64) last_failed_at);
+	pg_atomic_write_u64(&shared->loaded_at, newest.count ? (uint64) newest.made_at : 0);
+	pg_atomic_write_u64(&shared->attempt, last_number);
+	/* last, so that whoever sees it sees the rest */
+	pg_write_barrier();
+	pg_atomic_write_u64(&shared->in_force, newest.count ? newest.number : 0);
+}
+
+static void
+publish_error(void)
+{
+	if (shared == NULL)
+		return;
+	pg_atomic_fetch_add_u32(&shared->changes, 1);
+	pg_write_barrier();
+	memcpy(shared->error, last_error, ERROR_LEN);
+	pg_write_barrier();
+	pg_atomic_fetch_add_u32(&shared->changes, 1);
+}
+
+static bool
+has_certificate(SSL_CTX *context)
+{
+	return SSL_CTX_get0_certificate(context) != NULL;
+}
+
+/*
+ * Did the load come to its end?  Core can leave a context behind when one fails
+ * (a host name twice in pg_hosts.conf).
+ */
+static bool
+is_complete(const Load *load)
+{
+	return load->by_hook || (load->count > 0 && !has_certificate(load->contexts[load->count - 1]));
+}
+
+static int
+position_in(const Load *load, SSL_CTX *context)
+{
+	for (int i = 0; i < load->count; i++)
+		if (load->contexts[i] == context)
+			return i;
+	return -1;
+}
+
+static void
+forget(Load *load)
+{
+	free(load->contexts);
+	memset(load, 0, sizeof(*load));
+}
+
+/*
+ * Of a load that serves no more, or of which nothing is known.
+ */
+static void
+forget_contexts(Load *load)
+{
+	free(load->contexts);
+	load->contexts = NULL;
+	load->count = 0;
+}
+
+/*
+ * The load that children serve with.
+ */
+static Load *
+inherited(void)
+{
+	return is_complete(&newest) ? &newest : &older;
+}
+
+/*
+ * A child frees a context that it has inherited (PostgreSQL 19): what it had
+ * loaded is still what the server serves with.
+ */
+static void
+keep_material(Load *load, int position)
+{
+	SSL_CTX    *context = load->contexts[position];
+	ContextMaterial material = material_of(context);
+	ContextMaterial *more;
+
+	if (has_certificate(context) &&
+		(more = realloc(kept, sizeof(*kept) * (size_t) (nkept + 1))) != NULL)
+	{
+		(void) X509_STORE_up_ref(material.store);
+		(void) X509_up_ref(material.leaf);
+		if (material.chain)
+			material.chain = X509_chain_up_ref(material.chain);
+		kept = more;
+		kept[nkept++] = material;
+	}
+	/* in their order: see is_complete() */
+	load->count--;
+	memmove(load->contexts + position, load->contexts + position + 1,
+			sizeof(SSL_CTX *) * (size_t) (load->count - position));
+}
+
+static void
+note_failure(void)
+{
+	last_failed = newest.number;
+	last_failed_at = newest.made_at;
+	publish_error();
+	loading = false;
+}
+
+/*
+ * A context is freed.  OpenSSL calls this for every SSL_CTX of the process.
+ */
+static void
+context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
+			  long argl, void *argp)
+{
+	uint64		number = (uint64) (uintptr_t) data;
+
+	if (number == 0)
+		return;
+	if (!in_postmaster())
+	{
+		int			position = position_in(inherited(), parent);
+
+		if (position >= 0)
+			keep_material(inherited(), position);
+		return;
+	}
+	/* what is left of a load that has failed */
+	if (number > newest.number && newest.number != 0)
+		return;
+	if (number == newest.number)
+	{
+		if (EnableSSL)
+		{
+			note_failure();
+			forget(&newest);
+			newest = older;
+			memset(&older, 0, sizeof(older));
+		}
+		else
+			forget_contexts(&newest);
+	}
+	else
+		forget(&older);
+	loading = false;
+	publish();
+}
+
+/*
+ * The postmaster begins to load material.
+ */
+static void
+begin_load(bool by_hook)
+{
+	/* what is neither freed nor replaced is still what is in force */
+	if (is_complete(&newest))
+	{
+		forget(&older);
+		older = newest;
+	}
+	else
+		forget_contexts(&newest);
+	memset(&newest, 0, sizeof(newest));
+	newest.number = ++last_number;
+	newest.made_at = GetCurrentTimestamp();
+	newest.by_hook = by_hook;
+	last_error[0] = '\0';
+	loading = true;
+	if (shared != NULL)
+		pg_atomic_write_u64(&shared->attempt, last_number);
+}
+
+/*
+ * A context of the newest load.
+ */
+static void
+follow(SSL_CTX *context, CRYPTO_EX_DATA *ex_data)
+{
+	void	   *number = (void *) (uintptr_t) newest.number;
+	SSL_CTX   **more = realloc(newest.contexts, sizeof(SSL_CTX *) * (size_t) (newest.count + 1));
+
+	if (more != NULL)
+		newest.contexts = more;
+	if (more == NULL ||
+		(ex_data ? CRYPTO_set_ex_data(ex_data, ex_index, number) :
+		 SSL_CTX_set_ex_data(context, ex_index, number)) != 1)
+	{
+		/* cannot be followed: then nothing is known */
+		forget(&newest);
+		return;
+	}
+	newest.contexts[newest.count++] = context;
+}
+
+/*
+ * The postmaster has made a context, and is about to load material into it.
+ *
+ * Backends call the hook as well, for contexts of their own (tlscontext.c).
+ */
+static void
+context_made(SSL_CTX *context, bool is_server_start)
+{
+	if (previous_tls_hook)
+		previous_tls_hook(context, is_server_start);
+	if (!in_postmaster())
+		return;
+	begin_load(true);
+	follow(context, NULL);
+}
+
+/*
+ * OpenSSL makes a context: it calls this for every SSL_CTX of the process.
+ *
+ * With ssl_sni = on, one that follows a context with certificates belongs to
+ * the same load; after the one without, or after something has been freed, a
+ * new load begins.  Core has not looked at the hook yet.
+ */
+static void
+context_allocated(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
+				  long argl, void *argp)
+{
+	if (!in_postmaster())
+		return;
+	if (!compat_ssl_sni())
+	{
+		if (hook_is_out && openssl_tls_init_hook == previous_tls_hook)
+			openssl_tls_init_hook = context_made;
+		hook_is_out = false;
+		return;
+	}
+	if (openssl_tls_init_hook == context_made)
+	{
+		openssl_tls_init_hook = previous_tls_hook;
+		hook_is_out = true;
+	}
+	if (!loading || newest.by_hook || is_complete(&newest))
+		begin_load(false);
+	follow(parent, ex_data);
+}
+
+static bool
+is_base64(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		c == '+' || c == '/' || c == '=';
+}
+
+/*
+ * Overwrite lines of base64.  Returns where there is something else; a line feed can
+ * be written as \n.
+ */
+static char *
+mask_lines(char *c, const char *end)
+{
+	bool		line_start = true;
+
+	for (; c < end; c++)
+	{
+		if (is_base64(*c))
+		{
+			*c = '*';
+			line_start = false;
+		}
+		else if (*c == '\n' || *c == '\r')
+			line_start = true;
+		else if (*c == '\\' && (c[1] == 'n' || c[1] == 'r'))
+		{
+			line_start = true;
+			c++;
+		}
+		else if (!(line_start && (*c == ' ' || *c == '\t')))
+			break;
+	}
+	return c;
+}
+
+/*
+ * Overwrite base64 that is too long for a word of SQL, such as the lines of a key that
+ * a statement puts together.
+ */
+static void
+mask_long_words(char *c, const char *end)
+{
+	while (c < end)
+	{
+		size_t		len = 0;
+
+		while (c + len < end && is_base64(c[len]))
+			len++;
+		if (len >= MIN_KEY_WORD)
+			memset(c, '*', len);
+		c += len + 1;
+	}
+}
+
+/*
+ * Overwrite the body of private keys in a text that is about to be logged.  Nothing
+ * but that: everybody can write what looks like the begin of a key into a statement,
+ * which must not keep the rest of it out of the log.
+ */
+static void
+mask_private_keys(char *text)
+{
+	char	   *begin = text;
+
+	while (begin && (begin = strstr(begin, "PRIVATE KEY-----")) != NULL)
+	{
+		char	   *end;
+
+		begin += strlen("PRIVATE KEY-----");
+		end = strstr(begin, "-----END");
+		if (end == NULL)
+			end = begin + strlen(begin);
+		mask_long_words(mask_lines(begin, end), end);
+		begin = *end ? strstr(end + 1, "-----BEGIN") : NULL;
+	}
+}
+
+/*
+ * What core says in the log while it loads.
+ *
+ * A pg_hosts.conf that cannot be read ends a load before any context is made.
+ */
+static void
+watch_load(const ErrorData *edata)
+{
+	bool		no_hosts = compat_is_hosts_file_error(edata);
+
+	if (no_hosts)
+		begin_load(false);
+	if (loading && edata->elevel != WARNING && !compat_is_sni_kept(edata))
+		strlcpy(last_error, edata->message, ERROR_LEN);
+	if (no_hosts)
+	{
+		note_failure();
+		newest = older;
+		memset(&older, 0, sizeof(older));
+		publish();
+	}
+}
+
+/*
+ * Core says in the log why it does not load the material: remember that.  And
+ * statements that carry a private key (log_statement, log_min_duration_statement,
+ * auto_explain, parameters) must not bring it into the log.
+ */
+static void
+watch_log(ErrorData *edata)
+{
+	/* of an error before install_server_certificate() has even begun */
+	if (debug_query_string && strstr(debug_query_string, "PRIVATE KEY-----"))
+		edata->hide_stmt = true;
+	mask_private_keys(edata->message);
+	mask_private_keys(edata->detail);
+	mask_private_keys(edata->detail_log);
+	mask_private_keys(edata->context);
+	mask_private_keys(edata->internalquery);
+	if (edata->message != NULL && in_postmaster())
+		watch_load(edata);
+	if (previous_log_hook)
+		previous_log_hook(edata);
+}
+
+/*
+ * Where there was no context before, success has freed nothing.  Whoever was
+ * forked after the newest attempt, and finds its contexts alive, knows that they
+ * are in force, and says so to everybody.  Likewise if the attempt has ended
+ * half way and left something behind.
+ */
+static void
+settle(void)
+{
+	const Load *load = inherited();
+	uint64		known = pg_atomic_read_u64(&shared->in_force);
+
+	if (pg_atomic_read_u64(&shared->attempt) != last_number)
+		return;
+	if (load != &newest && newest.count > 0 &&
+		pg_atomic_read_u64(&shared->failed) != newest.number)
+	{
+		publish_error();
+		pg_atomic_write_u64(&shared->failed_at, (uint64) newest.made_at);
+		pg_atomic_write_u64(&shared->failed, newest.number);
+	}
+	if ((load->count > 0 || nkept > 0) && known != load->number)
+	{
+		pg_atomic_write_u64(&shared->loaded_at, (uint64) load->made_at);
+		pg_write_barrier();
+		(void) pg_atomic_compare_exchange_u64(&shared->in_force, &known, load->number);
+	}
+}
+
+/*
+ * What is known now, in the current memory context.
+ */
+LoadState *
+load_state(void)
+{
+	LoadState  *state = palloc0(sizeof(LoadState));
+	char		error[ERROR_LEN] = "";
+
+	settle();
+	state->in_force = pg_atomic_read_u64(&shared->in_force);
+	pg_read_barrier();
+	state->attempt = pg_atomic_read_u64(&shared->attempt);
+	state->failed = pg_atomic_read_u64(&shared->failed);
+	state->loaded_at = (TimestampTz) pg_atomic_read_u64(&shared->loaded_at);
+	state->failed_at = (TimestampTz) pg_atomic_read_u64(&shared->failed_at);
+	for (;;)
+	{
+		uint32		before = pg_atomic_read_u32(&shared->changes);
+
+		pg_read_barrier();
+		memcpy(error, shared->error, ERROR_LEN);
+		pg_read_barrier();
+		if (before % 2 == 0 && pg_atomic_read_u32(&shared->changes) == before)
+			break;
+		pg_usleep(100);
+	}
+	error[ERROR_LEN - 1] = '\0';
+	state->error = pstrdup(error);
+	return state;
+}
+
+/*
+ * The number of the load that was in force when this process was forked, and
+ * what it had loaded, in *count pieces of the current memory context; 0 if there
+ * was none.
+ */
+uint64
+inherited_material(ContextMaterial **materials, int *count)
+{
+	const Load *load = inherited();
+
+	*materials = palloc0(sizeof(ContextMaterial) * (size_t) (load->count + nkept + 1));
+	*count = 0;
+	for (int i = 0; i < load->count; i++)
+		if (has_certificate(load->contexts[i]))
+			(*materials)[(*count)++] = material_of(load->contexts[i]);
+	for (int i = 0; i < nkept; i++)
+		(*materials)[(*count)++] = kept[i];
+	return *count > 0 ? load->number : 0;
+}
+
+static Size
+shared_size(void)
+{
+	return sizeof(SharedState);
+}
+
+/*
+ * At the start of the server the first context is in force by now: without it
+ * the server would not start.
+ */
+static void
+start_shared(void *memory, bool fresh)
+{
+	shared = memory;
+	if (!fresh)
+		return;
+	remove_leftovers();
+	pg_atomic_init_u64(&shared->attempt, 0);
+	pg_atomic_init_u64(&shared->in_force, 0);
+	pg_atomic_init_u64(&shared->failed, 0);
+	pg_atomic_init_u64(&shared->loaded_at, 0);
+	pg_atomic_init_u64(&shared->failed_at, 0);
+	pg_atomic_init_u32(&shared->changes, 0);
+	loading = false;
+	publish_error();
+	publish();
+}
+
+static const SharedPiece piece = {"sslpolicy generations", shared_size, NULL, start_shared};
+
+void
+init_generations(void)
+{
+	ex_index = SSL_CTX_get_ex_new_index(0, NULL, context_allocated, NULL, context_freed);
+	if (ex_index < 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not register with OpenSSL")));
+	previous_tls_hook = openssl_tls_init_hook;
+	openssl_tls_init_hook = context_made;
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = watch_log;
+	share_memory(&piece);
+}

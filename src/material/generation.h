@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * generation.h
+ *		Which TLS context the server has in force: proof of a reload.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_GENERATION_H
+#define SSLPOLICY_GENERATION_H
+
+#include "datatype/timestamp.h"
+
+#include "material/tlscontext.h"
+
+/*
+ * Contexts are numbered from 1, from the start of the server.  Numbers grow
+ * with each attempt to load material, also with those that fail.
+ */
+typedef struct LoadState
+{
+	uint64		attempt;		/* the newest context; 0 if none was made */
+	uint64		in_force;		/* the one that serves; 0 if none, or not known */
+	uint64		failed;			/* the last one that failed to load; 0 if none */
+	TimestampTz loaded_at;		/* of in_force; 0 if none */
+	TimestampTz failed_at;		/* of failed; 0 if none */
+	char	   *error;			/* core's message about failed, "" if not known */
+} LoadState;
+
+extern void init_generations(void);
+extern LoadState *load_state(void);
+extern uint64 inherited_material(ContextMaterial **materials, int *count);
+
+#endif							/* SSLPOLICY_GENERATION_H */

@@ -1,0 +1,232 @@
+/*-------------------------------------------------------------------------
+ *
+ * material.c
+ *		The TLS material in the server's files.
+ *
+ * What OpenSSL allocates is freed with the memory context it was read in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <openssl/err.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "base/files.h"
+#include "material/material.h"
+
+static const char *const kind_names[NUM_MATERIAL_KINDS] = {"server", "ca", "crl"};
+
+/*
+ * Have OpenSSL's object freed with the current memory context.
+ */
+void *
+free_at_reset(void *object, void (*free_it) (void *))
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = free_it;
+	callback->arg = object;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return object;
+}
+
+static void
+wipe_text(void *secret)
+{
+	StringInfo	buf = secret;
+
+	wipe(buf->data, (size_t) buf->len);
+}
+
+/*
+ * Have a text that holds a private key overwritten before its memory is given
+ * back.  It must not grow any more.
+ */
+void
+wipe_at_reset(StringInfo secret)
+{
+	(void) free_at_reset(secret, wipe_text);
+}
+
+const char *
+material_kind_name(MaterialKind kind)
+{
+	return kind_names[kind];
+}
+
+bool
+parse_material_kind(const char *name, MaterialKind *kind)
+{
+	for (int i = 0; i < NUM_MATERIAL_KINDS; i++)
+		if (strcmp(name, kind_names[i]) == 0)
+		{
+			*kind = (MaterialKind) i;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Read a file of PEM, or say why it cannot be read.
+ */
+PemFile *
+read_pem_file(const char *path)
+{
+	PemFile    *file = palloc0(sizeof(PemFile));
+
+	file->path = path;
+	if (path[0] != '\0')
+	{
+		file->bytes = read_file(path, &file->len, &file->error);
+		if (file->bytes != NULL)
+		{
+			file->content = read_pem(file->bytes, file->len, &file->error);
+			if (file->content == NULL)
+				file->error = psprintf("file \"%s\": %s", path, file->error);
+		}
+	}
+	if (file->content == NULL)
+		file->content = new_pem_content();
+	free_at_reset(file->content, free_pem_content);
+	if (file->bytes && mentions_private_key(file->bytes, file->len))
+	{
+		StringInfo	secret = palloc0(sizeof(StringInfoData));
+
+		secret->data = file->bytes;
+		secret->len = (int) file->len;
+		wipe_at_reset(secret);
+	}
+	return file;
+}
+
+static void
+free_crl(void *crl)
+{
+	X509_CRL_free(crl);
+}
+
+/*
+ * The name under which OpenSSL looks for the CRLs of an issuer, from .r0 on
+ * (X509_LOOKUP_hash_dir).
+ */
+static bool
+has_lookup_name(const char *name, X509_CRL *crl)
+{
+	char	   *prefix = psprintf("%08lx.r", X509_NAME_hash_ex(X509_CRL_get_issuer(crl), NULL, NULL, NULL));
+
+	return strncmp(name, prefix, strlen(prefix)) == 0 &&
+		strspn(name + strlen(prefix), "0123456789") == strlen(name + strlen(prefix)) &&
+		name[strlen(prefix)] != '\0';
+}
+
+static DirectoryCrl *
+read_directory_crl(const char *directory, const char *name)
+{
+	DirectoryCrl *entry = palloc0(sizeof(DirectoryCrl));
+	PemFile    *file;
+
+	entry->path = psprintf("%s/%s", directory, name);
+	file = read_pem_file(entry->path);
+	entry->error = file->error;
+	if (entry->error == NULL && sk_X509_CRL_num(file->content->crls) == 0)
+		entry->error = pstrdup("there is no CRL in the file");
+	if (sk_X509_CRL_num(file->content->crls) > 0)
+	{
+		entry->crl = sk_X509_CRL_value(file->content->crls, 0);
+		X509_CRL_up_ref(entry->crl);
+		free_at_reset(entry->crl, free_crl);
+		if (!has_lookup_name(name, entry->crl))
+			entry->error = psprintf("OpenSSL looks for it under the name %08lx.r0, which \"openssl rehash\" makes",
+									X509_NAME_hash_ex(X509_CRL_get_issuer(entry->crl), NULL, NULL, NULL));
+	}
+	return entry;
+}
+
+/*
+ * The CRLs of ssl_crl_dir, as DirectoryCrl.  Files of other kinds are left out.
+ */
+List *
+read_crl_directory(const char *path)
+{
+	List	   *result = NIL;
+	DIR		   *dir;
+	struct dirent *file;
+
+	if (path[0] == '\0')
+		return NIL;
+	dir = AllocateDir(path);
+	if (dir == NULL)
+	{
+		DirectoryCrl *entry = palloc0(sizeof(DirectoryCrl));
+
+		entry->path = pstrdup(path);
+		entry->error = psprintf("could not open directory \"%s\": %s", path, strerror(errno));
+		return list_make1(entry);
+	}
+	while ((file = ReadDirExtended(dir, path, LOG)) != NULL)
+		if (file->d_name[0] != '.')
+			result = lappend(result, read_directory_crl(path, file->d_name));
+	FreeDir(dir);
+	return result;
+}
+
+static void
+free_trust(void *object)
+{
+	Trust	   *trust = object;
+
+	sk_X509_pop_free(trust->cas, X509_free);
+	sk_X509_CRL_pop_free(trust->crls, X509_CRL_free);
+}
+
+/*
+ * Everything that the server verifies clients with, from these files.  NULL,
+ * with *error, if one of them cannot be read.
+ */
+Trust *
+read_trust(const MaterialFiles *files, int64 now, char **error)
+{
+	Trust	   *trust = palloc0(sizeof(Trust));
+	PemFile    *ca = read_pem_file(files->ca_file);
+	PemFile    *crl = read_pem_file(files->crl_file);
+	ListCell   *cell;
+
+	*error = ca->error ? ca->error : crl->error;
+	if (*error)
+		return NULL;
+	/* certificates in a CRL file are trusted, too: so does OpenSSL */
+	trust->cas = X509_chain_up_ref(ca->content->certs);
+	trust->crls = sk_X509_CRL_new_null();
+	free_at_reset(trust, free_trust);
+	for (int i = 0; i < sk_X509_num(crl->content->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(crl->content->certs, i);
+
+		X509_up_ref(cert);
+		sk_X509_push(trust->cas, cert);
+	}
+	for (int i = 0; i < sk_X509_CRL_num(crl->content->crls); i++)
+	{
+		X509_CRL_up_ref(sk_X509_CRL_value(crl->content->crls, i));
+		sk_X509_CRL_push(trust->crls, sk_X509_CRL_value(crl->content->crls, i));
+	}
+	foreach(cell, read_crl_directory(files->crl_dir))
+	{
+		DirectoryCrl *entry = lfirst(cell);
+
+		if (entry->error)
+			continue;
+		X509_CRL_up_ref(entry->crl);
+		sk_X509_CRL_push(trust->crls, entry->crl);
+	}
+	trust->use_crls = files->crl_file[0] || files->crl_dir[0];
+	trust->level = server_security_level();
+	trust->now = now;
+	return trust;
+}

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * material.h
+ *		The TLS material in the server's files.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_MATERIAL_H
+#define SSLPOLICY_MATERIAL_H
+
+#include "nodes/pg_list.h"
+
+#include "pki/pem.h"
+#include "material/tlscontext.h"
+#include "material/trust.h"
+
+typedef enum MaterialKind
+{
+	MATERIAL_SERVER,			/* server certificate, its chain and its key */
+	MATERIAL_CA,
+	MATERIAL_CRL
+} MaterialKind;
+
+#define NUM_MATERIAL_KINDS (MATERIAL_CRL + 1)
+
+/* A file of PEM. */
+typedef struct PemFile
+{
+	const char *path;			/* "": none is set */
+	char	   *bytes;			/* NULL if it cannot be read */
+	size_t		len;
+	PemContent *content;		/* never NULL; empty if it cannot be read */
+	char	   *error;			/* why not, NULL if it can */
+} PemFile;
+
+/* A CRL of ssl_crl_dir. */
+typedef struct DirectoryCrl
+{
+	char	   *path;
+	X509_CRL   *crl;			/* NULL if it cannot be read */
+	char	   *error;			/* why core does not see it, NULL if it does */
+} DirectoryCrl;
+
+extern void *free_at_reset(void *object, void (*free_it) (void *));
+extern void wipe_at_reset(StringInfo secret);
+extern const char *material_kind_name(MaterialKind kind);
+extern bool parse_material_kind(const char *name, MaterialKind *kind);
+extern PemFile *read_pem_file(const char *path);
+extern List *read_crl_directory(const char *path);
+extern Trust *read_trust(const MaterialFiles *files, int64 now, char **error);
+
+#endif							/* SSLPOLICY_MATERIAL_H */

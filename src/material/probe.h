@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * probe.h
+ *		What the running server has loaded, read from a process forked now.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_PROBE_H
+#define SSLPOLICY_PROBE_H
+
+#include "datatype/timestamp.h"
+
+#include "material/tlscontext.h"
+
+typedef struct ProbeReport
+{
+	uint64		number;			/* of the context in force; 0 if there is none */
+	LoadedList *loaded;			/* NULL if there is none */
+} ProbeReport;
+
+extern void init_probe(void);
+extern ProbeReport *probe_server(TimestampTz deadline);
+extern LoadedList *loaded_now(void);
+
+#endif							/* SSLPOLICY_PROBE_H */

@@ -1,0 +1,250 @@
+/*-------------------------------------------------------------------------
+ *
+ * serverkey.c
+ *		Makes a private key for the server, and the request for its certificate.
+ *
+ * OpenSSL makes both; what is ours is the spelling of subject and names, which
+ * is that of the policy language.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+
+#include "mb/pg_wchar.h"
+
+#include "base/escape.h"
+#include "pki/pem.h"
+#include "material/serverkey.h"
+#include "pki/x509.h"
+
+static const struct
+{
+	const char *name;
+	const char *algorithm;
+	const char *curve;
+	int			bits;
+}			key_types[] = {
+	{"EC P-256", "EC", "P-256", 0},
+	{"EC P-384", "EC", "P-384", 0},
+	{"EC P-521", "EC", "P-521", 0},
+	{"RSA 2048", "RSA", NULL, 2048},
+	{"RSA 3072", "RSA", NULL, 3072},
+	{"RSA 4096", "RSA", NULL, 4096},
+	{"ED25519", "ED25519", NULL, 0}
+};
+
+static void
+invalid(char *message, char *hint)
+{
+	ERR_clear_error();
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+static EVP_PKEY *
+make_key(const char *type)
+{
+	StringInfoData accepted;
+
+	initStringInfo(&accepted);
+	for (int i = 0; i < (int) lengthof(key_types); i++)
+	{
+		EVP_PKEY   *key = NULL;
+
+		appendStringInfo(&accepted, "%s%s", i ? ", " : "", key_types[i].name);
+		if (pg_strcasecmp(type, key_types[i].name) != 0)
+			continue;
+		if (key_types[i].curve)
+			key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", key_types[i].curve);
+		else if (key_types[i].bits)
+			key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) key_types[i].bits);
+		else
+			key = EVP_PKEY_Q_keygen(NULL, NULL, key_types[i].algorithm);
+		if (key == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not make a key: %s", openssl_reason())));
+		return key;
+	}
+	invalid(psprintf("unknown type of key \"%s\"", type),
+			psprintf("Accepted is one of: %s.", accepted.data));
+	return NULL;				/* not reached */
+}
+
+/*
+ * The next character of a DN value: "\," or "\2C" are literal.  -1 for an
+ * escape that is none.
+ */
+static int
+next_character(const char **pos)
+{
+	const char *p = *pos;
+
+	if (*p != '\\')
+	{
+		*pos = p + 1;
+		return (unsigned char) *p;
+	}
+	if (hex_value(p[1]) >= 0 && p[1] && hex_value(p[2]) >= 0)
+	{
+		*pos = p + 3;
+		return hex_value(p[1]) * 16 + hex_value(p[2]);
+	}
+	if (p[1] == '\0')
+		return -1;
+	*pos = p + 2;
+	return (unsigned char) p[1];
+}
+
+/*
+ * Add one "type=value", which ends at an unescaped comma.  In RFC 2253 the last
+ * comes first, so each is put before those before it.
+ */
+static void
+add_attribute(X509_NAME *name, const char *subject, const char **pos)
+{
+	StringInfoData value;
+	const char *equals;
+	char	   *type;
+
+	*pos += strspn(*pos, " ");
+	equals = *pos + strcspn(*pos, "=,");
+	if (*equals != '=')
+		invalid(psprintf("invalid subject \"%s\": \"=\" is missing in \"%s\"", subject, *pos),
+				pstrdup("Write it as CN=db.example.com,O=Acme; a comma in a value is written \\,."));
+	type = pnstrdup(*pos, (Size) (equals - *pos));
+	*pos = equals + 1;
+	initStringInfo(&value);
+	while (**pos && **pos != ',')
+	{
+		int			c;
+
+		if (**pos == '+')
+			invalid(psprintf("invalid subject \"%s\": \"+\" joins two attributes, which is not supported", subject),
+					pstrdup("A plus sign in a value is written \\+."));
+		c = next_character(pos);
+		if (c <= 0)
+			invalid(psprintf("invalid subject \"%s\": \"\\\" is not followed by a character", subject), NULL);
+		appendStringInfoChar(&value, (char) c);
+	}
+	if (**pos == ',')
+		(*pos)++;
+	if (X509_NAME_add_entry_by_txt(name, type, MBSTRING_UTF8, (unsigned char *) value.data,
+								   value.len, 0, 0) != 1)
+		invalid(psprintf("invalid subject \"%s\": attribute \"%s\" with value \"%s\": %s",
+						 subject, type, value.data, openssl_reason()),
+				pstrdup("Attributes are CN, O, OU, L, ST, C and others that OpenSSL knows; their values are not empty."));
+}
+
+static X509_NAME *
+make_name(const char *subject)
+{
+	X509_NAME  *name = X509_NAME_new();
+	const char *pos = subject;
+
+	if (subject[strspn(subject, " ")] == '\0')
+		invalid(pstrdup("the subject is empty"), pstrdup("Write it as CN=db.example.com,O=Acme."));
+	do
+		add_attribute(name, subject, &pos);
+	while (*pos);
+	return name;
+}
+
+/*
+ * A subject alternative name, spelled as in the key san of policies.
+ */
+static GENERAL_NAME *
+make_general_name(const char *san)
+{
+	static const struct
+	{
+		const char *prefix;
+		int			type;
+	}			types[] = {{"dns:", GEN_DNS}, {"ip:", GEN_IPADD}, {"email:", GEN_EMAIL}, {"uri:", GEN_URI}};
+
+	for (int i = 0; i < (int) lengthof(types); i++)
+	{
+		size_t		len = strlen(types[i].prefix);
+		GENERAL_NAME *name;
+
+		if (pg_strncasecmp(san, types[i].prefix, len) != 0)
+			continue;
+		for (const char *c = san + len; *c; c++)
+			if (*c <= ' ' || *c > '~')
+				invalid(psprintf("invalid name \"%s\": it has characters outside ASCII, or spaces", san),
+						pstrdup("Write international host names in their ASCII form (xn--...)."));
+		name = san[len] ? a2i_GENERAL_NAME(NULL, NULL, NULL, types[i].type, san + len, 0) : NULL;
+		if (name == NULL)
+			invalid(psprintf("invalid name \"%s\"", san), NULL);
+		return name;
+	}
+	invalid(psprintf("invalid name \"%s\": it does not say of which type it is", san),
+			pstrdup("Write dns:db.example.com, ip:192.0.2.1, email:... or uri:..."));
+	return NULL;				/* not reached */
+}
+
+static GENERAL_NAMES *
+make_general_names(List *sans)
+{
+	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+	ListCell   *cell;
+
+	foreach(cell, sans)
+		sk_GENERAL_NAME_push(names, make_general_name(lfirst(cell)));
+	return names;
+}
+
+static bool
+add_names(X509_REQ *request, GENERAL_NAMES *names)
+{
+	STACK_OF(X509_EXTENSION) *extensions = NULL;
+	bool		ok;
+
+	if (sk_GENERAL_NAME_num(names) == 0)
+		return true;
+	ok = X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
+		X509_REQ_add_extensions(request, extensions) == 1;
+	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+	return ok;
+}
+
+/*
+ * A certificate signing request (PKCS #10, RFC 2986) in PEM, and its private
+ * key, which the caller wipes.  subject and names are UTF-8.
+ */
+char *
+make_server_key(const char *subject, List *sans, const char *key_type, char **key_pem)
+{
+	X509_NAME  *name = make_name(subject);
+	GENERAL_NAMES *names = make_general_names(sans);
+	EVP_PKEY   *key = make_key(key_type);	/* last: nothing is raised after it */
+	X509_REQ   *request = X509_REQ_new();
+	const EVP_MD *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256();
+	StringInfoData csr;
+	StringInfoData pem;
+	bool		ok;
+
+	initStringInfo(&csr);
+	initStringInfo(&pem);
+	ok = request != NULL && X509_REQ_set_subject_name(request, name) == 1 &&
+		X509_REQ_set_pubkey(request, key) == 1 && add_names(request, names) &&
+		X509_REQ_sign(request, key, digest) > 0 &&
+		append_request(&csr, request) && append_private_key(&pem, key);
+	X509_REQ_free(request);
+	EVP_PKEY_free(key);
+	X509_NAME_free(name);
+	GENERAL_NAMES_free(names);
+	if (!ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not make a certificate request: %s", openssl_reason())));
+	*key_pem = pem.data;
+	return csr.data;
+}

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * tlscontext.c
+ *		A TLS context as the server would make it, and what one has loaded.
+ *
+ * build_context() follows be_tls_init() in everything that loads material, so
+ * that a set of files can be tried before the server is told to load it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+
+#include "libpq/libpq.h"
+#include "libpq/libpq-be.h"
+#include "utils/guc.h"
+
+#include "pki/crl.h"
+#include "base/files.h"
+#include "pki/pem.h"
+#include "material/tlscontext.h"
+#include "pki/x509.h"
+
+/*
+ * Why a private key could not be loaded, if that was for want of a passphrase.
+ */
+static char *
+passphrase_problem(const char *key_file)
+{
+	ERR_clear_error();
+	return psprintf("private key file \"%s\" has a passphrase, and %s", key_file,
+					ssl_passphrase_command[0] == '\0' ? "ssl_passphrase_command is not set" :
+					ssl_passphrase_command_supports_reload ? "ssl_passphrase_command does not give it" :
+					"ssl_passphrase_command_supports_reload is off: only a restart would load it");
+}
+
+/*
+ * OpenSSL's errors do not tell a wrong passphrase from a damaged file.
+ */
+static bool
+is_encrypted(const char *key_file)
+{
+	size_t		len;
+	char	   *error;
+	char	   *bytes = read_file(key_file, &len, &error);
+	bool		result = bytes && strstr(bytes, "ENCRYPTED") != NULL;
+
+	if (bytes)
+		wipe(bytes, len);
+	return result;
+}
+
+static char *
+could_not_load(const char *what, const char *file)
+{
+	return psprintf("could not load %s \"%s\": %s", what, file, openssl_reason());
+}
+
+/*
+ * Certificate and key of the server.  Other modules may have their say about
+ * the passphrase of the key, as when the server itself loads it.
+ */
+static char *
+load_identity(SSL_CTX *context, const MaterialFiles *files)
+{
+	if (openssl_tls_init_hook)
+		openssl_tls_init_hook(context, false);
+	if (SSL_CTX_use_certificate_chain_file(context, files->cert_file) != 1)
+		return could_not_load("server certificate file", files->cert_file);
+	if (!check_ssl_key_file_permissions(files->key_file, false))
+		return psprintf("private key file \"%s\" is not accessible, or has the wrong owner or permissions",
+						files->key_file);
+	if (SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
+	{
+		if (is_encrypted(files->key_file))
+			return passphrase_problem(files->key_file);
+		return could_not_load("private key file", files->key_file);
+	}
+	if (SSL_CTX_check_private_key(context) != 1)
+		return psprintf("private key file \"%s\" does not fit server certificate file \"%s\": %s",
+						files->key_file, files->cert_file, openssl_reason());
+	return NULL;
+}
+
+static char *
+load_trust(SSL_CTX *context, const MaterialFiles *files)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(context);
+
+	if (files->ca_file[0])
+	{
+		STACK_OF(X509_NAME) * names;
+
+		if (SSL_CTX_load_verify_locations(context, files->ca_file, NULL) != 1 ||
+			(names = SSL_load_client_CA_file(files->ca_file)) == NULL)
+			return could_not_load("root certificate file", files->ca_file);
+		SSL_CTX_set_client_CA_list(context, names);
+	}
+	if (files->crl_file[0] || files->crl_dir[0])
+	{
+		if (X509_STORE_load_locations(store,
+									  files->crl_file[0] ? files->crl_file : NULL,
+									  files->crl_dir[0] ? files->crl_dir : NULL) != 1)
+			return files->crl_file[0] ?
+				could_not_load("certificate revocation list file", files->crl_file) :
+				could_not_load("certificate revocation list directory", files->crl_dir);
+		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	}
+	return NULL;
+}
+
+/*
+ * The context that the server would make of these files; NULL, with *error, if
+ * it could not.  Without cert_file, one that only verifies clients.
+ */
+SSL_CTX *
+build_context(const MaterialFiles *files, char **error)
+{
+	SSL_CTX    *context = SSL_CTX_new(SSLv23_method());
+	/* by its name: the variable behind it is another one since 18 */
+	const char *ciphers = GetConfigOption("ssl_ciphers", false, false);
+
+	*error = NULL;
+	if (context == NULL)
+	{
+		*error = psprintf("could not create SSL context: %s", openssl_reason());
+		return NULL;
+	}
+	/* the cipher list can set the security level */
+	if (SSL_CTX_set_cipher_list(context, ciphers) != 1)
+		*error = psprintf("could not set the cipher list \"%s\": %s", ciphers,
+						  openssl_reason());
+	if (*error == NULL && files->cert_file[0])
+		*error = load_identity(context, files);
+	if (*error == NULL)
+		*error = load_trust(context, files);
+	if (*error == NULL)
+		return context;
+	SSL_CTX_free(context);
+	return NULL;
+}
+
+/*
+ * OpenSSL's security level in force: by its configuration, and ssl_ciphers.
+ */
+int
+server_security_level(void)
+{
+	static const MaterialFiles none = {"", "", "", "", ""};
+	char	   *error;
+	SSL_CTX    *context = build_context(&none, &error);
+	int			level;
+
+	if (context == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("%s", error)));
+	level = SSL_CTX_get_security_level(context);
+	SSL_CTX_free(context);
+	return level;
+}
+
+static void
+add_loaded(LoadedList *list, LoadedKind kind, X509 *cert, X509_CRL *crl)
+{
+	Loaded	   *item = &list->items[list->count];
+
+	item->kind = (uint8) kind;
+	if (cert ? certificate_fingerprint(cert, item->fingerprint) :
+		crl_fingerprint(crl, item->fingerprint))
+		list->count++;
+}
+
+static int
+compare_loaded(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(Loaded));
+}
+
+ContextMaterial
+material_of(SSL_CTX *context)
+{
+	ContextMaterial material = {
+		.store = SSL_CTX_get_cert_store(context),
+		.leaf = SSL_CTX_get0_certificate(context)
+	};
+
+	(void) SSL_CTX_get0_chain_certs(context, &material.chain);
+	return material;
+}
+
+LoadedList *
+describe_context(SSL_CTX *context)
+{
+	ContextMaterial material = material_of(context);
+
+	return describe_materials(&material, 1);
+}
+
+/*
+ * Everything that contexts have loaded.  The server's chains are in their order,
+ * the rest in none.
+ */
+LoadedList *
+describe_materials(const ContextMaterial *materials, int count)
+{
+	LoadedList *list = palloc0(sizeof(LoadedList));
+	int			room = 1;
+	int			first;
+
+	for (int m = 0; m < count; m++)
+	{
+		STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(materials[m].store);
+
+		room += 1 + (materials[m].chain ? sk_X509_num(materials[m].chain) : 0) +
+			(objects ? sk_X509_OBJECT_num(objects) : 0);
+	}
+	list->items = palloc0(sizeof(Loaded) * (Size) room);
+
+	for (int m = 0; m < count; m++)
+	{
+		int			nchain = materials[m].chain ? sk_X509_num(materials[m].chain) : 0;
+
+		if (materials[m].leaf != NULL)
+			add_loaded(list, LOADED_SERVER, materials[m].leaf, NULL);
+		for (int i = 0; i < nchain; i++)
+			add_loaded(list, LOADED_SERVER, sk_X509_value(materials[m].chain, i), NULL);
+	}
+	first = list->count;
+	for (int m = 0; m < count; m++)
+	{
+		STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(materials[m].store);
+		int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
+
+		for (int i = 0; i < nobjects; i++)
+		{
+			X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);
+
+			if (X509_OBJECT_get_type(object) == X509_LU_X509)
+				add_loaded(list, LOADED_CA, X509_OBJECT_get0_X509(object), NULL);
+			else if (X509_OBJECT_get_type(object) == X509_LU_CRL)
+				add_loaded(list, LOADED_CRL, NULL, X509_OBJECT_get0_X509_CRL(object));
+		}
+	}
+	qsort(list->items + first, (size_t) (list->count - first), sizeof(Loaded),
+		  compare_loaded);
+	return list;
+}
+
+bool
+same_loaded(const LoadedList *a, const LoadedList *b)
+{
+	return a->count == b->count &&
+		memcmp(a->items, b->items, sizeof(Loaded) * (size_t) a->count) == 0;
+}
+
+bool
+is_loaded(const LoadedList *list, LoadedKind kind, const uint8 *fingerprint)
+{
+	for (int i = 0; i < list->count; i++)
+		if (list->items[i].kind == kind &&
+			memcmp(list->items[i].fingerprint, fingerprint, FINGERPRINT_LEN) == 0)
+			return true;
+	return false;
+}

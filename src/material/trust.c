@@ -1,0 +1,337 @@
+/*-------------------------------------------------------------------------
+ *
+ * trust.c
+ *		Whether a set of CAs and CRLs lets clients in: what is refused, and what
+ *		is worth a warning.
+ *
+ * Installation and reload ask the same questions here.  OpenSSL verifies; the
+ * rules here only say what its answers mean for the DBA.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "base/datums.h"
+#include "material/trust.h"
+#include "pki/x509.h"
+
+#define MAX_CA_NAMES_BYTES 60000
+
+Refusal *
+make_refusal(char *message, char *detail, char *hint)
+{
+	Refusal    *refusal = palloc0(sizeof(Refusal));
+
+	refusal->message = message;
+	refusal->detail = detail;
+	refusal->hint = hint;
+	return refusal;
+}
+
+void
+raise_refusal(const Refusal *refusal)
+{
+	if (refusal == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", refusal->message),
+			 refusal->detail ? errdetail("%s", refusal->detail) : 0,
+			 refusal->hint ? errhint("%s", refusal->hint) : 0));
+}
+
+/*
+ * The subject, as far as it can be shown.
+ */
+char *
+certificate_title(X509 *cert)
+{
+	char	   *subject = dn_text(X509_get_subject_name(cert));
+
+	return psprintf("\"%s\"", subject ? certificate_string(subject) : "");
+}
+
+static char *
+issuer_title(const X509_NAME *issuer)
+{
+	char	   *text = dn_text(issuer);
+
+	return psprintf("\"%s\"", text ? certificate_string(text) : "");
+}
+
+char *
+time_text(int64 unix_time)
+{
+	return pstrdup(timestamptz_to_str(from_unix_time(unix_time)));
+}
+
+static char *
+asn1_time_text(const ASN1_TIME *time)
+{
+	int64		seconds;
+
+	return read_time(time, &seconds) ? time_text(seconds) : pstrdup("a time that cannot be read");
+}
+
+static bool
+is_too_weak(const Verification *v)
+{
+	return has_verify_error(v, X509_V_ERR_EE_KEY_TOO_SMALL) ||
+		has_verify_error(v, X509_V_ERR_CA_KEY_TOO_SMALL) ||
+		has_verify_error(v, X509_V_ERR_CA_MD_TOO_WEAK);
+}
+
+static bool
+lacks_issuer(const Verification *v)
+{
+	return has_verify_error(v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) ||
+		has_verify_error(v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT);
+}
+
+/*
+ * One CA of the set.  True if it can verify clients; if not, or not for long,
+ * why is a warning.  *refusal is set if one that is added cannot be taken.
+ */
+static bool
+judge_ca(const Trust *trust, X509 *ca, bool added,
+		 Refusal **refusal, List **warnings)
+{
+	char	   *title = certificate_title(ca);
+	time_t		now = (time_t) trust->now;
+	Verification *v;
+
+	if (X509_check_ca(ca) == 0)
+	{
+		if (added)
+			*refusal = make_refusal(psprintf("certificate %s is not a CA", title),
+									pstrdup("Its basic constraints or its key usage do not let it sign certificates."),
+									pstrdup("Give the certificate of the CA that issued it."));
+		else
+			*warnings = lappend(*warnings, psprintf("%s is not a CA", title));
+		return false;
+	}
+
+	v = verify_ca(trust->cas, ca, trust->level, trust->now);
+	if (is_too_weak(v))
+	{
+		char	   *reason = psprintf("%s (OpenSSL's security level is %d)",
+									  verification_text(v), trust->level);
+
+		if (added)
+			*refusal = make_refusal(psprintf("CA %s is too weak", title),
+									psprintf("OpenSSL says: %s.", reason),
+									pstrdup("The server would refuse every certificate that it issued."));
+		else
+			*warnings = lappend(*warnings, psprintf("CA %s is too weak: %s", title, reason));
+		return false;
+	}
+	if (X509_get_version(ca) == 0)
+		*warnings = lappend(*warnings, psprintf("CA %s is an X.509 v1 certificate, which cannot say that it is a CA", title));
+	if (has_verify_error(v, X509_V_ERR_CERT_HAS_EXPIRED) &&
+		X509_cmp_time(X509_get0_notAfter(ca), &now) < 0)
+		*warnings = lappend(*warnings, psprintf("CA %s has expired on %s", title,
+												asn1_time_text(X509_get0_notAfter(ca))));
+	else if (has_verify_error(v, X509_V_ERR_CERT_NOT_YET_VALID) &&
+			 X509_cmp_time(X509_get0_notBefore(ca), &now) > 0)
+		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title,
+												asn1_time_text(X509_get0_notBefore(ca))));
+	else if (lacks_issuer(v))
+		*warnings = lappend(*warnings, psprintf("the issuer of CA %s, %s, is missing: without it no certificate of this CA is accepted",
+												title, issuer_title(X509_get_issuer_name(ca))));
+	else if (!v->ok)
+		*warnings = lappend(*warnings, psprintf("CA %s verifies nobody: %s", title, verification_text(v)));
+	return v->ok;
+}
+
+/*
+ * The server sends the names of all CAs to every client, in a list whose length
+ * is a number of 16 bits (RFC 8446 section 4.2.4): with more, no handshake works
+ * at all.
+ */
+static Refusal *
+judge_names(STACK_OF(X509) *cas)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < sk_X509_num(cas); i++)
+		size += (size_t) i2d_X509_NAME(X509_get_subject_name(sk_X509_value(cas, i)), NULL) + 2;
+	if (size <= MAX_CA_NAMES_BYTES)
+		return NULL;
+	return make_refusal(pstrdup("the names of the CAs are too long"),
+						psprintf("They take %zu bytes; at most %d fit into the message that a server sends to its clients.",
+								 size, MAX_CA_NAMES_BYTES),
+						pstrdup("Install fewer CAs, or put others behind one root."));
+}
+
+/*
+ * The CAs.  added are those of trust->cas that come from the caller.  Refuses a
+ * set that lets nobody in.
+ */
+Refusal *
+judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
+{
+	Refusal    *refusal = judge_names(trust->cas);
+	int			usable = 0;
+
+	for (int i = 0; i < sk_X509_num(trust->cas) && refusal == NULL; i++)
+	{
+		X509	   *ca = sk_X509_value(trust->cas, i);
+		bool		is_new = false;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int k = 0; added && k < sk_X509_num(added); k++)
+			is_new |= X509_cmp(sk_X509_value(added, k), ca) == 0;
+		if (judge_ca(trust, ca, is_new, &refusal, warnings))
+			usable++;
+	}
+	if (refusal == NULL && usable == 0)
+	{
+		StringInfoData why;
+		ListCell   *cell;
+
+		initStringInfo(&why);
+		foreach(cell, *warnings)
+			appendStringInfo(&why, "%s%s", why.len ? "; " : "", (char *) lfirst(cell));
+		refusal = make_refusal(pstrdup("no usable CA would remain"),
+							   why.len ? psprintf("Because: %s.", why.data) : NULL,
+							   pstrdup("With it, every client certificate would be refused."));
+	}
+	return refusal;
+}
+
+bool
+is_current_crl(X509_CRL *crl, int64 now)
+{
+	time_t		at = (time_t) now;
+	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+
+	return X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &at) <= 0 &&
+		(next == NULL || X509_cmp_time(next, &at) > 0);
+}
+
+/*
+ * A CRL by itself: would the server take it, and keep letting clients in?
+ */
+Refusal *
+judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
+{
+	char	   *title = issuer_title(X509_CRL_get_issuer(crl));
+	CrlFacts   *facts = read_crl(crl);
+
+	if (facts == NULL)
+		return make_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
+	if (facts->unsupported)
+		return make_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
+							NULL, pstrdup("Accepted is a complete CRL of one issuer for all that it has revoked (RFC 5280 section 5)."));
+	if (crl_issuer(crl, cas) == NULL)
+		return make_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
+							pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
+							pstrdup("Install the CA first."));
+	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
+		return make_refusal(facts->this_update > now ?
+							psprintf("the CRL of %s is not valid before %s", title, time_text(facts->this_update)) :
+							psprintf("the CRL of %s has expired on %s", title, time_text(facts->next_update)),
+							pstrdup("With it, the server would refuse every certificate of this CA."),
+							pstrdup("Have the CA issue a new CRL."));
+	return NULL;
+}
+
+/*
+ * Is there a CRL that makes the server refuse every certificate of a CA, since
+ * it is not current, and no other one is there?  *error says which.
+ */
+bool
+judge_expiry(const Trust *trust, char **error)
+{
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
+		X509	   *ca;
+		bool		replaced = false;
+
+		if (is_current_crl(crl, trust->now))
+			continue;
+		ca = crl_issuer(crl, trust->cas);
+		for (int k = 0; ca && k < sk_X509_CRL_num(trust->crls); k++)
+			replaced |= is_current_crl(sk_X509_CRL_value(trust->crls, k), trust->now) &&
+				signed_by(sk_X509_CRL_value(trust->crls, k), ca);
+		if (ca == NULL || replaced)
+			continue;
+		*error = psprintf("the CRL of %s is not current (this update %s, next update %s): every certificate of this CA would be refused",
+						  issuer_title(X509_CRL_get_issuer(crl)),
+						  asn1_time_text(X509_CRL_get0_lastUpdate(crl)),
+						  X509_CRL_get0_nextUpdate(crl) ? asn1_time_text(X509_CRL_get0_nextUpdate(crl)) : "not given");
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Which CRL is missing for certificates of this CA to be accepted: each CA from
+ * here to the root must have a CRL that is current (core checks all of a chain).
+ * NULL if none is.
+ */
+char *
+crl_gap(const Trust *trust, X509 *ca)
+{
+	for (int depth = 0; ca != NULL && depth <= sk_X509_num(trust->cas); depth++)
+	{
+		bool		expired = false;
+		bool		current = false;
+
+		for (int i = 0; i < sk_X509_CRL_num(trust->crls) && !current; i++)
+		{
+			X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
+
+			if (!signed_by(crl, ca))
+				continue;
+			current = is_current_crl(crl, trust->now);
+			expired = !current;
+		}
+		if (!current)
+			return psprintf("%s of CA %s", expired ? "the CRL has expired" : "there is no CRL",
+							certificate_title(ca));
+		if (is_self_signed(ca))
+			return NULL;
+		ca = find_issuer(ca, trust->cas);
+	}
+	return NULL;
+}
+
+/*
+ * How many of the CAs that can verify clients are left when CRLs are asked for;
+ * -1 if they are not.  What is missing is a warning.
+ */
+int
+judge_revocation(const Trust *trust, List **warnings)
+{
+	int			usable = 0;
+
+	if (!trust->use_crls)
+		return -1;
+	for (int i = 0; i < sk_X509_num(trust->cas); i++)
+	{
+		X509	   *ca = sk_X509_value(trust->cas, i);
+		char	   *gap;
+
+		CHECK_FOR_INTERRUPTS();
+		if (X509_check_ca(ca) == 0 ||
+			!verify_ca(trust->cas, ca, trust->level, trust->now)->ok)
+			continue;
+		gap = crl_gap(trust, ca);
+		if (gap == NULL)
+			usable++;
+		else
+			*warnings = lappend(*warnings, psprintf("certificates of CA %s are refused: %s",
+													certificate_title(ca), gap));
+	}
+	return usable;
+}

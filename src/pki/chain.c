@@ -1,0 +1,312 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain.c
+ *		What certificates are to each other, and whether OpenSSL verifies them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "pki/chain.h"
+
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "pki/x509.h"
+
+/*
+ * Has the certificate signed itself?  By signature, not by name alone.
+ */
+bool
+is_self_signed(X509 *cert)
+{
+	bool		result = X509_self_signed(cert, 1) == 1;
+
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * Did issuer issue cert?  By name, key identifier, key usage and signature.
+ */
+bool
+issued_by(X509 *cert, X509 *issuer)
+{
+	EVP_PKEY   *key = X509_get0_pubkey(issuer);
+	bool		result = key != NULL &&
+		X509_check_issued(issuer, cert) == X509_V_OK &&
+		X509_verify(cert, key) == 1;
+
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * Are these certificates of one CA, so that what one verifies the other does?
+ * A renewed or cross-signed CA has several.
+ */
+bool
+is_same_ca(X509 *a, X509 *b)
+{
+	EVP_PKEY   *key_a = X509_get0_pubkey(a);
+	EVP_PKEY   *key_b = X509_get0_pubkey(b);
+	bool		result = key_a != NULL && key_b != NULL &&
+		X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0 &&
+		EVP_PKEY_eq(key_a, key_b) == 1;
+
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * The one of the candidates, other than the certificate itself, that issued it;
+ * NULL if none did.
+ */
+X509 *
+find_issuer(X509 *cert, STACK_OF(X509) *candidates)
+{
+	for (int i = 0; i < sk_X509_num(candidates); i++)
+	{
+		X509	   *candidate = sk_X509_value(candidates, i);
+
+		if (X509_cmp(candidate, cert) != 0 && issued_by(cert, candidate))
+			return candidate;
+	}
+	return NULL;
+}
+
+/*
+ * Is this very certificate among others?
+ */
+bool
+has_certificate(STACK_OF(X509) *certs, X509 *cert)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (X509_cmp(sk_X509_value(certs, i), cert) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The certificate with this SHA-256 fingerprint; NULL if it is not there.
+ */
+X509 *
+find_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (certificate_fingerprint(sk_X509_value(certs, i), digest) &&
+			memcmp(digest, fingerprint, FINGERPRINT_LEN) == 0)
+			return sk_X509_value(certs, i);
+	return NULL;
+}
+
+/*
+ * The first certificate for this private key; NULL if there is none.
+ */
+X509 *
+find_key_holder(STACK_OF(X509) *certs, EVP_PKEY *key)
+{
+	X509	   *result = NULL;
+
+	for (int i = 0; i < sk_X509_num(certs) && result == NULL; i++)
+		if (X509_check_private_key(sk_X509_value(certs, i), key) == 1)
+			result = sk_X509_value(certs, i);
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * The certificate that is no CA for the others: the first one that issued none
+ * of them.
+ */
+X509 *
+find_leaf(STACK_OF(X509) *certs)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+	{
+		X509	   *cert = sk_X509_value(certs, i);
+		bool		issuer = false;
+
+		for (int k = 0; k < sk_X509_num(certs) && !issuer; k++)
+			issuer = k != i && issued_by(sk_X509_value(certs, k), cert);
+		if (!issuer)
+			return cert;
+	}
+	return sk_X509_value(certs, 0);
+}
+
+static void
+note_revocation(X509_STORE_CTX *ctx, Verification *v)
+{
+	X509_CRL   *crl = X509_STORE_CTX_get0_current_crl(ctx);
+	X509	   *cert = X509_STORE_CTX_get_current_cert(ctx);
+	X509_REVOKED *entry = NULL;
+
+	v->revoked = true;
+	if (crl && cert && X509_CRL_get0_by_cert(crl, &entry, cert) == 1)
+		(void) read_time(X509_REVOKED_get0_revocationDate(entry), &v->revoked_since);
+}
+
+/*
+ * OpenSSL's callback: note what is wrong, and go on to see what else is.
+ */
+static int
+collect_errors(int ok, X509_STORE_CTX *ctx)
+{
+	Verification *v = X509_STORE_CTX_get_app_data(ctx);
+	int			error = X509_STORE_CTX_get_error(ctx);
+	X509	   *cert = X509_STORE_CTX_get_current_cert(ctx);
+	char	   *culprit;
+
+	if (ok)
+		return 1;
+	culprit = cert ? dn_text(X509_get_subject_name(cert)) : NULL;
+	if (culprit == NULL)
+		culprit = pstrdup("");
+	v->ok = false;
+	if (error == X509_V_ERR_CERT_REVOKED && !v->revoked)
+		note_revocation(ctx, v);
+	for (int i = 0; i < v->nerrors; i++)
+		if (v->errors[i] == error && strcmp(v->culprits[i], culprit) == 0)
+			return 1;
+	if (v->nerrors < VERIFY_MAX_ERRORS)
+	{
+		v->culprits[v->nerrors] = culprit;
+		v->errors[v->nerrors++] = error;
+	}
+	return 1;
+}
+
+static void
+note_chain(X509_STORE_CTX *ctx, X509 *cert, Verification *v)
+{
+	STACK_OF(X509) * chain = X509_STORE_CTX_get0_chain(ctx);
+	int			count = chain ? sk_X509_num(chain) : 0;
+
+	v->chain = palloc(sizeof(char *) * (Size) (count + 1));
+	for (int i = 0; i < count; i++)
+	{
+		char	   *subject = dn_text(X509_get_subject_name(sk_X509_value(chain, i)));
+
+		v->chain[v->nchain++] = subject ? subject : pstrdup("");
+	}
+	v->facts = read_certificate(cert, chain);
+}
+
+/*
+ * Verify a certificate.
+ *
+ * purpose is X509_PURPOSE_..., 0 for none; level OpenSSL's security level; at
+ * the time to verify for, in seconds since 1970-01-01 UTC.
+ */
+Verification *
+verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
+				int purpose, int level, int64 at)
+{
+	Verification *v = palloc0(sizeof(Verification));
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509_VERIFY_PARAM *param;
+
+	v->ok = true;
+	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, cert, untrusted) != 1 ||
+		(purpose != 0 && X509_STORE_CTX_set_purpose(ctx, purpose) != 1))
+	{
+		v->ok = false;
+		v->culprits[0] = pstrdup("");
+		v->errors[v->nerrors++] = X509_V_ERR_OUT_OF_MEM;
+		X509_STORE_CTX_free(ctx);
+		ERR_clear_error();
+		return v;
+	}
+	param = X509_STORE_CTX_get0_param(ctx);
+	X509_VERIFY_PARAM_set_auth_level(param, level);
+	X509_VERIFY_PARAM_set_time(param, (time_t) at);
+	X509_STORE_CTX_set_app_data(ctx, v);
+	X509_STORE_CTX_set_verify_cb(ctx, collect_errors);
+	if (X509_verify_cert(ctx) != 1 && v->ok)
+	{
+		/* it gave up without asking the callback */
+		v->ok = false;
+		v->culprits[v->nerrors] = pstrdup("");
+		v->errors[v->nerrors++] = X509_STORE_CTX_get_error(ctx);
+	}
+	note_chain(ctx, cert, v);
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return v;
+}
+
+/*
+ * Verify a CA among others.
+ *
+ * A root is verified by itself: among several roots of one name OpenSSL would
+ * take any of them for its issuer, and complain.
+ */
+Verification *
+verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at)
+{
+	X509_STORE *store = X509_STORE_new();
+	Verification *v;
+
+	if (is_self_signed(ca))
+		(void) X509_STORE_add_cert(store, ca);
+	else
+		for (int i = 0; i < sk_X509_num(cas); i++)
+			(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
+	v = verify_in_store(store, ca, NULL, 0, level, at);
+	X509_STORE_free(store);
+	return v;
+}
+
+bool
+has_verify_error(const Verification *v, int error)
+{
+	for (int i = 0; i < v->nerrors; i++)
+		if (v->errors[i] == error)
+			return true;
+	return false;
+}
+
+/*
+ * Does this error make all later ones meaningless?
+ */
+static bool
+is_broken_chain(int error)
+{
+	switch (error)
+	{
+		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+		case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+		case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+		case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+		case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * What is wrong, in words: "certificate has expired (CN=app); ...".
+ */
+char *
+verification_text(const Verification *v)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < v->nerrors; i++)
+	{
+		appendStringInfo(&buf, "%s%s", i > 0 ? "; " : "",
+						 X509_verify_cert_error_string(v->errors[i]));
+		if (v->culprits[i][0])
+			appendStringInfo(&buf, " (%s)", v->culprits[i]);
+		if (is_broken_chain(v->errors[i]))
+			break;
+	}
+	return buf.data;
+}

@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * x509.c
+ *		Reads X.509 certificates: the only file that does.
+ *
+ * Turns what OpenSSL has parsed into CertFacts.  Judges nothing: whether a
+ * certificate is good enough is for evaluate.c to say.  Input is hostile; what
+ * cannot be read makes the whole certificate unreadable (NULL) or, where that
+ * is safe, a name that matches nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "pki/x509.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+
+#include "base/escape.h"
+
+/*
+ * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
+ * and everything outside ASCII.  NULL if OpenSSL cannot print it.
+ */
+char *
+dn_text(const X509_NAME *name)
+{
+	BIO		   *bio = BIO_new(BIO_s_mem());
+	char	   *data = NULL;
+	char	   *result = NULL;
+	long		len;
+
+	if (bio == NULL)
+		return NULL;
+	if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
+	{
+		len = BIO_get_mem_data(bio, &data);
+		if (len >= 0 && (len == 0 || memchr(data, '\0', (size_t) len) == NULL))
+		{
+			result = palloc((Size) len + 1);
+			if (len > 0)
+				memcpy(result, data, (size_t) len);
+			result[len] = '\0';
+		}
+	}
+	BIO_free(bio);
+	return result;
+}
+
+/*
+ * An ASN.1 string as UTF-8 in escaped form; NULL if it is not valid in its own
+ * encoding.
+ */
+static char *
+string_text(const ASN1_STRING *value)
+{
+	unsigned char *utf8 = NULL;
+	int			len = ASN1_STRING_to_UTF8(&utf8, value);
+	char	   *result;
+
+	if (len < 0)
+		return NULL;
+	result = escape_bytes((char *) utf8, len);
+	OPENSSL_free(utf8);
+	return result;
+}
+
+/*
+ * The common name.  A subject with several of them names nobody in particular,
+ * so none is reported then; nor is one that PostgreSQL refuses the certificate
+ * for: with a NUL in the bytes that stand there (be_tls_open_server), as also
+ * "app" in a BMPString has.
+ */
+static void
+read_common_name(CertFacts *cert, const X509_NAME *subject)
+{
+	int			index = -1;
+	int			only = -1;
+	const ASN1_STRING *value;
+
+	while ((index = X509_NAME_get_index_by_NID((X509_NAME *) subject,
+											   NID_commonName, index)) >= 0)
+	{
+		only = index;
+		cert->cn_count++;
+	}
+	if (cert->cn_count != 1)
+		return;
+	value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, only));
+	if (memchr(ASN1_STRING_get0_data(value), '\0', (size_t) ASN1_STRING_length(value)) == NULL)
+		cert->cn = string_text(value);
+}
+
+static char *
+prefixed(const char *prefix, const char *text)
+{
+	return psprintf("%s%s", prefix, text);
+}
+
+/*
+ * One subject alternative name (RFC 5280 section 4.2.1.6) with its type.
+ */
+static char *
+general_name_text(const GENERAL_NAME *name)
+{
+	int			type;
+	void	   *value = GENERAL_NAME_get0_value(name, &type);
+
+	switch (type)
+	{
+		case GEN_DNS:
+		case GEN_EMAIL:
+		case GEN_URI:
+			{
+				const ASN1_STRING *ia5 = value;
+				char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
+												ASN1_STRING_length(ia5));
+
+				return prefixed(type == GEN_DNS ? "dns:" :
+								type == GEN_EMAIL ? "email:" : "uri:", text);
+			}
+		case GEN_IPADD:
+			{
+				const ASN1_STRING *ip = value;
+				int			len = ASN1_STRING_length(ip);
+				char		text[INET6_ADDRSTRLEN];
+
+				if ((len == 4 || len == 16) &&
+					inet_ntop(len == 4 ? AF_INET : AF_INET6,
+							  ASN1_STRING_get0_data(ip), text, sizeof(text)))
+					return prefixed("ip:", text);
+				return prefixed("badip:",
+								escape_bytes((const char *) ASN1_STRING_get0_data(ip),
+											 len));
+			}
+		case GEN_DIRNAME:
+			{
+				char	   *text = dn_text(value);
+
+				return prefixed("dirname:", text ? text : "");
+			}
+		case GEN_RID:
+		case GEN_OTHERNAME:
+			{
+				const ASN1_OBJECT *oid = type == GEN_RID ? value :
+					((OTHERNAME *) value)->type_id;
+				char		text[128];
+
+				if (OBJ_obj2txt(text, sizeof(text), oid, 1) <= 0)
+					text[0] = '\0';
+				return prefixed(type == GEN_RID ? "rid:" : "othername:", text);
+			}
+		default:
+			return prefixed("other:", "");
+	}
+}
+
+/*
+ * The subject alternative names.  False if there are some that cannot be read.
+ */
+static bool
+read_alternative_names(CertFacts *cert, X509 *leaf)
+{
+	int			critical;
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name,
+											&critical, NULL);
+
+	/* -1: no such extension; -2: several, or >= 0: not decodable */
+	if (names == NULL)
+		return critical == -1;
+
+	cert->nsans = sk_GENERAL_NAME_num(names);
+	cert->sans = palloc(sizeof(char *) * (Size) (cert->nsans + 1));
+	for (int i = 0; i < cert->nsans; i++)
+		cert->sans[i] = general_name_text(sk_GENERAL_NAME_value(names, i));
+	GENERAL_NAMES_free(names);
+	return true;
+}
+
+/*
+ * ASN.1 time to seconds since 1970 (UTC).
+ */
+bool
+read_time(const ASN1_TIME *time, int64 *seconds)
+{
+	ASN1_TIME  *epoch = ASN1_TIME_set(NULL, 0);
+	int			days;
+	int			rest;
+	bool		ok;
+
+	ok = epoch != NULL && ASN1_TIME_diff(&days, &rest, epoch, time) == 1;
+	if (ok)
+		*seconds = (int64) days * 86400 + rest;
+	ASN1_TIME_free(epoch);
+	return ok;
+}
+
+/*
+ * An ASN.1 integer in decimal; NULL if it is longer than MAX_SERIAL: the time that
+ * decimal digits take grows with the square of the length, and nothing could
+ * interrupt it.
+ */
+char *
+integer_text(const ASN1_INTEGER *value)
+{
+	BIGNUM	   *number = ASN1_STRING_length(value) > MAX_SERIAL ? NULL :
+		ASN1_INTEGER_to_BN(value, NULL);
+	char	   *decimal = number ? BN_bn2dec(number) : NULL;
+	char	   *result = decimal ? pstrdup(decimal) : NULL;
+
+	OPENSSL_free(decimal);
+	BN_free(number);
+	return result;
+}
+
+/*
+ * SHA-256 of the DER.
+ */
+bool
+certificate_fingerprint(const X509 *cert, uint8 *digest)
+{
+	unsigned int len = 0;
+	unsigned char sha256[EVP_MAX_MD_SIZE];
+
+	if (X509_digest(cert, EVP_sha256(), sha256, &len) != 1 ||
+		len != FINGERPRINT_LEN)
+		return false;
+	memcpy(digest, sha256, FINGERPRINT_LEN);
+	return true;
+}
+
+/*
+ * What makes a CA the same one through all its certificates, renewed and
+ * cross-signed: its name and its key.  The first bytes of a SHA-256 over the
+ * name as text, a zero byte and the DER of the SubjectPublicKeyInfo.  False if
+ * they cannot be read.
+ */
+bool
+ca_identity(X509 *ca, uint8 *identity)
+{
+	char	   *name = dn_text(X509_get_subject_name(ca));
+	unsigned char *spki = NULL;
+	int			len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ca), &spki);
+	EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	bool		ok = name != NULL && len > 0 && sha256 != NULL &&
+		EVP_DigestInit_ex(sha256, EVP_sha256(), NULL) == 1 &&
+		EVP_DigestUpdate(sha256, name, strlen(name) + 1) == 1 &&
+		EVP_DigestUpdate(sha256, spki, (size_t) len) == 1 &&
+		EVP_DigestFinal_ex(sha256, digest, NULL) == 1;
+
+	if (ok)
+		memcpy(identity, digest, CA_IDENTITY_LEN);
+	EVP_MD_CTX_free(sha256);
+	OPENSSL_free(spki);
+	ERR_clear_error();
+	return ok;
+}
+
+/*
+ * Key and signature algorithm.  A key that OpenSSL cannot use has no name, but
+ * such a key has signed no handshake either.
+ */
+static void
+read_algorithms(CertFacts *cert, X509 *leaf)
+{
+	EVP_PKEY   *key = X509_get0_pubkey(leaf);
+	const char *algorithm = NULL;
+
+	if (key != NULL)
+	{
+		algorithm = EVP_PKEY_get0_type_name(key);
+		if (algorithm == NULL)
+			algorithm = OBJ_nid2sn(EVP_PKEY_get_base_id(key));
+		cert->key_bits = EVP_PKEY_get_bits(key);
+	}
+	cert->key_algorithm = pstrdup(algorithm ? algorithm : "unknown");
+	algorithm = OBJ_nid2ln(X509_get_signature_nid(leaf));
+	cert->signature_algorithm = pstrdup(algorithm ? algorithm : "unknown");
+}
+
+/*
+ * The CAs of a verified chain: all but the leaf, or the leaf itself where it
+ * is its own trust anchor.
+ */
+static bool
+read_chain(CertFacts *cert, STACK_OF(X509) *chain)
+{
+	int			count = chain ? sk_X509_num(chain) : 0;
+	int			first = count > 1 ? 1 : 0;
+
+	cert->cas = palloc0(sizeof(CaFacts) * (Size) (count + 1));
+	for (int i = first; i < count; i++)
+	{
+		X509	   *ca = sk_X509_value(chain, i);
+		CaFacts    *facts = &cert->cas[cert->ncas++];
+
+		facts->subject_dn = dn_text(X509_get_subject_name(ca));
+		facts->serial = integer_text(X509_get0_serialNumber(ca));
+		if (facts->subject_dn == NULL || facts->serial == NULL ||
+			!certificate_fingerprint(ca, facts->fingerprint) ||
+			!ca_identity(ca, facts->identity))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Everything that policies and views want to know of a peer's certificate.
+ *
+ * chain is the verified chain, leaf first (SSL_get0_verified_chain), or NULL.
+ * Returns NULL if the certificate cannot be read; OpenSSL's error queue is
+ * left empty, because the server expects it so.
+ */
+CertFacts *
+read_certificate(X509 *leaf, STACK_OF(X509) *chain)
+{
+	CertFacts  *cert = palloc0(sizeof(CertFacts));
+	bool		ok;
+
+	cert->subject_dn = dn_text(X509_get_subject_name(leaf));
+	cert->issuer_dn = dn_text(X509_get_issuer_name(leaf));
+	cert->serial = integer_text(X509_get0_serialNumber(leaf));
+	ok = cert->subject_dn && cert->issuer_dn && cert->serial &&
+		certificate_fingerprint(leaf, cert->fingerprint) &&
+		read_time(X509_get0_notBefore(leaf), &cert->not_before) &&
+		read_time(X509_get0_notAfter(leaf), &cert->not_after) &&
+		read_alternative_names(cert, leaf) &&
+		read_chain(cert, chain);
+	if (ok)
+	{
+		read_common_name(cert, X509_get_subject_name(leaf));
+		read_algorithms(cert, leaf);
+	}
+	ERR_clear_error();
+	return ok ? cert : NULL;
+}

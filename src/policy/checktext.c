@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * checktext.c
+ *		A check of a verdict in words: what was required, and what is.
+ *
+ * For the server log and for people who may read policies; the client is told
+ * the keys alone (see report.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "policy/checktext.h"
+
+#include <time.h>
+
+#include "base/escape.h"
+
+/*
+ * Append the values of one key of a rule, as "key=value or key=value".
+ */
+static void
+append_values(StringInfo buf, const PolicyRule *rule, PolicyKey key)
+{
+	for (int i = 0; i < rule->nvalues; i++)
+		if (rule->values[i].key == key)
+			appendStringInfo(buf, "%s%s=%s", buf->len ? " or " : "",
+							 policy_key_name(key), rule->values[i].text);
+}
+
+/*
+ * What a check requires, for the server log and for people who may read
+ * policies; never for the client.
+ */
+char *
+check_required(const Check *check, const char *role)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (check->asks == NULL)
+		appendStringInfo(&buf, "a policy that can be read: %s", check->applied->error);
+	else if (check->role_cn)
+		appendStringInfo(&buf, "cn=%s",
+						 escape_bytes(role, (int) strlen(role)));
+	else if (check->key == KEY_CN)
+	{
+		append_values(&buf, check->asks, KEY_CN);
+		append_values(&buf, check->asks, KEY_DN);
+		append_values(&buf, check->asks, KEY_SAN);
+	}
+	else if (check->key == KEY_SSLMODE)
+		appendStringInfo(&buf, "sslmode=%s", sslmode_name(check->asks->sslmode));
+	else if (check->key == KEY_MIN_PROTOCOL)
+		appendStringInfo(&buf, "min_protocol=%s",
+						 tls_version_name(check->asks->min_protocol));
+	else if (check->key == KEY_MAX_LIFETIME)
+		appendStringInfo(&buf, "max_lifetime=%s",
+						 lifetime_text(check->asks->max_lifetime));
+	else if (check->key == KEY_ON_EXPIRY)
+		appendStringInfoString(&buf, "on_expiry=end");
+	else
+		append_values(&buf, check->asks, check->key);
+	return buf.data;
+}
+
+/*
+ * The keys that a check stands for, such as "sslmode" or "cn, san".
+ */
+char *
+check_keys(const Check *check)
+{
+	StringInfoData buf;
+
+	if (check->key != KEY_CN || check->role_cn)
+		return pstrdup(policy_key_name(check->key));
+	initStringInfo(&buf);
+	for (PolicyKey key = KEY_CN; key <= KEY_SAN; key++)
+		if (rule_has_key(check->asks, key))
+			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", policy_key_name(key));
+	return buf.data;
+}
+
+static void
+append_item(StringInfo buf, const char *key, const char *value)
+{
+	appendStringInfo(buf, "%s%s%s", buf->len ? ", " : "", key, value);
+}
+
+/*
+ * The names of a certificate, of the types that the check asks for.
+ */
+static void
+append_names(StringInfo buf, const Check *check, const CertFacts *cert)
+{
+	if (check->role_cn || rule_has_key(check->asks, KEY_CN))
+	{
+		if (cert->cn)
+			append_item(buf, "cn=", cert->cn);
+		else
+			append_item(buf, cert->cn_count > 1 ? "several CNs" : "no CN", "");
+	}
+	if (check->role_cn)
+		return;
+	if (rule_has_key(check->asks, KEY_DN))
+		append_item(buf, "dn=", cert->subject_dn);
+	if (rule_has_key(check->asks, KEY_SAN))
+	{
+		for (int i = 0; i < cert->nsans; i++)
+			append_item(buf, "san=", cert->sans[i]);
+		if (cert->nsans == 0)
+			append_item(buf, "no SAN", "");
+	}
+}
+
+static void
+append_fingerprint(StringInfo buf, const uint8 *fingerprint)
+{
+	appendStringInfoString(buf, buf->len ? ", " : "");
+	append_hex(buf, fingerprint, FINGERPRINT_LEN);
+}
+
+static void
+append_chain(StringInfo buf, PolicyKey key, const CertFacts *cert)
+{
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		if (key == KEY_ISSUER)
+			append_item(buf, "", cert->cas[i].subject_dn);
+		else
+			append_fingerprint(buf, cert->cas[i].fingerprint);
+	}
+}
+
+static void
+append_utc(StringInfo buf, int64 seconds)
+{
+	time_t		t = (time_t) seconds;
+	struct tm	tm;
+	char		text[64];
+
+	if (gmtime_r(&t, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		strcpy(text, "a time out of range");
+	append_item(buf, "valid until ", text);
+}
+
+static void
+append_certificate_fact(StringInfo buf, const Check *check, const CertFacts *cert)
+{
+	switch (check->key)
+	{
+		case KEY_CN:
+			append_names(buf, check, cert);
+			break;
+		case KEY_FINGERPRINT:
+			append_fingerprint(buf, cert->fingerprint);
+			break;
+		case KEY_ISSUER:
+		case KEY_CA_FINGERPRINT:
+			append_chain(buf, check->key, cert);
+			break;
+		case KEY_MAX_LIFETIME:
+			append_item(buf, "", lifetime_text(cert->not_after - cert->not_before));
+			break;
+		default:
+			append_utc(buf, cert->not_after);
+			break;
+	}
+}
+
+static char *
+mode_of(const Facts *facts)
+{
+	if (facts->unknown & UNKNOWN_SSL)
+		return NULL;
+	if (!facts->ssl)
+		return pstrdup("no TLS");
+	if (!facts->verified)
+		return pstrdup((facts->unknown & UNKNOWN_CERTIFICATE) ? "TLS" :
+					   facts->unreadable ? "TLS, client certificate that cannot be read" :
+					   "TLS, no client certificate");
+	return psprintf("TLS, verified client certificate%s%s",
+					facts->auth_method ? ", authenticated by " : "",
+					facts->auth_method ? facts->auth_method : "");
+}
+
+/*
+ * What a check has found, in the form of check_required(); NULL if it is not known.
+ */
+char *
+check_actual(const Check *check, const Facts *facts)
+{
+	StringInfoData buf;
+
+	if (check->asks == NULL)
+		return NULL;
+	if (check->key == KEY_SSLMODE)
+		return mode_of(facts);
+	if (!(facts->unknown & UNKNOWN_SSL) && !facts->ssl)
+		return pstrdup("no TLS");
+	if (check->key == KEY_MIN_PROTOCOL)
+		return facts->version ? pstrdup(facts->version) : NULL;
+	if (check->key == KEY_CIPHER)
+		return facts->cipher ? pstrdup(facts->cipher) : NULL;
+	if (facts->cert == NULL || !facts->verified)
+		return (facts->unknown & UNKNOWN_CERTIFICATE) ? NULL : pstrdup("no certificate");
+	initStringInfo(&buf);
+	append_certificate_fact(&buf, check, facts->cert);
+	return buf.data;
+}

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluate.h
+ *		Policies and facts to a verdict.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_EVALUATE_H
+#define SSLPOLICY_EVALUATE_H
+
+#include "policy/facts.h"
+#include "policy/policy.h"
+
+/* CAs back-date certificates; this much more than max_lifetime is accepted. */
+#define LIFETIME_GRACE_SECONDS 300
+
+/* Where a policy that applies to a session comes from. */
+typedef enum PolicySource
+{
+	SOURCE_MINIMUM,				/* sslpolicy.minimum_policy */
+	SOURCE_ROLE,				/* label of the login role */
+	SOURCE_DEFAULT,				/* sslpolicy.default_policy */
+	SOURCE_GROUP,				/* label of a NOLOGIN role it is a member of */
+	SOURCE_DATABASE				/* label of the database */
+} PolicySource;
+
+typedef struct AppliedPolicy
+{
+	PolicySource source;
+	const char *name;			/* of the role or database; NULL for settings */
+	const Policy *policy;		/* NULL if it could not be parsed */
+	const char *error;			/* why not */
+	bool		supposed;		/* instead of the one that is there */
+} AppliedPolicy;
+
+/* In the order of weight: of several, the first one listed here counts. */
+typedef enum Outcome
+{
+	OUTCOME_FAILED,
+	OUTCOME_UNKNOWN,			/* for lack of facts; never at login */
+	OUTCOME_OK
+} Outcome;
+
+/* One requirement that was checked. */
+typedef struct Check
+{
+	const AppliedPolicy *applied;
+	int			rule;			/* from 1; 0 if the policy is not readable */
+	const PolicyRule *asks;		/* NULL if the policy is not readable */
+	PolicyKey	key;			/* KEY_CN stands for cn, dn and san together */
+	bool		role_cn;		/* KEY_CN: the name is CN = role, by rule */
+	Outcome		outcome;
+	bool		log_only;		/* asked by a rule with action=log */
+	bool		certain;		/* the rule fits; false: it may, for lack of facts */
+} Check;
+
+typedef struct Verdict
+{
+	Outcome		outcome;		/* a session is let in if it is OUTCOME_OK */
+	bool		logged;			/* a rule with action=log would refuse */
+	bool		end_on_expiry;	/* a deciding rule says on_expiry=end */
+	int			nchecks;
+	int			capacity;
+	Check	   *checks;
+} Verdict;
+
+/*
+ * Does text (printable ASCII) match the regular expression?  Must say false
+ * where it cannot tell.
+ */
+typedef bool (*RegexMatcher) (const char *pattern, const char *text,
+							  bool ignore_case);
+
+extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
+						 const Facts *facts, RegexMatcher matches, int64 now);
+extern bool is_blocked(const CertFacts *cert, const uint8 *fingerprints,
+					   int nfingerprints);
+
+#endif							/* SSLPOLICY_EVALUATE_H */

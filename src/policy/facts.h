@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts.h
+ *		What is true of one session: plain data, no behaviour but packing.
+ *
+ * All text that comes from a certificate is in escaped form (escape.h), the
+ * names in RFC 2253 form as OpenSSL's XN_FLAG_RFC2253 prints them, which is
+ * printable ASCII as well.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_FACTS_H
+#define SSLPOLICY_FACTS_H
+
+#include "base/pure.h"
+
+#define FINGERPRINT_LEN 32		/* bytes of a SHA-256 */
+#define CA_IDENTITY_LEN 20		/* bytes of what ca_identity() (x509.c) gives */
+
+/* In the order of strength, so that they can be compared. */
+typedef enum TlsVersion
+{
+	TLS_NONE = 0,				/* no TLS, or a version before TLSv1 */
+	TLS_1_0,
+	TLS_1_1,
+	TLS_1_2,
+	TLS_1_3
+} TlsVersion;
+
+/* A certificate of the verified chain above the peer's own. */
+typedef struct CaFacts
+{
+	char	   *subject_dn;
+	char	   *serial;			/* decimal */
+	uint8		fingerprint[FINGERPRINT_LEN];
+	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
+} CaFacts;
+
+/* The peer's certificate and the chain that verified it. */
+typedef struct CertFacts
+{
+	char	   *subject_dn;		/* "" for an empty subject */
+	char	   *issuer_dn;
+	char	   *cn;				/* NULL if none, several, not readable, or
+								 * such that PostgreSQL refuses it */
+	int			cn_count;
+	char	   *serial;			/* decimal, may be negative (RFC 5280 4.1.2.2) */
+	char	   *key_algorithm;	/* RSA, EC, ED25519, ... */
+	char	   *signature_algorithm;	/* as "openssl x509 -text" names it */
+	int			key_bits;
+	int64		not_before;		/* seconds since 1970-01-01 UTC */
+	int64		not_after;
+	uint8		fingerprint[FINGERPRINT_LEN];	/* SHA-256 of the DER */
+	int			nsans;
+	char	  **sans;			/* "dns:...", "email:...", "uri:...", "ip:...";
+								 * other types are shown but match nothing */
+	int			ncas;			/* CAs of the verified chain, root last; a
+								 * self-signed peer is its own root */
+	CaFacts    *cas;
+	bool		cut;			/* text was left out to keep within the limit of
+								 * the session table: what is not there may be */
+} CertFacts;
+
+/*
+ * What is not known of a session.  A login knows everything; a question about a
+ * login that has not been made does not, nor the table of sessions where a
+ * certificate was too large for it.
+ */
+#define UNKNOWN_DATABASE	0x01
+#define UNKNOWN_ADDRESS		0x02
+#define UNKNOWN_SSL			0x04
+#define UNKNOWN_TLS_VERSION	0x08
+#define UNKNOWN_CIPHER		0x10
+#define UNKNOWN_CERTIFICATE	0x20	/* whether there is one, unless verified is set */
+#define UNKNOWN_AUTH_METHOD	0x40
+
+typedef struct Facts
+{
+	int			unknown;		/* of UNKNOWN_* */
+
+	/* who and where */
+	const char *role;			/* as the client named it */
+	const char *database;		/* NULL for physical replication */
+	bool		local;			/* Unix socket */
+	int			address_len;	/* 4, 16, or 0 if not TCP */
+	uint8		address[16];	/* network byte order */
+
+	/* transport */
+	bool		ssl;
+	TlsVersion	tls_version;
+	const char *version;		/* as pg_stat_ssl.version; NULL without TLS */
+	const char *cipher;			/* as pg_stat_ssl.cipher */
+	int			bits;			/* as pg_stat_ssl.bits */
+	const char *key_exchange;	/* group or method; NULL if not known */
+
+	/* identity */
+	bool		verified;		/* a certificate that the server's CA verified */
+	const CertFacts *cert;		/* NULL if none was presented or read */
+	bool		unreadable;		/* one was presented that cannot be read */
+	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
+} Facts;
+
+extern char *pack_cert(const CertFacts *cert, size_t limit, size_t *size);
+extern CertFacts *unpack_cert(const char *bytes, size_t size);
+
+#endif							/* SSLPOLICY_FACTS_H */

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * matcher.c
+ *		Regular expressions by PostgreSQL, cipher names by OpenSSL.
+ *
+ * Patterns and the text that they are matched with are printable ASCII (see
+ * escape.h), so neither the database encoding nor a locale plays a part: the
+ * encoding is SQL_ASCII at login and the database's own in SQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "catalog/pg_collation.h"
+#include "regex/regex.h"
+
+#include "policy/matcher.h"
+
+/*
+ * ASCII to the wide characters that the regular expression code works on.
+ */
+static pg_wchar *
+widen(const char *text, size_t *len)
+{
+	pg_wchar   *wide;
+
+	*len = strlen(text);
+	wide = palloc(sizeof(pg_wchar) * (*len + 1));
+	for (size_t i = 0; i <= *len; i++)
+		wide[i] = (unsigned char) text[i];
+	return wide;
+}
+
+/*
+ * Compile an advanced regular expression, as pg_ident.conf has them.  Returns
+ * what is wrong with it, or NULL.
+ */
+static char *
+compile(regex_t *re, const char *pattern, int flags)
+{
+	size_t		len;
+	pg_wchar   *wide = widen(pattern, &len);
+	int			result = pg_regcomp(re, wide, len, REG_ADVANCED | flags,
+									C_COLLATION_OID);
+	char		reason[100];
+
+	if (result == REG_OKAY)
+		return NULL;
+	pg_regerror(result, re, reason, sizeof(reason));
+	return pstrdup(reason);
+}
+
+static char *
+check_regex(const char *pattern)
+{
+	regex_t		re;
+	char	   *reason = compile(&re, pattern, 0);
+
+	if (reason == NULL)
+	{
+		if (re.re_info & REG_UBACKREF)
+			reason = pstrdup("back references are not accepted");
+		pg_regfree(&re);
+	}
+	return reason;
+}
+
+/*
+ * Does text match?  A pattern that does not compile matches nothing.
+ */
+bool
+regex_matches(const char *pattern, const char *text, bool ignore_case)
+{
+	regex_t		re;
+	size_t		len;
+	pg_wchar   *wide;
+	bool		result;
+
+	if (compile(&re, pattern, REG_NOSUB | (ignore_case ? REG_ICASE : 0)) != NULL)
+		return false;
+	wide = widen(text, &len);
+	result = pg_regexec(&re, wide, len, 0, NULL, 0, NULL, 0) == REG_OKAY;
+	pg_regfree(&re);
+	return result;
+}
+
+/*
+ * Does OpenSSL know this cipher?  A name that it does not know could never be
+ * met.  Returns what is wrong, or NULL.
+ */
+static char *
+check_cipher(const char *name)
+{
+	SSL_CTX    *context = SSL_CTX_new(TLS_server_method());
+	bool		known = false;
+
+	if (context &&
+		SSL_CTX_set_cipher_list(context, "ALL:COMPLEMENTOFALL:@SECLEVEL=0") == 1 &&
+		SSL_CTX_set_ciphersuites(context,
+								 "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+								 "TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:"
+								 "TLS_AES_128_CCM_8_SHA256") == 1)
+	{
+		STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+
+		for (int i = 0; i < sk_SSL_CIPHER_num(ciphers) && !known; i++)
+			known = strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i)),
+						   name) == 0;
+	}
+	SSL_CTX_free(context);
+	ERR_clear_error();
+	return known ? NULL : psprintf("OpenSSL knows no cipher \"%s\"", name);
+}
+
+const PolicyChecks policy_checks = {
+	.regex = check_regex,
+	.cipher = check_cipher,
+};

@@ -1,0 +1,221 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *		A verdict in words: for the client, and for the server log.
+ *
+ * The client learns which keys it has not met, and what to set; never the
+ * values that a policy requires.  The log learns everything.  Both texts are
+ * one line, and nothing in them that others have written can break it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "policy/checktext.h"
+#include "session/collect.h"
+#include "base/escape.h"
+#include "policy/report.h"
+
+/*
+ * Where a policy comes from.
+ */
+char *
+applied_name(const AppliedPolicy *applied)
+{
+	switch (applied->source)
+	{
+		case SOURCE_MINIMUM:
+			return pstrdup("sslpolicy.minimum_policy");
+		case SOURCE_DEFAULT:
+			return pstrdup("sslpolicy.default_policy");
+		case SOURCE_DATABASE:
+			return psprintf("database %s", quoted(applied->name));
+		default:
+			return psprintf("role %s", quoted(applied->name));
+	}
+}
+
+/*
+ * Everything about a connection that helps to tell it from others.
+ */
+char *
+facts_for_log(const Facts *facts)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "role=%s database=%s address=%s ",
+					 quoted(facts->role),
+					 facts->database ? quoted(facts->database) : "[replication]",
+					 address_text(facts));
+	if (facts->ssl)
+		appendStringInfo(&buf, "tls=%s cipher=%s ",
+						 facts->version ? facts->version : "unknown",
+						 facts->cipher ? facts->cipher : "unknown");
+	else
+		appendStringInfoString(&buf, "tls=none ");
+	appendStringInfo(&buf, "auth_method=%s ",
+					 facts->auth_method ? facts->auth_method : "unknown");
+	if (facts->cert)
+	{
+		appendStringInfo(&buf, "subject=\"%s\" issuer=\"%s\" serial=%s fingerprint=",
+						 facts->cert->subject_dn, facts->cert->issuer_dn,
+						 facts->cert->serial);
+		append_hex(&buf, facts->cert->fingerprint, FINGERPRINT_LEN);
+		for (int i = 0; i < facts->cert->nsans; i++)
+			appendStringInfo(&buf, "%s%s", i == 0 ? " san=" : ",",
+							 quoted_escaped(facts->cert->sans[i]));
+	}
+	else
+		appendStringInfo(&buf, "certificate=%s",
+						 facts->unreadable ? "unreadable" : "none");
+	return buf.data;
+}
+
+/*
+ * Why a check failed, as far as the client may know: what it has shown itself.
+ */
+static const char *
+client_reason(const Check *check, const Facts *facts)
+{
+	if (check->asks == NULL)
+		return " (the policy cannot be read)";
+	if (check->key == KEY_SSLMODE)
+	{
+		switch (check->asks->sslmode)
+		{
+			case SSLMODE_REJECT:
+				return " (no connection is accepted)";
+			case SSLMODE_DISABLE:
+				return " (TLS is in use)";
+			default:
+				if (!facts->ssl)
+					return " (TLS is not in use)";
+				if (!facts->verified)
+					return " (no verified client certificate)";
+				return " (not authenticated by certificate)";
+		}
+	}
+	if (check->key == KEY_CN && facts->verified)
+		return " (the certificate does not name the role)";
+	return "";
+}
+
+/*
+ * The requirements that the client has not met, each once.
+ */
+char *
+failures_for_client(const Verdict *verdict, const Facts *facts)
+{
+	StringInfoData buf;
+	List	   *seen = NIL;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+		char	   *text;
+		ListCell   *cell;
+		bool		repeated = false;
+
+		if (check->outcome == OUTCOME_OK || check->log_only)
+			continue;
+		text = psprintf("%s%s", check_keys(check), client_reason(check, facts));
+		foreach(cell, seen)
+			repeated |= strcmp(lfirst(cell), text) == 0;
+		if (repeated)
+			continue;
+		appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", text);
+		seen = lappend(seen, text);
+	}
+	return buf.data;
+}
+
+/*
+ * The requirements that were not met, or of which it is not known, with the values
+ * required and where they come from; a string for each.
+ */
+List *
+failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
+{
+	List	   *result = NIL;
+
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+		char	   *rule = "";
+
+		if (check->outcome == OUTCOME_OK || check->log_only != log_only)
+			continue;
+		if (check->rule > 0)
+			rule = psprintf(", rule %d", check->rule);
+		result = lappend(result,
+						 psprintf("%s (policy of %s%s%s)",
+								  printable(check_required(check, facts->role)),
+								  applied_name(check->applied), rule,
+								  check->outcome == OUTCOME_UNKNOWN ? "; not known" : ""));
+	}
+	return result;
+}
+
+/*
+ * The same as one string.
+ */
+char *
+failures_for_log(const Verdict *verdict, const Facts *facts, bool log_only)
+{
+	StringInfoData buf;
+	ListCell   *cell;
+
+	initStringInfo(&buf);
+	foreach(cell, failure_list(verdict, facts, log_only))
+		appendStringInfo(&buf, "%s%s", buf.len ? ", " : "", (char *) lfirst(cell));
+	return buf.data;
+}
+
+/*
+ * What to set on the client.  libpq with sslmode=prefer or allow comes a second
+ * time with or without TLS, and the reason that matters may be the first one.
+ */
+char *
+hint_for_client(const Verdict *verdict, const Facts *facts)
+{
+	bool		need_tls = false;
+	bool		need_plain = false;
+	bool		need_cert = false;
+	bool		other_cert = false;
+	bool		unreadable = false;
+
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+
+		if (check->outcome == OUTCOME_OK || check->log_only)
+			continue;
+		if (check->asks == NULL)
+			unreadable = true;
+		else if (check->asks->sslmode == SSLMODE_REJECT)
+			return pstrdup("No client setting changes this; ask the database administrator.");
+		else if (check->asks->sslmode == SSLMODE_DISABLE)
+			need_plain = true;
+		else if (!facts->ssl)
+			need_tls = true;
+		else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
+			need_cert = true;
+		else if (check->key != KEY_SSLMODE && check->key != KEY_MIN_PROTOCOL &&
+				 check->key != KEY_CIPHER)
+			other_cert = true;
+	}
+
+	if (unreadable)
+		return pstrdup("The server log says why; ask the database administrator.");
+	if (need_plain)
+		return pstrdup("Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.");
+	if (need_tls)
+		return pstrdup("Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.");
+	if (need_cert)
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key.");
+	if (other_cert)
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.");
+	return pstrdup("Use a client that offers a newer TLS version and other ciphers (libpq: ssl_max_protocol_version), or ask the database administrator.");
+}

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * crlkey.c
+ *		Keys of the records in an index of CRLs.
+ *
+ * A key is the first bytes of a SHA-256 over what it is the key of, the
+ * identity of the CA, and, of a certificate, its serial number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "revocation/crlkey.h"
+
+#include <openssl/asn1.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+
+#include "pki/der.h"
+
+#define KEY_ISSUER 0x01
+#define KEY_ENTRY 0x02
+
+/*
+ * If OpenSSL fails here, no key can be made.
+ */
+void
+init_key_maker(CrlKeyMaker *maker)
+{
+	maker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	maker->ctx = EVP_MD_CTX_new();
+}
+
+void
+free_key_maker(CrlKeyMaker *maker)
+{
+	EVP_MD_free(maker->sha256);
+	EVP_MD_CTX_free(maker->ctx);
+	maker->sha256 = NULL;
+	maker->ctx = NULL;
+}
+
+static bool
+make_key(CrlKeyMaker *maker, uint8 what, const uint8 *identity,
+		 const uint8 *serial, int len, uint8 *key)
+{
+	uint8		head[1 + CA_IDENTITY_LEN];
+	uint8		digest[EVP_MAX_MD_SIZE];
+
+	head[0] = what;
+	memcpy(head + 1, identity, CA_IDENTITY_LEN);
+	if (maker->ctx == NULL || maker->sha256 == NULL ||
+		EVP_DigestInit_ex2(maker->ctx, maker->sha256, NULL) != 1 ||
+		EVP_DigestUpdate(maker->ctx, head, sizeof(head)) != 1 ||
+		(len > 0 && EVP_DigestUpdate(maker->ctx, serial, (size_t) len) != 1) ||
+		EVP_DigestFinal_ex(maker->ctx, digest, NULL) != 1)
+	{
+		ERR_clear_error();
+		return false;
+	}
+	memcpy(key, digest, CRL_KEY_LEN);
+	return true;
+}
+
+/*
+ * The key of the record that says that the index knows all that a CA has
+ * revoked.
+ */
+bool
+make_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
+{
+	return make_key(maker, KEY_ISSUER, identity, NULL, 0, key);
+}
+
+/*
+ * The key of a certificate of that CA.  The serial is the content of a DER
+ * INTEGER.
+ */
+bool
+make_entry_key(CrlKeyMaker *maker, const uint8 *identity, const uint8 *serial,
+			   int len, uint8 *key)
+{
+	return make_key(maker, KEY_ENTRY, identity, serial, len, key);
+}
+
+bool
+issuer_key(const uint8 *identity, uint8 *key)
+{
+	CrlKeyMaker maker;
+	bool		ok;
+
+	init_key_maker(&maker);
+	ok = make_issuer_key(&maker, identity, key);
+	free_key_maker(&maker);
+	return ok;
+}
+
+bool
+entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key)
+{
+	CrlKeyMaker maker;
+	bool		ok;
+
+	init_key_maker(&maker);
+	ok = make_entry_key(&maker, identity, serial, len, key);
+	free_key_maker(&maker);
+	return ok;
+}
+
+/*
+ * The same with the serial in decimal, as it is in CertFacts.
+ */
+bool
+decimal_entry_key(const uint8 *identity, const char *serial, uint8 *key)
+{
+	BIGNUM	   *number = NULL;
+	ASN1_INTEGER *integer = NULL;
+	unsigned char *der = NULL;
+	int			len = 0;
+	Slice		from;
+	Slice		content;
+	bool		ok;
+
+	if (serial[0] != '\0' && BN_dec2bn(&number, serial) == (int) strlen(serial))
+		integer = BN_to_ASN1_INTEGER(number, NULL);
+	if (integer)
+		len = i2d_ASN1_INTEGER(integer, &der);
+	from.pos = der;
+	from.end = len > 0 ? der + len : der;
+	ok = len > 0 && next_integer(&from, &content) &&
+		entry_key(identity, content.pos, (int) slice_len(&content), key);
+	OPENSSL_free(der);
+	ASN1_INTEGER_free(integer);
+	BN_free(number);
+	ERR_clear_error();
+	return ok;
+}

@@ -1,0 +1,470 @@
+/*-------------------------------------------------------------------------
+ *
+ * crlstream.c
+ *		The DER of the CRLs in a file, a window of it at a time.
+ *
+ * A file holds CRLs in PEM, text around them ignored as OpenSSL does, or one
+ * in DER.  Whoever reads takes element after element: small ones whole, of
+ * large ones the head.  No element that is got whole is over CRL_MAX_ELEMENT.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "revocation/crlstream.h"
+
+#include <openssl/err.h>
+
+#include "base/escape.h"
+
+/* fuzzers read less at a time, so that small files have many pieces */
+#ifndef READ_SIZE
+#define READ_SIZE 65536
+#endif
+#define WINDOW_SIZE (CRL_MAX_ELEMENT + DER_MAX_HEAD + 2 * READ_SIZE)
+#define MAX_LINE 128			/* of the lines that PEM blocks begin and end with */
+
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END "
+#define PEM_DASHES "-----"
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+#define CRL_BLOCK "X509 CRL"
+
+/*
+ * Memory of OpenSSL's goes with free_crl_stream().
+ */
+void
+init_crl_stream(CrlStream *s, const CrlInput *input)
+{
+	memset(s, 0, sizeof(CrlStream));
+	s->input = *input;
+	s->crl = s->entry = -1;
+	s->file_digest = EVP_MD_CTX_new();
+	s->crl_digest = EVP_MD_CTX_new();
+	s->base64 = EVP_ENCODE_CTX_new();
+}
+
+/*
+ * Free what OpenSSL allocated, not the struct.
+ */
+void
+free_crl_stream(CrlStream *s)
+{
+	EVP_MD_CTX_free(s->file_digest);
+	EVP_MD_CTX_free(s->crl_digest);
+	EVP_ENCODE_CTX_free(s->base64);
+	s->file_digest = s->crl_digest = NULL;
+	s->base64 = NULL;
+}
+
+/*
+ * Say what is wrong, and where.  The first error counts.  Returns false.
+ */
+bool
+fail_at(CrlStream *s, const char *what)
+{
+	if (s->error)
+		return false;
+	if (s->entry >= 0)
+		s->error = psprintf("CRL %d, entry %lld at byte %llu: %s", s->crl + 1,
+							(long long) s->entry + 1,
+							(unsigned long long) stream_position(s), what);
+	else
+		s->error = psprintf("CRL %d, byte %llu: %s", s->crl + 1,
+							(unsigned long long) stream_position(s), what);
+	return false;
+}
+
+/*
+ * The same where there is no place in a CRL to point to.
+ */
+static bool
+fail_file(CrlStream *s, char *what)
+{
+	if (s->error == NULL)
+		s->error = what;
+	return false;
+}
+
+bool
+fail_digest(CrlStream *s)
+{
+	ERR_clear_error();
+	return fail_file(s, pstrdup("OpenSSL failed to compute a digest"));
+}
+
+static bool
+is_space(uint8 c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Read on in the file, as much as there is room for.  False at its end, or with
+ * an error.
+ */
+static bool
+read_raw(CrlStream *s)
+{
+	ssize_t		len = 1;
+
+	if (s->raw_ended || s->error)
+		return false;
+	s->raw_pos = s->raw_len = 0;
+	while (len > 0 && s->raw_len < READ_SIZE)
+	{
+		if (s->input.pause)
+			s->input.pause();
+		len = s->input.read(s->input.arg, (char *) s->raw + s->raw_len, READ_SIZE - s->raw_len);
+		if (len < 0)
+			return fail_file(s, psprintf("it cannot be read: %s", strerror(errno)));
+		s->raw_len += (size_t) len;
+	}
+	s->raw_ended = len == 0;
+	if (EVP_DigestUpdate(s->file_digest, s->raw, s->raw_len) != 1)
+		return fail_digest(s);
+	return s->raw_len > 0;
+}
+
+/*
+ * The next line, cut if it is long.  Spaces and control characters at its end go,
+ * as OpenSSL has it; those within make it another line, which a zero byte does,
+ * too.  False at the end of the file, or with an error.
+ */
+static bool
+read_line(CrlStream *s, char line[MAX_LINE])
+{
+	size_t		len = 0;
+	bool		any = false;
+	bool		longer = false;
+	uint8	   *newline = NULL;
+
+	while (newline == NULL && (s->raw_pos < s->raw_len || read_raw(s)))
+	{
+		uint8	   *start = s->raw + s->raw_pos;
+		size_t		rest = s->raw_len - s->raw_pos;
+		size_t		room = MAX_LINE - 1 - len;
+
+		any = true;
+		newline = memchr(start, '\n', rest);
+		if (newline)
+			rest = (size_t) (newline - start);
+		s->raw_pos += rest + (newline ? 1 : 0);
+		memcpy(line + len, start, Min(rest, room));
+		len += Min(rest, room);
+		for (size_t i = room; i < rest && !longer; i++)
+			longer = start[i] > ' ';
+	}
+	/* no line that is one only as far as it is kept */
+	if (longer)
+		line[MAX_LINE - 2] = '\1';
+	while (len > 0 && (uint8) line[len - 1] <= ' ' && !longer)
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (line[i] == '\0')
+			line[i] = '\1';
+	line[len] = '\0';
+	return any && s->error == NULL;
+}
+
+/*
+ * The type that a line which begins or ends a PEM block names; NULL if it is
+ * no such line.
+ */
+static char *
+block_type(const char *line, const char *keyword)
+{
+	size_t		start = strlen(keyword);
+	size_t		len = strlen(line);
+	size_t		dashes = strlen(PEM_DASHES);
+
+	if (strncmp(line, keyword, start) != 0 || len < start + dashes ||
+		strcmp(line + len - dashes, PEM_DASHES) != 0)
+		return NULL;
+	return pnstrdup(line + start, len - start - dashes);
+}
+
+/*
+ * Go to the next PEM block.  False if there is none, or with an error: a line
+ * that begins as a block's first one does, but is none, is not taken for text.
+ * A damaged CRL would go unnoticed, and OpenSSL is more lenient than this.
+ */
+static bool
+find_block(CrlStream *s)
+{
+	char		line[MAX_LINE];
+
+	while (read_line(s, line))
+	{
+		char	   *type;
+
+		/* OpenSSL passes over it before some lines */
+		if (strncmp(line, BYTE_ORDER_MARK "-----BEGIN", strlen(BYTE_ORDER_MARK "-----BEGIN")) == 0)
+			return fail_file(s, psprintf("PEM block %d begins behind a byte order mark", s->block + 1));
+		/* whatever comes behind it, also no space */
+		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
+			continue;
+		type = block_type(line, PEM_BEGIN);
+		s->block++;
+		if (type == NULL)
+			return fail_file(s, psprintf("the first line of PEM block %d is damaged", s->block));
+		if (strcmp(type, CRL_BLOCK) != 0)
+			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block,
+										 printable(type)));
+		pfree(type);
+		EVP_DecodeInit(s->base64);
+		s->padded = false;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * The base64 of a block is over, its last line follows.
+ */
+static bool
+end_block(CrlStream *s)
+{
+	char		line[MAX_LINE];
+	uint8		rest[64];
+	int			len = 0;
+	char	   *type;
+
+	s->ended = true;
+	if (EVP_DecodeFinal(s->base64, rest, &len) != 1 || len != 0)
+		return fail_at(s, "its base64 is incomplete");
+	if (!read_line(s, line))
+		return fail_at(s, "its PEM block does not end");
+	type = block_type(line, PEM_END);
+	if (type == NULL || strcmp(type, CRL_BLOCK) != 0)
+		return fail_at(s, "its PEM block does not end with " PEM_END CRL_BLOCK PEM_DASHES);
+	pfree(type);
+	return true;
+}
+
+/*
+ * Decode len bytes of base64 into the window.
+ */
+static bool
+decode(CrlStream *s, const uint8 *text, size_t len)
+{
+	int			decoded = 0;
+	int			state;
+
+	/* nothing but white space may follow the padding */
+	for (; s->padded && len > 0 && is_space(*text); len--)
+		text++;
+	if (len == 0)
+		return true;
+	state = s->padded ? -1 :
+		EVP_DecodeUpdate(s->base64, s->window + s->end, &decoded, text, (int) len);
+	if (state < 0)
+		return fail_at(s, "its PEM block is no valid base64");
+	s->padded = state == 0;
+	if (EVP_DigestUpdate(s->crl_digest, s->window + s->end, (size_t) decoded) != 1)
+		return fail_digest(s);
+	s->end += (size_t) decoded;
+	return true;
+}
+
+/*
+ * Hand on what has been read.
+ */
+static bool
+run_tap(CrlStream *s)
+{
+	size_t		from = s->tapped;
+
+	s->tapped = s->pos;
+	return s->tap == NULL || s->pos == from || s->tap(s->tap_arg, s->window + from, s->pos - from);
+}
+
+/*
+ * From here on, what is read goes to tap as well.
+ */
+void
+start_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len), void *arg)
+{
+	s->tap = tap;
+	s->tap_arg = arg;
+	s->tapped = s->pos;
+}
+
+bool
+stop_tap(CrlStream *s)
+{
+	bool		ok = run_tap(s);
+
+	s->tap = NULL;
+	return ok;
+}
+
+/*
+ * Get more of the CRL into the window.  False with an error.
+ */
+static bool
+fill_window(CrlStream *s)
+{
+	const uint8 *start;
+	const uint8 *dash;
+	size_t		len;
+
+	if (!run_tap(s))
+		return false;
+	memmove(s->window, s->window + s->pos, s->end - s->pos);
+	s->offset += s->pos;
+	s->end -= s->pos;
+	s->pos = s->tapped = 0;
+
+	if (s->raw_pos == s->raw_len && !read_raw(s))
+	{
+		s->ended = true;
+		return s->error == NULL && (!s->pem || fail_at(s, "its PEM block does not end"));
+	}
+	start = s->raw + s->raw_pos;
+	len = s->raw_len - s->raw_pos;
+	if (!s->pem)
+	{
+		memcpy(s->window + s->end, start, len);
+		s->end += len;
+		s->raw_pos = s->raw_len;
+		return true;
+	}
+	dash = memchr(start, '-', len);
+	if (dash)
+		len = (size_t) (dash - start);
+	s->raw_pos += len;
+	return decode(s, start, len) && (dash == NULL || end_block(s));
+}
+
+/*
+ * How many bytes of the CRL can be read from the window, at least wanted
+ * unless it ends before that.  s->error is set if there was one.
+ */
+static size_t
+available(CrlStream *s, size_t wanted)
+{
+	while (s->end - s->pos < wanted && !s->ended && fill_window(s))
+		;
+	return s->end - s->pos;
+}
+
+/*
+ * Look at the head of the next element, which must end at or before the offset
+ * within.
+ */
+bool
+peek_element(CrlStream *s, uint64 within, Element *element)
+{
+	size_t		len = available(s, DER_MAX_HEAD);
+	const char *wrong;
+
+	if (s->error)
+		return false;
+	if (stream_position(s) >= within)
+		return fail_at(s, "an element is missing");
+	wrong = parse_head(s->window + s->pos, len, element);
+	if (wrong)
+		return fail_at(s, wrong);
+	if (element->head + element->len > within - stream_position(s))
+		return fail_at(s, "an element is longer than what it is part of");
+	return true;
+}
+
+/*
+ * Get the whole of the next element into the window.
+ */
+bool
+get_element(CrlStream *s, uint64 within, size_t limit, Element *element)
+{
+	size_t		size;
+
+	if (!peek_element(s, within, element))
+		return false;
+	if (element->len > limit)
+		return fail_at(s, "an element is too long");
+	size = element->head + (size_t) element->len;
+	if (available(s, size) < size)
+		return fail_at(s, "the end is missing");
+	return s->error == NULL;
+}
+
+/*
+ * DER begins with the head of a SEQUENCE, whose tag is the character 0.
+ */
+static bool
+is_der(const CrlStream *s)
+{
+	return s->raw_len >= 2 && s->raw[0] == TAG_SEQUENCE &&
+		((s->raw[1] >= 0x80 && s->raw[1] <= 0x80 + DER_MAX_HEAD - 2) ||
+		 s->raw_len == (size_t) s->raw[1] + 2);
+}
+
+/*
+ * Begin to read the file.  False, with s->error, if that is not possible.
+ */
+bool
+open_crl_stream(CrlStream *s)
+{
+	if (!s->file_digest || !s->crl_digest || !s->base64)
+		return fail_file(s, pstrdup("out of memory"));
+	s->raw = palloc(READ_SIZE);
+	s->window = palloc(WINDOW_SIZE);
+	if (EVP_DigestInit_ex(s->file_digest, EVP_sha256(), NULL) != 1)
+		return fail_digest(s);
+	if (!read_raw(s))
+		return fail_file(s, pstrdup("it is empty"));
+	s->pem = !is_der(s);
+	return true;
+}
+
+/*
+ * Go to the next CRL, after the end_of_crl() of the one before.  False if there
+ * is none, which is an error where it is the first.
+ */
+bool
+next_crl(CrlStream *s)
+{
+	if (s->pem ? !find_block(s) : s->crl >= 0)
+		return s->crl < 0 && fail_file(s, pstrdup("there is no CRL in it"));
+	s->crl++;
+	s->pos = s->end = s->tapped = 0;
+	s->offset = 0;
+	s->ended = false;
+	return EVP_DigestInit_ex(s->crl_digest, EVP_sha256(), NULL) == 1 || fail_digest(s);
+}
+
+/*
+ * Nothing may follow what has been read of the CRL.  The fingerprint is that of
+ * its DER.
+ */
+bool
+end_of_crl(CrlStream *s, uint8 *fingerprint)
+{
+	unsigned int len;
+
+	if (available(s, 1) > 0)
+		return fail_at(s, "there are bytes behind its end");
+	if (s->error)
+		return false;
+	/* a DER file is its CRL */
+	if (!s->pem && EVP_MD_CTX_copy_ex(s->crl_digest, s->file_digest) != 1)
+		return fail_digest(s);
+	return EVP_DigestFinal_ex(s->crl_digest, fingerprint, &len) == 1 || fail_digest(s);
+}
+
+/*
+ * The digest of the whole file, which has been read to its end.
+ */
+bool
+close_crl_stream(CrlStream *s, uint8 *sha256)
+{
+	unsigned int len;
+
+	if (s->raw)
+		pfree(s->raw);
+	if (s->window)
+		pfree(s->window);
+	s->raw = s->window = NULL;
+	if (s->error)
+		return false;
+	return EVP_DigestFinal_ex(s->file_digest, sha256, &len) == 1 || fail_digest(s);
+}

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * indexfile.c
+ *		The index of revoked certificates as a file.
+ *
+ * It is read by pread(), never mapped: a file that somebody truncates must not
+ * end the process.  A reader goes on with the file that it has opened, even if
+ * another one has taken its place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "base/files.h"
+#include "revocation/indexfile.h"
+#include "material/material.h"
+#include "settings/settings.h"
+
+static ssize_t
+read_at(void *arg, void *buf, size_t size, uint64 offset)
+{
+	int			fd = ((IndexFile *) arg)->fd;
+	size_t		done = 0;
+
+	while (done < size)
+	{
+		ssize_t		got = pread(fd, (char *) buf + done, size - done, (off_t) (offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t) got;
+	}
+	return (ssize_t) done;
+}
+
+/*
+ * Open an index of sslpolicy.directory, and check its header.  False, with
+ * *error, if there is none that can be used.
+ */
+bool
+open_index_file(IndexFile *file, const char *name, char **error)
+{
+	CrlIndexInput input = {read_at, file};
+
+	file->fd = BasicOpenFile(own_file(name), O_RDONLY | PG_BINARY);
+	if (file->fd < 0)
+	{
+		*error = psprintf("could not open file \"%s\": %s", own_file(name), strerror(errno));
+		return false;
+	}
+	if (open_crl_index(&file->index, &input, error))
+		return true;
+	*error = psprintf("file \"%s\": %s", own_file(name), *error);
+	close_index_file(file);
+	return false;
+}
+
+void
+close_index_file(void *arg)
+{
+	IndexFile  *file = arg;
+
+	if (file->fd >= 0)
+		(void) close(file->fd);
+	file->fd = -1;
+}
+
+/*
+ * What an index says that it was built for: it is of no use for other settings.
+ */
+void
+settings_fingerprint(const char *file, const char *dir, uint8 *digest)
+{
+	char	   *text = psprintf("%s\n%s", file, dir);
+	unsigned int len = 0;
+	unsigned char buf[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(text, strlen(text), buf, &len, EVP_sha256(), NULL) != 1)
+		elog(ERROR, "could not compute SHA-256");
+	memcpy(digest, buf, FINGERPRINT_LEN);
+}
+
+/*
+ * CRLs that are in force by sslpolicy's index; *count of them.
+ */
+IndexedCrl *
+read_own_crls(int *count)
+{
+	IndexFile  *file = palloc0(sizeof(IndexFile));
+	uint8		settings[FINGERPRINT_LEN];
+	IndexedCrl *crls = NULL;
+	char	   *error;
+
+	*count = 0;
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	settings_fingerprint(crl_file(), crl_dir(), settings);
+	if (!open_index_file(file, OWN_INDEX, &error))
+		return NULL;
+	if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
+		crls = read_indexed_crls(&file->index, count, &error);
+	close_index_file(file);
+	if (crls == NULL)
+		*count = 0;
+	return crls;
+}

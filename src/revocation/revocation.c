@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * revocation.c
+ *		Is a client certificate, or one that verified it, revoked?
+ *
+ * Looks into the index that the worker has built (crlbuild.c).  As core does
+ * with ssl_crl_file, every certificate of the verified chain is checked, the
+ * root against its own list, and for each there must be a current CRL of its
+ * issuer; sslpolicy.crl_missing and crl_expired can loosen that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "libpq/libpq.h"
+#include "utils/timestamp.h"
+
+#include "base/datums.h"
+#include "revocation/indexfile.h"
+#include "material/material.h"
+#include "revocation/revocation.h"
+#include "settings/settings.h"
+
+struct RevocationIndex
+{
+	IndexFile	file;
+	char	   *error;			/* why it cannot be used, or NULL */
+};
+
+/*
+ * Open the index of our CRLs, or that of core's.  Never NULL: one that cannot be
+ * used says so for each certificate.
+ */
+RevocationIndex *
+open_revocation_index(bool of_core)
+{
+	RevocationIndex *index = palloc0(sizeof(RevocationIndex));
+	uint8		settings[FINGERPRINT_LEN];
+
+	/* also if an error comes between */
+	index->file.fd = -1;
+	(void) free_at_reset(&index->file, close_index_file);
+
+	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
+		return index;
+	if (of_core)
+		settings_fingerprint(ssl_crl_file, ssl_crl_dir, settings);
+	else
+		settings_fingerprint(crl_file(), crl_dir(), settings);
+	if (memcmp(settings, index->file.index.label.settings, FINGERPRINT_LEN) != 0)
+		index->error = pstrdup("the CRLs that are set have not been read yet");
+	return index;
+}
+
+void
+close_revocation_index(RevocationIndex *index)
+{
+	close_index_file(&index->file);
+}
+
+/*
+ * The reason of a revocation (RFC 5280 section 5.3.1) by its name there.
+ */
+char *
+revocation_reason(int reason)
+{
+	static const char *const names[] = {
+		"unspecified", "keyCompromise", "cACompromise", "affiliationChanged",
+		"superseded", "cessationOfOperation", "certificateHold", NULL,
+		"removeFromCRL", "privilegeWithdrawn", "aACompromise"
+	};
+
+	if (reason < 0 || reason >= (int) lengthof(names) || names[reason] == NULL)
+		return psprintf("%d", reason);
+	return pstrdup(names[reason]);
+}
+
+static Revocation
+unknown(const char *why, bool index_damaged)
+{
+	Revocation	result = {
+		REVOCATION_UNKNOWN, psprintf("revocation cannot be checked: %s", why), index_damaged
+	};
+
+	return result;
+}
+
+static char *
+time_of(int64 seconds)
+{
+	return pstrdup(timestamptz_to_str(from_unix_time(seconds)));
+}
+
+/*
+ * One certificate, against the CRL of the CA that issued it.
+ */
+static Revocation
+check_one(RevocationIndex *index, const char *subject, const char *serial,
+		  const CaFacts *issuer, int64 now)
+{
+	Revocation	result = {NOT_REVOKED, NULL, false};
+	uint8		by_issuer[CRL_KEY_LEN];
+	uint8		by_serial[CRL_KEY_LEN];
+	CrlRecord	crl;
+	CrlRecord	entry;
+	CrlLookup	found_crl;
+	CrlLookup	found;
+	char	   *error;
+
+	if (!issuer_key(issuer->identity, by_issuer) ||
+		!decimal_entry_key(issuer->identity, serial, by_serial))
+		return unknown("its serial number cannot be looked up", false);
+	if ((found_crl = lookup_crl_index(&index->file.index, by_issuer, &crl, &error)) == CRL_DAMAGED ||
+		(found = lookup_crl_index(&index->file.index, by_serial, &entry, &error)) == CRL_DAMAGED)
+		return unknown(error, true);
+
+	if (found == CRL_FOUND)
+	{
+		result.status = REVOKED;
+		result.detail = psprintf("certificate \"%s\", serial %s, was revoked at %s (%s)",
+								 subject, serial, time_of(entry.since), revocation_reason(entry.reason));
+	}
+	else if (found_crl == CRL_NOT_FOUND)
+	{
+		result.status = CRL_MISSING;
+		result.detail = psprintf("there is no CRL of CA \"%s\"", issuer->subject_dn);
+	}
+	else if (crl.since <= now)
+	{
+		result.status = CRL_EXPIRED;
+		result.detail = psprintf("the CRL of CA \"%s\" has expired at %s", issuer->subject_dn,
+								 time_of(crl.since));
+	}
+	return result;
+}
+
+/*
+ * All certificates of the chain that verified a client's; now is in seconds
+ * since 1970.  Without such a certificate there is nothing to check.
+ */
+Revocation
+check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
+{
+	Revocation	worst = {NOT_REVOKED, NULL, false};
+	const CertFacts *cert = facts->cert;
+
+	if (facts->unreadable)
+		return unknown("the certificate cannot be read", false);
+	if (!facts->verified)
+		return worst;
+	if (index->error != NULL)
+		return unknown(index->error, true);
+	if (cert == NULL || cert->ncas == 0)
+		return unknown("its chain is not known", false);
+
+	for (int i = -1; i < cert->ncas; i++)
+	{
+		/* the last one is the root, which is its own issuer */
+		const CaFacts *issuer = &cert->cas[Min(i + 1, cert->ncas - 1)];
+		Revocation	one = i < 0 ?
+			check_one(index, cert->subject_dn, cert->serial, issuer, now) :
+			check_one(index, cert->cas[i].subject_dn, cert->cas[i].serial, issuer, now);
+
+		if (one.status == REVOKED)
+			return one;
+		if ((one.status == CRL_MISSING && accept_missing_crl()) ||
+			(one.status == CRL_EXPIRED && accept_expired_crl()))
+			continue;
+		if (one.status > worst.status)
+			worst = one;
+	}
+	return worst;
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * collect.h
+ *		A connection's Port as facts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_COLLECT_H
+#define SSLPOLICY_COLLECT_H
+
+#include "libpq/libpq-be.h"
+
+#include "policy/facts.h"
+
+extern Facts *collect_facts(Port *port, const char *auth_method);
+extern char *client_address(Port *port);
+extern char *address_text(const Facts *facts);
+
+#endif							/* SSLPOLICY_COLLECT_H */

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * sessions.h
+ *		The table of live sessions in shared memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_SESSIONS_H
+#define SSLPOLICY_SESSIONS_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "policy/facts.h"
+
+/* Packed certificates up to this size are of ordinary size: two or three names and
+ * a chain of two CAs have room. */
+#define INLINE_CERTIFICATE 1280
+
+/* Does a session meet its policies? */
+typedef enum Compliance
+{
+	COMPLIANCE_UNKNOWN,			/* nobody looked: enforcement is off */
+	COMPLIANCE_NO,
+	COMPLIANCE_YES
+} Compliance;
+
+/* A copy of one entry of the table. */
+typedef struct Session
+{
+	int			slot;			/* which entry: the PGPROC number */
+	int			pid;
+	Oid			role;
+	Oid			database;		/* InvalidOid for physical replication */
+	TimestampTz backend_start;
+	Compliance	compliance;
+	bool		replication;	/* a walsender */
+	int64		end_at;			/* its policy says on_expiry=end: notAfter of its
+								 * certificate; 0 otherwise */
+	TimestampTz refused_at;		/* since when a recheck waits for the end of its
+								 * transaction; 0: it does not */
+	bool		ending;			/* has been told to end */
+	Facts		facts;
+} Session;
+
+/* What a recheck has found out about a session. */
+typedef struct SessionState
+{
+	Compliance	compliance;
+	int64		end_at;
+	TimestampTz refused_at;
+} SessionState;
+
+extern void init_sessions(void);
+extern void publish_session(const Facts *facts);
+extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
+extern const char *my_auth_method(void);
+extern const char *my_packed_certificate(size_t *size);
+extern List *copy_sessions(void);
+extern void begin_recheck(bool inherited);
+extern void set_session_state(const Session *session, const SessionState *state);
+extern bool end_session(const Session *session);
+extern bool in_transaction(const Session *session);
+
+#endif							/* SSLPOLICY_SESSIONS_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * storedfacts.h
+ *		Facts in shared memory, but for the certificate.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_STOREDFACTS_H
+#define SSLPOLICY_STOREDFACTS_H
+
+#include "policy/facts.h"
+
+/* OpenSSL's names of ciphers and groups, and pg_hba's of methods, are shorter. */
+#define STORED_NAME_LEN 48
+
+typedef struct StoredFacts
+{
+	NameData	role;			/* as at login */
+	NameData	database;
+	bool		has_database;
+	Facts		facts;			/* without its pointers */
+	char		version[STORED_NAME_LEN];
+	char		cipher[STORED_NAME_LEN];
+	char		key_exchange[STORED_NAME_LEN];
+	char		auth_method[STORED_NAME_LEN];
+} StoredFacts;
+
+extern void store_facts(StoredFacts *stored, const Facts *facts);
+extern Facts load_facts(const StoredFacts *stored, const CertFacts *cert);
+extern bool is_stored_facts(const StoredFacts *stored);
+
+#endif							/* SSLPOLICY_STOREDFACTS_H */

@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * explainfuncs.c
+ *		The SQL functions that explain a login, and a role's policies.
+ *
+ * Arguments and tuples only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "libpq/auth.h"
+#include "libpq/hba.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "material/clientcert.h"
+#include "base/datums.h"
+#include "advice/explain.h"
+#include "policy/matcher.h"
+#include "base/preload.h"
+#include "sql/question.h"
+#include "base/rows.h"
+#include "session/sessions.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_explain);
+PG_FUNCTION_INFO_V1(sslpolicy_explain_session);
+PG_FUNCTION_INFO_V1(sslpolicy_effective_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_own_effective_policy);
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static void
+ask_tls_version(Question *q, const char *name)
+{
+	if (name == NULL)
+		return;
+	q->facts.unknown &= ~UNKNOWN_TLS_VERSION;
+	for (TlsVersion version = TLS_1_0; version <= TLS_1_3; version++)
+		if (strcmp(name, tls_version_name(version)) == 0)
+		{
+			q->facts.tls_version = version;
+			q->facts.version = name;
+			return;
+		}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid tls_version \"%s\"", name),
+			 errhint("Accepted is TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3.")));
+}
+
+static void
+ask_cipher(Question *q, const char *name)
+{
+	char	   *error;
+
+	if (name == NULL)
+		return;
+	q->facts.unknown &= ~UNKNOWN_CIPHER;
+	error = policy_checks.cipher(name);
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid cipher: %s", error),
+				 errhint("Write its name as pg_stat_ssl.cipher shows it.")));
+	q->facts.cipher = name;
+}
+
+/*
+ * The client's certificate, and its intermediates behind it; '' if it presents none.
+ * Returns why the server would not accept it, or NULL.
+ */
+static char *
+ask_certificate(Question *q, const char *pem, int64 at)
+{
+	ClientCertificate *judged;
+
+	if (pem == NULL)
+		return NULL;
+	q->facts.unknown &= ~UNKNOWN_CERTIFICATE;
+	if (pem[0] == '\0')
+		return NULL;
+	judged = judge_client_certificate(pem, strlen(pem), at);
+	q->facts.cert = judged->facts;
+	q->facts.verified = judged->error == NULL;
+	return judged->error;
+}
+
+static void
+ask_auth_method(Question *q, const char *name)
+{
+	if (name == NULL)
+		return;
+	q->facts.unknown &= ~UNKNOWN_AUTH_METHOD;
+	for (int method = 0; method <= USER_AUTH_LAST; method++)
+		if (strcmp(name, hba_authname(method)) == 0)
+		{
+			q->facts.auth_method = name;
+			return;
+		}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid auth_method \"%s\"", name),
+			 errhint("Write it as in pg_hba.conf: cert, scram-sha-256, ...")));
+}
+
+/*
+ * What the arguments of sslpolicy.explain() say of the transport.  Returns why the
+ * server would not accept the certificate, or NULL.
+ */
+static char *
+ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
+{
+	char	   *version = text_argument(fcinfo, 4);
+	char	   *cipher = text_argument(fcinfo, 5);
+	char	   *certificate = text_argument(fcinfo, 6);
+
+	if (!PG_ARGISNULL(3))
+	{
+		q->facts.ssl = PG_GETARG_BOOL(3);
+		q->facts.unknown &= ~UNKNOWN_SSL;
+		if (!q->facts.ssl)
+		{
+			if (version || cipher || (certificate && certificate[0]))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("a connection without TLS has no tls_version, cipher or certificate")));
+			q->facts.unknown &= ~(UNKNOWN_TLS_VERSION | UNKNOWN_CIPHER | UNKNOWN_CERTIFICATE);
+			return NULL;
+		}
+	}
+	ask_tls_version(q, version);
+	ask_cipher(q, cipher);
+	return ask_certificate(q, certificate, at);
+}
+
+static Applicable *
+applicable_to(const Question *q)
+{
+	return find_applicable_in(NULL, q->role, q->facts.role, q->database,
+							  q->facts.database, NULL);
+}
+
+static void
+put_explained(FunctionCallInfo fcinfo, List *rows)
+{
+	ListCell   *cell;
+
+	foreach(cell, rows)
+	{
+		const Explained *explained = lfirst(cell);
+		Row			row = {0};
+		char	   *required = explained->required;
+
+		if (required && explained->log_only)
+			required = psprintf("%s (action=log)", required);
+		if (required && !explained->certain)
+			required = psprintf("%s (if this applies)", required);
+		add(&row, true, label_text(explained->source));
+		add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
+		add_text(&row, explained->requirement);
+		add(&row, required != NULL, required ? label_text(required) : (Datum) 0);
+		add(&row, explained->actual != NULL,
+			explained->actual ? certificate_text(explained->actual) : (Datum) 0);
+		add(&row, explained->outcome != OUTCOME_UNKNOWN,
+			BoolGetDatum(explained->outcome == OUTCOME_OK));
+		put_row(fcinfo, &row);
+	}
+}
+
+/*
+ * sslpolicy.explain(role regrole, database name, address inet, ssl boolean,
+ * tls_version text, cipher text, certificate text, auth_method text,
+ * at timestamptz) returns setof record
+ *
+ * Errors: null_value_not_allowed, invalid_parameter_value, undefined_database,
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_explain(PG_FUNCTION_ARGS)
+{
+	Question	q;
+	char	   *certificate_error;
+	int64		at;
+
+	require_preload();
+	if (PG_ARGISNULL(8))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("at must not be null")));
+	at = to_unix_time(PG_GETARG_TIMESTAMPTZ(8));
+	ask_who_and_where(fcinfo, &q);
+	certificate_error = ask_transport(&q, fcinfo, at);
+	ask_auth_method(&q, text_argument(fcinfo, 7));
+	InitMaterializedSRF(fcinfo, 0);
+	put_explained(fcinfo, explain_login(&q.facts, applicable_to(&q), certificate_error, at));
+	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.explain_session(pid integer) returns setof record
+ *
+ * Errors: undefined_object (no such session), object_not_in_prerequisite_state
+ * (not preloaded).
+ */
+Datum
+sslpolicy_explain_session(PG_FUNCTION_ARGS)
+{
+	int			pid = PG_GETARG_INT32(0);
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, copy_sessions())
+	{
+		Session    *s = lfirst(cell);
+		Applicable *applicable;
+
+		if (s->pid != pid)
+			continue;
+		applicable = find_applicable_in(NULL, s->role, s->facts.role, s->database,
+										s->facts.database, NULL);
+		put_explained(fcinfo, explain_login(&s->facts, applicable, NULL, (int64) time(NULL)));
+		return (Datum) 0;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("there is no session with PID %d", pid),
+			 errhint("sslpolicy.sessions lists them.")));
+}
+
+static Datum
+put_policies(FunctionCallInfo fcinfo, Question *q)
+{
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, explain_policies(&q->facts, applicable_to(q)))
+	{
+		const Explained *explained = lfirst(cell);
+		Row			row = {0};
+
+		add(&row, true, label_text(explained->source));
+		add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
+		add_text(&row, explained->requirement);
+		add(&row, true, label_text(explained->required));
+		add_text(&row, explained->log_only ? "log" : "reject");
+		add(&row, explained->certain, BoolGetDatum(true));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.effective_policy(role regrole, database name, address inet)
+ * returns setof record
+ *
+ * Errors: as of explain.
+ */
+Datum
+sslpolicy_effective_policy(PG_FUNCTION_ARGS)
+{
+	Question	q;
+
+	require_preload();
+	ask_who_and_where(fcinfo, &q);
+	return put_policies(fcinfo, &q);
+}
+
+/*
+ * sslpolicy.effective_policy() returns setof record
+ *
+ * That of the caller's own role, in this database, from where it has connected.
+ */
+Datum
+sslpolicy_own_effective_policy(PG_FUNCTION_ARGS)
+{
+	Question	q;
+
+	require_preload();
+	ask_about_caller(&q);
+	return put_policies(fcinfo, &q);
+}

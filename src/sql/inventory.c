@@ -1,0 +1,553 @@
+/*-------------------------------------------------------------------------
+ *
+ * inventory.c
+ *		The SQL functions that show TLS material, verify a certificate, and
+ *		reload.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "pki/chain.h"
+#include "material/clientcert.h"
+#include "base/compat.h"
+#include "pki/crl.h"
+#include "revocation/crlstate.h"
+#include "base/datums.h"
+#include "base/files.h"
+#include "material/generation.h"
+#include "install/history.h"
+#include "revocation/indexfile.h"
+#include "base/preload.h"
+#include "base/privileged.h"
+#include "material/probe.h"
+#include "material/reload.h"
+#include "revocation/revocation.h"
+#include "base/rows.h"
+#include "settings/settings.h"
+#include "pki/x509.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
+PG_FUNCTION_INFO_V1(sslpolicy_get_crls);
+PG_FUNCTION_INFO_V1(sslpolicy_get_material_status);
+PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
+PG_FUNCTION_INFO_V1(sslpolicy_revoked);
+PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
+PG_FUNCTION_INFO_V1(sslpolicy_reload);
+
+static void
+put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kind,
+				int position, X509 *cert, const char *path, const LoadedList *loaded)
+{
+	Row			row = {0};
+	CertFacts  *facts = read_certificate(cert, NULL);
+	StringInfoData pem;
+
+	if (facts == NULL)
+		return;
+	initStringInfo(&pem);
+	(void) append_certificate(&pem, cert);
+	add_text(&row, kind);
+	add(&row, true, Int32GetDatum(position));
+	add(&row, true, certificate_text(facts->subject_dn));
+	add(&row, true, certificate_text(facts->issuer_dn));
+	add(&row, is_serial_number(facts->serial), serial_number(facts->serial));
+	add(&row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	add_time(&row, true, facts->not_before);
+	add_time(&row, true, facts->not_after);
+	add(&row, true, Int32GetDatum((int32) ((facts->not_after - (int64) time(NULL)) / SECS_PER_DAY)));
+	add_text(&row, facts->key_algorithm);
+	add(&row, true, Int32GetDatum(facts->key_bits));
+	add_text(&row, facts->signature_algorithm);
+	add(&row, true, BoolGetDatum(X509_check_ca(cert) != 0));
+	add(&row, true, BoolGetDatum(is_self_signed(cert)));
+	add(&row, true, fingerprint_text(facts->fingerprint));
+	add_text(&row, pem.data);
+	add_text(&row, path);
+	add(&row, loaded != NULL,
+		BoolGetDatum(loaded && is_loaded(loaded, loaded_kind, facts->fingerprint)));
+	put_row(fcinfo, &row);
+}
+
+static LoadedList *
+loaded_by_server(void)
+{
+	/* with ssl off nothing is in force */
+	return EnableSSL ? loaded_now() : palloc0(sizeof(LoadedList));
+}
+
+/*
+ * sslpolicy.get_certificates() returns setof record
+ */
+Datum
+sslpolicy_get_certificates(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	LoadedList *loaded;
+	PemFile    *file;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	loaded = loaded_by_server();
+	file = read_pem_file(files.cert_file);
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+		put_certificate(fcinfo, "server", LOADED_SERVER, i + 1,
+						sk_X509_value(file->content->certs, i), file->path, loaded);
+	file = read_pem_file(files.ca_file);
+	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+		put_certificate(fcinfo, "ca", LOADED_CA, i + 1,
+						sk_X509_value(file->content->certs, i), file->path, loaded);
+	ERR_clear_error();
+	return (Datum) 0;
+}
+
+static void
+put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509) *cas,
+		bool known, bool in_force, const char *error)
+{
+	Row			row = {0};
+	CrlFacts   *facts = crl ? read_crl(crl) : NULL;
+	X509	   *issuer = crl ? crl_issuer(crl, cas) : NULL;
+	uint8		digest[FINGERPRINT_LEN];
+	bool		verified = issuer && certificate_fingerprint(issuer, digest);
+
+	if (crl && error == NULL)
+	{
+		if (facts == NULL)
+			error = "it cannot be read";
+		else if (facts->unsupported)
+			error = facts->unsupported;
+		else if (issuer == NULL)
+			error = "it is not signed by a CA in ssl_ca_file";
+		else if (!is_current_crl(crl, (int64) time(NULL)))
+			error = "it has expired, or is not valid yet: every certificate of this CA is refused";
+	}
+	add_text(&row, path);
+	add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
+	add(&row, facts && facts->number && is_serial_number(facts->number),
+		facts && facts->number ? serial_number(facts->number) : (Datum) 0);
+	add_time(&row, facts != NULL, facts ? facts->this_update : 0);
+	add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
+	add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
+	add(&row, verified, verified ? fingerprint_text(digest) : (Datum) 0);
+	add(&row, known, BoolGetDatum(in_force));
+	add_text(&row, error);
+	put_row(fcinfo, &row);
+}
+
+/*
+ * A CRL that sslpolicy checks itself.
+ */
+static void
+put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
+{
+	Row			row = {0};
+
+	add_text(&row, crl->path);
+	add(&row, true, certificate_text(crl->issuer_dn));
+	add(&row, crl->number && is_serial_number(crl->number),
+		crl->number ? serial_number(crl->number) : (Datum) 0);
+	add_time(&row, true, crl->this_update);
+	add_time(&row, crl->has_next_update, crl->next_update);
+	add(&row, true, Int32GetDatum(crl->entries));
+	add(&row, true, fingerprint_text(crl->ca_fingerprint));
+	add(&row, true, BoolGetDatum(true));
+	add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL :
+			 accept_expired_crl() ? "it has expired" :
+			 "it has expired: every certificate of this CA is refused");
+	put_row(fcinfo, &row);
+}
+
+/*
+ * Why the files of sslpolicy.crl_file and crl_dir are not in force.
+ */
+static void
+put_crl_error(FunctionCallInfo fcinfo, const char *error)
+{
+	Row			row = {0};
+
+	add_text(&row, crl_file()[0] ? crl_file() : crl_dir());
+	for (int i = 0; i < 6; i++)
+		add(&row, false, (Datum) 0);
+	add(&row, true, BoolGetDatum(false));
+	add_text(&row, error);
+	put_row(fcinfo, &row);
+}
+
+static void
+put_indexed_crls(FunctionCallInfo fcinfo)
+{
+	IndexFile  *file = palloc0(sizeof(IndexFile));
+	IndexedCrl *crls = NULL;
+	int			ncrls = 0;
+	uint8		settings[FINGERPRINT_LEN];
+	char	   *error = NULL;
+	CrlState   *state = crl_state();
+
+	if (!crls_configured())
+		return;
+	settings_fingerprint(crl_file(), crl_dir(), settings);
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	if (open_index_file(file, OWN_INDEX, &error))
+	{
+		if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
+			crls = read_indexed_crls(&file->index, &ncrls, &error);
+		close_index_file(file);
+	}
+	for (int i = 0; crls && i < ncrls; i++)
+		put_indexed_crl(fcinfo, &crls[i]);
+	if (state->error)
+		error = state->error;
+	else if (crls == NULL && error == NULL)
+		error = "they have not been read yet";
+	if (error)
+		put_crl_error(fcinfo, error);
+}
+
+/*
+ * sslpolicy.get_crls() returns setof record
+ */
+Datum
+sslpolicy_get_crls(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	LoadedList *loaded;
+	STACK_OF(X509) * cas;
+	PemFile    *file;
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	loaded = loaded_by_server();
+	cas = read_pem_file(files.ca_file)->content->certs;
+	file = read_pem_file(files.crl_file);
+	for (int i = 0; i < sk_X509_CRL_num(file->content->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(file->content->crls, i);
+		uint8		digest[FINGERPRINT_LEN];
+
+		put_crl(fcinfo, file->path, crl, cas, loaded != NULL,
+				loaded && crl_fingerprint(crl, digest) && is_loaded(loaded, LOADED_CRL, digest), NULL);
+	}
+	if (file->path[0] && sk_X509_CRL_num(file->content->crls) == 0)
+		put_crl(fcinfo, file->path, NULL, cas, true, false,
+				file->error ? file->error : "there is no CRL in the file");
+	foreach(cell, read_crl_directory(files.crl_dir))
+	{
+		DirectoryCrl *entry = lfirst(cell);
+
+		/* core looks into the directory at each handshake */
+		put_crl(fcinfo, entry->path, entry->crl, cas, true, EnableSSL && entry->error == NULL, entry->error);
+	}
+	put_indexed_crls(fcinfo);
+	ERR_clear_error();
+	return (Datum) 0;
+}
+
+/*
+ * Look a serial number up in an index, for each CA of that name.  The first that
+ * has revoked it counts.
+ */
+static bool
+find_revoked(const char *index, const char *serial, const char *issuer_dn,
+			 const IndexedCrl **issuer, CrlRecord *found)
+{
+	IndexFile  *file = palloc0(sizeof(IndexFile));
+	IndexedCrl *crls;
+	int			ncrls = 0;
+	char	   *error = NULL;
+	CrlLookup	result = CRL_NOT_FOUND;
+
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
+	if (!open_index_file(file, index, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the index of revoked certificates cannot be read"),
+				 errdetail("%s.", error)));
+	crls = read_indexed_crls(&file->index, &ncrls, &error);
+	for (int i = 0; crls && i < ncrls && result == CRL_NOT_FOUND; i++)
+	{
+		uint8		key[CRL_KEY_LEN];
+
+		if (strcmp(certificate_string(crls[i].issuer_dn), issuer_dn) != 0 ||
+			!decimal_entry_key(crls[i].identity, serial, key))
+			continue;
+		*issuer = &crls[i];
+		result = lookup_crl_index(&file->index, key, found, &error);
+	}
+	close_index_file(file);
+	if (crls == NULL || result == CRL_DAMAGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the index of revoked certificates cannot be read"),
+				 errdetail("%s.", error)));
+	return result == CRL_FOUND;
+}
+
+/*
+ * sslpolicy.revoked(serial numeric, issuer_dn text) returns record
+ *
+ * revoked is null if there is no CRL of such an issuer.
+ */
+Datum
+sslpolicy_revoked(PG_FUNCTION_ARGS)
+{
+	char	   *serial;
+	char	   *issuer_dn = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const IndexedCrl *issuer = NULL;
+	CrlRecord	record;
+	bool		revoked = false;
+	Row			row = {0};
+
+	require_preload();
+	serial = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
+	if (strspn(serial + (serial[0] == '-'), "0123456789") != strlen(serial + (serial[0] == '-')))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a serial number must be a whole number")));
+	if (crls_configured())
+		revoked = find_revoked(OWN_INDEX, serial, issuer_dn, &issuer, &record);
+	if (!revoked && EnableSSL && (ssl_crl_file[0] || ssl_crl_dir[0]))
+		revoked = find_revoked(CORE_INDEX, serial, issuer_dn, &issuer, &record);
+
+	add(&row, issuer != NULL, BoolGetDatum(revoked));
+	add_time(&row, revoked, revoked ? record.since : 0);
+	add_text(&row, revoked ? revocation_reason(record.reason) : NULL);
+	add(&row, issuer != NULL, issuer ? certificate_text(issuer->issuer_dn) : (Datum) 0);
+	return one_row(fcinfo, &row);
+}
+
+/*
+ * sslpolicy.get_material_status() returns setof record
+ */
+Datum
+sslpolicy_get_material_status(PG_FUNCTION_ARGS)
+{
+	MaterialFiles files = files_of_settings();
+	const char *paths[NUM_MATERIAL_KINDS] = {files.cert_file, files.ca_file,
+		crl_file()[0] ? crl_file() : files.crl_file[0] ? files.crl_file : files.crl_dir
+	};
+	LoadState  *state;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	state = load_state();
+	for (int kind = 0; kind < NUM_MATERIAL_KINDS; kind++)
+	{
+		Row			row = {0};
+		uint8		digest[FINGERPRINT_LEN];
+		bool		known = file_fingerprint(paths[kind], digest);
+
+		add_text(&row, material_kind_name((MaterialKind) kind));
+		add_text(&row, paths[kind][0] ? paths[kind] : NULL);
+		add(&row, known, known ? fingerprint_text(digest) : (Datum) 0);
+		add(&row, state->loaded_at != 0, TimestampTzGetDatum(state->loaded_at));
+		add(&row, state->failed_at != 0, TimestampTzGetDatum(state->failed_at));
+		add_text(&row, state->failed ? state->error : NULL);
+		add(&row, state->in_force != 0, Int64GetDatum((int64) state->in_force));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * How an installation ended.  One that was interrupted is told by the file: it
+ * is the new one or it is not.
+ */
+static char *
+entry_state(List *history, const HistoryEntry *entry, const char *path)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	if (entry->state == STATE_INSTALLED ||
+		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
+		 entry_in_place(history, entry->kind, fingerprint_hex(digest)) == entry))
+		return "installed";
+	return entry->state == STATE_FAILED ? "failed" : "unfinished";
+}
+
+/*
+ * sslpolicy.get_material_history() returns setof record
+ */
+Datum
+sslpolicy_get_material_history(PG_FUNCTION_ARGS)
+{
+	const char *paths[NUM_MATERIAL_KINDS] = {ssl_cert_file, ssl_ca_file,
+		crl_file()[0] ? crl_file() : ssl_crl_file
+	};
+	List	   *history;
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	history = read_history();
+	foreach(cell, history)
+	{
+		const HistoryEntry *e = lfirst(cell);
+		Row			row = {0};
+
+		add(&row, true, TimestampTzGetDatum(e->at));
+		add_text(&row, material_kind_name(e->kind));
+		add(&row, true, Int32GetDatum(e->version));
+		add_text(&row, e->action);
+		add_text(&row, e->by[0] ? e->by : NULL);
+		add_text(&row, entry_state(history, e, paths[e->kind]));
+		add_text(&row, e->sha256[0] ? e->sha256 : NULL);
+		add(&row, true, text_array(e->subjects, e->count, certificate_text));
+		add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
+		add(&row, true, BoolGetDatum(e->version > 0 && file_exists(version_file(e->kind, e->version))));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+static void
+put_verification(Row *row, const Verification *v, const CertFacts *facts, const char *error)
+{
+	add(row, true, BoolGetDatum(error == NULL));
+	add_text(row, error);
+	add(row, v != NULL, v ? text_array(v->chain, v->nchain, certificate_text) : (Datum) 0);
+	add(row, facts->cn != NULL, facts->cn ? certificate_text(facts->cn) : (Datum) 0);
+	add(row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	add_time(row, true, facts->not_after);
+	add(row, v != NULL, BoolGetDatum(v && v->revoked));
+	add_time(row, v && v->revoked, v ? v->revoked_since : 0);
+}
+
+/*
+ * Say so if the server has not loaded what a context made of its files has.
+ */
+static void
+notice_drift(SSL_CTX *context)
+{
+	LoadedList *files = describe_context(context);
+	LoadedList *loaded = loaded_by_server();
+	bool		same = loaded != NULL;
+
+	for (int i = 0; same && i < files->count; i++)
+		same = is_loaded(loaded, (LoadedKind) files->items[i].kind, files->items[i].fingerprint);
+	/* CRLs of ssl_crl_dir come into a context one by one, in handshakes */
+	for (int i = 0; same && i < loaded->count; i++)
+		same = loaded->items[i].kind != LOADED_CA ||
+			is_loaded(files, LOADED_CA, loaded->items[i].fingerprint);
+	if (loaded != NULL && !same)
+		ereport(NOTICE,
+				(errmsg("the server has not loaded its files as they are now"),
+				 errdetail("The answer is for the files."),
+				 errhint("sslpolicy.reload() loads them, or says why not.")));
+}
+
+/*
+ * sslpolicy.verify_certificate(pem text, at timestamptz) returns record
+ */
+Datum
+sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
+{
+	text	   *pem;
+	ClientCertificate *judged;
+	Facts		session = {0};
+	Row			row = {0};
+
+	require_preload();
+	pem = PG_GETARG_TEXT_PP(0);
+	judged = judge_client_certificate(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem),
+									  to_unix_time(PG_GETARG_TIMESTAMPTZ(1)));
+	if (judged->verification)
+		notice_drift(judged->context);
+	session.cert = judged->facts;
+	if (judged->error == NULL && is_blocked_certificate(&session))
+		judged->error = "its fingerprint is in sslpolicy.blocked_fingerprints";
+	put_verification(&row, judged->verification, judged->facts, judged->error);
+	return one_row(fcinfo, &row);
+}
+
+static int64
+interval_ms(const Interval *interval)
+{
+	int64		days = (int64) interval->day + (int64) interval->month * DAYS_PER_MONTH;
+
+	return interval->time / 1000 + days * SECS_PER_DAY * 1000;
+}
+
+static void
+check_reload_possible(const Configuration *configuration)
+{
+	if (!configuration->ssl)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("ssl is off: there is no TLS material to reload"),
+				 errhint("Set ssl = on first.")));
+}
+
+/*
+ * sslpolicy.reload(timeout interval, force boolean) returns record
+ */
+Datum
+sslpolicy_reload(PG_FUNCTION_ARGS)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	int64		ms;
+	Configuration *configuration;
+	MaterialFiles files;
+	SSL_CTX    *context = NULL;
+	ReloadOutcome *outcome = NULL;
+	char	   *error = NULL;
+	Row			row = {0};
+	Interval   *elapsed = palloc0(sizeof(Interval));
+
+	require_preload();
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("timeout must not be null")));
+	ms = interval_ms(PG_GETARG_INTERVAL_P(0));
+	if (ms <= 0 || ms > 3600 * 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timeout must be more than zero and at most one hour")));
+	configuration = read_configuration();
+	check_reload_possible(configuration);
+	files = configured_files(configuration);
+	if (!compat_certificates_by_host())
+	{
+		context = build_context(&files, &error);
+		if (context)
+			(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	}
+	if (error == NULL)
+		error = configuration->error;
+	if (error == NULL && context)
+		error = reload_objection(&files);
+	if (error == NULL)
+		error = crl_objection(configuration);
+	if (error == NULL || force)
+		outcome = reload_server(context, (int) ms);
+	if (outcome && (!outcome->loaded || configuration->error == NULL))
+		error = outcome->error;
+	if (outcome && outcome->loaded && error == NULL)
+		error = check_crls_now((int) ms, false);
+	elapsed->time = GetCurrentTimestamp() - start;
+
+	add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));
+	add(&row, true, BoolGetDatum(error == NULL && outcome && outcome->loaded));
+	add_text(&row, error);
+	add(&row, true, IntervalPGetDatum(elapsed));
+	return one_row(fcinfo, &row);
+}

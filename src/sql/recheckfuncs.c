@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * recheckfuncs.c
+ *		The SQL functions about the recheck of live sessions.
+ *
+ * Arguments and tuples only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/inet.h"
+#include "utils/timestamp.h"
+
+#include "base/datums.h"
+#include "ledger/ended.h"
+#include "base/preload.h"
+#include "enforce/recheck.h"
+#include "base/rows.h"
+#include "base/wakeup.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_recheck);
+PG_FUNCTION_INFO_V1(sslpolicy_get_ended_sessions);
+
+/*
+ * What a transaction has changed may be rolled back; nobody is ended for that.
+ */
+static void
+require_no_changes(void)
+{
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			 errmsg("sessions cannot be ended in a transaction that has changed something"),
+			 errdetail("The change might be rolled back."),
+			 errhint("COMMIT first, or use sslpolicy.recheck(dry_run => true).")));
+}
+
+/*
+ * sslpolicy.recheck(dry_run boolean) returns setof record
+ *
+ * Errors: null_value_not_allowed, active_sql_transaction,
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_recheck(PG_FUNCTION_ARGS)
+{
+	bool		dry_run;
+	bool		waits = false;
+	List	   *rechecked;
+	ListCell   *cell;
+
+	require_preload();
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("dry_run must not be null")));
+	dry_run = PG_GETARG_BOOL(0);
+	if (!dry_run)
+		require_no_changes();
+	InitMaterializedSRF(fcinfo, 0);
+	rechecked = recheck_sessions(dry_run, CHANGED_ASKED);
+	foreach(cell, rechecked)
+	{
+		const Rechecked *r = lfirst(cell);
+		Row			row = {0};
+
+		waits |= r->waits;
+		add(&row, true, Int32GetDatum(r->session->pid));
+		add(&row, true, label_text(r->session->facts.role));
+		add(&row, r->compliance != COMPLIANCE_UNKNOWN, BoolGetDatum(r->compliance == COMPLIANCE_YES));
+		add(&row, true, text_list(r->reasons));
+		add(&row, true, BoolGetDatum(r->ended));
+		put_row(fcinfo, &row);
+	}
+	/* the worker ends them later */
+	if (waits && !dry_run)
+		want_recheck();
+	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.get_ended_sessions() returns setof record
+ */
+Datum
+sslpolicy_get_ended_sessions(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+
+	require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, ended_sessions())
+	{
+		const EndedSession *ended = lfirst(cell);
+		Row			row = {0};
+
+		add(&row, true, TimestampTzGetDatum(ended->at));
+		add(&row, true, Int32GetDatum(ended->pid));
+		add(&row, true, label_text(ended->role));
+		add(&row, ended->database != NULL, ended->database ? label_text(ended->database) : (Datum) 0);
+		add(&row, ended->address != NULL,
+			ended->address ? DirectFunctionCall1(inet_in, CStringGetDatum(ended->address)) : (Datum) 0);
+		add_text(&row, ended->cause);
+		add_text(&row, ended->changed);
+		add(&row, true, text_list(ended->reasons));
+		put_row(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
