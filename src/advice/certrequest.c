@@ -383,7 +383,7 @@ alt_names_text(const CertFacts *names)
  * asks for it too.
  */
 CertRequest *
-plan_request(const Applicable *applicable, const Facts *facts, bool role_first)
+plan_certificate_request(const Applicable *applicable, const Facts *facts, bool role_first)
 {
 	CertRequest *request = palloc0(sizeof(CertRequest));
 	Verdict    *verdict = evaluate(applicable->policies, applicable->count, facts, regex_matches, 0);
@@ -413,18 +413,18 @@ plan_request(const Applicable *applicable, const Facts *facts, bool role_first)
  * The command that makes a key and the request, for a POSIX shell.
  */
 char *
-request_command(const CertRequest *request, const char *key_file, const char *request_file)
+certificate_request_command(const CertRequest *request, const char *key_file, const char *request_file)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "openssl req -new -utf8 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s -out %s -subj",
 					 key_file, request_file);
-	append_shell(&buf, request->subject);
+	append_shell_word(&buf, request->subject);
 	if (request->alt_names)
 	{
 		appendStringInfoString(&buf, " -addext");
-		append_shell(&buf, psprintf("subjectAltName=%s", request->alt_names));
+		append_shell_word(&buf, psprintf("subjectAltName=%s", request->alt_names));
 	}
 	return buf.data;
 }

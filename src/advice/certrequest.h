@@ -20,9 +20,9 @@ typedef struct CertRequest
 	char	   *wanted;			/* if not possible: what is asked for */
 } CertRequest;
 
-extern CertRequest *plan_request(const Applicable *applicable,
+extern CertRequest *plan_certificate_request(const Applicable *applicable,
 								 const Facts *facts, bool role_first);
-extern char *request_command(const CertRequest *request, const char *key_file,
+extern char *certificate_request_command(const CertRequest *request, const char *key_file,
 							 const char *request_file);
 
 #endif							/* SSLPOLICY_CERTREQUEST_H */

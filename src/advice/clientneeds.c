@@ -241,7 +241,7 @@ client_needs(const Applicable *applicable, const Facts *facts)
 	}
 	bound_protocols(needs);
 	if (names || needs->by_certificate)
-		needs->request = plan_request(applicable, facts, needs->by_certificate);
+		needs->request = plan_certificate_request(applicable, facts, needs->by_certificate);
 	find_problems(needs, applicable, facts, verdict);
 	return needs;
 }

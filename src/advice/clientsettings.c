@@ -322,14 +322,14 @@ put_conninfo(Plan *plan)
 		"; write the name of this server in place of " HOST_PLACEHOLDER;
 
 	initStringInfo(&buf);
-	append_conninfo(&buf, "host", name);
-	append_conninfo(&buf, "port", psprintf("%d", PostPortNumber));
+	append_conninfo_setting(&buf, "host", name);
+	append_conninfo_setting(&buf, "port", psprintf("%d", PostPortNumber));
 	if (plan->facts->database)
-		append_conninfo(&buf, "dbname", plan->facts->database);
+		append_conninfo_setting(&buf, "dbname", plan->facts->database);
 	if (is_replication(plan))
-		append_conninfo(&buf, "replication", "true");
-	append_conninfo(&buf, "user", plan->facts->role);
-	append_conninfo(&buf, "sslmode", plan->sslmode);
+		append_conninfo_setting(&buf, "replication", "true");
+	append_conninfo_setting(&buf, "user", plan->facts->role);
+	append_conninfo_setting(&buf, "sslmode", plan->sslmode);
 
 	/* pgJDBC compares no IPv6 address with those of a certificate */
 	if (strchr(name, ':') && strcmp(jdbc_mode, "verify-full") == 0)
@@ -338,29 +338,29 @@ put_conninfo(Plan *plan)
 	appendStringInfo(&jdbc, strchr(name, ':') ? "jdbc:postgresql://[%s]:%d/" : "jdbc:postgresql://%s:%d/",
 					 name, PostPortNumber);
 	if (plan->facts->database)
-		append_url(&jdbc, plan->facts->database);
+		append_url_text(&jdbc, plan->facts->database);
 	append_url_parameter(&jdbc, "user", plan->facts->role);
 	append_url_parameter(&jdbc, "sslmode", jdbc_mode);
 
 	if (verifies(plan))
 	{
-		append_conninfo(&buf, "sslrootcert", ROOT_FILE);
+		append_conninfo_setting(&buf, "sslrootcert", ROOT_FILE);
 		append_url_parameter(&jdbc, "sslrootcert", ROOT_FILE);
 	}
 	if (plan->needs->certificate && uses_tls(plan))
 	{
-		append_conninfo(&buf, "sslcert", CERT_FILE);
-		append_conninfo(&buf, "sslkey", KEY_FILE);
+		append_conninfo_setting(&buf, "sslcert", CERT_FILE);
+		append_conninfo_setting(&buf, "sslkey", KEY_FILE);
 		append_url_parameter(&jdbc, "sslcert", CERT_FILE);
 		append_url_parameter(&jdbc, "sslkey", JDBC_KEY_FILE);
 	}
 	if (uses_tls(plan))
 	{
-		append_conninfo(&buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
+		append_conninfo_setting(&buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
 		if (plan->needs->max_protocol < TLS_1_3)
-			append_conninfo(&buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
+			append_conninfo_setting(&buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
 		if (plan->needs->tls)
-			append_conninfo(&buf, "gssencmode", "disable");
+			append_conninfo_setting(&buf, "gssencmode", "disable");
 	}
 	add_setting(plan, "conninfo", buf.data,
 				psprintf("connection string of libpq, with files where the client runs%s%s",
@@ -421,7 +421,7 @@ put_certificate(Plan *plan)
 
 	/* without a policy that asks for names, CN = role */
 	if (request == NULL)
-		request = plan_request(&none, plan->facts, true);
+		request = plan_certificate_request(&none, plan->facts, true);
 	if (!request->possible)
 	{
 		add_setting(plan, "openssl", NULL,
@@ -435,7 +435,7 @@ put_certificate(Plan *plan)
 	add_setting(plan, "subject", unescape_high_bytes(request->names.subject_dn), "the whole subject, in RFC 2253 form");
 	for (int i = 0; i < request->names.nsans; i++)
 		add_setting(plan, "subject_alt_name", unescape_high_bytes(request->names.sans[i]), NULL);
-	add_setting(plan, "openssl", request_command(request, KEY_FILE, REQUEST_FILE),
+	add_setting(plan, "openssl", certificate_request_command(request, KEY_FILE, REQUEST_FILE),
 				"makes the key and the request, which the CA signs as " CERT_FILE "; the key stays with the client");
 	add_setting(plan, "openssl_pkcs8",
 				"openssl pkcs8 -topk8 -nocrypt -in " KEY_FILE " -outform DER -out " JDBC_KEY_FILE,

@@ -21,7 +21,7 @@ is_unreserved(char c)
  * Append key=value as libpq reads it (conninfo_parse()).
  */
 void
-append_conninfo(StringInfo buf, const char *key, const char *value)
+append_conninfo_setting(StringInfo buf, const char *key, const char *value)
 {
 	bool		quote = value[0] == '\0';
 
@@ -41,7 +41,7 @@ append_conninfo(StringInfo buf, const char *key, const char *value)
  * Append a component of a URL, percent-encoded (RFC 3986 section 2.1).
  */
 void
-append_url(StringInfo buf, const char *text)
+append_url_text(StringInfo buf, const char *text)
 {
 	for (const char *c = text; *c; c++)
 	{
@@ -56,14 +56,14 @@ void
 append_url_parameter(StringInfo buf, const char *key, const char *value)
 {
 	appendStringInfo(buf, "%s%s=", strchr(buf->data, '?') ? "&" : "?", key);
-	append_url(buf, value);
+	append_url_text(buf, value);
 }
 
 /*
  * Append one word of a POSIX shell command.
  */
 void
-append_shell(StringInfo buf, const char *text)
+append_shell_word(StringInfo buf, const char *text)
 {
 	bool		quote = text[0] == '\0' || strchr(text, '~') != NULL;
 

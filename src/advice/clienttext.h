@@ -10,10 +10,10 @@
 
 #include "base/pure.h"
 
-extern void append_conninfo(StringInfo buf, const char *key, const char *value);
-extern void append_url(StringInfo buf, const char *text);
+extern void append_conninfo_setting(StringInfo buf, const char *key, const char *value);
+extern void append_url_text(StringInfo buf, const char *text);
 extern void append_url_parameter(StringInfo buf, const char *key,
 								 const char *value);
-extern void append_shell(StringInfo buf, const char *text);
+extern void append_shell_word(StringInfo buf, const char *text);
 
 #endif							/* SSLPOLICY_CLIENTTEXT_H */

@@ -83,7 +83,7 @@ source_text(const Applicable *applicable, const AppliedPolicy *applied)
 		char	   *name = GetUserNameFromId(lfirst_oid(cell), true);
 
 		appendStringInfo(&buf, "%s%s", cell == list_head(path) ? " in " : ", of that in ",
-						 quoted(name ? name : "?"));
+						 quoted_name(name ? name : "?"));
 	}
 	appendStringInfoChar(&buf, ')');
 	return buf.data;

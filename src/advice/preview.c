@@ -32,7 +32,7 @@ typedef struct Preview
 } Preview;
 
 static Verdict *
-judge(const Preview *p, const Supposition *supposed, Oid role, Oid database, const Facts *facts)
+judge_supposed(const Preview *p, const Supposition *supposed, Oid role, Oid database, const Facts *facts)
 {
 	Applicable *applicable = find_applicable_in(p->catalogs, role, facts->role,
 												database, facts->database, supposed);
@@ -69,10 +69,10 @@ preview_one(const Preview *p, Oid role, Oid database, const Facts *facts)
 	CHECK_FOR_INTERRUPTS();
 	if (facts->local || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
 		return NULL;
-	with = judge(p, p->supposed, role, database, facts);
+	with = judge_supposed(p, p->supposed, role, database, facts);
 	if (with->outcome == OUTCOME_OK)
 		return NULL;
-	now = judge(p, NULL, role, database, facts);
+	now = judge_supposed(p, NULL, role, database, facts);
 	if (now->outcome != OUTCOME_OK && !is_concerned(with))
 		return NULL;
 	result = palloc0(sizeof(Previewed));

@@ -13,7 +13,7 @@
  * each version of PostgreSQL.)
  *
  * There are no locks here: the owner has one, and holds it in every call, exclusive
- * for find_or_add() and clear_bounded_table().
+ * for bounded_table_find_or_add() and bounded_table_clear().
  *
  *-------------------------------------------------------------------------
  */
@@ -84,7 +84,7 @@ index_of(const BoundedTable *table, const void *entry)
 }
 
 void
-clear_bounded_table(BoundedTable *table)
+bounded_table_clear(BoundedTable *table)
 {
 	BoundedMemory *memory = table->memory;
 
@@ -99,13 +99,13 @@ clear_bounded_table(BoundedTable *table)
  * what is behind it.
  */
 void *
-start_bounded_table(BoundedTable *table, void *memory, bool fresh)
+bounded_table_start(BoundedTable *table, void *memory, bool fresh)
 {
 	table->memory = memory;
 	if (fresh)
 	{
 		table->memory->capacity = table->capacity();
-		clear_bounded_table(table);
+		bounded_table_clear(table);
 	}
 	return (char *) memory + bounded_table_size(table);
 }
@@ -201,7 +201,7 @@ take_entry(const BoundedTable *table, const void *key)
  * zero but for its key.  NULL if the table is switched off.
  */
 void *
-find_or_add(BoundedTable *table, const void *key, bool *found)
+bounded_table_find_or_add(BoundedTable *table, const void *key, bool *found)
 {
 	uint32		hash = hash_bytes(key, (int) table->key_size);
 	int			index;
@@ -237,7 +237,7 @@ find_or_add(BoundedTable *table, const void *key, bool *found)
  * The entry that was used longest ago, and the one after an entry; NULL at the end.
  */
 void *
-oldest_entry(const BoundedTable *table)
+bounded_table_oldest(const BoundedTable *table)
 {
 	if (table->memory == NULL || table->memory->oldest == NONE)
 		return NULL;
@@ -245,7 +245,7 @@ oldest_entry(const BoundedTable *table)
 }
 
 void *
-newer_entry(const BoundedTable *table, const void *entry)
+bounded_table_newer(const BoundedTable *table, const void *entry)
 {
 	int			newer = link_at(table, index_of(table, entry))->newer;
 
@@ -253,7 +253,7 @@ newer_entry(const BoundedTable *table, const void *entry)
 }
 
 int
-count_entries(const BoundedTable *table)
+bounded_table_count(const BoundedTable *table)
 {
 	return table->memory ? table->memory->count : 0;
 }

@@ -28,15 +28,15 @@ typedef struct BoundedTable
 	 * Whoever reads entries must be safe afterwards, whatever they hold.
 	 */
 	bool		(*is_valid) (const void *entry);
-	BoundedMemory *memory;		/* set by start_bounded_table() */
+	BoundedMemory *memory;		/* set by bounded_table_start() */
 } BoundedTable;
 
 extern Size bounded_table_size(const BoundedTable *table);
-extern void *start_bounded_table(BoundedTable *table, void *memory, bool fresh);
-extern void *find_or_add(BoundedTable *table, const void *key, bool *found);
-extern void *oldest_entry(const BoundedTable *table);
-extern void *newer_entry(const BoundedTable *table, const void *entry);
-extern int	count_entries(const BoundedTable *table);
-extern void clear_bounded_table(BoundedTable *table);
+extern void *bounded_table_start(BoundedTable *table, void *memory, bool fresh);
+extern void *bounded_table_find_or_add(BoundedTable *table, const void *key, bool *found);
+extern void *bounded_table_oldest(const BoundedTable *table);
+extern void *bounded_table_newer(const BoundedTable *table, const void *entry);
+extern int	bounded_table_count(const BoundedTable *table);
+extern void bounded_table_clear(BoundedTable *table);
 
 #endif							/* SSLPOLICY_BOUNDEDTABLE_H */

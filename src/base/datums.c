@@ -25,7 +25,7 @@
  * express it.
  */
 char *
-from_utf8(const char *utf8)
+text_from_utf8(const char *utf8)
 {
 	int			len = (int) strlen(utf8);
 	int			encoding = GetDatabaseEncoding();
@@ -55,7 +55,7 @@ from_utf8(const char *utf8)
 char *
 certificate_string(const char *escaped)
 {
-	char	   *text = from_utf8(unescape_high_bytes(escaped));
+	char	   *text = text_from_utf8(unescape_high_bytes(escaped));
 
 	return text ? text : pstrdup(escaped);
 }
@@ -128,13 +128,13 @@ fingerprint_text(const uint8 *fingerprint)
 #define EPOCH_DISTANCE ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY)
 
 TimestampTz
-from_unix_time(int64 seconds)
+timestamp_from_unix(int64 seconds)
 {
 	return (seconds - EPOCH_DISTANCE) * USECS_PER_SEC;
 }
 
 int64
-to_unix_time(TimestampTz time)
+timestamp_to_unix(TimestampTz time)
 {
 	return time / USECS_PER_SEC + EPOCH_DISTANCE;
 }

@@ -68,7 +68,7 @@ append_printable(StringInfo buf, const char *text, const char *also)
  * outside ASCII stay readable.
  */
 char *
-printable(const char *text)
+printable_text(const char *text)
 {
 	StringInfoData buf;
 
@@ -93,7 +93,7 @@ in_quotes(const char *text, const char *also)
  * A name in double quotes, so that it stays between them as well.
  */
 char *
-quoted(const char *name)
+quoted_name(const char *name)
 {
 	return in_quotes(name, "\"\\");
 }
@@ -102,7 +102,7 @@ quoted(const char *name)
  * The same for text in escaped form, whose backslashes are escapes already.
  */
 char *
-quoted_escaped(const char *escaped)
+quoted_escaped_text(const char *escaped)
 {
 	return in_quotes(escaped, "\"");
 }

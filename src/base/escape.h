@@ -17,9 +17,9 @@
 #include "base/pure.h"
 
 extern void append_escaped(StringInfo buf, const char *bytes, int len);
-extern char *printable(const char *text);
-extern char *quoted(const char *name);
-extern char *quoted_escaped(const char *escaped);
+extern char *printable_text(const char *text);
+extern char *quoted_name(const char *name);
+extern char *quoted_escaped_text(const char *escaped);
 extern char *escape_bytes(const char *bytes, int len);
 extern void append_dn_value(StringInfo buf, const char *value,
 							bool starts, bool ends);

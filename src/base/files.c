@@ -78,7 +78,7 @@ file_exists(const char *path)
  * Is this a file, or a folder, that may be read?  Sets errno if not.
  */
 bool
-is_readable(const char *path, bool folder)
+is_readable_path(const char *path, bool folder)
 {
 	struct stat st;
 
@@ -95,7 +95,7 @@ is_readable(const char *path, bool folder)
  * cannot be read.
  */
 char *
-read_file(const char *path, size_t *len, char **error)
+read_whole_file(const char *path, size_t *len, char **error)
 {
 	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	struct stat st;
@@ -156,13 +156,13 @@ file_fingerprint(const char *path, uint8 *digest)
 {
 	size_t		len;
 	char	   *error;
-	char	   *bytes = path[0] ? read_file(path, &len, &error) : NULL;
+	char	   *bytes = path[0] ? read_whole_file(path, &len, &error) : NULL;
 	bool		ok;
 
 	if (bytes == NULL)
 		return false;
 	ok = sha256(bytes, len, digest);
-	wipe(bytes, len);
+	wipe_memory(bytes, len);
 	pfree(bytes);
 	return ok;
 }
@@ -262,7 +262,7 @@ open_temporary(const char *target)
  * Create the temporary file that belongs to target, mode 0600.
  */
 TemporaryFile *
-create_temporary(const char *target)
+create_temporary_file(const char *target)
 {
 	TemporaryFile *file = open_temporary(target);
 
@@ -279,7 +279,7 @@ create_temporary(const char *target)
  * False, with errno, if not all could be written.
  */
 bool
-append_temporary(TemporaryFile *file, const char *bytes, size_t len)
+append_temporary_file(TemporaryFile *file, const char *bytes, size_t len)
 {
 	size_t		done = 0;
 
@@ -306,7 +306,7 @@ append_temporary(TemporaryFile *file, const char *bytes, size_t len)
  * Close it, and remove it.
  */
 void
-discard_temporary(TemporaryFile *file)
+discard_temporary_file(TemporaryFile *file)
 {
 	if (file->fd >= 0)
 		(void) close(file->fd);
@@ -319,7 +319,7 @@ write_failed(TemporaryFile *file)
 {
 	int			error = errno;
 
-	discard_temporary(file);
+	discard_temporary_file(file);
 	errno = error;
 	ereport(ERROR,
 			(errcode_for_file_access(),
@@ -330,7 +330,7 @@ write_failed(TemporaryFile *file)
  * fsync it, and close it.
  */
 void
-finish_temporary(TemporaryFile *file)
+finish_temporary_file(TemporaryFile *file)
 {
 	int			fd = file->fd;
 
@@ -345,20 +345,20 @@ finish_temporary(TemporaryFile *file)
  * The whole of a temporary file that belongs to target.
  */
 void
-write_temporary(const char *target, const char *bytes, size_t len)
+write_temporary_file(const char *target, const char *bytes, size_t len)
 {
-	TemporaryFile *file = create_temporary(target);
+	TemporaryFile *file = create_temporary_file(target);
 
-	if (!append_temporary(file, bytes, len))
+	if (!append_temporary_file(file, bytes, len))
 		write_failed(file);
-	finish_temporary(file);
+	finish_temporary_file(file);
 }
 
 /*
  * Put the temporary file in the place of target, durably.
  */
 void
-move_temporary(const char *target)
+move_temporary_file(const char *target)
 {
 	(void) durable_rename(temporary_name(target), target, ERROR);
 }
@@ -366,8 +366,8 @@ move_temporary(const char *target)
 void
 replace_file(const char *target, const char *bytes, size_t len)
 {
-	write_temporary(target, bytes, len);
-	move_temporary(target);
+	write_temporary_file(target, bytes, len);
+	move_temporary_file(target);
 }
 
 /*
@@ -379,12 +379,12 @@ save_file(const char *target, const char *bytes, size_t len)
 {
 	TemporaryFile *file = open_temporary(target);
 
-	if (file->fd < 0 || !append_temporary(file, bytes, len) || pg_fsync(file->fd) != 0)
+	if (file->fd < 0 || !append_temporary_file(file, bytes, len) || pg_fsync(file->fd) != 0)
 	{
 		ereport(LOG,
 				(errcode_for_file_access(),
 				 errmsg("could not write file \"%s\": %m", file->path)));
-		discard_temporary(file);
+		discard_temporary_file(file);
 		return false;
 	}
 	(void) close(file->fd);
@@ -448,7 +448,7 @@ remove_leftovers(void)
  * Overwrite memory that held a private key.
  */
 void
-wipe(void *bytes, size_t len)
+wipe_memory(void *bytes, size_t len)
 {
 	OPENSSL_cleanse(bytes, len);
 }

@@ -79,7 +79,7 @@ library_file_state(char **version)
 	if (now.st_dev == loaded.st_dev && now.st_ino == loaded.st_ino &&
 		now.st_size == loaded.st_size && now.st_mtime == loaded.st_mtime)
 		return LIBRARY_FILE_SAME;
-	bytes = read_file(path, &len, &error);
+	bytes = read_whole_file(path, &len, &error);
 	if (bytes)
 		*version = read_version(bytes, len);
 	return LIBRARY_FILE_REPLACED;

@@ -20,22 +20,22 @@
  * A value, or NULL if it is not known.
  */
 void
-add(Row *row, bool known, Datum value)
+row_add(Row *row, bool known, Datum value)
 {
 	row->nulls[row->count] = !known;
 	row->values[row->count++] = known ? value : (Datum) 0;
 }
 
 void
-add_text(Row *row, const char *text)
+row_add_text(Row *row, const char *text)
 {
-	add(row, text != NULL, text ? CStringGetTextDatum(text) : (Datum) 0);
+	row_add(row, text != NULL, text ? CStringGetTextDatum(text) : (Datum) 0);
 }
 
 void
-add_time(Row *row, bool known, int64 unix_time)
+row_add_time(Row *row, bool known, int64 unix_time)
 {
-	add(row, known, TimestampTzGetDatum(from_unix_time(unix_time)));
+	row_add(row, known, TimestampTzGetDatum(timestamp_from_unix(unix_time)));
 }
 
 static void
@@ -52,7 +52,7 @@ check_row(const Row *row, TupleDesc desc)
  * A row of a set.
  */
 void
-put_row(FunctionCallInfo fcinfo, Row *row)
+row_put(FunctionCallInfo fcinfo, Row *row)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
@@ -64,7 +64,7 @@ put_row(FunctionCallInfo fcinfo, Row *row)
  * The only row of a function that returns a record.
  */
 Datum
-one_row(FunctionCallInfo fcinfo, Row *row)
+row_return(FunctionCallInfo fcinfo, Row *row)
 {
 	TupleDesc	desc;
 

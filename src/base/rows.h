@@ -18,10 +18,10 @@ typedef struct Row
 	bool		nulls[24];
 } Row;
 
-extern void add(Row *row, bool known, Datum value);
-extern void add_text(Row *row, const char *text);
-extern void add_time(Row *row, bool known, int64 unix_time);
-extern void put_row(FunctionCallInfo fcinfo, Row *row);
-extern Datum one_row(FunctionCallInfo fcinfo, Row *row);
+extern void row_add(Row *row, bool known, Datum value);
+extern void row_add_text(Row *row, const char *text);
+extern void row_add_time(Row *row, bool known, int64 unix_time);
+extern void row_put(FunctionCallInfo fcinfo, Row *row);
+extern Datum row_return(FunctionCallInfo fcinfo, Row *row);
 
 #endif							/* SSLPOLICY_ROWS_H */

@@ -72,7 +72,7 @@ share_memory(const SharedPiece *piece)
 }
 
 LWLock *
-lock_of(const SharedPiece *piece)
+shared_memory_lock(const SharedPiece *piece)
 {
 	return &GetNamedLWLockTranche(piece->tranche)->lock;
 }

@@ -24,6 +24,6 @@ typedef struct SharedPiece
 } SharedPiece;
 
 extern void share_memory(const SharedPiece *piece);
-extern LWLock *lock_of(const SharedPiece *piece);
+extern LWLock *shared_memory_lock(const SharedPiece *piece);
 
 #endif							/* SSLPOLICY_SHAREDMEM_H */

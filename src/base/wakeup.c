@@ -68,7 +68,7 @@ worker_gone(int code, Datum arg)
  * Called by the worker when it is ready.
  */
 void
-this_is_the_worker(void)
+register_worker(void)
 {
 	pg_atomic_write_u32(&shared->worker, (uint32) compat_proc_number());
 	before_shmem_exit(worker_gone, (Datum) 0);
@@ -117,7 +117,7 @@ take_recheck_wanted(void)
  * it does not.
  */
 void
-note_end(int64 at)
+note_session_end(int64 at)
 {
 	uint64		next = pg_atomic_read_u64(&shared->next_end);
 
@@ -130,13 +130,13 @@ note_end(int64 at)
  * Called before all sessions are looked at, which notes their ends anew.
  */
 void
-forget_ends(void)
+forget_session_ends(void)
 {
 	pg_atomic_write_u64(&shared->next_end, PG_UINT64_MAX);
 }
 
 bool
-end_is_due(int64 now)
+is_session_end_due(int64 now)
 {
 	return (uint64) now > pg_atomic_read_u64(&shared->next_end);
 }

@@ -83,7 +83,7 @@ refuse_blocked_certificate(const Facts *facts)
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("client certificate of role %s is blocked",
-					quoted(facts->role)),
+					quoted_name(facts->role)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
 						   BLOCKED_REQUIREMENT),
 			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
@@ -112,9 +112,9 @@ refuse_revoked_certificate(const Facts *facts)
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 revocation.status == REVOKED ?
-			 errmsg("client certificate of role %s is revoked", quoted(facts->role)) :
+			 errmsg("client certificate of role %s is revoked", quoted_name(facts->role)) :
 			 errmsg("client certificate of role %s cannot be checked for revocation",
-					quoted(facts->role)),
+					quoted_name(facts->role)),
 			 revocation.status == CRL_MISSING ?
 			 errdetail("There is no certificate revocation list of a CA that issued it.") :
 			 revocation.status == CRL_EXPIRED ?
@@ -135,7 +135,7 @@ refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("connection of role %s does not meet its TLS policy",
-					quoted(facts->role)),
+					quoted_name(facts->role)),
 			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, false)),
@@ -151,7 +151,7 @@ log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 {
 	ereport(LOG,
 			(errmsg("connection of role %s would be refused by TLS policy",
-					quoted(facts->role)),
+					quoted_name(facts->role)),
 			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, log_only))));
 }

@@ -178,7 +178,7 @@ is_time(Rechecked *r)
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED ||
-		!in_transaction(r->session))
+		!is_session_in_transaction(r->session))
 		return true;
 	if (r->refused_at == 0)
 		r->refused_at = now;
@@ -204,8 +204,8 @@ report(const Rechecked *r, int changed)
 		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
 	ereport(LOG,
 			(r->ended ?
-			 errmsg("session of role %s (PID %d) ended: %s", quoted(s->facts.role), s->pid, what[r->cause]) :
-			 errmsg("session of role %s (PID %d) would be ended: %s", quoted(s->facts.role), s->pid, what[r->cause]),
+			 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]) :
+			 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]),
 			 errdetail_log("Session: %s; required: %s; changed: %s.",
 						   facts_for_log(&s->facts), required.data, changes_text(changed)),
 			 errhidestmt(true), errhidecontext(true)));
@@ -251,7 +251,7 @@ record(const Rechecked *r, int changed)
 		set_session_state(s, &state);
 	/* one that has passed without ending the session is of no interest any more */
 	if (r->end_at >= (int64) time(NULL))
-		note_end(r->end_at);
+		note_session_end(r->end_at);
 }
 
 static Rechecked *

@@ -163,7 +163,7 @@ somebody_is_done(const Worker *w)
 	{
 		const Session *s = lfirst(cell);
 
-		if (!in_transaction(s) ||
+		if (!is_session_in_transaction(s) ||
 			elapsed(s->refused_at, terminate_grace_ms()))
 			return true;
 	}
@@ -183,7 +183,7 @@ notice_changes(Worker *w)
 	if (material != w->material)
 		changed |= CHANGED_MATERIAL;
 	w->material = material;
-	if (end_is_due((int64) time(NULL)) ||
+	if (is_session_end_due((int64) time(NULL)) ||
 		elapsed(w->last, recheck_interval_ms()) || somebody_is_done(w))
 		changed |= CHANGED_TIME;
 }
@@ -229,7 +229,7 @@ recheck_all(Worker *w)
 	 * to log in meanwhile need no mark for yet another round.
 	 */
 	if (now_changed & ~CHANGED_LOGINS)
-		begin_recheck((now_changed & (CHANGED_SETTINGS | CHANGED_MATERIAL | CHANGED_CRLS | CHANGED_STARTED)) != 0);
+		begin_session_recheck((now_changed & (CHANGED_SETTINGS | CHANGED_MATERIAL | CHANGED_CRLS | CHANGED_STARTED)) != 0);
 	changed = 0;
 	PG_TRY();
 	{
@@ -237,7 +237,7 @@ recheck_all(Worker *w)
 		MemoryContextReset(w->pass);
 		MemoryContextSwitchTo(w->pass);
 		/* the recheck finds those that still matter */
-		forget_ends();
+		forget_session_ends();
 		remember_waiting(w, recheck_sessions(false, now_changed));
 		CommitTransactionCommand();
 		MemoryContextReset(w->pass);
@@ -269,7 +269,7 @@ recover(void)
 }
 
 static void
-nap(long ms)
+wait_for_latch(long ms)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 ms, PG_WAIT_EXTENSION);
@@ -278,10 +278,10 @@ nap(long ms)
 
 /*
  * Look whether something has changed, and recheck if so.  Returns how long to
- * nap then.
+ * wait then.
  */
 static long
-look(Worker *w)
+run_due_work(Worker *w)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->pass);
 
@@ -306,7 +306,7 @@ collect_refusals(Worker *w)
 {
 	MemoryContext old = CurrentMemoryContext;
 
-	if (!mail_waits())
+	if (!mailbox_has_letters())
 		return;
 	StartTransactionCommand();
 	MemoryContextReset(w->pass);
@@ -330,7 +330,7 @@ look_safely(Worker *w)
 	w->failed_at = 0;
 	PG_TRY();
 	{
-		pause = look(w);
+		pause = run_due_work(w);
 		collect_refusals(w);
 	}
 	PG_CATCH();
@@ -404,7 +404,7 @@ check_own_crls(Worker *w)
 	/* with copies of settings, since those can change while CRLs are read */
 	CrlSet		set = {OWN_INDEX, "", "", false, false, pause_build};
 	uint64		request = crls_requested();
-	bool		suspect = take_suspicion() && w->own.failed_at == 0;
+	bool		suspect = take_index_suspicion() && w->own.failed_at == 0;
 	bool		at_once;
 	bool		settled;
 	uint8		now[FINGERPRINT_LEN];
@@ -425,7 +425,7 @@ check_own_crls(Worker *w)
 	if (!at_once && !is_due(&w->own, &set) &&
 		(!settled || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
 		return;
-	set.accept_older = is_older_accepted(request);
+	set.accept_older = is_older_crl_accepted(request);
 	error = refresh(&w->own, &set, true, "CRLs of sslpolicy.crl_file and crl_dir are", &built);
 	crls_checked(request, built, error);
 }
@@ -536,7 +536,7 @@ work(Datum arg)
 	CacheRegisterSyscacheCallback(AUTHOID, catalog_changed, Int32GetDatum(CHANGED_ROLES));
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, catalog_changed, Int32GetDatum(CHANGED_MEMBERS));
 	CacheRegisterSyscacheCallback(DATABASEOID, catalog_changed, Int32GetDatum(CHANGED_DATABASES));
-	this_is_the_worker();
+	register_worker();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	/* whatever has happened before this worker */
@@ -546,7 +546,7 @@ work(Datum arg)
 		long		pause = look_safely(&worker);
 
 		check_files(&worker);
-		nap(pause);
+		wait_for_latch(pause);
 	}
 }
 

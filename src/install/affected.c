@@ -33,12 +33,12 @@
 static X509 *
 ca_in_set(const CaFacts *ca, STACK_OF(X509) *set, STACK_OF(X509) *known)
 {
-	X509	   *found = find_fingerprint(set, ca->fingerprint);
+	X509	   *found = find_certificate_by_fingerprint(set, ca->fingerprint);
 	X509	   *old;
 
 	if (found != NULL)
 		return found;
-	old = find_fingerprint(known, ca->fingerprint);
+	old = find_certificate_by_fingerprint(known, ca->fingerprint);
 	for (int i = 0; old != NULL && i < sk_X509_num(set); i++)
 		if (is_same_ca(old, sk_X509_value(set, i)))
 			return sk_X509_value(set, i);
@@ -61,7 +61,7 @@ is_revoked(const Trust *trust, X509 *issuer, const char *serial)
 		X509_REVOKED *entry = NULL;
 
 		/* the name is compared before a signature is */
-		if (signed_by(crl, issuer))
+		if (is_crl_signed_by(crl, issuer))
 			result = X509_CRL_get0_by_serial(crl, &entry, asn1) == 1;
 	}
 	ASN1_INTEGER_free(asn1);
@@ -91,9 +91,9 @@ objection(const CertFacts *cert, const Trust *trust, STACK_OF(X509) *known)
 	{
 		const CaFacts *ca = &cert->cas[i];
 		bool		own = memcmp(ca->fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0;
-		X509	   *found = own ? find_fingerprint(trust->cas, ca->fingerprint) :
+		X509	   *found = own ? find_certificate_by_fingerprint(trust->cas, ca->fingerprint) :
 			ca_in_set(ca, trust->cas, known);
-		bool		sent = i < cert->ncas - 1 && find_fingerprint(known, ca->fingerprint) == NULL;
+		bool		sent = i < cert->ncas - 1 && find_certificate_by_fingerprint(known, ca->fingerprint) == NULL;
 
 		if (found == NULL && !sent)
 			return psprintf("CA %s is missing", shown(ca->subject_dn));

@@ -115,7 +115,7 @@ read_history(void)
 
 	if (!file_exists(path))
 		return NIL;
-	text = read_file(path, &len, &error);
+	text = read_whole_file(path, &len, &error);
 	if (text == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_IO_ERROR),
@@ -180,7 +180,7 @@ add_content(HistoryEntry *entry, const uint8 *fingerprint, char *subject)
  * An entry by the caller, now, of state "started".
  */
 HistoryEntry *
-new_entry(MaterialKind kind, const char *action, int version, int parent,
+new_history_entry(MaterialKind kind, const char *action, int version, int parent,
 		  const char *sha256, const PemContent *content)
 {
 	HistoryEntry *entry = palloc0(sizeof(HistoryEntry));
@@ -213,7 +213,7 @@ new_entry(MaterialKind kind, const char *action, int version, int parent,
  * something else has been put there.
  */
 HistoryEntry *
-entry_in_place(List *entries, MaterialKind kind, const char *sha256)
+history_entry_in_place(List *entries, MaterialKind kind, const char *sha256)
 {
 	for (int i = list_length(entries) - 1; i >= 0; i--)
 	{
@@ -235,7 +235,7 @@ entry_in_place(List *entries, MaterialKind kind, const char *sha256)
  * known any more.
  */
 HistoryEntry *
-entry_of_version(List *entries, MaterialKind kind, int version)
+history_entry_of_version(List *entries, MaterialKind kind, int version)
 {
 	for (int i = list_length(entries) - 1; i >= 0; i--)
 	{
@@ -248,7 +248,7 @@ entry_of_version(List *entries, MaterialKind kind, int version)
 }
 
 int
-next_version(List *entries, MaterialKind kind)
+next_history_version(List *entries, MaterialKind kind)
 {
 	int			last = 0;
 	ListCell   *cell;
@@ -264,7 +264,7 @@ next_version(List *entries, MaterialKind kind)
 }
 
 char *
-version_file(MaterialKind kind, int version)
+history_version_file(MaterialKind kind, int version)
 {
 	return own_file(psprintf("%s.%d.pem", material_kind_name(kind), version));
 }
@@ -274,10 +274,10 @@ version_file(MaterialKind kind, int version)
  * carry keys, all but the one in place and the one before.
  */
 void
-prune_versions(List *entries, MaterialKind kind)
+prune_history_versions(List *entries, MaterialKind kind)
 {
 	int			keep = kind == MATERIAL_SERVER ? 0 : KEPT_VERSIONS;
-	int			next = next_version(entries, kind);
+	int			next = next_history_version(entries, kind);
 	const HistoryEntry *last = NULL;
 	ListCell   *cell;
 	DIR		   *dir;
@@ -302,7 +302,7 @@ prune_versions(List *entries, MaterialKind kind)
 		if (version <= 0 || version >= next - keep ||
 			(last && (version == last->version || version == last->parent)))
 			continue;
-		remove_file(version_file(kind, version));
+		remove_file(history_version_file(kind, version));
 	}
 	FreeDir(dir);
 }

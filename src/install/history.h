@@ -41,14 +41,14 @@ typedef struct HistoryEntry
 
 extern List *read_history(void);
 extern void write_history(List *entries);
-extern HistoryEntry *new_entry(MaterialKind kind, const char *action, int version,
+extern HistoryEntry *new_history_entry(MaterialKind kind, const char *action, int version,
 							   int parent, const char *sha256,
 							   const PemContent *content);
-extern HistoryEntry *entry_in_place(List *entries, MaterialKind kind,
+extern HistoryEntry *history_entry_in_place(List *entries, MaterialKind kind,
 									const char *sha256);
-extern HistoryEntry *entry_of_version(List *entries, MaterialKind kind, int version);
-extern int	next_version(List *entries, MaterialKind kind);
-extern char *version_file(MaterialKind kind, int version);
-extern void prune_versions(List *entries, MaterialKind kind);
+extern HistoryEntry *history_entry_of_version(List *entries, MaterialKind kind, int version);
+extern int	next_history_version(List *entries, MaterialKind kind);
+extern char *history_version_file(MaterialKind kind, int version);
+extern void prune_history_versions(List *entries, MaterialKind kind);
 
 #endif							/* SSLPOLICY_HISTORY_H */

@@ -292,7 +292,7 @@ find_target(Progress *p)
 		if (inst->kind == MATERIAL_SERVER)
 			p->settings[p->nsettings++] = SETTING_KEY_FILE;
 		for (int i = 0; i < p->nsettings; i++)
-			check_alter_system(inst->configuration, p->settings[i]);
+			check_alter_tls_setting(inst->configuration, p->settings[i]);
 	}
 	p->setting_value = path;
 	p->target = resolve_target(path);
@@ -344,7 +344,7 @@ record_start(Installation *inst)
 {
 	char	   *old_sha = inst->old_bytes ? bytes_fingerprint(inst->old_bytes, inst->old_len) : "";
 	char	   *new_sha = inst->bytes ? bytes_fingerprint(inst->bytes->data, (size_t) inst->bytes->len) : "";
-	HistoryEntry *current = inst->old_bytes ? entry_in_place(inst->history, inst->kind, old_sha) : NULL;
+	HistoryEntry *current = inst->old_bytes ? history_entry_in_place(inst->history, inst->kind, old_sha) : NULL;
 	HistoryEntry *entry;
 	int			parent = current ? current->version : 0;
 
@@ -352,23 +352,23 @@ record_start(Installation *inst)
 		current->state = STATE_INSTALLED;
 	if (inst->old_bytes && current == NULL)
 	{
-		parent = next_version(inst->history, inst->kind);
-		replace_file(version_file(inst->kind, parent), inst->old_bytes, inst->old_len);
-		entry = new_entry(inst->kind, "found", parent, 0, old_sha, inst->old);
+		parent = next_history_version(inst->history, inst->kind);
+		replace_file(history_version_file(inst->kind, parent), inst->old_bytes, inst->old_len);
+		entry = new_history_entry(inst->kind, "found", parent, 0, old_sha, inst->old);
 		entry->by = "";
 		entry->state = STATE_INSTALLED;
 		inst->history = lappend(inst->history, entry);
 	}
 	if (inst->bytes && inst->version == 0)
 	{
-		inst->version = next_version(inst->history, inst->kind);
+		inst->version = next_history_version(inst->history, inst->kind);
 		inst->parent = parent;
-		replace_file(version_file(inst->kind, inst->version), inst->bytes->data,
+		replace_file(history_version_file(inst->kind, inst->version), inst->bytes->data,
 					 (size_t) inst->bytes->len);
 	}
 	else if (inst->kind == MATERIAL_SERVER)
 		inst->parent = parent;	/* the way back from a rollback */
-	entry = new_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
+	entry = new_history_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
 					  inst->content);
 	inst->history = lappend(inst->history, entry);
 	write_history(inst->history);
@@ -381,7 +381,7 @@ set_settings(Progress *p)
 	for (int i = 0; i < p->nsettings; i++)
 	{
 		p->changed_setting[i] = true;
-		alter_system(p->settings[i], p->setting_value);
+		alter_tls_setting(p->settings[i], p->setting_value);
 		stop_point(psprintf("setting%d", i + 1));
 	}
 }
@@ -397,7 +397,7 @@ reset_settings(Progress *p)
 		const ConfiguredSetting *s = &p->inst->configuration->settings[p->settings[i]];
 
 		if (p->changed_setting[i])
-			alter_system(p->settings[i], s->altered ? s->value : NULL);
+			alter_tls_setting(p->settings[i], s->altered ? s->value : NULL);
 		p->changed_setting[i] = false;
 	}
 }
@@ -423,12 +423,12 @@ put_in_place(Progress *p)
 	if (inst->bytes == NULL)
 	{
 		p->changed_setting[0] = true;
-		alter_system(p->settings[0], NULL);
+		alter_tls_setting(p->settings[0], NULL);
 		return;
 	}
 	if (inst->old_bytes)
 	{
-		write_temporary(backup_name(p), inst->old_bytes, inst->old_len);
+		write_temporary_file(backup_name(p), inst->old_bytes, inst->old_len);
 		p->has_backup = true;
 	}
 	if (inst->kind == MATERIAL_SERVER && p->nsettings > 0)
@@ -440,10 +440,10 @@ put_in_place(Progress *p)
 			stop_point("migrated");
 			set_settings(p);
 		}
-		write_temporary(p->target, inst->bytes->data, (size_t) inst->bytes->len);
+		write_temporary_file(p->target, inst->bytes->data, (size_t) inst->bytes->len);
 	}
 	p->replaced = true;
-	move_temporary(p->target);
+	move_temporary_file(p->target);
 	stop_point("renamed");
 	if (!(inst->kind == MATERIAL_SERVER && inst->old_bytes))
 		set_settings(p);
@@ -452,7 +452,7 @@ put_in_place(Progress *p)
 static void
 undo_setting_reset(Progress *p)
 {
-	alter_system(p->settings[0], p->setting_value);
+	alter_tls_setting(p->settings[0], p->setting_value);
 }
 
 static void
@@ -527,7 +527,7 @@ static void
 record_end(Progress *p)
 {
 	write_history(p->inst->history);
-	prune_versions(p->inst->history, p->inst->kind);
+	prune_history_versions(p->inst->history, p->inst->kind);
 }
 
 static char *
@@ -664,7 +664,7 @@ finish_installation(Installation *inst)
 		p->settings[p->nsettings++] = inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE;
 		p->setting_value = configured_path(inst);
 		p->target = resolve_target(p->setting_value);
-		check_alter_system(inst->configuration, p->settings[0]);
+		check_alter_tls_setting(inst->configuration, p->settings[0]);
 	}
 
 	before_shmem_exit(abandon, PointerGetDatum(p));
@@ -672,7 +672,7 @@ finish_installation(Installation *inst)
 	{
 		if (inst->bytes)
 		{
-			write_temporary(p->target, inst->bytes->data, (size_t) inst->bytes->len);
+			write_temporary_file(p->target, inst->bytes->data, (size_t) inst->bytes->len);
 			stop_point("written");
 			context = try_material(inst, temporary_name(p->target));
 		}

@@ -151,9 +151,9 @@ find_groups(Search *search, Oid role)
 		CatalogScan scan;
 		HeapTuple	tuple;
 
-		begin_scan(&scan, search->catalogs, pg_auth_members, AuthMemMemRoleIndexId,
+		begin_catalog_scan(&scan, search->catalogs, pg_auth_members, AuthMemMemRoleIndexId,
 				   Anum_pg_auth_members_member, members, search->snapshot);
-		while (HeapTupleIsValid(tuple = next_row(&scan)))
+		while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 		{
 			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
 			Wanted	   *member = find_wanted(search, AuthIdRelationId, grant->member);
@@ -163,7 +163,7 @@ find_groups(Search *search, Oid role)
 				want(search, AuthIdRelationId, grant->roleid, depth + 1, grant->member))
 				next_members = lappend_oid(next_members, grant->roleid);
 		}
-		end_scan(&scan);
+		end_catalog_scan(&scan);
 		search->groups = list_concat(search->groups, next_members);
 		members = next_members;
 	}
@@ -176,9 +176,9 @@ read_labels(Search *search, Relation pg_shseclabel)
 	CatalogScan scan;
 	HeapTuple	tuple;
 
-	begin_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
+	begin_catalog_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
 			   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
-	while (HeapTupleIsValid(tuple = next_row(&scan)))
+	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
 		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
@@ -188,7 +188,7 @@ read_labels(Search *search, Relation pg_shseclabel)
 		if (label != NULL)
 			wanted->label = label;
 	}
-	end_scan(&scan);
+	end_catalog_scan(&scan);
 }
 
 /*
@@ -240,9 +240,9 @@ read_roles(Search *search, bool database_labelled)
 
 	roles = lappend_oid(roles, search->role);
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
-	begin_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
+	begin_catalog_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
 			   roles, search->snapshot);
-	while (HeapTupleIsValid(tuple = next_row(&scan)))
+	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
 		Wanted	   *role = find_wanted(search, AuthIdRelationId, form->oid);
@@ -255,7 +255,7 @@ read_roles(Search *search, bool database_labelled)
 			role->can_login = form->rolcanlogin;
 		}
 	}
-	end_scan(&scan);
+	end_catalog_scan(&scan);
 	table_close(pg_authid, AccessShareLock);
 }
 

@@ -117,7 +117,7 @@ copied_rows(const CatalogCopy *copy, Oid catalog, Oid oid)
  * over the whole catalog.
  */
 void
-begin_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog, Oid index,
+begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog, Oid index,
 		   AttrNumber column, List *oids, Snapshot snapshot)
 {
 	ScanKeyData key;
@@ -168,7 +168,7 @@ next_copied_row(CatalogScan *s)
  * would do the same, but needs pg_amproc, which cannot be read at login.)
  */
 HeapTuple
-next_row(CatalogScan *s)
+next_catalog_row(CatalogScan *s)
 {
 	if (s->scan == NULL)
 		return next_copied_row(s);
@@ -187,7 +187,7 @@ next_row(CatalogScan *s)
 }
 
 void
-end_scan(CatalogScan *s)
+end_catalog_scan(CatalogScan *s)
 {
 	if (s->scan != NULL)
 		systable_endscan(s->scan);

@@ -32,9 +32,9 @@ typedef struct CatalogScan
 } CatalogScan;
 
 extern CatalogCopy *copy_catalogs(Snapshot snapshot);
-extern void begin_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog,
+extern void begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog,
 					   Oid index, AttrNumber column, List *oids, Snapshot snapshot);
-extern HeapTuple next_row(CatalogScan *s);
-extern void end_scan(CatalogScan *s);
+extern HeapTuple next_catalog_row(CatalogScan *s);
+extern void end_catalog_scan(CatalogScan *s);
 
 #endif							/* SSLPOLICY_CATALOGSCAN_H */

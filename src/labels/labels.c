@@ -70,7 +70,7 @@ expect_label(Oid user, Oid class, Oid object)
  * is wrong with it.
  */
 Policy *
-parse_or_error(const char *text, PolicyPlace place)
+parse_policy_or_error(const char *text, PolicyPlace place)
 {
 	PolicyError error;
 	Policy	   *policy = parse_policy(text, place, &policy_checks, &error);
@@ -90,7 +90,7 @@ append_policy(StringInfo buf, const char *text)
 		appendStringInfoString(buf, "none");
 	else
 	{
-		appendStringInfo(buf, "[%s]", printable(text));
+		appendStringInfo(buf, "[%s]", printable_text(text));
 	}
 }
 
@@ -137,7 +137,7 @@ remember_change(const ObjectAddress *object, const char *text)
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "TLS policy of %s %s changed by %s",
 					 is_role ? "role" : "database",
-					 quoted(is_role ? GetUserNameFromId(object->objectId, false) :
+					 quoted_name(is_role ? GetUserNameFromId(object->objectId, false) :
 							get_database_name(object->objectId)),
 					 caller_for_log(user));
 	appendStringInfoString(&buf, ": was ");
@@ -243,7 +243,7 @@ check_label(const ObjectAddress *object, const char *text)
 		parse_policy(text, place, NULL, &error) != NULL)
 		return;
 	if (text != NULL)
-		(void) parse_or_error(text, place);
+		(void) parse_policy_or_error(text, place);
 	if (IsBinaryUpgrade)
 		return;
 

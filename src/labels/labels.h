@@ -30,6 +30,6 @@ extern char *our_label(HeapTuple tuple, TupleDesc desc);
 extern List *all_labels(void);
 extern char *labelled_name(const Label *label);
 extern void expect_label(Oid user, Oid class, Oid object);
-extern Policy *parse_or_error(const char *text, PolicyPlace place);
+extern Policy *parse_policy_or_error(const char *text, PolicyPlace place);
 
 #endif							/* SSLPOLICY_LABELS_H */

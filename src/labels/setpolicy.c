@@ -131,7 +131,7 @@ set_label(Oid class, Oid object, const char *name, const char *text, bool force)
 	Verdict    *after;
 
 	if (text != NULL)
-		(void) parse_or_error(text, is_role ? PLACE_ROLE : PLACE_DATABASE);
+		(void) parse_policy_or_error(text, is_role ? PLACE_ROLE : PLACE_DATABASE);
 	before = force ? NULL : judge_own_connection(&facts);
 	run_as_superuser(psprintf("SECURITY LABEL FOR %s ON %s %s IS %s",
 							  LABEL_PROVIDER, is_role ? "ROLE" : "DATABASE",

@@ -60,7 +60,7 @@ start_ring(void *memory, bool fresh)
 {
 	ring = memory;
 	if (fresh)
-		ring->lock = lock_of(&piece);
+		ring->lock = shared_memory_lock(&piece);
 }
 
 void
@@ -83,7 +83,7 @@ remember_ended(const Session *session, const char *cause, const char *changed,
 		strlcpy(note.address, address_text(&session->facts), sizeof(note.address));
 	strlcpy(note.cause, cause, sizeof(note.cause));
 	strlcpy(note.changed, changed, sizeof(note.changed));
-	copy_bounded(note.reasons, REASONS_LEN, join_lines(reasons));
+	copy_bounded_text(note.reasons, REASONS_LEN, join_lines(reasons));
 
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	ring->notes[ring->written++ % KEPT_NOTES] = note;

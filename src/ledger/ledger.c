@@ -72,7 +72,7 @@ ledger_admitted(const Facts *facts, Oid role, Oid database, Compliance complianc
 	if (known)
 	{
 		note_login(facts, role, database, compliance);
-		count_up(role, COUNTER_ALLOWED, 1, now);
+		count_in_statistics(role, COUNTER_ALLOWED, 1, now);
 	}
 	if (would_refuse != NIL)
 	{
@@ -80,7 +80,7 @@ ledger_admitted(const Facts *facts, Oid role, Oid database, Compliance complianc
 
 		r.would_be = true;
 		note_rejection(&r, known ? REJECTED_KNOWN : REJECTED_STRANGER);
-		count_up(role, COUNTER_LOGGED, 1, now);
+		count_in_statistics(role, COUNTER_LOGGED, 1, now);
 	}
 }
 
@@ -93,9 +93,9 @@ ledger_refused(const Facts *facts, Oid role, Oid database, RejectionSource sourc
 {
 	Rejection	r = rejection(facts, source, reasons);
 
-	refusal_is_noted();
+	mailbox_refusal_is_noted();
 	note_rejection(&r, exist(facts, role, database) ? REJECTED_KNOWN : REJECTED_STRANGER);
-	count_up(role, COUNTER_REFUSED, 1, r.at);
+	count_in_statistics(role, COUNTER_REFUSED, 1, r.at);
 }
 
 /*
@@ -109,7 +109,7 @@ ledger_rechecked(const Session *session, List *reasons, bool ended)
 	r.would_be = !ended;
 	note_rejection(&r, REJECTED_KNOWN);
 	if (ended)
-		count_up(session->role, COUNTER_ENDED, 1, r.at);
+		count_in_statistics(session->role, COUNTER_ENDED, 1, r.at);
 }
 
 static void
@@ -122,11 +122,11 @@ note_letter(const Letter *letter, const Applicable *found)
 	r.client_dn = letter->client_dn;
 	r.client_serial = letter->client_serial;
 	memcpy(r.fingerprint, letter->fingerprint, FINGERPRINT_LEN);
-	r.reasons = list_make1(printable(letter->message));
+	r.reasons = list_make1(printable_text(letter->message));
 	if (letter->detail)
-		r.reasons = lappend(r.reasons, printable(letter->detail));
+		r.reasons = lappend(r.reasons, printable_text(letter->detail));
 	note_rejection(&r, known ? REJECTED_KNOWN_BY_SERVER : found ? REJECTED_STRANGER : REJECTED_UNNAMED);
-	count_up(found ? found->role : InvalidOid, COUNTER_REFUSED, 1, r.at);
+	count_in_statistics(found ? found->role : InvalidOid, COUNTER_REFUSED, 1, r.at);
 }
 
 /*
@@ -141,7 +141,7 @@ note_lost(int64 lost)
 	if (lost == 0)
 		return;
 	note_rejection(&r, REJECTED_UNNAMED);
-	count_up(InvalidOid, COUNTER_REFUSED, lost, r.at);
+	count_in_statistics(InvalidOid, COUNTER_REFUSED, lost, r.at);
 }
 
 /*
@@ -157,9 +157,9 @@ ledger_collect(void)
 	ListCell   *cell;
 	ListCell   *with;
 
-	if (!mail_waits())
+	if (!mailbox_has_letters())
 		return;
-	letters = read_letters();
+	letters = mailbox_letters_read();
 	foreach(cell, letters)
 	{
 		const Letter *letter = lfirst(cell);
@@ -168,14 +168,14 @@ ledger_collect(void)
 						find_applicable(letter->facts.role, letter->facts.database, false));
 	}
 
-	begin_taking();
+	mailbox_begin_taking();
 	forboth(cell, letters, with, found)
 	{
-		if (take_letter(lfirst(cell)))
+		if (mailbox_take_letter(lfirst(cell)))
 			note_letter(lfirst(cell), lfirst(with));
 	}
-	note_lost(take_lost());
-	end_taking();
+	note_lost(mailbox_take_lost());
+	mailbox_end_taking();
 }
 
 /*

@@ -96,7 +96,7 @@ start_shared(void *memory, bool fresh)
 	mailbox = memory;
 	if (!fresh)
 		return;
-	mailbox->lock = lock_of(&piece);
+	mailbox->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&mailbox->written, 0);
 	pg_atomic_init_u64(&mailbox->lost, 0);
 	for (int i = 0; i < NSLOTS; i++)
@@ -107,7 +107,7 @@ start_shared(void *memory, bool fresh)
  * This process has written down itself why it refuses its client.
  */
 void
-refusal_is_noted(void)
+mailbox_refusal_is_noted(void)
 {
 	noted = true;
 }
@@ -161,7 +161,7 @@ claim_slot(uint64 number)
 static void
 write_text(char *to, const char *text)
 {
-	copy_bounded(to, TEXT_LEN, text ? text : "");
+	copy_bounded_text(to, TEXT_LEN, text ? text : "");
 }
 
 /*
@@ -202,7 +202,7 @@ fill_slot(Slot *slot, uint64 number, const ErrorData *edata)
 	{
 		memcpy(slot->fingerprint, facts->cert->fingerprint, FINGERPRINT_LEN);
 		write_text(slot->client_dn, facts->cert->subject_dn);
-		copy_bounded(slot->client_serial, SERIAL_LEN, facts->cert->serial);
+		copy_bounded_text(slot->client_serial, SERIAL_LEN, facts->cert->serial);
 	}
 	write_text(slot->message, edata->message);
 	write_text(slot->detail, detail);
@@ -284,7 +284,7 @@ is_full(Slot *slot)
  * Is there anything to be taken?
  */
 bool
-mail_waits(void)
+mailbox_has_letters(void)
 {
 	if (pg_atomic_read_u64(&mailbox->lost) > 0)
 		return true;
@@ -324,7 +324,7 @@ copy_letter(const Slot *slot)
  * there until they are taken.
  */
 List *
-read_letters(void)
+mailbox_letters_read(void)
 {
 	List	   *letters = NIL;
 
@@ -345,13 +345,13 @@ read_letters(void)
  * no letter afterwards finds the note.
  */
 void
-begin_taking(void)
+mailbox_begin_taking(void)
 {
 	LWLockAcquire(mailbox->lock, LW_EXCLUSIVE);
 }
 
 void
-end_taking(void)
+mailbox_end_taking(void)
 {
 	LWLockRelease(mailbox->lock);
 }
@@ -360,7 +360,7 @@ end_taking(void)
  * False if somebody else has taken it.
  */
 bool
-take_letter(const Letter *letter)
+mailbox_take_letter(const Letter *letter)
 {
 	Slot	   *slot = &mailbox->slots[letter->slot];
 
@@ -378,7 +378,7 @@ take_letter(const Letter *letter)
  * How many letters were lost since the last call.
  */
 int64
-take_lost(void)
+mailbox_take_lost(void)
 {
 	return (int64) pg_atomic_exchange_u64(&mailbox->lost, 0);
 }

@@ -27,12 +27,12 @@ typedef struct Letter
 } Letter;
 
 extern void init_mailbox(void);
-extern void refusal_is_noted(void);
-extern bool mail_waits(void);
-extern List *read_letters(void);
-extern void begin_taking(void);
-extern bool take_letter(const Letter *letter);
-extern int64 take_lost(void);
-extern void end_taking(void);
+extern void mailbox_refusal_is_noted(void);
+extern bool mailbox_has_letters(void);
+extern List *mailbox_letters_read(void);
+extern void mailbox_begin_taking(void);
+extern bool mailbox_take_letter(const Letter *letter);
+extern int64 mailbox_take_lost(void);
+extern void mailbox_end_taking(void);
 
 #endif							/* SSLPOLICY_MAILBOX_H */

@@ -87,8 +87,8 @@ start_shared(void *memory, bool fresh)
 {
 	shared = memory;
 	if (fresh)
-		shared->lock = lock_of(&piece);
-	(void) start_bounded_table(&table, (char *) memory + MAXALIGN(sizeof(SharedLogins)), fresh);
+		shared->lock = shared_memory_lock(&piece);
+	(void) bounded_table_start(&table, (char *) memory + MAXALIGN(sizeof(SharedLogins)), fresh);
 }
 
 void
@@ -166,7 +166,7 @@ note_login(const Facts *facts, Oid role, Oid database, Compliance compliance)
 	packed = packed_certificate(facts->cert, &size);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	entry = find_or_add(&table, &key, &found);
+	entry = bounded_table_find_or_add(&table, &key, &found);
 	entry->last_login = now;
 	entry->count++;
 	entry->compliance = compliance;
@@ -202,7 +202,7 @@ recent_logins(void)
 	List	   *result = NIL;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	for (const LoginEntry *entry = oldest_entry(&table); entry; entry = newer_entry(&table, entry))
+	for (const LoginEntry *entry = bounded_table_oldest(&table); entry; entry = bounded_table_newer(&table, entry))
 		result = lappend(result, copy_login(entry));
 	LWLockRelease(shared->lock);
 	return result;

@@ -67,13 +67,13 @@ typedef struct SharedRejections
 static SharedRejections *shared = NULL;
 
 static int
-few(void)
+most_strangers(void)
 {
 	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 10);
 }
 
 static int
-half(void)
+most_server_refusals(void)
 {
 	return max_rejections() == 0 ? 0 : Max(20, max_rejections() / 2);
 }
@@ -105,9 +105,9 @@ is_valid(const void *entry)
 /* by RejectionOf */
 static BoundedTable tables[NTABLES] = {
 	TABLE("rejections", max_rejections),
-	TABLE("rejections unnamed", few),
-	TABLE("rejections strangers", few),
-	TABLE("rejections by server", half)
+	TABLE("rejections unnamed", most_strangers),
+	TABLE("rejections strangers", most_strangers),
+	TABLE("rejections by server", most_server_refusals)
 };
 
 static Size
@@ -129,10 +129,10 @@ start_shared(void *memory, bool fresh)
 {
 	shared = memory;
 	if (fresh)
-		shared->lock = lock_of(&piece);
+		shared->lock = shared_memory_lock(&piece);
 	memory = (char *) memory + MAXALIGN(sizeof(SharedRejections));
 	for (int i = 0; i < NTABLES; i++)
-		memory = start_bounded_table(&tables[i], memory, fresh);
+		memory = bounded_table_start(&tables[i], memory, fresh);
 }
 
 void
@@ -186,15 +186,15 @@ note_rejection(const Rejection *rejection, RejectionOf of)
 	key = rejection_key(rejection, reasons);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	entry = find_or_add(&tables[of], &key, &found);
+	entry = bounded_table_find_or_add(&tables[of], &key, &found);
 	if (!found)
 	{
 		entry->first_at = rejection->at;
-		copy_bounded(entry->reasons, REASONS_LEN, reasons);
+		copy_bounded_text(entry->reasons, REASONS_LEN, reasons);
 		if (rejection->client_dn)
 		{
-			copy_bounded(entry->client_dn, DN_LEN, rejection->client_dn);
-			copy_bounded(entry->client_serial, SERIAL_LEN, rejection->client_serial);
+			copy_bounded_text(entry->client_dn, DN_LEN, rejection->client_dn);
+			copy_bounded_text(entry->client_serial, SERIAL_LEN, rejection->client_serial);
 		}
 	}
 	entry->at = rejection->at;
@@ -237,8 +237,8 @@ rejections(void)
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	for (int i = 0; i < NTABLES; i++)
-		for (const RejectionEntry *entry = oldest_entry(&tables[i]); entry;
-			 entry = newer_entry(&tables[i], entry))
+		for (const RejectionEntry *entry = bounded_table_oldest(&tables[i]); entry;
+			 entry = bounded_table_newer(&tables[i], entry))
 			result = lappend(result, copy_rejection(entry));
 	LWLockRelease(shared->lock);
 	return result;
@@ -249,6 +249,6 @@ clear_rejections(void)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < NTABLES; i++)
-		clear_bounded_table(&tables[i]);
+		bounded_table_clear(&tables[i]);
 	LWLockRelease(shared->lock);
 }

@@ -32,7 +32,7 @@ most_roles(void)
 }
 
 static int
-one(void)
+single_row(void)
 {
 	return 1;
 }
@@ -52,7 +52,7 @@ static BoundedTable roles = {
 	"statistics", sizeof(Oid), 0, sizeof(RoleStatistics), most_roles, is_valid, NULL
 };
 static BoundedTable others = {
-	"statistics others", sizeof(Oid), 0, sizeof(RoleStatistics), one, is_valid, NULL
+	"statistics others", sizeof(Oid), 0, sizeof(RoleStatistics), single_row, is_valid, NULL
 };
 
 static Size
@@ -71,10 +71,10 @@ start_shared(void *memory, bool fresh)
 {
 	shared = memory;
 	if (fresh)
-		shared->lock = lock_of(&piece);
+		shared->lock = shared_memory_lock(&piece);
 	memory = (char *) memory + MAXALIGN(sizeof(SharedStatistics));
-	memory = start_bounded_table(&roles, memory, fresh);
-	(void) start_bounded_table(&others, memory, fresh);
+	memory = bounded_table_start(&roles, memory, fresh);
+	(void) bounded_table_start(&others, memory, fresh);
 }
 
 void
@@ -86,13 +86,13 @@ init_statistics(void)
 }
 
 void
-count_up(Oid role, Counter counter, int64 times, TimestampTz at)
+count_in_statistics(Oid role, Counter counter, int64 times, TimestampTz at)
 {
 	RoleStatistics *entry;
 	bool		found;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	entry = find_or_add(OidIsValid(role) ? &roles : &others, &role, &found);
+	entry = bounded_table_find_or_add(OidIsValid(role) ? &roles : &others, &role, &found);
 	entry->counts[counter] += times;
 	entry->last[counter] = Max(entry->last[counter], at);
 	LWLockRelease(shared->lock);
@@ -101,7 +101,7 @@ count_up(Oid role, Counter counter, int64 times, TimestampTz at)
 static List *
 append_copies(List *list, const BoundedTable *table)
 {
-	for (const RoleStatistics *entry = oldest_entry(table); entry; entry = newer_entry(table, entry))
+	for (const RoleStatistics *entry = bounded_table_oldest(table); entry; entry = bounded_table_newer(table, entry))
 	{
 		RoleStatistics *copy = palloc(sizeof(RoleStatistics));
 
@@ -129,7 +129,7 @@ void
 clear_statistics(void)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	clear_bounded_table(&roles);
-	clear_bounded_table(&others);
+	bounded_table_clear(&roles);
+	bounded_table_clear(&others);
 	LWLockRelease(shared->lock);
 }

@@ -29,7 +29,7 @@ typedef struct RoleStatistics
 } RoleStatistics;
 
 extern void init_statistics(void);
-extern void count_up(Oid role, Counter counter, int64 times, TimestampTz at);
+extern void count_in_statistics(Oid role, Counter counter, int64 times, TimestampTz at);
 extern List *role_statistics(void);
 extern void clear_statistics(void);
 

@@ -103,7 +103,7 @@ table_header(const BoundedTable *table)
 	strlcpy(header.name, table->name, sizeof(header.name));
 	header.key_size = (uint32) table->key_size;
 	header.entry_size = (uint32) table->entry_size;
-	header.count = (uint32) count_entries(table);
+	header.count = (uint32) bounded_table_count(table);
 	return header;
 }
 
@@ -116,7 +116,7 @@ append_table(StringInfo buf, const BoundedTable *table)
 	TableHeader header = table_header(table);
 
 	appendBinaryStringInfo(buf, (char *) &header, sizeof(header));
-	for (const void *entry = oldest_entry(table); entry; entry = newer_entry(table, entry))
+	for (const void *entry = bounded_table_oldest(table); entry; entry = bounded_table_newer(table, entry))
 		appendBinaryStringInfo(buf, entry, (int) table->entry_size);
 }
 
@@ -126,7 +126,7 @@ all_sizes(void)
 	size_t		size = sizeof(FileHeader) + sizeof(pg_crc32c);
 
 	for (int i = 0; i < ntables; i++)
-		size += sizeof(TableHeader) + tables[i]->entry_size * (size_t) count_entries(tables[i]);
+		size += sizeof(TableHeader) + tables[i]->entry_size * (size_t) bounded_table_count(tables[i]);
 	return size;
 }
 
@@ -200,7 +200,7 @@ static void
 add_entry(BoundedTable *table, const char *bytes)
 {
 	bool		found;
-	void	   *entry = find_or_add(table, bytes, &found);
+	void	   *entry = bounded_table_find_or_add(table, bytes, &found);
 
 	/* none if the table has been switched off meanwhile */
 	if (entry)
@@ -272,7 +272,7 @@ load_tables(void)
 
 	if (!file_exists(TABLE_FILE))
 		return;
-	bytes = read_file(TABLE_FILE, &len, &why);
+	bytes = read_whole_file(TABLE_FILE, &len, &why);
 	if (bytes == NULL)
 		error = why;
 	else
@@ -281,7 +281,7 @@ load_tables(void)
 	{
 		for (int i = 0; i < ntables; i++)
 			if (tables[i]->memory)
-				clear_bounded_table(tables[i]);
+				bounded_table_clear(tables[i]);
 		ereport(LOG,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("ignoring file \"%s\": %s", TABLE_FILE, error),

@@ -40,28 +40,28 @@ static const LintCheck checks[] = {
 	/* these two first: the others look at what they have read */
 	{"policies and roles", survey_policies},
 	{"pg_hba.conf", survey_hba},
-	{"stored policies", check_stored_policies},
-	{"settings that policies depend on", check_demands},
-	{"pg_hba.conf and policies", check_lines},
-	{"policies with sslmode=cert", check_cert_policies},
-	{"the way back in", check_way_back},
-	{"whether pg_hba.conf is loaded", check_hba_loaded},
-	{"names in policies", check_policy_names},
-	{"sslpolicy.reserved_roles", check_reserved_roles},
-	{"policies that bind nobody", check_groups},
-	{"superusers", check_superusers},
-	{"the server's certificate", check_server_certificate},
-	{"permissions of private keys", check_key_permissions},
-	{"CAs", check_cas},
-	{"CRLs of ssl_crl_file and ssl_crl_dir", check_core_crls},
-	{"CRLs of sslpolicy.crl_file and crl_dir", check_own_crls},
-	{"whether TLS files are in force", check_in_force},
-	{"whether TLS files can be loaded", check_loadable},
-	{"TLS versions", check_protocols},
-	{"ciphers", check_ciphers},
-	{"enforcement", check_enforcement},
-	{"the background worker", check_worker},
-	{"logging", check_logging}
+	{"stored policies", lint_stored_policies},
+	{"settings that policies depend on", lint_demands},
+	{"pg_hba.conf and policies", lint_hba_lines},
+	{"policies with sslmode=cert", lint_cert_policies},
+	{"the way back in", lint_way_back},
+	{"whether pg_hba.conf is loaded", lint_hba_loaded},
+	{"names in policies", lint_policy_names},
+	{"sslpolicy.reserved_roles", lint_reserved_roles},
+	{"policies that bind nobody", lint_groups},
+	{"superusers", lint_superusers},
+	{"the server's certificate", lint_server_certificate},
+	{"permissions of private keys", lint_key_permissions},
+	{"CAs", lint_cas},
+	{"CRLs of ssl_crl_file and ssl_crl_dir", lint_core_crls},
+	{"CRLs of sslpolicy.crl_file and crl_dir", lint_own_crls},
+	{"whether TLS files are in force", lint_in_force},
+	{"whether TLS files can be loaded", lint_loadable},
+	{"TLS versions", lint_protocols},
+	{"ciphers", lint_ciphers},
+	{"enforcement", lint_enforcement},
+	{"the background worker", lint_worker},
+	{"logging", lint_logging}
 };
 
 static const char *const severity_names[] = {"error", "warning", "info"};
@@ -144,13 +144,13 @@ sslpolicy_lint(PG_FUNCTION_ARGS)
 		const Finding *finding = lfirst(cell);
 		Row			row = {0};
 
-		add_text(&row, severity_names[finding->severity]);
-		add_text(&row, finding->code);
+		row_add_text(&row, severity_names[finding->severity]);
+		row_add_text(&row, finding->code);
 		/* names of roles can be of another encoding */
-		add(&row, true, label_text(finding->object));
-		add(&row, true, label_text(finding_text(finding)));
-		add(&row, true, label_text(finding->remedy));
-		put_row(fcinfo, &row);
+		row_add(&row, true, label_text(finding->object));
+		row_add(&row, true, label_text(finding_text(finding)));
+		row_add(&row, true, label_text(finding->remedy));
+		row_put(fcinfo, &row);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

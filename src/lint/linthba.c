@@ -180,7 +180,7 @@ is_first_match(const Subject *subject, const char *database, const ProbeAddress 
 }
 
 static Verdict *
-judge(const Subject *subject, const ProbeDatabase *database, const ProbeAddress *address)
+judge_login(const Subject *subject, const ProbeDatabase *database, const ProbeAddress *address)
 {
 	const Login *login = subject->login;
 	int			count = login->applicable->count;
@@ -205,7 +205,7 @@ ask_address(const Subject *subject, const ProbeDatabase *database, const ProbeAd
 			Question question)
 {
 	return is_first_match(subject, database->name, address) &&
-		question(judge(subject, database, address));
+		question(judge_login(subject, database, address));
 }
 
 /*
@@ -244,7 +244,7 @@ ask_addresses(const Subject *subject, const Probes *probes, const ProbeDatabase 
  * is yes?
  */
 static bool
-ask(const Subject *subject, const Probes *probes, Question question)
+ask_probes(const Subject *subject, const Probes *probes, Question question)
 {
 	static const ProbeDatabase elsewhere = {"", NULL};
 	static const ProbeDatabase replication = {NULL, NULL};
@@ -348,7 +348,7 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 	subject->method = line->method;
 	subject->certificate = false;
 	subject->tls = false;
-	if (line->without_tls && ask(subject, probes, wants_tls))
+	if (line->without_tls && ask_probes(subject, probes, wants_tls))
 	{
 		add_finding_about(&survey->findings, SEVERITY_WARNING, "hba_without_tls", line->place,
 						  psprintf("This line lets in without TLS whom policies then refuse, after the authentication%s.",
@@ -360,7 +360,7 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 		return;
 	}
 	subject->tls = true;
-	if (line->with_tls && !line->asks_certificate && ask(subject, probes, wants_certificate))
+	if (line->with_tls && !line->asks_certificate && ask_probes(subject, probes, wants_certificate))
 		add_finding_about(&survey->findings, SEVERITY_INFO, "hba_without_certificate", line->place,
 						  "This line lets in without a client certificate whom policies then refuse, after the authentication: whoever has none can still try passwords.",
 						  "Make it a hostssl line with clientcert=verify-ca, or put one before it for these roles. Then SELECT pg_reload_conf().",
@@ -393,7 +393,7 @@ is_asked_for(const Login *login, const Probes *probes, SslMode least)
  * Lines that let roles in whom their policies refuse later.
  */
 void
-check_lines(Survey *survey)
+lint_hba_lines(Survey *survey)
 {
 	Probes	   *probes = collect_probes(survey);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy sessions made up",
@@ -447,7 +447,7 @@ check_cert_policy(Survey *survey, const Probes *probes, const Login *login,
 	foreach(cell, subject.lines)
 	{
 		subject.line = lfirst(cell);
-		if (strcmp(subject.line->method, "cert") == 0 && ask(&subject, &there, is_cert_met))
+		if (strcmp(subject.line->method, "cert") == 0 && ask_probes(&subject, &there, is_cert_met))
 			return;
 	}
 	add_finding_about(&survey->findings, refusal_severity(), "cert_without_hba_line",
@@ -461,7 +461,7 @@ check_cert_policy(Survey *survey, const Probes *probes, const Login *login,
  * Policies with sslmode=cert that no line lets anybody meet.
  */
 void
-check_cert_policies(Survey *survey)
+lint_cert_policies(Survey *survey)
 {
 	Probes	   *probes = collect_probes(survey);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy sessions made up",
@@ -533,7 +533,7 @@ has_way_back(const Survey *survey, const Login *login)
  * locked everybody out.
  */
 void
-check_way_back(Survey *survey)
+lint_way_back(Survey *survey)
 {
 	const char *sockets = GetConfigOption("unix_socket_directories", true, false);
 	ListCell   *cell;
@@ -562,7 +562,7 @@ check_way_back(Survey *survey)
  * Has the file changed since the server last read its configuration?
  */
 void
-check_hba_loaded(Survey *survey)
+lint_hba_loaded(Survey *survey)
 {
 	struct stat st;
 	TimestampTz changed;

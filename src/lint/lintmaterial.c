@@ -57,14 +57,14 @@ check_server_dates(Survey *survey, const char *object, const CertFacts *facts)
 
 	if (facts->not_after <= survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_expired", object,
-					psprintf("It has expired on %s: clients that verify the server refuse it.", time_text(facts->not_after)), remedy);
+					psprintf("It has expired on %s: clients that verify the server refuse it.", unix_time_text(facts->not_after)), remedy);
 	else if (facts->not_before > survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_not_yet_valid", object,
-					psprintf("It is not valid before %s: clients that verify the server refuse it.", time_text(facts->not_before)),
+					psprintf("It is not valid before %s: clients that verify the server refuse it.", unix_time_text(facts->not_before)),
 					"Look at the server's clock, or have another certificate issued.");
 	else if (is_near(survey, facts->not_after, lint_server_days()))
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_expiring", object,
-					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_server_days).", time_text(facts->not_after), lint_server_days()), remedy);
+					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_server_days).", unix_time_text(facts->not_after), lint_server_days()), remedy);
 }
 
 /*
@@ -114,7 +114,7 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, const CertFact
  * not looked at by clients.
  */
 void
-check_server_certificate(Survey *survey)
+lint_server_certificate(Survey *survey)
 {
 	PemFile    *file = read_pem_file(ssl_cert_file);
 
@@ -158,7 +158,7 @@ check_key_file(Survey *survey, const char *setting, const char *path, bool is_ke
 }
 
 void
-check_key_permissions(Survey *survey)
+lint_key_permissions(Survey *survey)
 {
 	if (!EnableSSL)
 		return;
@@ -189,13 +189,13 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
 					psprintf("%s, and add the CA that issued it.", remove));
 	else if (facts->not_after <= survey->now)
 		add_finding(&survey->findings, renewed ? SEVERITY_INFO : SEVERITY_ERROR, "ca_expired", object,
-					psprintf("It has expired on %s: %s.", time_text(facts->not_after),
+					psprintf("It has expired on %s: %s.", unix_time_text(facts->not_after),
 							 renewed ? "its renewed certificate is there, so it only is in the way" : "every client certificate that it has issued is refused"),
 					renewed ? psprintf("%s.", remove) : psprintf("Add the CA's new certificate with sslpolicy.add_ca(), then %s.", remove));
 	else if (!renewed && is_near(survey, facts->not_after, lint_ca_days()))
 		add_finding(&survey->findings, SEVERITY_WARNING, "ca_expiring", object,
 					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_ca_days): then every client certificate that it has issued is refused.",
-							 time_text(facts->not_after), lint_ca_days()),
+							 unix_time_text(facts->not_after), lint_ca_days()),
 					"Add the CA's new certificate beside it: SELECT * FROM sslpolicy.add_ca('-----BEGIN CERTIFICATE-----...').");
 	else
 	{
@@ -208,7 +208,7 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
 }
 
 void
-check_cas(Survey *survey)
+lint_cas(Survey *survey)
 {
 	PemFile    *file = read_pem_file(ssl_ca_file);
 	STACK_OF(X509) *cas = file->content->certs;
@@ -234,12 +234,12 @@ check_crl_dates(Survey *survey, const char *object, bool has_end, int64 end, Sev
 		return;
 	if (end <= survey->now)
 		add_finding(&survey->findings, expired, "crl_expired", object,
-					psprintf("It has expired on %s%s.", time_text(end),
+					psprintf("It has expired on %s%s.", unix_time_text(end),
 							 expired == SEVERITY_ERROR ? ": every certificate of this CA is refused" : ", and sslpolicy.crl_expired = accept lets certificates of its CA in all the same"),
 					remedy);
 	else if (is_near(survey, end, lint_crl_days()))
 		add_finding(&survey->findings, SEVERITY_WARNING, "crl_expiring", object,
-					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_crl_days): then every certificate of this CA is refused.", time_text(end), lint_crl_days()),
+					psprintf("It expires on %s, in less than %d days (sslpolicy.lint_crl_days): then every certificate of this CA is refused.", unix_time_text(end), lint_crl_days()),
 					remedy);
 }
 
@@ -283,7 +283,7 @@ check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
  * CRLs of ssl_crl_file and ssl_crl_dir.
  */
 void
-check_core_crls(Survey *survey)
+lint_core_crls(Survey *survey)
 {
 	MaterialFiles files = files_of_settings();
 	char	   *error;
@@ -293,7 +293,7 @@ check_core_crls(Survey *survey)
 	if (!EnableSSL || (ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0'))
 		return;
 	trust = read_trust(&files, survey->now, &error);
-	/* check_loadable() says so */
+	/* lint_loadable() says so */
 	if (trust == NULL)
 		return;
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
@@ -308,7 +308,7 @@ check_core_crls(Survey *survey)
 		bool		has_crl = false;
 
 		for (int k = 0; k < sk_X509_CRL_num(trust->crls); k++)
-			has_crl |= signed_by(sk_X509_CRL_value(trust->crls, k), ca);
+			has_crl |= is_crl_signed_by(sk_X509_CRL_value(trust->crls, k), ca);
 		if (!has_crl && X509_check_ca(ca) != 0)
 			add_finding(&survey->findings, SEVERITY_ERROR, "ca_without_crl", psprintf("CA %s", certificate_title(ca)),
 						"CRLs are checked (ssl_crl_file or ssl_crl_dir is set), and there is none of this CA: every certificate that it has issued is refused.",
@@ -325,7 +325,7 @@ check_core_crls(Survey *survey)
  * CRLs of sslpolicy.crl_file and crl_dir.
  */
 void
-check_own_crls(Survey *survey)
+lint_own_crls(Survey *survey)
 {
 	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
 	char	   *object = psprintf("setting %s", crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir");

@@ -43,7 +43,7 @@ set_statement(const StoredPolicy *stored)
  * Policies that cannot be read: they refuse everybody whom they bind.
  */
 void
-check_stored_policies(Survey *survey)
+lint_stored_policies(Survey *survey)
 {
 	ListCell   *cell;
 
@@ -62,7 +62,7 @@ check_stored_policies(Survey *survey)
  * What policies ask for that the server, by its settings, cannot give.
  */
 void
-check_demands(Survey *survey)
+lint_demands(Survey *survey)
 {
 	ListCell   *cell;
 
@@ -117,7 +117,7 @@ is_ca_there(STACK_OF(X509) *cas, const PolicyValue *value)
 		if (subject && strcmp(subject, value->text) == 0)
 			return true;
 	}
-	return value->key == KEY_CA_FINGERPRINT && find_fingerprint(cas, value->bytes) != NULL;
+	return value->key == KEY_CA_FINGERPRINT && find_certificate_by_fingerprint(cas, value->bytes) != NULL;
 }
 
 /*
@@ -245,7 +245,7 @@ check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, co
 }
 
 void
-check_policy_names(Survey *survey)
+lint_policy_names(Survey *survey)
 {
 	static const MaterialFiles none = {"", "", "", "", ""};
 	PemFile    *ca = read_pem_file(ssl_ca_file);
@@ -286,7 +286,7 @@ check_policy_names(Survey *survey)
  * sslpolicy.reserved_roles are names, which nobody keeps up to date.
  */
 void
-check_reserved_roles(Survey *survey)
+lint_reserved_roles(Survey *survey)
 {
 	char	   *names = pstrdup(GetConfigOption("sslpolicy.reserved_roles", false, false));
 	List	   *roles;
@@ -348,7 +348,7 @@ passes_members_over(const Survey *survey, const StoredPolicy *stored)
  * those of login roles that were perhaps meant for their members.
  */
 void
-check_groups(Survey *survey)
+lint_groups(Survey *survey)
 {
 	ListCell   *cell;
 
@@ -393,7 +393,7 @@ comes_by_tcp(const Survey *survey, const Login *login)
  * Superusers of whom no policy asks anything.
  */
 void
-check_superusers(Survey *survey)
+lint_superusers(Survey *survey)
 {
 	ListCell   *cell;
 

@@ -124,11 +124,11 @@ check_rejected_settings(Survey *survey)
  * Is what the server serves with what stands in its files?
  */
 void
-check_in_force(Survey *survey)
+lint_in_force(Survey *survey)
 {
 	Configuration *configuration = read_configuration();
 	LoadState  *state = load_state();
-	LoadedList *loaded = EnableSSL ? loaded_now() : NULL;
+	LoadedList *loaded = EnableSSL ? probe_loaded() : NULL;
 
 	if (configuration->error)
 		add_finding(&survey->findings, SEVERITY_ERROR, "configuration_broken", "configuration files",
@@ -152,7 +152,7 @@ check_in_force(Survey *survey)
  * Would the server load its files now, at a reload or a start?
  */
 void
-check_loadable(Survey *survey)
+lint_loadable(Survey *survey)
 {
 	Configuration *configuration = read_configuration();
 	MaterialFiles files = configured_files(configuration);
@@ -181,7 +181,7 @@ check_loadable(Survey *survey)
  * TLS before 1.2.
  */
 void
-check_protocols(Survey *survey)
+lint_protocols(Survey *survey)
 {
 	const char *lowest = GetConfigOption("ssl_min_protocol_version", false, false);
 
@@ -253,13 +253,13 @@ find_ciphers(Survey *survey, SSL_CTX *context, bool (*is_bad) (const SSL_CIPHER 
  * What ssl_ciphers amounts to, as OpenSSL reads it.
  */
 void
-check_ciphers(Survey *survey)
+lint_ciphers(Survey *survey)
 {
 	static const MaterialFiles none = {"", "", "", "", ""};
 	char	   *error;
 	SSL_CTX    *context = build_context(&none, &error);
 
-	/* check_loadable() says why not */
+	/* lint_loadable() says why not */
 	if (context == NULL)
 		return;
 	(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
@@ -293,7 +293,7 @@ ends_on_expiry(const Survey *survey)
  * Policies are there, and are not, or not fully, enforced.
  */
 void
-check_enforcement(Survey *survey)
+lint_enforcement(Survey *survey)
 {
 	bool		revokes = crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0] ||
 		GetConfigOption("sslpolicy.blocked_fingerprints", false, false)[0];
@@ -329,7 +329,7 @@ check_enforcement(Survey *survey)
  * The background worker of sslpolicy.
  */
 void
-check_worker(Survey *survey)
+lint_worker(Survey *survey)
 {
 	QueryResult *rows = privileged_query(
 										 "SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) "
@@ -347,7 +347,7 @@ check_worker(Survey *survey)
  * as numbers, one a byte, where nothing can tell them.
  */
 void
-check_logging(Survey *survey)
+lint_logging(Survey *survey)
 {
 	QueryResult *rows;
 

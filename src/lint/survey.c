@@ -146,7 +146,7 @@ refusal_severity(void)
  * refuses nobody.
  */
 bool
-asks_for(const PolicyRule *rule, SslMode least)
+rule_asks_for(const PolicyRule *rule, SslMode least)
 {
 	return !rule->log_only && rule->sslmode >= least;
 }
@@ -155,7 +155,7 @@ bool
 policy_asks_for(const Policy *policy, SslMode least)
 {
 	for (int i = 0; policy && i < policy->nrules; i++)
-		if (asks_for(&policy->rules[i], least))
+		if (rule_asks_for(&policy->rules[i], least))
 			return true;
 	return false;
 }

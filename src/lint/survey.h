@@ -49,7 +49,7 @@ typedef struct Survey
 extern void survey_policies(Survey *survey);
 extern void survey_hba(Survey *survey);
 extern Severity refusal_severity(void);
-extern bool asks_for(const PolicyRule *rule, SslMode least);
+extern bool rule_asks_for(const PolicyRule *rule, SslMode least);
 extern bool policy_asks_for(const Policy *policy, SslMode least);
 extern char *applied_title(const AppliedPolicy *applied);
 

@@ -111,7 +111,7 @@ configured_files(const Configuration *configuration)
  * Would ALTER SYSTEM change this setting?  An error if not.
  */
 void
-check_alter_system(const Configuration *configuration, TlsSetting setting)
+check_alter_tls_setting(const Configuration *configuration, TlsSetting setting)
 {
 	const ConfiguredSetting *s = &configuration->settings[setting];
 
@@ -145,7 +145,7 @@ check_alter_system(const Configuration *configuration, TlsSetting setting)
  * the next reload.  (The statement itself is not allowed in a function.)
  */
 void
-alter_system(TlsSetting setting, const char *value)
+alter_tls_setting(TlsSetting setting, const char *value)
 {
 	AlterSystemStmt *statement = makeNode(AlterSystemStmt);
 	VariableSetStmt *set = makeNode(VariableSetStmt);

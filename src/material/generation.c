@@ -190,7 +190,7 @@ static void
 keep_material(Load *load, int position)
 {
 	SSL_CTX    *context = load->contexts[position];
-	ContextMaterial material = material_of(context);
+	ContextMaterial material = context_material(context);
 	ContextMaterial *more;
 
 	if (has_certificate(context) &&
@@ -548,7 +548,7 @@ inherited_material(ContextMaterial **materials, int *count)
 	*count = 0;
 	for (int i = 0; i < load->count; i++)
 		if (has_certificate(load->contexts[i]))
-			(*materials)[(*count)++] = material_of(load->contexts[i]);
+			(*materials)[(*count)++] = context_material(load->contexts[i]);
 	for (int i = 0; i < nkept; i++)
 		(*materials)[(*count)++] = kept[i];
 	return *count > 0 ? load->number : 0;

@@ -33,14 +33,14 @@ judge_validity(X509 *cert, int64 now)
 
 	if (X509_cmp_time(X509_get0_notAfter(cert), &at) < 0)
 	{
-		(void) read_time(X509_get0_notAfter(cert), &limit);
-		return make_refusal(psprintf("certificate %s has expired on %s", certificate_title(cert), time_text(limit)),
+		(void) read_asn1_time(X509_get0_notAfter(cert), &limit);
+		return make_trust_refusal(psprintf("certificate %s has expired on %s", certificate_title(cert), unix_time_text(limit)),
 							pstrdup("Clients that verify the server would refuse it."), NULL);
 	}
 	if (X509_cmp_time(X509_get0_notBefore(cert), &at) > 0)
 	{
-		(void) read_time(X509_get0_notBefore(cert), &limit);
-		return make_refusal(psprintf("certificate %s is not valid before %s", certificate_title(cert), time_text(limit)),
+		(void) read_asn1_time(X509_get0_notBefore(cert), &limit);
+		return make_trust_refusal(psprintf("certificate %s is not valid before %s", certificate_title(cert), unix_time_text(limit)),
 							pstrdup("Clients that verify the server would refuse it."), NULL);
 	}
 	return NULL;
@@ -53,7 +53,7 @@ judge_key_size(X509 *cert)
 
 	if (key && (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) &&
 		EVP_PKEY_get_bits(key) < MIN_RSA_BITS)
-		return make_refusal(psprintf("the RSA key of certificate %s has %d bits",
+		return make_trust_refusal(psprintf("the RSA key of certificate %s has %d bits",
 									 certificate_title(cert), EVP_PKEY_get_bits(key)),
 							psprintf("At least %d are wanted.", MIN_RSA_BITS), NULL);
 	return NULL;
@@ -104,7 +104,7 @@ order_chain(Identity *identity, X509 *leaf)
 			if (is_root_known(last, identity->cas, identity->now))
 				return NULL;
 			missing = dn_text(X509_get_issuer_name(last));
-			return make_refusal(psprintf("the chain is not complete: the certificate of \"%s\" is missing",
+			return make_trust_refusal(psprintf("the chain is not complete: the certificate of \"%s\" is missing",
 										 missing ? certificate_string(missing) : ""),
 								psprintf("It issued %s, and is neither in the text, nor in ssl_ca_file, nor a root that the system trusts.",
 										 certificate_title(last)),
@@ -165,12 +165,12 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 Refusal *
 judge_identity(Identity *identity, List **warnings)
 {
-	X509	   *leaf = find_key_holder(identity->given, identity->key);
+	X509	   *leaf = find_certificate_by_key(identity->given, identity->key);
 	Refusal    *refusal;
 
 	if (leaf == NULL)
-		return make_refusal(psprintf("the private key does not belong to certificate %s",
-									 certificate_title(find_leaf(identity->given))),
+		return make_trust_refusal(psprintf("the private key does not belong to certificate %s",
+									 certificate_title(find_leaf_certificate(identity->given))),
 							pstrdup("It does not belong to any other certificate of the text either."),
 							pstrdup("Give the certificate that was issued for this key."));
 	refusal = judge_validity(leaf, identity->now);

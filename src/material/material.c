@@ -41,7 +41,7 @@ wipe_text(void *secret)
 {
 	StringInfo	buf = secret;
 
-	wipe(buf->data, (size_t) buf->len);
+	wipe_memory(buf->data, (size_t) buf->len);
 }
 
 /*
@@ -83,7 +83,7 @@ read_pem_file(const char *path)
 	file->path = path;
 	if (path[0] != '\0')
 	{
-		file->bytes = read_file(path, &file->len, &file->error);
+		file->bytes = read_whole_file(path, &file->len, &file->error);
 		if (file->bytes != NULL)
 		{
 			file->content = read_pem(file->bytes, file->len, &file->error);

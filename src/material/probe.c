@@ -169,7 +169,7 @@ probe_server(TimestampTz deadline)
  * What new connections are served with now; NULL if it is not known.
  */
 LoadedList *
-loaded_now(void)
+probe_loaded(void)
 {
 	LoadState  *state = load_state();
 	ContextMaterial *materials;

@@ -20,6 +20,6 @@ typedef struct ProbeReport
 
 extern void init_probe(void);
 extern ProbeReport *probe_server(TimestampTz deadline);
-extern LoadedList *loaded_now(void);
+extern LoadedList *probe_loaded(void);
 
 #endif							/* SSLPOLICY_PROBE_H */

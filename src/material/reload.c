@@ -35,7 +35,7 @@
 #define POLL_MS 1
 
 static void
-nap(void)
+wait_for_reload(void)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 POLL_MS, PG_WAIT_EXTENSION);
@@ -63,7 +63,7 @@ judge_report(const ProbeReport *report, uint64 before, SSL_CTX *expected)
 {
 	if (report->number <= before)
 		return NULL;
-	if (expected && !same_loaded(report->loaded, describe_context(expected)))
+	if (expected && !is_same_loaded(report->loaded, describe_context(expected)))
 		return outcome(false, report->number,
 					   pstrdup("the server has loaded other material than its files hold now"));
 	return outcome(true, report->number, NULL);
@@ -106,7 +106,7 @@ reload_server(SSL_CTX *expected, int timeout_ms)
 		/* without a process to look, the numbers are proof enough where they speak */
 		if (!forked && state->in_force > before)
 			return outcome(true, state->in_force, NULL);
-		nap();
+		wait_for_reload();
 	}
 	if (!forked)
 		return outcome(false, state->in_force,
@@ -169,7 +169,7 @@ crl_objection(const Configuration *configuration)
 		TlsSetting	setting = SETTING_OWN_CRL_FILE + i;
 		const char *path = configuration->settings[setting].value;
 
-		if (path[0] && strcmp(path, before[i]) != 0 && !is_readable(path, setting == SETTING_OWN_CRL_DIR))
+		if (path[0] && strcmp(path, before[i]) != 0 && !is_readable_path(path, setting == SETTING_OWN_CRL_DIR))
 			return psprintf("could not open \"%s\", which %s names now: %m", path, tls_setting_name(setting));
 	}
 	return NULL;

@@ -50,7 +50,7 @@ new_stack(void)
 }
 
 static void
-push(STACK_OF(X509) *certs, X509 *cert)
+push_certificate(STACK_OF(X509) *certs, X509 *cert)
 {
 	if (!has_certificate(certs, cert) && X509_up_ref(cert) == 1)
 		(void) sk_X509_push(certs, cert);
@@ -75,7 +75,7 @@ find_leaf_and_chain(ServerIdentity *identity)
 	{
 		identity->leaf = materials[0].leaf;
 		for (int i = 0; i < sk_X509_num(materials[0].chain); i++)
-			push(identity->sent, sk_X509_value(materials[0].chain, i));
+			push_certificate(identity->sent, sk_X509_value(materials[0].chain, i));
 	}
 	else
 	{
@@ -84,7 +84,7 @@ find_leaf_and_chain(ServerIdentity *identity)
 		identity->error = file->error;
 		identity->leaf = sk_X509_value(file->content->certs, 0);
 		for (int i = 1; i < sk_X509_num(file->content->certs); i++)
-			push(identity->sent, sk_X509_value(file->content->certs, i));
+			push_certificate(identity->sent, sk_X509_value(file->content->certs, i));
 		if (identity->leaf == NULL && identity->error == NULL)
 			identity->error = psprintf("there is no certificate in file \"%s\"", ssl_cert_file);
 	}
@@ -103,7 +103,7 @@ system_issuer(X509_STORE *store, X509 *cert)
 		X509_STORE_CTX_get1_issuer(&issuer, ctx, cert) == 1)
 	{
 		(void) free_at_reset(issuer, (void (*) (void *)) X509_free);
-		if (!issued_by(cert, issuer))
+		if (!is_issued_by(cert, issuer))
 			issuer = NULL;
 	}
 	X509_STORE_CTX_free(ctx);
@@ -129,28 +129,28 @@ find_anchors(ServerIdentity *identity, STACK_OF(X509) *found,
 
 		if (is_self_signed(cert))
 		{
-			push(identity->anchors, cert);
+			push_certificate(identity->anchors, cert);
 			continue;
 		}
 		for (int k = 0; k < sk_X509_num(identity->sent); k++)
 		{
 			X509	   *issuer = sk_X509_value(identity->sent, k);
 
-			if (X509_cmp(issuer, cert) == 0 || !issued_by(cert, issuer))
+			if (X509_cmp(issuer, cert) == 0 || !is_issued_by(cert, issuer))
 				continue;
 			has_issuer = true;
-			push(found, issuer);
+			push_certificate(found, issuer);
 		}
 		for (int k = 0; k < sk_X509_num(cas); k++)
 		{
 			X509	   *issuer = sk_X509_value(cas, k);
 
-			if (X509_cmp(issuer, cert) == 0 || !issued_by(cert, issuer))
+			if (X509_cmp(issuer, cert) == 0 || !is_issued_by(cert, issuer))
 				continue;
 			has_issuer = true;
-			push(found, issuer);
+			push_certificate(found, issuer);
 			if (!has_certificate(identity->sent, issuer))
-				push(identity->anchors, issuer);
+				push_certificate(identity->anchors, issuer);
 		}
 		if (!has_issuer && system)
 		{
@@ -159,8 +159,8 @@ find_anchors(ServerIdentity *identity, STACK_OF(X509) *found,
 			has_issuer = issuer != NULL;
 			if (issuer)
 			{
-				push(found, issuer);
-				push(identity->anchors, issuer);
+				push_certificate(found, issuer);
+				push_certificate(identity->anchors, issuer);
 			}
 		}
 		if (!has_issuer)
@@ -234,7 +234,7 @@ server_identity(int64 now)
 	identity->facts = read_certificate(identity->leaf, NULL);
 	cas = read_pem_file(ssl_ca_file)->content->certs;
 
-	push(found, identity->leaf);
+	push_certificate(found, identity->leaf);
 	orphan = find_anchors(identity, found, cas, NULL);
 	if (!has_root(identity->anchors))
 	{
@@ -265,7 +265,7 @@ anchors_pem(const ServerIdentity *identity)
 
 	initStringInfo(&buf);
 	for (int i = 0; i < sk_X509_num(identity->anchors); i++)
-		if (!append_certificate(&buf, sk_X509_value(identity->anchors, i)))
+		if (!append_pem_certificate(&buf, sk_X509_value(identity->anchors, i)))
 			ereport(ERROR,
 					(errcode(ERRCODE_OUT_OF_MEMORY),
 					 errmsg("out of memory")));

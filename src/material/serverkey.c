@@ -236,7 +236,7 @@ make_server_key(const char *subject, List *sans, const char *key_type, char **ke
 	ok = request != NULL && X509_REQ_set_subject_name(request, name) == 1 &&
 		X509_REQ_set_pubkey(request, key) == 1 && add_names(request, names) &&
 		X509_REQ_sign(request, key, digest) > 0 &&
-		append_request(&csr, request) && append_private_key(&pem, key);
+		append_pem_request(&csr, request) && append_pem_private_key(&pem, key);
 	X509_REQ_free(request);
 	EVP_PKEY_free(key);
 	X509_NAME_free(name);

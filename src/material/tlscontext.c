@@ -43,11 +43,11 @@ is_encrypted(const char *key_file)
 {
 	size_t		len;
 	char	   *error;
-	char	   *bytes = read_file(key_file, &len, &error);
+	char	   *bytes = read_whole_file(key_file, &len, &error);
 	bool		result = bytes && strstr(bytes, "ENCRYPTED") != NULL;
 
 	if (bytes)
-		wipe(bytes, len);
+		wipe_memory(bytes, len);
 	return result;
 }
 
@@ -179,7 +179,7 @@ compare_loaded(const void *a, const void *b)
 }
 
 ContextMaterial
-material_of(SSL_CTX *context)
+context_material(SSL_CTX *context)
 {
 	ContextMaterial material = {
 		.store = SSL_CTX_get_cert_store(context),
@@ -193,7 +193,7 @@ material_of(SSL_CTX *context)
 LoadedList *
 describe_context(SSL_CTX *context)
 {
-	ContextMaterial material = material_of(context);
+	ContextMaterial material = context_material(context);
 
 	return describe_materials(&material, 1);
 }
@@ -249,7 +249,7 @@ describe_materials(const ContextMaterial *materials, int count)
 }
 
 bool
-same_loaded(const LoadedList *a, const LoadedList *b)
+is_same_loaded(const LoadedList *a, const LoadedList *b)
 {
 	return a->count == b->count &&
 		memcmp(a->items, b->items, sizeof(Loaded) * (size_t) a->count) == 0;

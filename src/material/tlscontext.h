@@ -54,10 +54,10 @@ typedef struct LoadedList
 
 extern SSL_CTX *build_context(const MaterialFiles *files, char **error);
 extern int	server_security_level(void);
-extern ContextMaterial material_of(SSL_CTX *context);
+extern ContextMaterial context_material(SSL_CTX *context);
 extern LoadedList *describe_materials(const ContextMaterial *materials, int count);
 extern LoadedList *describe_context(SSL_CTX *context);
-extern bool same_loaded(const LoadedList *a, const LoadedList *b);
+extern bool is_same_loaded(const LoadedList *a, const LoadedList *b);
 extern bool is_loaded(const LoadedList *list, LoadedKind kind,
 					  const uint8 *fingerprint);
 

@@ -26,7 +26,7 @@
 #define MAX_CA_NAMES_BYTES 60000
 
 Refusal *
-make_refusal(char *message, char *detail, char *hint)
+make_trust_refusal(char *message, char *detail, char *hint)
 {
 	Refusal    *refusal = palloc0(sizeof(Refusal));
 
@@ -37,7 +37,7 @@ make_refusal(char *message, char *detail, char *hint)
 }
 
 void
-raise_refusal(const Refusal *refusal)
+raise_trust_refusal(const Refusal *refusal)
 {
 	if (refusal == NULL)
 		return;
@@ -68,9 +68,9 @@ issuer_title(const X509_NAME *issuer)
 }
 
 char *
-time_text(int64 unix_time)
+unix_time_text(int64 unix_time)
 {
-	return pstrdup(timestamptz_to_str(from_unix_time(unix_time)));
+	return pstrdup(timestamptz_to_str(timestamp_from_unix(unix_time)));
 }
 
 static char *
@@ -78,7 +78,7 @@ asn1_time_text(const ASN1_TIME *time)
 {
 	int64		seconds;
 
-	return read_time(time, &seconds) ? time_text(seconds) : pstrdup("a time that cannot be read");
+	return read_asn1_time(time, &seconds) ? unix_time_text(seconds) : pstrdup("a time that cannot be read");
 }
 
 static bool
@@ -111,7 +111,7 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 	if (X509_check_ca(ca) == 0)
 	{
 		if (added)
-			*refusal = make_refusal(psprintf("certificate %s is not a CA", title),
+			*refusal = make_trust_refusal(psprintf("certificate %s is not a CA", title),
 									pstrdup("Its basic constraints or its key usage do not let it sign certificates."),
 									pstrdup("Give the certificate of the CA that issued it."));
 		else
@@ -126,7 +126,7 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 									  verification_text(v), trust->level);
 
 		if (added)
-			*refusal = make_refusal(psprintf("CA %s is too weak", title),
+			*refusal = make_trust_refusal(psprintf("CA %s is too weak", title),
 									psprintf("OpenSSL says: %s.", reason),
 									pstrdup("The server would refuse every certificate that it issued."));
 		else
@@ -165,7 +165,7 @@ judge_names(STACK_OF(X509) *cas)
 		size += (size_t) i2d_X509_NAME(X509_get_subject_name(sk_X509_value(cas, i)), NULL) + 2;
 	if (size <= MAX_CA_NAMES_BYTES)
 		return NULL;
-	return make_refusal(pstrdup("the names of the CAs are too long"),
+	return make_trust_refusal(pstrdup("the names of the CAs are too long"),
 						psprintf("They take %zu bytes; at most %d fit into the message that a server sends to its clients.",
 								 size, MAX_CA_NAMES_BYTES),
 						pstrdup("Install fewer CAs, or put others behind one root."));
@@ -200,7 +200,7 @@ judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 		initStringInfo(&why);
 		foreach(cell, *warnings)
 			appendStringInfo(&why, "%s%s", why.len ? "; " : "", (char *) lfirst(cell));
-		refusal = make_refusal(pstrdup("no usable CA would remain"),
+		refusal = make_trust_refusal(pstrdup("no usable CA would remain"),
 							   why.len ? psprintf("Because: %s.", why.data) : NULL,
 							   pstrdup("With it, every client certificate would be refused."));
 	}
@@ -227,18 +227,18 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
 	CrlFacts   *facts = read_crl(crl);
 
 	if (facts == NULL)
-		return make_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
+		return make_trust_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
 	if (facts->unsupported)
-		return make_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
+		return make_trust_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
 							NULL, pstrdup("Accepted is a complete CRL of one issuer for all that it has revoked (RFC 5280 section 5)."));
 	if (crl_issuer(crl, cas) == NULL)
-		return make_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
+		return make_trust_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
 							pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
 							pstrdup("Install the CA first."));
 	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
-		return make_refusal(facts->this_update > now ?
-							psprintf("the CRL of %s is not valid before %s", title, time_text(facts->this_update)) :
-							psprintf("the CRL of %s has expired on %s", title, time_text(facts->next_update)),
+		return make_trust_refusal(facts->this_update > now ?
+							psprintf("the CRL of %s is not valid before %s", title, unix_time_text(facts->this_update)) :
+							psprintf("the CRL of %s has expired on %s", title, unix_time_text(facts->next_update)),
 							pstrdup("With it, the server would refuse every certificate of this CA."),
 							pstrdup("Have the CA issue a new CRL."));
 	return NULL;
@@ -262,7 +262,7 @@ judge_expiry(const Trust *trust, char **error)
 		ca = crl_issuer(crl, trust->cas);
 		for (int k = 0; ca && k < sk_X509_CRL_num(trust->crls); k++)
 			replaced |= is_current_crl(sk_X509_CRL_value(trust->crls, k), trust->now) &&
-				signed_by(sk_X509_CRL_value(trust->crls, k), ca);
+				is_crl_signed_by(sk_X509_CRL_value(trust->crls, k), ca);
 		if (ca == NULL || replaced)
 			continue;
 		*error = psprintf("the CRL of %s is not current (this update %s, next update %s): every certificate of this CA would be refused",
@@ -291,7 +291,7 @@ crl_gap(const Trust *trust, X509 *ca)
 		{
 			X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
 
-			if (!signed_by(crl, ca))
+			if (!is_crl_signed_by(crl, ca))
 				continue;
 			current = is_current_crl(crl, trust->now);
 			expired = !current;

@@ -33,8 +33,8 @@ typedef struct Refusal
 	char	   *hint;			/* a sentence, or NULL */
 } Refusal;
 
-extern Refusal *make_refusal(char *message, char *detail, char *hint);
-extern void raise_refusal(const Refusal *refusal);
+extern Refusal *make_trust_refusal(char *message, char *detail, char *hint);
+extern void raise_trust_refusal(const Refusal *refusal);
 extern Refusal *judge_cas(const Trust *trust, STACK_OF(X509) *added,
 						  List **warnings);
 extern Refusal *judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now,
@@ -44,6 +44,6 @@ extern bool judge_expiry(const Trust *trust, char **error);
 extern char *crl_gap(const Trust *trust, X509 *ca);
 extern bool is_current_crl(X509_CRL *crl, int64 now);
 extern char *certificate_title(X509 *cert);
-extern char *time_text(int64 unix_time);
+extern char *unix_time_text(int64 unix_time);
 
 #endif							/* SSLPOLICY_TRUST_H */

@@ -30,7 +30,7 @@ is_self_signed(X509 *cert)
  * Did issuer issue cert?  By name, key identifier, key usage and signature.
  */
 bool
-issued_by(X509 *cert, X509 *issuer)
+is_issued_by(X509 *cert, X509 *issuer)
 {
 	EVP_PKEY   *key = X509_get0_pubkey(issuer);
 	bool		result = key != NULL &&
@@ -69,7 +69,7 @@ find_issuer(X509 *cert, STACK_OF(X509) *candidates)
 	{
 		X509	   *candidate = sk_X509_value(candidates, i);
 
-		if (X509_cmp(candidate, cert) != 0 && issued_by(cert, candidate))
+		if (X509_cmp(candidate, cert) != 0 && is_issued_by(cert, candidate))
 			return candidate;
 	}
 	return NULL;
@@ -91,7 +91,7 @@ has_certificate(STACK_OF(X509) *certs, X509 *cert)
  * The certificate with this SHA-256 fingerprint; NULL if it is not there.
  */
 X509 *
-find_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint)
+find_certificate_by_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint)
 {
 	uint8		digest[FINGERPRINT_LEN];
 
@@ -106,7 +106,7 @@ find_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint)
  * The first certificate for this private key; NULL if there is none.
  */
 X509 *
-find_key_holder(STACK_OF(X509) *certs, EVP_PKEY *key)
+find_certificate_by_key(STACK_OF(X509) *certs, EVP_PKEY *key)
 {
 	X509	   *result = NULL;
 
@@ -122,7 +122,7 @@ find_key_holder(STACK_OF(X509) *certs, EVP_PKEY *key)
  * of them.
  */
 X509 *
-find_leaf(STACK_OF(X509) *certs)
+find_leaf_certificate(STACK_OF(X509) *certs)
 {
 	for (int i = 0; i < sk_X509_num(certs); i++)
 	{
@@ -130,7 +130,7 @@ find_leaf(STACK_OF(X509) *certs)
 		bool		issuer = false;
 
 		for (int k = 0; k < sk_X509_num(certs) && !issuer; k++)
-			issuer = k != i && issued_by(sk_X509_value(certs, k), cert);
+			issuer = k != i && is_issued_by(sk_X509_value(certs, k), cert);
 		if (!issuer)
 			return cert;
 	}
@@ -146,7 +146,7 @@ note_revocation(X509_STORE_CTX *ctx, Verification *v)
 
 	v->revoked = true;
 	if (crl && cert && X509_CRL_get0_by_cert(crl, &entry, cert) == 1)
-		(void) read_time(X509_REVOKED_get0_revocationDate(entry), &v->revoked_since);
+		(void) read_asn1_time(X509_REVOKED_get0_revocationDate(entry), &v->revoked_since);
 }
 
 /*

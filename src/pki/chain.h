@@ -31,13 +31,13 @@ typedef struct Verification
 } Verification;
 
 extern bool is_self_signed(X509 *cert);
-extern bool issued_by(X509 *cert, X509 *issuer);
+extern bool is_issued_by(X509 *cert, X509 *issuer);
 extern bool is_same_ca(X509 *a, X509 *b);
 extern X509 *find_issuer(X509 *cert, STACK_OF(X509) *candidates);
 extern bool has_certificate(STACK_OF(X509) *certs, X509 *cert);
-extern X509 *find_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint);
-extern X509 *find_key_holder(STACK_OF(X509) *certs, EVP_PKEY *key);
-extern X509 *find_leaf(STACK_OF(X509) *certs);
+extern X509 *find_certificate_by_fingerprint(STACK_OF(X509) *certs, const uint8 *fingerprint);
+extern X509 *find_certificate_by_key(STACK_OF(X509) *certs, EVP_PKEY *key);
+extern X509 *find_leaf_certificate(STACK_OF(X509) *certs);
 extern Verification *verify_in_store(X509_STORE *store, X509 *cert,
 									 STACK_OF(X509) *untrusted, int purpose,
 									 int level, int64 at);

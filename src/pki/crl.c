@@ -139,8 +139,8 @@ read_crl(X509_CRL *crl)
 	facts->has_next_update = next != NULL;
 	ok = facts->issuer_dn != NULL && (number == NULL || facts->number != NULL) &&
 		crl_fingerprint(crl, facts->fingerprint) &&
-		read_time(X509_CRL_get0_lastUpdate(crl), &facts->this_update) &&
-		(next == NULL || read_time(next, &facts->next_update));
+		read_asn1_time(X509_CRL_get0_lastUpdate(crl), &facts->this_update) &&
+		(next == NULL || read_asn1_time(next, &facts->next_update));
 	if (ok)
 		facts->unsupported = unsupported(crl);
 	ASN1_INTEGER_free(number);
@@ -186,7 +186,7 @@ may_issue_crl(X509 *ca, X509_CRL *crl)
  * Did this CA issue the CRL?
  */
 bool
-signed_by(X509_CRL *crl, X509 *ca)
+is_crl_signed_by(X509_CRL *crl, X509 *ca)
 {
 	bool		result = may_issue_crl(ca, crl) &&
 		X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
@@ -344,7 +344,7 @@ verify_bytes(EVP_PKEY *key, const uint8 *signature, size_t signature_len,
  * where the scheme has none, that itself.
  */
 bool
-has_signed(X509 *ca, const SignatureScheme *scheme,
+has_signed_crl(X509 *ca, const SignatureScheme *scheme,
 		   const uint8 *signature, size_t signature_len,
 		   const uint8 *bytes, size_t len)
 {
@@ -368,7 +368,7 @@ X509 *
 crl_issuer(X509_CRL *crl, STACK_OF(X509) *cas)
 {
 	for (int i = 0; i < sk_X509_num(cas); i++)
-		if (signed_by(crl, sk_X509_value(cas, i)))
+		if (is_crl_signed_by(crl, sk_X509_value(cas, i)))
 			return sk_X509_value(cas, i);
 	return NULL;
 }

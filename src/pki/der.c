@@ -14,7 +14,7 @@
  * Read the head of an element.  NULL, or what is wrong with it.
  */
 const char *
-parse_head(const uint8 *bytes, size_t len, Element *element)
+parse_der_head(const uint8 *bytes, size_t len, Element *element)
 {
 	size_t		count;
 
@@ -48,13 +48,13 @@ parse_head(const uint8 *bytes, size_t len, Element *element)
  * one of this tag, or not in DER.
  */
 bool
-next_slice(Slice *from, int tag, Slice *content)
+next_der_slice(Slice *from, int tag, Slice *content)
 {
 	Element		element;
 	size_t		rest = (size_t) (from->end - from->pos);
 
 	if (rest == 0 || from->pos[0] != tag ||
-		parse_head(from->pos, rest, &element) != NULL ||
+		parse_der_head(from->pos, rest, &element) != NULL ||
 		element.len > rest - element.head)
 		return false;
 	content->pos = from->pos + element.head;
@@ -68,11 +68,11 @@ next_slice(Slice *from, int tag, Slice *content)
  * section 8.3.2).
  */
 bool
-next_integer(Slice *from, Slice *content)
+next_der_integer(Slice *from, Slice *content)
 {
 	size_t		len;
 
-	if (!next_slice(from, TAG_INTEGER, content))
+	if (!next_der_slice(from, TAG_INTEGER, content))
 		return false;
 	len = slice_len(content);
 	return len == 1 || (len > 1 && !((content->pos[0] == 0 && content->pos[1] < 0x80) ||
@@ -117,7 +117,7 @@ days_since_1970(int year, int month, int day)
  * UTC, with seconds, and nothing behind them.  Gives seconds since 1970.
  */
 bool
-next_time(Slice *from, int64 *seconds)
+next_der_time(Slice *from, int64 *seconds)
 {
 	bool		utc = from->pos < from->end && from->pos[0] == TAG_UTC_TIME;
 	Slice		text;
@@ -125,7 +125,7 @@ next_time(Slice *from, int64 *seconds)
 	int			first = utc ? 1 : 0;
 	int			year;
 
-	if (!next_slice(from, utc ? TAG_UTC_TIME : TAG_GENERALIZED_TIME, &text) ||
+	if (!next_der_slice(from, utc ? TAG_UTC_TIME : TAG_GENERALIZED_TIME, &text) ||
 		slice_len(&text) != (utc ? 13 : 15) || text.end[-1] != 'Z')
 		return false;
 	for (int i = first; i < 7; i++)

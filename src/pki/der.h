@@ -44,9 +44,9 @@ slice_len(const Slice *slice)
 	return (size_t) (slice->end - slice->pos);
 }
 
-extern const char *parse_head(const uint8 *bytes, size_t len, Element *element);
-extern bool next_slice(Slice *from, int tag, Slice *content);
-extern bool next_integer(Slice *from, Slice *content);
-extern bool next_time(Slice *from, int64 *seconds);
+extern const char *parse_der_head(const uint8 *bytes, size_t len, Element *element);
+extern bool next_der_slice(Slice *from, int tag, Slice *content);
+extern bool next_der_integer(Slice *from, Slice *content);
+extern bool next_der_time(Slice *from, int64 *seconds);
 
 #endif							/* SSLPOLICY_DER_H */

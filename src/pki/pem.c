@@ -207,7 +207,7 @@ refuse_passphrase(char *buf, int size, int rwflag, void *asked)
  * it cannot be read without a passphrase.
  */
 EVP_PKEY *
-read_private_key(const char *text, size_t len, char **error)
+read_pem_private_key(const char *text, size_t len, char **error)
 {
 	BIO		   *bio = BIO_new_mem_buf(text, (int) len);
 	bool		asked = false;
@@ -264,7 +264,7 @@ append_bio(StringInfo buf, BIO *bio, int written)
  * them: without them it would be trusted for more.
  */
 bool
-append_certificate(StringInfo buf, X509 *cert)
+append_pem_certificate(StringInfo buf, X509 *cert)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
 
@@ -274,7 +274,7 @@ append_certificate(StringInfo buf, X509 *cert)
 }
 
 bool
-append_crl(StringInfo buf, X509_CRL *crl)
+append_pem_crl(StringInfo buf, X509_CRL *crl)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
 
@@ -285,7 +285,7 @@ append_crl(StringInfo buf, X509_CRL *crl)
  * Append a private key as PEM, PKCS#8 without encryption.  The caller wipes it.
  */
 bool
-append_private_key(StringInfo buf, EVP_PKEY *key)
+append_pem_private_key(StringInfo buf, EVP_PKEY *key)
 {
 	BIO		   *bio = BIO_new(BIO_s_secmem());
 
@@ -294,7 +294,7 @@ append_private_key(StringInfo buf, EVP_PKEY *key)
 }
 
 bool
-append_request(StringInfo buf, X509_REQ *request)
+append_pem_request(StringInfo buf, X509_REQ *request)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
 

@@ -35,12 +35,12 @@ extern PemContent *new_pem_content(void);
 extern void free_pem_content(void *content);
 extern PemContent *read_pem(const char *text, size_t len, char **error);
 extern X509_CRL *read_der_crl(const uint8 *bytes, size_t len, char **error);
-extern EVP_PKEY *read_private_key(const char *text, size_t len, char **error);
+extern EVP_PKEY *read_pem_private_key(const char *text, size_t len, char **error);
 extern bool mentions_private_key(const char *text, size_t len);
-extern bool append_certificate(StringInfo buf, X509 *cert);
-extern bool append_crl(StringInfo buf, X509_CRL *crl);
-extern bool append_private_key(StringInfo buf, EVP_PKEY *key);
-extern bool append_request(StringInfo buf, X509_REQ *request);
+extern bool append_pem_certificate(StringInfo buf, X509 *cert);
+extern bool append_pem_crl(StringInfo buf, X509_CRL *crl);
+extern bool append_pem_private_key(StringInfo buf, EVP_PKEY *key);
+extern bool append_pem_request(StringInfo buf, X509_REQ *request);
 extern char *openssl_reason(void);
 
 #endif							/* SSLPOLICY_PEM_H */

@@ -182,7 +182,7 @@ read_alternative_names(CertFacts *cert, X509 *leaf)
  * ASN.1 time to seconds since 1970 (UTC).
  */
 bool
-read_time(const ASN1_TIME *time, int64 *seconds)
+read_asn1_time(const ASN1_TIME *time, int64 *seconds)
 {
 	ASN1_TIME  *epoch = ASN1_TIME_set(NULL, 0);
 	int			days;
@@ -324,8 +324,8 @@ read_certificate(X509 *leaf, STACK_OF(X509) *chain)
 	cert->serial = integer_text(X509_get0_serialNumber(leaf));
 	ok = cert->subject_dn && cert->issuer_dn && cert->serial &&
 		certificate_fingerprint(leaf, cert->fingerprint) &&
-		read_time(X509_get0_notBefore(leaf), &cert->not_before) &&
-		read_time(X509_get0_notAfter(leaf), &cert->not_after) &&
+		read_asn1_time(X509_get0_notBefore(leaf), &cert->not_before) &&
+		read_asn1_time(X509_get0_notAfter(leaf), &cert->not_after) &&
 		read_alternative_names(cert, leaf) &&
 		read_chain(cert, chain);
 	if (ok)

@@ -18,7 +18,7 @@
 extern CertFacts *read_certificate(X509 *leaf, STACK_OF(X509) *chain);
 extern char *dn_text(const X509_NAME *name);
 extern char *integer_text(const ASN1_INTEGER *value);
-extern bool read_time(const ASN1_TIME *time, int64 *seconds);
+extern bool read_asn1_time(const ASN1_TIME *time, int64 *seconds);
 extern bool certificate_fingerprint(const X509 *cert, uint8 *digest);
 extern bool ca_identity(X509 *ca, uint8 *identity);
 

@@ -576,7 +576,7 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
  * FINGERPRINT_LEN bytes)?
  */
 bool
-is_blocked(const CertFacts *cert, const uint8 *fingerprints, int nfingerprints)
+has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints, int nfingerprints)
 {
 	for (int i = 0; i < nfingerprints; i++)
 	{

@@ -73,7 +73,7 @@ typedef bool (*RegexMatcher) (const char *pattern, const char *text,
 
 extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);
-extern bool is_blocked(const CertFacts *cert, const uint8 *fingerprints,
+extern bool has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints,
 					   int nfingerprints);
 
 #endif							/* SSLPOLICY_EVALUATE_H */

@@ -29,9 +29,9 @@ applied_name(const AppliedPolicy *applied)
 		case SOURCE_DEFAULT:
 			return pstrdup("sslpolicy.default_policy");
 		case SOURCE_DATABASE:
-			return psprintf("database %s", quoted(applied->name));
+			return psprintf("database %s", quoted_name(applied->name));
 		default:
-			return psprintf("role %s", quoted(applied->name));
+			return psprintf("role %s", quoted_name(applied->name));
 	}
 }
 
@@ -45,8 +45,8 @@ facts_for_log(const Facts *facts)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "role=%s database=%s address=%s ",
-					 quoted(facts->role),
-					 facts->database ? quoted(facts->database) : "[replication]",
+					 quoted_name(facts->role),
+					 facts->database ? quoted_name(facts->database) : "[replication]",
 					 address_text(facts));
 	if (facts->ssl)
 		appendStringInfo(&buf, "tls=%s cipher=%s ",
@@ -64,7 +64,7 @@ facts_for_log(const Facts *facts)
 		append_hex(&buf, facts->cert->fingerprint, FINGERPRINT_LEN);
 		for (int i = 0; i < facts->cert->nsans; i++)
 			appendStringInfo(&buf, "%s%s", i == 0 ? " san=" : ",",
-							 quoted_escaped(facts->cert->sans[i]));
+							 quoted_escaped_text(facts->cert->sans[i]));
 	}
 	else
 		appendStringInfo(&buf, "certificate=%s",
@@ -151,7 +151,7 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 			rule = psprintf(", rule %d", check->rule);
 		result = lappend(result,
 						 psprintf("%s (policy of %s%s%s)",
-								  printable(check_required(check, facts->role)),
+								  printable_text(check_required(check, facts->role)),
 								  applied_name(check->applied), rule,
 								  check->outcome == OUTCOME_UNKNOWN ? "; not known" : ""));
 	}

@@ -329,7 +329,7 @@ judge_crl_file(Build *b, Source *source)
 			why = "is not signed by a CA in ssl_ca_file";
 		else if (crl->facts->this_update > now)
 			why = psprintf("is not valid before %s",
-						   timestamptz_to_str(from_unix_time(crl->facts->this_update)));
+						   timestamptz_to_str(timestamp_from_unix(crl->facts->this_update)));
 		if (why != NULL && b->set->of_core)
 			continue;
 		if (why != NULL)
@@ -422,8 +422,8 @@ label_build(Build *b)
 		append_hex(&buf, ((Candidate *) lfirst(cell))->identity, CA_IDENTITY_LEN);
 		appendStringInfoChar(&buf, '\n');
 	}
-	settings_fingerprint(buf.data, "", b->label.sources);
-	settings_fingerprint(b->set->file, b->set->dir, b->label.settings);
+	crl_settings_fingerprint(buf.data, "", b->label.sources);
+	crl_settings_fingerprint(b->set->file, b->set->dir, b->label.settings);
 	if (!pg_strong_random(b->label.build_id, CRL_BUILD_ID_LEN))
 		elog(ERROR, "could not generate a random number");
 }
@@ -484,7 +484,7 @@ take_entries(Build *b)
 static bool
 write_part(void *arg, const void *bytes, size_t len)
 {
-	return append_temporary(arg, bytes, len);
+	return append_temporary_file(arg, bytes, len);
 }
 
 static bool
@@ -495,28 +495,28 @@ write_index(Build *b)
 	volatile bool ok = false;
 
 	make_own_directory();
-	file = create_temporary(target);
+	file = create_temporary_file(target);
 	PG_TRY();
 	{
 		CrlIndexOutput output = {write_part, file};
 
 		ok = write_crl_index(b->builder, &b->label, &output, &b->error);
 		if (ok)
-			finish_temporary(file);
+			finish_temporary_file(file);
 	}
 	PG_CATCH();
 	{
-		discard_temporary(file);
+		discard_temporary_file(file);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	if (!ok)
 	{
-		discard_temporary(file);
+		discard_temporary_file(file);
 		return false;
 	}
 	stop_point("index_written");
-	move_temporary(target);
+	move_temporary_file(target);
 	return true;
 }
 

@@ -165,7 +165,7 @@ new_crl_index_builder(void (*pause) (void))
 	CrlIndexBuilder *builder = palloc0(sizeof(CrlIndexBuilder));
 
 	builder->pause = pause;
-	init_key_maker(&builder->maker);
+	init_crl_key_maker(&builder->maker);
 	builder->size = 4096;
 	builder->records = palloc(builder->size * sizeof(CrlRecord));
 	initStringInfo(&builder->crls);
@@ -179,7 +179,7 @@ new_crl_index_builder(void (*pause) (void))
 void
 free_crl_index_builder(void *builder)
 {
-	free_key_maker(&((CrlIndexBuilder *) builder)->maker);
+	free_crl_key_maker(&((CrlIndexBuilder *) builder)->maker);
 }
 
 /*
@@ -223,7 +223,7 @@ add_indexed_entry(CrlIndexBuilder *builder, const uint8 *identity,
 {
 	CrlRecord  *record = new_record(builder, CRL_RECORD_ENTRY, since, reason);
 
-	if (make_entry_key(&builder->maker, identity, serial, len, record->key))
+	if (make_crl_entry_key(&builder->maker, identity, serial, len, record->key))
 		builder->nrecords++;
 	else
 		builder->failed = true;
@@ -239,7 +239,7 @@ add_indexed_crl(CrlIndexBuilder *builder, const IndexedCrl *crl)
 									crl->next_update : PG_INT64_MAX, 0);
 	StoredCrl	stored;
 
-	if (make_issuer_key(&builder->maker, crl->identity, record->key))
+	if (make_crl_issuer_key(&builder->maker, crl->identity, record->key))
 		builder->nrecords++;
 	else
 		builder->failed = true;

@@ -23,14 +23,14 @@
  * If OpenSSL fails here, no key can be made.
  */
 void
-init_key_maker(CrlKeyMaker *maker)
+init_crl_key_maker(CrlKeyMaker *maker)
 {
 	maker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	maker->ctx = EVP_MD_CTX_new();
 }
 
 void
-free_key_maker(CrlKeyMaker *maker)
+free_crl_key_maker(CrlKeyMaker *maker)
 {
 	EVP_MD_free(maker->sha256);
 	EVP_MD_CTX_free(maker->ctx);
@@ -65,7 +65,7 @@ make_key(CrlKeyMaker *maker, uint8 what, const uint8 *identity,
  * revoked.
  */
 bool
-make_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
+make_crl_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
 {
 	return make_key(maker, KEY_ISSUER, identity, NULL, 0, key);
 }
@@ -75,33 +75,33 @@ make_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
  * INTEGER.
  */
 bool
-make_entry_key(CrlKeyMaker *maker, const uint8 *identity, const uint8 *serial,
+make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity, const uint8 *serial,
 			   int len, uint8 *key)
 {
 	return make_key(maker, KEY_ENTRY, identity, serial, len, key);
 }
 
 bool
-issuer_key(const uint8 *identity, uint8 *key)
+crl_issuer_key(const uint8 *identity, uint8 *key)
 {
 	CrlKeyMaker maker;
 	bool		ok;
 
-	init_key_maker(&maker);
-	ok = make_issuer_key(&maker, identity, key);
-	free_key_maker(&maker);
+	init_crl_key_maker(&maker);
+	ok = make_crl_issuer_key(&maker, identity, key);
+	free_crl_key_maker(&maker);
 	return ok;
 }
 
 bool
-entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key)
+crl_entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key)
 {
 	CrlKeyMaker maker;
 	bool		ok;
 
-	init_key_maker(&maker);
-	ok = make_entry_key(&maker, identity, serial, len, key);
-	free_key_maker(&maker);
+	init_crl_key_maker(&maker);
+	ok = make_crl_entry_key(&maker, identity, serial, len, key);
+	free_crl_key_maker(&maker);
 	return ok;
 }
 
@@ -109,7 +109,7 @@ entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key)
  * The same with the serial in decimal, as it is in CertFacts.
  */
 bool
-decimal_entry_key(const uint8 *identity, const char *serial, uint8 *key)
+decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key)
 {
 	BIGNUM	   *number = NULL;
 	ASN1_INTEGER *integer = NULL;
@@ -125,8 +125,8 @@ decimal_entry_key(const uint8 *identity, const char *serial, uint8 *key)
 		len = i2d_ASN1_INTEGER(integer, &der);
 	from.pos = der;
 	from.end = len > 0 ? der + len : der;
-	ok = len > 0 && next_integer(&from, &content) &&
-		entry_key(identity, content.pos, (int) slice_len(&content), key);
+	ok = len > 0 && next_der_integer(&from, &content) &&
+		crl_entry_key(identity, content.pos, (int) slice_len(&content), key);
 	OPENSSL_free(der);
 	ASN1_INTEGER_free(integer);
 	BN_free(number);

@@ -92,7 +92,7 @@ free_crl_reader(void *reader)
 static bool
 fail(CrlReader *r, const char *what)
 {
-	return fail_at(&r->stream, what);
+	return fail_crl_stream_at(&r->stream, what);
 }
 
 /*
@@ -113,7 +113,7 @@ parse_reason(Slice value)
 {
 	Slice		reason;
 
-	if (!next_slice(&value, TAG_ENUMERATED, &reason) || value.pos != value.end ||
+	if (!next_der_slice(&value, TAG_ENUMERATED, &reason) || value.pos != value.end ||
 		slice_len(&reason) != 1 || reason.pos[0] >= 0x80)
 		return -1;
 	return reason.pos[0];
@@ -169,18 +169,18 @@ parse_extension(CrlReader *r, Slice *from, Slice *oid, bool *critical, Slice *va
 	Slice		flag;
 
 	*critical = false;
-	if (!next_slice(from, TAG_SEQUENCE, &content) || !next_slice(&content, TAG_OID, oid) ||
+	if (!next_der_slice(from, TAG_SEQUENCE, &content) || !next_der_slice(&content, TAG_OID, oid) ||
 		!is_oid(oid))
 		return false;
 	if (content.pos < content.end && content.pos[0] == TAG_BOOLEAN)
 	{
 		/* some CAs write the default, FALSE */
-		if (!next_slice(&content, TAG_BOOLEAN, &flag) || slice_len(&flag) != 1 ||
+		if (!next_der_slice(&content, TAG_BOOLEAN, &flag) || slice_len(&flag) != 1 ||
 			(flag.pos[0] != 0 && flag.pos[0] != 0xFF))
 			return false;
 		*critical = flag.pos[0] != 0;
 	}
-	return next_slice(&content, TAG_OCTET_STRING, value) && content.pos == content.end;
+	return next_der_slice(&content, TAG_OCTET_STRING, value) && content.pos == content.end;
 }
 
 /*
@@ -230,15 +230,15 @@ parse_entry(CrlReader *r, Slice content, Entry *entry)
 	Slice		extensions;
 
 	entry->reason = 0;
-	if (!next_integer(&content, &entry->serial))
+	if (!next_der_integer(&content, &entry->serial))
 		return "its serial number is no INTEGER in DER";
 	if (slice_len(&entry->serial) > MAX_SERIAL)
 		return "its serial number is too long";
-	if (!next_time(&content, &entry->since))
+	if (!next_der_time(&content, &entry->since))
 		return "its revocation date is not of the form of RFC 5280";
 	if (content.pos == content.end)
 		return NULL;
-	if (!next_slice(&content, TAG_SEQUENCE, &extensions) || content.pos != content.end)
+	if (!next_der_slice(&content, TAG_SEQUENCE, &extensions) || content.pos != content.end)
 		return "there is something unknown behind its revocation date";
 	return parse_extensions(r, extensions, entry);
 }
@@ -258,7 +258,7 @@ read_entries(CrlReader *r, uint64 end, const CrlSink *sink)
 		Slice		content;
 		const char *wrong;
 
-		if (!get_element(s, end, MAX_ENTRY, &element))
+		if (!get_crl_element(s, end, MAX_ENTRY, &element))
 			return false;
 		if (element.tag != TAG_SEQUENCE)
 			return fail(r, "it is no SEQUENCE");
@@ -290,7 +290,7 @@ keep_element(CrlReader *r, StringInfo buf, uint64 within, int tag, const char *m
 	Element		element;
 	size_t		size;
 
-	if (!get_element(s, within, CRL_MAX_ELEMENT, &element))
+	if (!get_crl_element(s, within, CRL_MAX_ELEMENT, &element))
 		return false;
 	if (element.tag != tag)
 		return fail(r, missing);
@@ -319,7 +319,7 @@ next_tag(CrlReader *r)
 
 	if (stream_position(&r->stream) == r->tbs_end)
 		return 0;
-	return peek_element(&r->stream, r->tbs_end, &element) ? element.tag : -1;
+	return peek_crl_element(&r->stream, r->tbs_end, &element) ? element.tag : -1;
 }
 
 static bool
@@ -379,7 +379,7 @@ take_tbs(void *arg, const uint8 *bytes, size_t len)
 	CrlReader  *r = arg;
 
 	if (r->scheme.digest)
-		return EVP_DigestUpdate(r->tbs_digest, bytes, len) == 1 || fail_digest(&r->stream);
+		return EVP_DigestUpdate(r->tbs_digest, bytes, len) == 1 || fail_crl_stream_digest(&r->stream);
 	if (len > MAX_TBS - r->tbs_len)
 		return fail(r, "it is too long for a signature without a digest");
 	if (r->tbs_len + len > r->tbs_size)
@@ -412,9 +412,9 @@ begin_verification(CrlReader *r)
 	if (!r->known_scheme)
 		return true;
 	if (r->scheme.digest && EVP_DigestInit_ex(r->tbs_digest, r->scheme.digest, NULL) != 1)
-		return fail_digest(&r->stream);
+		return fail_crl_stream_digest(&r->stream);
 	r->tbs_len = 0;
-	start_tap(&r->stream, take_tbs, r);
+	start_crl_tap(&r->stream, take_tbs, r);
 	return take_tbs(r, (uint8 *) r->tbs_head.data, (size_t) r->tbs_head.len) &&
 		take_tbs(r, (uint8 *) r->shell.data, (size_t) r->shell.len);
 }
@@ -431,7 +431,7 @@ read_list(CrlReader *r, const CrlSink *sink)
 	r->entries = 0;
 	if (next_tag(r) != TAG_SEQUENCE)
 		return s->error == NULL;
-	if (!peek_element(s, r->tbs_end, &list))
+	if (!peek_crl_element(s, r->tbs_end, &list))
 		return false;
 	if (list.len == 0)
 		return fail(r, "its list of entries is empty (it must be left out then)");
@@ -448,7 +448,7 @@ read_tbs(CrlReader *r, bool verify, const CrlSink *sink)
 		return false;
 	if (next_tag(r) != 0)
 		return fail(r, "there is an unknown element");
-	return stop_tap(&r->stream);
+	return stop_crl_tap(&r->stream);
 }
 
 /*
@@ -469,7 +469,7 @@ read_signature(CrlReader *r, StringInfo tail)
 		return false;
 	bits.pos = (uint8 *) tail->data + r->algorithm_len;
 	bits.end = (uint8 *) tail->data + tail->len;
-	if (!next_slice(&bits, TAG_BIT_STRING, &content) || slice_len(&content) < 2 ||
+	if (!next_der_slice(&bits, TAG_BIT_STRING, &content) || slice_len(&content) < 2 ||
 		content.pos[0] != 0)
 		return fail(r, "its signature is no string of whole bytes");
 	return stream_position(&r->stream) == r->crl_end || fail(r, "there is an unknown element");
@@ -520,7 +520,7 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 	bool		has_digest = r->known_scheme && r->scheme.digest;
 
 	if (has_digest && EVP_DigestFinal_ex(r->tbs_digest, digest, &len) != 1)
-		return fail_digest(&r->stream);
+		return fail_crl_stream_digest(&r->stream);
 	crl->issuers = palloc(sizeof(X509 *) * (size_t) (sk_X509_num(cas) + 1));
 	X509_CRL_get0_signature(r->parsed, &signature, NULL);
 	for (int i = 0; r->known_scheme && i < sk_X509_num(cas); i++)
@@ -528,7 +528,7 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 		X509	   *ca = sk_X509_value(cas, i);
 
 		if (may_issue_crl(ca, r->parsed) &&
-			has_signed(ca, &r->scheme, ASN1_STRING_get0_data(signature),
+			has_signed_crl(ca, &r->scheme, ASN1_STRING_get0_data(signature),
 					   (size_t) ASN1_STRING_length(signature),
 					   has_digest ? digest : r->tbs, has_digest ? len : r->tbs_len))
 			crl->issuers[crl->nissuers++] = ca;
@@ -546,13 +546,13 @@ read_heads(CrlReader *r)
 	Element		list;
 	Element		tbs;
 
-	if (!peek_element(s, PG_UINT64_MAX, &list))
+	if (!peek_crl_element(s, PG_UINT64_MAX, &list))
 		return false;
 	if (list.tag != TAG_SEQUENCE)
 		return fail(r, "it is no CRL");
 	s->pos += list.head;
 	r->crl_end = stream_position(s) + list.len;
-	if (!peek_element(s, r->crl_end, &tbs))
+	if (!peek_crl_element(s, r->crl_end, &tbs))
 		return false;
 	if (tbs.tag != TAG_SEQUENCE)
 		return fail(r, "it is no CRL");
@@ -567,7 +567,7 @@ read_heads(CrlReader *r)
  * What read_crl() says of the shell, with what it cannot know.
  */
 static bool
-judge(CrlReader *r, FileCrl *crl)
+describe_crl(CrlReader *r, FileCrl *crl)
 {
 	crl->facts = read_crl(r->parsed);
 	if (crl->facts == NULL)
@@ -590,7 +590,7 @@ read_one(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, FileCrl *crl)
 	resetStringInfo(&r->shell);
 	initStringInfo(&tail);
 	ok = read_heads(r) && read_tbs(r, cas != NULL, sink) && read_signature(r, &tail) &&
-		end_of_crl(&r->stream, fingerprint) && parse_shell(r, &tail) && judge(r, crl) &&
+		end_crl_in_stream(&r->stream, fingerprint) && parse_shell(r, &tail) && describe_crl(r, crl) &&
 		(cas == NULL || find_issuers(r, cas, crl));
 	if (ok)
 		memcpy(crl->facts->fingerprint, fingerprint, FINGERPRINT_LEN);
@@ -605,7 +605,7 @@ read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
 
 	if (!open_crl_stream(&r->stream))
 		return false;
-	while (next_crl(&r->stream))
+	while (next_crl_in_stream(&r->stream))
 	{
 		if (file->ncrls == size)
 		{

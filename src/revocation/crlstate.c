@@ -58,7 +58,7 @@ start_shared(void *memory, bool fresh)
 	shared = memory;
 	if (!fresh)
 		return;
-	shared->lock = lock_of(&piece);
+	shared->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&shared->requested, 0);
 	pg_atomic_init_u64(&shared->done, 0);
 	pg_atomic_init_u64(&shared->accept_older, 0);
@@ -113,7 +113,7 @@ suspect_index(void)
  * Called by the worker: has somebody done so since the last call?
  */
 bool
-take_suspicion(void)
+take_index_suspicion(void)
 {
 	return pg_atomic_exchange_u32(&shared->suspect, 0) != 0;
 }
@@ -139,7 +139,7 @@ crl_state(void)
  * and this request, not done yet, is theirs or came later?
  */
 bool
-is_older_accepted(uint64 request)
+is_older_crl_accepted(uint64 request)
 {
 	uint64		accepted = pg_atomic_read_u64(&shared->accept_older);
 

@@ -22,9 +22,9 @@ extern void init_crl_state(void);
 extern uint64 crls_requested(void);
 extern void crls_checked(uint64 request, bool built, const char *error);
 extern void suspect_index(void);
-extern bool take_suspicion(void);
+extern bool take_index_suspicion(void);
 extern CrlState *crl_state(void);
-extern bool is_older_accepted(uint64 request);
+extern bool is_older_crl_accepted(uint64 request);
 extern char *check_crls_now(int timeout_ms, bool accept_older);
 
 #endif							/* SSLPOLICY_CRLSTATE_H */

@@ -59,7 +59,7 @@ free_crl_stream(CrlStream *s)
  * Say what is wrong, and where.  The first error counts.  Returns false.
  */
 bool
-fail_at(CrlStream *s, const char *what)
+fail_crl_stream_at(CrlStream *s, const char *what)
 {
 	if (s->error)
 		return false;
@@ -85,7 +85,7 @@ fail_file(CrlStream *s, char *what)
 }
 
 bool
-fail_digest(CrlStream *s)
+fail_crl_stream_digest(CrlStream *s)
 {
 	ERR_clear_error();
 	return fail_file(s, pstrdup("OpenSSL failed to compute a digest"));
@@ -120,7 +120,7 @@ read_raw(CrlStream *s)
 	}
 	s->raw_ended = len == 0;
 	if (EVP_DigestUpdate(s->file_digest, s->raw, s->raw_len) != 1)
-		return fail_digest(s);
+		return fail_crl_stream_digest(s);
 	return s->raw_len > 0;
 }
 
@@ -208,7 +208,7 @@ find_block(CrlStream *s)
 			return fail_file(s, psprintf("the first line of PEM block %d is damaged", s->block));
 		if (strcmp(type, CRL_BLOCK) != 0)
 			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block,
-										 printable(type)));
+										 printable_text(type)));
 		pfree(type);
 		EVP_DecodeInit(s->base64);
 		s->padded = false;
@@ -230,12 +230,12 @@ end_block(CrlStream *s)
 
 	s->ended = true;
 	if (EVP_DecodeFinal(s->base64, rest, &len) != 1 || len != 0)
-		return fail_at(s, "its base64 is incomplete");
+		return fail_crl_stream_at(s, "its base64 is incomplete");
 	if (!read_line(s, line))
-		return fail_at(s, "its PEM block does not end");
+		return fail_crl_stream_at(s, "its PEM block does not end");
 	type = block_type(line, PEM_END);
 	if (type == NULL || strcmp(type, CRL_BLOCK) != 0)
-		return fail_at(s, "its PEM block does not end with " PEM_END CRL_BLOCK PEM_DASHES);
+		return fail_crl_stream_at(s, "its PEM block does not end with " PEM_END CRL_BLOCK PEM_DASHES);
 	pfree(type);
 	return true;
 }
@@ -257,10 +257,10 @@ decode(CrlStream *s, const uint8 *text, size_t len)
 	state = s->padded ? -1 :
 		EVP_DecodeUpdate(s->base64, s->window + s->end, &decoded, text, (int) len);
 	if (state < 0)
-		return fail_at(s, "its PEM block is no valid base64");
+		return fail_crl_stream_at(s, "its PEM block is no valid base64");
 	s->padded = state == 0;
 	if (EVP_DigestUpdate(s->crl_digest, s->window + s->end, (size_t) decoded) != 1)
-		return fail_digest(s);
+		return fail_crl_stream_digest(s);
 	s->end += (size_t) decoded;
 	return true;
 }
@@ -281,7 +281,7 @@ run_tap(CrlStream *s)
  * From here on, what is read goes to tap as well.
  */
 void
-start_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len), void *arg)
+start_crl_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len), void *arg)
 {
 	s->tap = tap;
 	s->tap_arg = arg;
@@ -289,7 +289,7 @@ start_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len),
 }
 
 bool
-stop_tap(CrlStream *s)
+stop_crl_tap(CrlStream *s)
 {
 	bool		ok = run_tap(s);
 
@@ -317,7 +317,7 @@ fill_window(CrlStream *s)
 	if (s->raw_pos == s->raw_len && !read_raw(s))
 	{
 		s->ended = true;
-		return s->error == NULL && (!s->pem || fail_at(s, "its PEM block does not end"));
+		return s->error == NULL && (!s->pem || fail_crl_stream_at(s, "its PEM block does not end"));
 	}
 	start = s->raw + s->raw_pos;
 	len = s->raw_len - s->raw_pos;
@@ -352,7 +352,7 @@ available(CrlStream *s, size_t wanted)
  * within.
  */
 bool
-peek_element(CrlStream *s, uint64 within, Element *element)
+peek_crl_element(CrlStream *s, uint64 within, Element *element)
 {
 	size_t		len = available(s, DER_MAX_HEAD);
 	const char *wrong;
@@ -360,12 +360,12 @@ peek_element(CrlStream *s, uint64 within, Element *element)
 	if (s->error)
 		return false;
 	if (stream_position(s) >= within)
-		return fail_at(s, "an element is missing");
-	wrong = parse_head(s->window + s->pos, len, element);
+		return fail_crl_stream_at(s, "an element is missing");
+	wrong = parse_der_head(s->window + s->pos, len, element);
 	if (wrong)
-		return fail_at(s, wrong);
+		return fail_crl_stream_at(s, wrong);
 	if (element->head + element->len > within - stream_position(s))
-		return fail_at(s, "an element is longer than what it is part of");
+		return fail_crl_stream_at(s, "an element is longer than what it is part of");
 	return true;
 }
 
@@ -373,17 +373,17 @@ peek_element(CrlStream *s, uint64 within, Element *element)
  * Get the whole of the next element into the window.
  */
 bool
-get_element(CrlStream *s, uint64 within, size_t limit, Element *element)
+get_crl_element(CrlStream *s, uint64 within, size_t limit, Element *element)
 {
 	size_t		size;
 
-	if (!peek_element(s, within, element))
+	if (!peek_crl_element(s, within, element))
 		return false;
 	if (element->len > limit)
-		return fail_at(s, "an element is too long");
+		return fail_crl_stream_at(s, "an element is too long");
 	size = element->head + (size_t) element->len;
 	if (available(s, size) < size)
-		return fail_at(s, "the end is missing");
+		return fail_crl_stream_at(s, "the end is missing");
 	return s->error == NULL;
 }
 
@@ -409,7 +409,7 @@ open_crl_stream(CrlStream *s)
 	s->raw = palloc(READ_SIZE);
 	s->window = palloc(WINDOW_SIZE);
 	if (EVP_DigestInit_ex(s->file_digest, EVP_sha256(), NULL) != 1)
-		return fail_digest(s);
+		return fail_crl_stream_digest(s);
 	if (!read_raw(s))
 		return fail_file(s, pstrdup("it is empty"));
 	s->pem = !is_der(s);
@@ -417,11 +417,11 @@ open_crl_stream(CrlStream *s)
 }
 
 /*
- * Go to the next CRL, after the end_of_crl() of the one before.  False if there
+ * Go to the next CRL, after the end_crl_in_stream() of the one before.  False if there
  * is none, which is an error where it is the first.
  */
 bool
-next_crl(CrlStream *s)
+next_crl_in_stream(CrlStream *s)
 {
 	if (s->pem ? !find_block(s) : s->crl >= 0)
 		return s->crl < 0 && fail_file(s, pstrdup("there is no CRL in it"));
@@ -429,7 +429,7 @@ next_crl(CrlStream *s)
 	s->pos = s->end = s->tapped = 0;
 	s->offset = 0;
 	s->ended = false;
-	return EVP_DigestInit_ex(s->crl_digest, EVP_sha256(), NULL) == 1 || fail_digest(s);
+	return EVP_DigestInit_ex(s->crl_digest, EVP_sha256(), NULL) == 1 || fail_crl_stream_digest(s);
 }
 
 /*
@@ -437,18 +437,18 @@ next_crl(CrlStream *s)
  * its DER.
  */
 bool
-end_of_crl(CrlStream *s, uint8 *fingerprint)
+end_crl_in_stream(CrlStream *s, uint8 *fingerprint)
 {
 	unsigned int len;
 
 	if (available(s, 1) > 0)
-		return fail_at(s, "there are bytes behind its end");
+		return fail_crl_stream_at(s, "there are bytes behind its end");
 	if (s->error)
 		return false;
 	/* a DER file is its CRL */
 	if (!s->pem && EVP_MD_CTX_copy_ex(s->crl_digest, s->file_digest) != 1)
-		return fail_digest(s);
-	return EVP_DigestFinal_ex(s->crl_digest, fingerprint, &len) == 1 || fail_digest(s);
+		return fail_crl_stream_digest(s);
+	return EVP_DigestFinal_ex(s->crl_digest, fingerprint, &len) == 1 || fail_crl_stream_digest(s);
 }
 
 /*
@@ -466,5 +466,5 @@ close_crl_stream(CrlStream *s, uint8 *sha256)
 	s->raw = s->window = NULL;
 	if (s->error)
 		return false;
-	return EVP_DigestFinal_ex(s->file_digest, sha256, &len) == 1 || fail_digest(s);
+	return EVP_DigestFinal_ex(s->file_digest, sha256, &len) == 1 || fail_crl_stream_digest(s);
 }

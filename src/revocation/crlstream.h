@@ -55,7 +55,7 @@ typedef struct CrlStream
 	bool		ended;			/* there are no more of them */
 	EVP_MD_CTX *crl_digest;
 
-	/* what is read goes here as well, after start_tap() */
+	/* what is read goes here as well, after start_crl_tap() */
 	bool		(*tap) (void *arg, const uint8 *bytes, size_t len);
 	void	   *tap_arg;
 	size_t		tapped;			/* up to here in the window */
@@ -64,18 +64,18 @@ typedef struct CrlStream
 extern void init_crl_stream(CrlStream *s, const CrlInput *input);
 extern void free_crl_stream(CrlStream *s);
 extern bool open_crl_stream(CrlStream *s);
-extern bool next_crl(CrlStream *s);
-extern bool end_of_crl(CrlStream *s, uint8 *fingerprint);
+extern bool next_crl_in_stream(CrlStream *s);
+extern bool end_crl_in_stream(CrlStream *s, uint8 *fingerprint);
 extern bool close_crl_stream(CrlStream *s, uint8 *sha256);
 
-extern bool peek_element(CrlStream *s, uint64 within, Element *element);
-extern bool get_element(CrlStream *s, uint64 within, size_t limit, Element *element);
-extern void start_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len),
+extern bool peek_crl_element(CrlStream *s, uint64 within, Element *element);
+extern bool get_crl_element(CrlStream *s, uint64 within, size_t limit, Element *element);
+extern void start_crl_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len),
 					  void *arg);
-extern bool stop_tap(CrlStream *s);
+extern bool stop_crl_tap(CrlStream *s);
 
-extern bool fail_at(CrlStream *s, const char *what);
-extern bool fail_digest(CrlStream *s);
+extern bool fail_crl_stream_at(CrlStream *s, const char *what);
+extern bool fail_crl_stream_digest(CrlStream *s);
 
 /* where in the CRL it is */
 static inline uint64

@@ -79,7 +79,7 @@ close_index_file(void *arg)
  * What an index says that it was built for: it is of no use for other settings.
  */
 void
-settings_fingerprint(const char *file, const char *dir, uint8 *digest)
+crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest)
 {
 	char	   *text = psprintf("%s\n%s", file, dir);
 	unsigned int len = 0;
@@ -104,7 +104,7 @@ read_own_crls(int *count)
 	*count = 0;
 	file->fd = -1;
 	(void) free_at_reset(file, close_index_file);
-	settings_fingerprint(crl_file(), crl_dir(), settings);
+	crl_settings_fingerprint(crl_file(), crl_dir(), settings);
 	if (!open_index_file(file, OWN_INDEX, &error))
 		return NULL;
 	if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)

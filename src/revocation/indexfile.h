@@ -24,7 +24,7 @@ typedef struct IndexFile
 
 extern bool open_index_file(IndexFile *file, const char *name, char **error);
 extern void close_index_file(void *arg);
-extern void settings_fingerprint(const char *file, const char *dir, uint8 *digest);
+extern void crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest);
 extern IndexedCrl *read_own_crls(int *count);
 
 #endif							/* SSLPOLICY_INDEXFILE_H */

@@ -46,9 +46,9 @@ open_revocation_index(bool of_core)
 	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
 		return index;
 	if (of_core)
-		settings_fingerprint(ssl_crl_file, ssl_crl_dir, settings);
+		crl_settings_fingerprint(ssl_crl_file, ssl_crl_dir, settings);
 	else
-		settings_fingerprint(crl_file(), crl_dir(), settings);
+		crl_settings_fingerprint(crl_file(), crl_dir(), settings);
 	if (memcmp(settings, index->file.index.label.settings, FINGERPRINT_LEN) != 0)
 		index->error = pstrdup("the CRLs that are set have not been read yet");
 	return index;
@@ -90,7 +90,7 @@ unknown(const char *why, bool index_damaged)
 static char *
 time_of(int64 seconds)
 {
-	return pstrdup(timestamptz_to_str(from_unix_time(seconds)));
+	return pstrdup(timestamptz_to_str(timestamp_from_unix(seconds)));
 }
 
 /*
@@ -109,8 +109,8 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 	CrlLookup	found;
 	char	   *error;
 
-	if (!issuer_key(issuer->identity, by_issuer) ||
-		!decimal_entry_key(issuer->identity, serial, by_serial))
+	if (!crl_issuer_key(issuer->identity, by_issuer) ||
+		!decimal_crl_entry_key(issuer->identity, serial, by_serial))
 		return unknown("its serial number cannot be looked up", false);
 	if ((found_crl = lookup_crl_index(&index->file.index, by_issuer, &crl, &error)) == CRL_DAMAGED ||
 		(found = lookup_crl_index(&index->file.index, by_serial, &entry, &error)) == CRL_DAMAGED)

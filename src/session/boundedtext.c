@@ -19,7 +19,7 @@
  * middle, whatever the encoding: those before the mark are left out.
  */
 void
-copy_bounded(char *to, size_t size, const char *text)
+copy_bounded_text(char *to, size_t size, const char *text)
 {
 	size_t		end;
 

@@ -13,7 +13,7 @@
 /* Room for the reasons of a refusal. */
 #define REASONS_LEN 768
 
-extern void copy_bounded(char *to, size_t size, const char *text);
+extern void copy_bounded_text(char *to, size_t size, const char *text);
 extern char *join_lines(List *lines);
 extern List *split_lines(const char *text);
 

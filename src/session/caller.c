@@ -18,7 +18,7 @@ role_name(Oid role)
 {
 	char	   *name = GetUserNameFromId(role, true);
 
-	return quoted(name ? name : "?");
+	return quoted_name(name ? name : "?");
 }
 
 /*

@@ -131,7 +131,7 @@ start_table(void *memory, bool fresh)
 	table = memory;
 	if (!fresh)
 		return;
-	table->lock = lock_of(&piece);
+	table->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&table->rechecks, 0);
 	pg_atomic_init_u64(&table->inherited_at, 0);
 	table->nslots = MaxBackends;
@@ -327,7 +327,7 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 		has_old_settings();
 	LWLockRelease(table->lock);
 
-	note_end(end_at);
+	note_session_end(end_at);
 	if (missed)
 		want_recheck();
 }
@@ -396,7 +396,7 @@ copy_sessions(void)
  * material.
  */
 void
-begin_recheck(bool inherited)
+begin_session_recheck(bool inherited)
 {
 	if (inherited)
 		pg_atomic_write_u64(&table->inherited_at, (uint64) GetCurrentTimestamp());
@@ -466,7 +466,7 @@ end_session(const Session *session)
  * Is the session in a transaction just now?
  */
 bool
-in_transaction(const Session *session)
+is_session_in_transaction(const Session *session)
 {
 	return compat_transaction(GetPGProcByNumber(session->slot)) != InvalidLocalTransactionId;
 }

@@ -284,7 +284,7 @@ is_blocked_certificate(const Facts *facts)
 	if (!blocks_certificates())
 		return false;
 	return facts->unreadable ||
-		(facts->cert && is_blocked(facts->cert, blocked->bytes, blocked->count));
+		(facts->cert && has_listed_fingerprint(facts->cert, blocked->bytes, blocked->count));
 }
 
 /*

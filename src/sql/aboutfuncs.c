@@ -42,10 +42,10 @@ put_item(FunctionCallInfo fcinfo, const char *item, const char *value, const cha
 {
 	Row			row = {0};
 
-	add_text(&row, item);
-	add_text(&row, value);
-	add_text(&row, note);
-	put_row(fcinfo, &row);
+	row_add_text(&row, item);
+	row_add_text(&row, value);
+	row_add_text(&row, note);
+	row_put(fcinfo, &row);
 }
 
 /*
@@ -192,11 +192,11 @@ put_checked(FunctionCallInfo fcinfo, const char *type, const char *name,
 
 	if (policy == NULL)
 		why = error.hint ? psprintf("%s. %s", error.message, error.hint) : error.message;
-	add_text(&row, type);
-	add(&row, true, label_text(name));
-	add(&row, true, label_text(text));
-	add(&row, why != NULL, why ? label_text(why) : (Datum) 0);
-	put_row(fcinfo, &row);
+	row_add_text(&row, type);
+	row_add(&row, true, label_text(name));
+	row_add(&row, true, label_text(text));
+	row_add(&row, why != NULL, why ? label_text(why) : (Datum) 0);
+	row_put(fcinfo, &row);
 }
 
 /*

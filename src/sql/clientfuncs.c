@@ -53,16 +53,16 @@ put_settings(FunctionCallInfo fcinfo, const Facts *facts)
 	foreach(cell, client_settings(facts))
 	{
 		const ClientSetting *s = lfirst(cell);
-		char	   *value = s->value ? from_utf8(s->value) : NULL;
+		char	   *value = s->value ? text_from_utf8(s->value) : NULL;
 		Row			row = {0};
 
-		add_text(&row, s->setting);
-		add_text(&row, value);
+		row_add_text(&row, s->setting);
+		row_add_text(&row, value);
 		if (s->value && value == NULL)
-			add_text(&row, "the value is not valid UTF-8, or the encoding of this database cannot express it: ask in a database with encoding UTF8");
+			row_add_text(&row, "the value is not valid UTF-8, or the encoding of this database cannot express it: ask in a database with encoding UTF8");
 		else
-			add(&row, s->note != NULL, s->note ? label_text(s->note) : (Datum) 0);
-		put_row(fcinfo, &row);
+			row_add(&row, s->note != NULL, s->note ? label_text(s->note) : (Datum) 0);
+		row_put(fcinfo, &row);
 	}
 }
 

@@ -165,15 +165,15 @@ put_explained(FunctionCallInfo fcinfo, List *rows)
 			required = psprintf("%s (action=log)", required);
 		if (required && !explained->certain)
 			required = psprintf("%s (if this applies)", required);
-		add(&row, true, label_text(explained->source));
-		add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
-		add_text(&row, explained->requirement);
-		add(&row, required != NULL, required ? label_text(required) : (Datum) 0);
-		add(&row, explained->actual != NULL,
+		row_add(&row, true, label_text(explained->source));
+		row_add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
+		row_add_text(&row, explained->requirement);
+		row_add(&row, required != NULL, required ? label_text(required) : (Datum) 0);
+		row_add(&row, explained->actual != NULL,
 			explained->actual ? certificate_text(explained->actual) : (Datum) 0);
-		add(&row, explained->outcome != OUTCOME_UNKNOWN,
+		row_add(&row, explained->outcome != OUTCOME_UNKNOWN,
 			BoolGetDatum(explained->outcome == OUTCOME_OK));
-		put_row(fcinfo, &row);
+		row_put(fcinfo, &row);
 	}
 }
 
@@ -197,7 +197,7 @@ sslpolicy_explain(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("at must not be null")));
-	at = to_unix_time(PG_GETARG_TIMESTAMPTZ(8));
+	at = timestamp_to_unix(PG_GETARG_TIMESTAMPTZ(8));
 	ask_who_and_where(fcinfo, &q);
 	certificate_error = ask_transport(&q, fcinfo, at);
 	ask_auth_method(&q, text_argument(fcinfo, 7));
@@ -249,13 +249,13 @@ put_policies(FunctionCallInfo fcinfo, Question *q)
 		const Explained *explained = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, true, label_text(explained->source));
-		add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
-		add_text(&row, explained->requirement);
-		add(&row, true, label_text(explained->required));
-		add_text(&row, explained->log_only ? "log" : "reject");
-		add(&row, explained->certain, BoolGetDatum(true));
-		put_row(fcinfo, &row);
+		row_add(&row, true, label_text(explained->source));
+		row_add(&row, explained->rule > 0, Int32GetDatum(explained->rule));
+		row_add_text(&row, explained->requirement);
+		row_add(&row, true, label_text(explained->required));
+		row_add_text(&row, explained->log_only ? "log" : "reject");
+		row_add(&row, explained->certain, BoolGetDatum(true));
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }

@@ -89,7 +89,7 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 				 errdetail("It has %zu bytes; %zu are accepted.", len, max_bytes)));
 	if (mentions_private_key(text, len))
 	{
-		wipe(text, len);
+		wipe_memory(text, len);
 		hide_statement();
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

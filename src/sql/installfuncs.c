@@ -45,7 +45,7 @@ trust_before(const Installation *inst, char **error)
 	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
 	 * CRLs are in force, it has only gone, and what it held would be lost.
 	 */
-	if (inst->indexed && files.crl_file[0] && !is_readable(files.crl_file, false) &&
+	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
 		errno == ENOENT && read_own_crls(&count) == NULL)
 		files.crl_file = "";
 	return read_trust(&files, unix_now(), error);
@@ -104,13 +104,13 @@ losing_sessions(Installation *inst, const Trust *after)
 	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
 	char	   *error;
 	Trust	   *before = trust_before(inst, &error);
-	int			next = next_version(inst->history, MATERIAL_CA);
+	int			next = next_history_version(inst->history, MATERIAL_CA);
 
 	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
 		add_unless_there(inst, known, sk_X509_value(before->cas, i), false);
 	for (int version = Max(1, next - 2 * KEPT_VERSIONS); version < next; version++)
 	{
-		STACK_OF(X509) * certs = read_pem_file(version_file(MATERIAL_CA, version))->content->certs;
+		STACK_OF(X509) * certs = read_pem_file(history_version_file(MATERIAL_CA, version))->content->certs;
 
 		for (int i = 0; i < sk_X509_num(certs); i++)
 			add_unless_there(inst, known, sk_X509_value(certs, i), false);
@@ -127,14 +127,14 @@ install_cas(FunctionCallInfo fcinfo, Installation *inst, STACK_OF(X509) *added)
 	STACK_OF(X509) * set = inst->content->certs;
 	Trust	   *after = trust_with(inst, set, NULL);
 
-	raise_refusal(judge_cas(after, added, &inst->warnings));
+	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
 	inst->affected = losing_sessions(inst, after);
 	inst->bytes = makeStringInfo();
 	for (int i = 0; i < sk_X509_num(set); i++)
-		could_not_encode(append_certificate(inst->bytes, sk_X509_value(set, i)));
+		could_not_encode(append_pem_certificate(inst->bytes, sk_X509_value(set, i)));
 	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
-		could_not_encode(append_crl(inst->bytes, sk_X509_CRL_value(inst->old->crls, i)));
+		could_not_encode(append_pem_crl(inst->bytes, sk_X509_CRL_value(inst->old->crls, i)));
 	return install_and_report(fcinfo, inst);
 }
 
@@ -207,7 +207,7 @@ sslpolicy_remove_ca(PG_FUNCTION_ARGS)
 		invalid_argument(psprintf("\"%s\" is not a SHA-256 fingerprint", fingerprint), NULL,
 				"Write 64 hexadecimal digits, with or without colons.");
 	inst = begin_call(fcinfo, MATERIAL_CA, "remove_ca", 1);
-	removed = find_fingerprint(inst->old->certs, digest);
+	removed = find_certificate_by_fingerprint(inst->old->certs, digest);
 	if (removed == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -229,13 +229,13 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 	STACK_OF(X509_CRL) * crls = inst->content->crls;
 	X509	   *issuer;
 
-	raise_refusal(judge_crl(crl, cas, unix_now(), inst->indexed && accept_expired_crl()));
+	raise_trust_refusal(judge_crl(crl, cas, unix_now(), inst->indexed && accept_expired_crl()));
 	issuer = crl_issuer(crl, cas);
 	for (int i = sk_X509_CRL_num(crls) - 1; i >= 0; i--)
 	{
 		X509_CRL   *before = sk_X509_CRL_value(crls, i);
 
-		if (!signed_by(before, issuer))
+		if (!is_crl_signed_by(before, issuer))
 			continue;
 		if (is_older_crl(crl, before))
 			invalid_argument(psprintf("the CRL of %s is older than the one in place", certificate_title(issuer)),
@@ -292,7 +292,7 @@ install_crls(FunctionCallInfo fcinfo, const PemContent *given)
 	{
 		X509_CRL   *crl = sk_X509_CRL_value(inst->content->crls, i);
 
-		could_not_encode(append_crl(inst->bytes, crl));
+		could_not_encode(append_pem_crl(inst->bytes, crl));
 	}
 	all = share_crls(inst->content->crls);
 
@@ -374,11 +374,11 @@ static HistoryEntry *
 version_before(Installation *inst)
 {
 	HistoryEntry *current = inst->old_bytes == NULL ? NULL :
-		entry_in_place(inst->history, inst->kind, bytes_fingerprint(inst->old_bytes, inst->old_len));
+		history_entry_in_place(inst->history, inst->kind, bytes_fingerprint(inst->old_bytes, inst->old_len));
 	HistoryEntry *target = NULL;
 
 	if (current)
-		target = current->parent ? entry_of_version(inst->history, inst->kind, current->parent) : NULL;
+		target = current->parent ? history_entry_of_version(inst->history, inst->kind, current->parent) : NULL;
 	else
 	{
 		/* something else changed the file: back to what was installed here */
@@ -434,7 +434,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 	target = version_before(inst);
 	if (target)
 	{
-		PemFile    *file = read_pem_file(version_file(kind, target->version));
+		PemFile    *file = read_pem_file(history_version_file(kind, target->version));
 
 		if (file->bytes == NULL)
 			ereport(ERROR,
@@ -450,7 +450,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 		enlargeStringInfo(inst->bytes, (int) file->len);
 		wipe_at_reset(inst->bytes);
 		appendBinaryStringInfo(inst->bytes, file->bytes, (int) file->len);
-		wipe(file->bytes, file->len);
+		wipe_memory(file->bytes, file->len);
 		inst->content = file->content;
 		inst->version = target->version;
 		inst->parent = target->parent;
@@ -467,7 +467,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 									   kind == MATERIAL_CRL ? share_crls(inst->content->crls) : NULL);
 
 		if (kind == MATERIAL_CA && target)
-			raise_refusal(judge_cas(after, NULL, &inst->warnings));
+			raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));
 		if (judge_revocation(after, &none) >= 0)
 			inst->warnings = list_concat(inst->warnings, none);
 		inst->only_own = kind == MATERIAL_CRL;

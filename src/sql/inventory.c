@@ -60,34 +60,34 @@ put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kin
 	if (facts == NULL)
 		return;
 	initStringInfo(&pem);
-	(void) append_certificate(&pem, cert);
-	add_text(&row, kind);
-	add(&row, true, Int32GetDatum(position));
-	add(&row, true, certificate_text(facts->subject_dn));
-	add(&row, true, certificate_text(facts->issuer_dn));
-	add(&row, is_serial_number(facts->serial), serial_number(facts->serial));
-	add(&row, true, text_array(facts->sans, facts->nsans, certificate_text));
-	add_time(&row, true, facts->not_before);
-	add_time(&row, true, facts->not_after);
-	add(&row, true, Int32GetDatum((int32) ((facts->not_after - (int64) time(NULL)) / SECS_PER_DAY)));
-	add_text(&row, facts->key_algorithm);
-	add(&row, true, Int32GetDatum(facts->key_bits));
-	add_text(&row, facts->signature_algorithm);
-	add(&row, true, BoolGetDatum(X509_check_ca(cert) != 0));
-	add(&row, true, BoolGetDatum(is_self_signed(cert)));
-	add(&row, true, fingerprint_text(facts->fingerprint));
-	add_text(&row, pem.data);
-	add_text(&row, path);
-	add(&row, loaded != NULL,
+	(void) append_pem_certificate(&pem, cert);
+	row_add_text(&row, kind);
+	row_add(&row, true, Int32GetDatum(position));
+	row_add(&row, true, certificate_text(facts->subject_dn));
+	row_add(&row, true, certificate_text(facts->issuer_dn));
+	row_add(&row, is_serial_number(facts->serial), serial_number(facts->serial));
+	row_add(&row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	row_add_time(&row, true, facts->not_before);
+	row_add_time(&row, true, facts->not_after);
+	row_add(&row, true, Int32GetDatum((int32) ((facts->not_after - (int64) time(NULL)) / SECS_PER_DAY)));
+	row_add_text(&row, facts->key_algorithm);
+	row_add(&row, true, Int32GetDatum(facts->key_bits));
+	row_add_text(&row, facts->signature_algorithm);
+	row_add(&row, true, BoolGetDatum(X509_check_ca(cert) != 0));
+	row_add(&row, true, BoolGetDatum(is_self_signed(cert)));
+	row_add(&row, true, fingerprint_text(facts->fingerprint));
+	row_add_text(&row, pem.data);
+	row_add_text(&row, path);
+	row_add(&row, loaded != NULL,
 		BoolGetDatum(loaded && is_loaded(loaded, loaded_kind, facts->fingerprint)));
-	put_row(fcinfo, &row);
+	row_put(fcinfo, &row);
 }
 
 static LoadedList *
 loaded_by_server(void)
 {
 	/* with ssl off nothing is in force */
-	return EnableSSL ? loaded_now() : palloc0(sizeof(LoadedList));
+	return EnableSSL ? probe_loaded() : palloc0(sizeof(LoadedList));
 }
 
 /*
@@ -136,17 +136,17 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 		else if (!is_current_crl(crl, (int64) time(NULL)))
 			error = "it has expired, or is not valid yet: every certificate of this CA is refused";
 	}
-	add_text(&row, path);
-	add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
-	add(&row, facts && facts->number && is_serial_number(facts->number),
+	row_add_text(&row, path);
+	row_add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
+	row_add(&row, facts && facts->number && is_serial_number(facts->number),
 		facts && facts->number ? serial_number(facts->number) : (Datum) 0);
-	add_time(&row, facts != NULL, facts ? facts->this_update : 0);
-	add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
-	add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
-	add(&row, verified, verified ? fingerprint_text(digest) : (Datum) 0);
-	add(&row, known, BoolGetDatum(in_force));
-	add_text(&row, error);
-	put_row(fcinfo, &row);
+	row_add_time(&row, facts != NULL, facts ? facts->this_update : 0);
+	row_add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
+	row_add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
+	row_add(&row, verified, verified ? fingerprint_text(digest) : (Datum) 0);
+	row_add(&row, known, BoolGetDatum(in_force));
+	row_add_text(&row, error);
+	row_put(fcinfo, &row);
 }
 
 /*
@@ -157,19 +157,19 @@ put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
 {
 	Row			row = {0};
 
-	add_text(&row, crl->path);
-	add(&row, true, certificate_text(crl->issuer_dn));
-	add(&row, crl->number && is_serial_number(crl->number),
+	row_add_text(&row, crl->path);
+	row_add(&row, true, certificate_text(crl->issuer_dn));
+	row_add(&row, crl->number && is_serial_number(crl->number),
 		crl->number ? serial_number(crl->number) : (Datum) 0);
-	add_time(&row, true, crl->this_update);
-	add_time(&row, crl->has_next_update, crl->next_update);
-	add(&row, true, Int32GetDatum(crl->entries));
-	add(&row, true, fingerprint_text(crl->ca_fingerprint));
-	add(&row, true, BoolGetDatum(true));
-	add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL :
+	row_add_time(&row, true, crl->this_update);
+	row_add_time(&row, crl->has_next_update, crl->next_update);
+	row_add(&row, true, Int32GetDatum(crl->entries));
+	row_add(&row, true, fingerprint_text(crl->ca_fingerprint));
+	row_add(&row, true, BoolGetDatum(true));
+	row_add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL :
 			 accept_expired_crl() ? "it has expired" :
 			 "it has expired: every certificate of this CA is refused");
-	put_row(fcinfo, &row);
+	row_put(fcinfo, &row);
 }
 
 /*
@@ -180,12 +180,12 @@ put_crl_error(FunctionCallInfo fcinfo, const char *error)
 {
 	Row			row = {0};
 
-	add_text(&row, crl_file()[0] ? crl_file() : crl_dir());
+	row_add_text(&row, crl_file()[0] ? crl_file() : crl_dir());
 	for (int i = 0; i < 6; i++)
-		add(&row, false, (Datum) 0);
-	add(&row, true, BoolGetDatum(false));
-	add_text(&row, error);
-	put_row(fcinfo, &row);
+		row_add(&row, false, (Datum) 0);
+	row_add(&row, true, BoolGetDatum(false));
+	row_add_text(&row, error);
+	row_put(fcinfo, &row);
 }
 
 static void
@@ -200,7 +200,7 @@ put_indexed_crls(FunctionCallInfo fcinfo)
 
 	if (!crls_configured())
 		return;
-	settings_fingerprint(crl_file(), crl_dir(), settings);
+	crl_settings_fingerprint(crl_file(), crl_dir(), settings);
 	file->fd = -1;
 	(void) free_at_reset(file, close_index_file);
 	if (open_index_file(file, OWN_INDEX, &error))
@@ -286,7 +286,7 @@ find_revoked(const char *index, const char *serial, const char *issuer_dn,
 		uint8		key[CRL_KEY_LEN];
 
 		if (strcmp(certificate_string(crls[i].issuer_dn), issuer_dn) != 0 ||
-			!decimal_entry_key(crls[i].identity, serial, key))
+			!decimal_crl_entry_key(crls[i].identity, serial, key))
 			continue;
 		*issuer = &crls[i];
 		result = lookup_crl_index(&file->index, key, found, &error);
@@ -326,11 +326,11 @@ sslpolicy_revoked(PG_FUNCTION_ARGS)
 	if (!revoked && EnableSSL && (ssl_crl_file[0] || ssl_crl_dir[0]))
 		revoked = find_revoked(CORE_INDEX, serial, issuer_dn, &issuer, &record);
 
-	add(&row, issuer != NULL, BoolGetDatum(revoked));
-	add_time(&row, revoked, revoked ? record.since : 0);
-	add_text(&row, revoked ? revocation_reason(record.reason) : NULL);
-	add(&row, issuer != NULL, issuer ? certificate_text(issuer->issuer_dn) : (Datum) 0);
-	return one_row(fcinfo, &row);
+	row_add(&row, issuer != NULL, BoolGetDatum(revoked));
+	row_add_time(&row, revoked, revoked ? record.since : 0);
+	row_add_text(&row, revoked ? revocation_reason(record.reason) : NULL);
+	row_add(&row, issuer != NULL, issuer ? certificate_text(issuer->issuer_dn) : (Datum) 0);
+	return row_return(fcinfo, &row);
 }
 
 /*
@@ -354,14 +354,14 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 		uint8		digest[FINGERPRINT_LEN];
 		bool		known = file_fingerprint(paths[kind], digest);
 
-		add_text(&row, material_kind_name((MaterialKind) kind));
-		add_text(&row, paths[kind][0] ? paths[kind] : NULL);
-		add(&row, known, known ? fingerprint_text(digest) : (Datum) 0);
-		add(&row, state->loaded_at != 0, TimestampTzGetDatum(state->loaded_at));
-		add(&row, state->failed_at != 0, TimestampTzGetDatum(state->failed_at));
-		add_text(&row, state->failed ? state->error : NULL);
-		add(&row, state->in_force != 0, Int64GetDatum((int64) state->in_force));
-		put_row(fcinfo, &row);
+		row_add_text(&row, material_kind_name((MaterialKind) kind));
+		row_add_text(&row, paths[kind][0] ? paths[kind] : NULL);
+		row_add(&row, known, known ? fingerprint_text(digest) : (Datum) 0);
+		row_add(&row, state->loaded_at != 0, TimestampTzGetDatum(state->loaded_at));
+		row_add(&row, state->failed_at != 0, TimestampTzGetDatum(state->failed_at));
+		row_add_text(&row, state->failed ? state->error : NULL);
+		row_add(&row, state->in_force != 0, Int64GetDatum((int64) state->in_force));
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }
@@ -377,7 +377,7 @@ entry_state(List *history, const HistoryEntry *entry, const char *path)
 
 	if (entry->state == STATE_INSTALLED ||
 		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
-		 entry_in_place(history, entry->kind, fingerprint_hex(digest)) == entry))
+		 history_entry_in_place(history, entry->kind, fingerprint_hex(digest)) == entry))
 		return "installed";
 	return entry->state == STATE_FAILED ? "failed" : "unfinished";
 }
@@ -402,17 +402,17 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 		const HistoryEntry *e = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, true, TimestampTzGetDatum(e->at));
-		add_text(&row, material_kind_name(e->kind));
-		add(&row, true, Int32GetDatum(e->version));
-		add_text(&row, e->action);
-		add_text(&row, e->by[0] ? e->by : NULL);
-		add_text(&row, entry_state(history, e, paths[e->kind]));
-		add_text(&row, e->sha256[0] ? e->sha256 : NULL);
-		add(&row, true, text_array(e->subjects, e->count, certificate_text));
-		add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
-		add(&row, true, BoolGetDatum(e->version > 0 && file_exists(version_file(e->kind, e->version))));
-		put_row(fcinfo, &row);
+		row_add(&row, true, TimestampTzGetDatum(e->at));
+		row_add_text(&row, material_kind_name(e->kind));
+		row_add(&row, true, Int32GetDatum(e->version));
+		row_add_text(&row, e->action);
+		row_add_text(&row, e->by[0] ? e->by : NULL);
+		row_add_text(&row, entry_state(history, e, paths[e->kind]));
+		row_add_text(&row, e->sha256[0] ? e->sha256 : NULL);
+		row_add(&row, true, text_array(e->subjects, e->count, certificate_text));
+		row_add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
+		row_add(&row, true, BoolGetDatum(e->version > 0 && file_exists(history_version_file(e->kind, e->version))));
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }
@@ -420,14 +420,14 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 static void
 put_verification(Row *row, const Verification *v, const CertFacts *facts, const char *error)
 {
-	add(row, true, BoolGetDatum(error == NULL));
-	add_text(row, error);
-	add(row, v != NULL, v ? text_array(v->chain, v->nchain, certificate_text) : (Datum) 0);
-	add(row, facts->cn != NULL, facts->cn ? certificate_text(facts->cn) : (Datum) 0);
-	add(row, true, text_array(facts->sans, facts->nsans, certificate_text));
-	add_time(row, true, facts->not_after);
-	add(row, v != NULL, BoolGetDatum(v && v->revoked));
-	add_time(row, v && v->revoked, v ? v->revoked_since : 0);
+	row_add(row, true, BoolGetDatum(error == NULL));
+	row_add_text(row, error);
+	row_add(row, v != NULL, v ? text_array(v->chain, v->nchain, certificate_text) : (Datum) 0);
+	row_add(row, facts->cn != NULL, facts->cn ? certificate_text(facts->cn) : (Datum) 0);
+	row_add(row, true, text_array(facts->sans, facts->nsans, certificate_text));
+	row_add_time(row, true, facts->not_after);
+	row_add(row, v != NULL, BoolGetDatum(v && v->revoked));
+	row_add_time(row, v && v->revoked, v ? v->revoked_since : 0);
 }
 
 /*
@@ -467,14 +467,14 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	require_preload();
 	pem = PG_GETARG_TEXT_PP(0);
 	judged = judge_client_certificate(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem),
-									  to_unix_time(PG_GETARG_TIMESTAMPTZ(1)));
+									  timestamp_to_unix(PG_GETARG_TIMESTAMPTZ(1)));
 	if (judged->verification)
 		notice_drift(judged->context);
 	session.cert = judged->facts;
 	if (judged->error == NULL && is_blocked_certificate(&session))
 		judged->error = "its fingerprint is in sslpolicy.blocked_fingerprints";
 	put_verification(&row, judged->verification, judged->facts, judged->error);
-	return one_row(fcinfo, &row);
+	return row_return(fcinfo, &row);
 }
 
 static int64
@@ -545,9 +545,9 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 		error = check_crls_now((int) ms, false);
 	elapsed->time = GetCurrentTimestamp() - start;
 
-	add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));
-	add(&row, true, BoolGetDatum(error == NULL && outcome && outcome->loaded));
-	add_text(&row, error);
-	add(&row, true, IntervalPGetDatum(elapsed));
-	return one_row(fcinfo, &row);
+	row_add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));
+	row_add(&row, true, BoolGetDatum(error == NULL && outcome && outcome->loaded));
+	row_add_text(&row, error);
+	row_add(&row, true, IntervalPGetDatum(elapsed));
+	return row_return(fcinfo, &row);
 }

@@ -37,14 +37,14 @@ add_address(Row *row, const Facts *facts)
 {
 	bool		known = facts->address_len > 0;
 
-	add(row, known,
+	row_add(row, known,
 		known ? DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))) : (Datum) 0);
 }
 
 static void
 add_label(Row *row, const char *name)
 {
-	add(row, name != NULL, name ? label_text(name) : (Datum) 0);
+	row_add(row, name != NULL, name ? label_text(name) : (Datum) 0);
 }
 
 static void
@@ -52,7 +52,7 @@ add_serial(Row *row, const char *serial)
 {
 	bool		known = serial != NULL && is_serial_number(serial);
 
-	add(row, known, known ? serial_number(serial) : (Datum) 0);
+	row_add(row, known, known ? serial_number(serial) : (Datum) 0);
 }
 
 /*
@@ -65,17 +65,17 @@ add_certificate(Row *row, const CertFacts *cert)
 	if (cert == NULL)
 	{
 		for (int i = 0; i < 8; i++)
-			add(row, false, (Datum) 0);
+			row_add(row, false, (Datum) 0);
 		return;
 	}
-	add(row, true, certificate_text(cert->subject_dn));
-	add(row, true, certificate_text(cert->issuer_dn));
-	add(row, cert->cn != NULL, cert->cn ? certificate_text(cert->cn) : (Datum) 0);
-	add(row, true, text_array(cert->sans, cert->nsans, certificate_text));
+	row_add(row, true, certificate_text(cert->subject_dn));
+	row_add(row, true, certificate_text(cert->issuer_dn));
+	row_add(row, cert->cn != NULL, cert->cn ? certificate_text(cert->cn) : (Datum) 0);
+	row_add(row, true, text_array(cert->sans, cert->nsans, certificate_text));
 	add_serial(row, cert->serial);
-	add(row, true, fingerprint_text(cert->fingerprint));
-	add_time(row, true, cert->not_before);
-	add_time(row, true, cert->not_after);
+	row_add(row, true, fingerprint_text(cert->fingerprint));
+	row_add_time(row, true, cert->not_before);
+	row_add_time(row, true, cert->not_after);
 }
 
 /*
@@ -93,17 +93,17 @@ sslpolicy_get_recent_logins(PG_FUNCTION_ARGS)
 		const RecentLogin *login = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, true, ObjectIdGetDatum(login->role));
-		add(&row, OidIsValid(login->database), ObjectIdGetDatum(login->database));
+		row_add(&row, true, ObjectIdGetDatum(login->role));
+		row_add(&row, OidIsValid(login->database), ObjectIdGetDatum(login->database));
 		add_address(&row, &login->facts);
-		add_text(&row, login->facts.version);
-		add(&row, true, TimestampTzGetDatum(login->last_login));
-		add(&row, true, Int64GetDatum(login->count));
-		add_text(&row, login->facts.cipher);
-		add_text(&row, login->facts.auth_method);
-		add(&row, login->compliance != COMPLIANCE_UNKNOWN, BoolGetDatum(login->compliance == COMPLIANCE_YES));
+		row_add_text(&row, login->facts.version);
+		row_add(&row, true, TimestampTzGetDatum(login->last_login));
+		row_add(&row, true, Int64GetDatum(login->count));
+		row_add_text(&row, login->facts.cipher);
+		row_add_text(&row, login->facts.auth_method);
+		row_add(&row, login->compliance != COMPLIANCE_UNKNOWN, BoolGetDatum(login->compliance == COMPLIANCE_YES));
 		add_certificate(&row, login->facts.cert);
-		put_row(fcinfo, &row);
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }
@@ -136,20 +136,20 @@ sslpolicy_get_rejections(PG_FUNCTION_ARGS)
 		const Rejection *r = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, true, TimestampTzGetDatum(r->at));
-		add(&row, true, TimestampTzGetDatum(r->first_at));
-		add(&row, true, Int64GetDatum(r->count));
+		row_add(&row, true, TimestampTzGetDatum(r->at));
+		row_add(&row, true, TimestampTzGetDatum(r->first_at));
+		row_add(&row, true, Int64GetDatum(r->count));
 		add_label(&row, r->facts.role);
 		add_label(&row, r->facts.database);
 		add_address(&row, &r->facts);
-		add(&row, true, BoolGetDatum(r->would_be));
-		add(&row, true, reasons_array(r->reasons));
-		add_text(&row, sources[r->source]);
-		add_text(&row, r->facts.version);
-		add(&row, r->client_dn != NULL, r->client_dn ? certificate_text(r->client_dn) : (Datum) 0);
+		row_add(&row, true, BoolGetDatum(r->would_be));
+		row_add(&row, true, reasons_array(r->reasons));
+		row_add_text(&row, sources[r->source]);
+		row_add_text(&row, r->facts.version);
+		row_add(&row, r->client_dn != NULL, r->client_dn ? certificate_text(r->client_dn) : (Datum) 0);
 		add_serial(&row, r->client_serial);
-		add(&row, r->client_dn != NULL, r->client_dn ? fingerprint_text(r->fingerprint) : (Datum) 0);
-		put_row(fcinfo, &row);
+		row_add(&row, r->client_dn != NULL, r->client_dn ? fingerprint_text(r->fingerprint) : (Datum) 0);
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }
@@ -170,12 +170,12 @@ sslpolicy_get_statistics(PG_FUNCTION_ARGS)
 		const RoleStatistics *s = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, OidIsValid(s->role), ObjectIdGetDatum(s->role));
+		row_add(&row, OidIsValid(s->role), ObjectIdGetDatum(s->role));
 		for (int i = 0; i < NUM_COUNTERS; i++)
-			add(&row, true, Int64GetDatum(s->counts[i]));
+			row_add(&row, true, Int64GetDatum(s->counts[i]));
 		for (int i = 0; i < NUM_COUNTERS; i++)
-			add(&row, s->last[i] != 0, TimestampTzGetDatum(s->last[i]));
-		put_row(fcinfo, &row);
+			row_add(&row, s->last[i] != 0, TimestampTzGetDatum(s->last[i]));
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }

@@ -36,18 +36,18 @@ put_previewed(FunctionCallInfo fcinfo, const Previewed *p)
 	const Facts *facts = p->facts;
 	Row			row = {0};
 
-	add_text(&row, p->pid != 0 ? "session" : "login");
-	add(&row, p->pid != 0, Int32GetDatum(p->pid));
-	add(&row, true, label_text(facts->role));
-	add(&row, facts->database != NULL, facts->database ? label_text(facts->database) : (Datum) 0);
-	add(&row, true, DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))));
-	add(&row, true, TimestampTzGetDatum(p->last_seen));
-	add(&row, true, Int64GetDatum(p->count));
-	add(&row, facts->cert != NULL, facts->cert ? certificate_text(facts->cert->subject_dn) : (Datum) 0);
-	add_text(&row, p->sure ? "refused" : "unknown");
-	add(&row, true, text_list(p->reasons));
-	add(&row, true, BoolGetDatum(p->refused_now));
-	put_row(fcinfo, &row);
+	row_add_text(&row, p->pid != 0 ? "session" : "login");
+	row_add(&row, p->pid != 0, Int32GetDatum(p->pid));
+	row_add(&row, true, label_text(facts->role));
+	row_add(&row, facts->database != NULL, facts->database ? label_text(facts->database) : (Datum) 0);
+	row_add(&row, true, DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))));
+	row_add(&row, true, TimestampTzGetDatum(p->last_seen));
+	row_add(&row, true, Int64GetDatum(p->count));
+	row_add(&row, facts->cert != NULL, facts->cert ? certificate_text(facts->cert->subject_dn) : (Datum) 0);
+	row_add_text(&row, p->sure ? "refused" : "unknown");
+	row_add(&row, true, text_list(p->reasons));
+	row_add(&row, true, BoolGetDatum(p->refused_now));
+	row_put(fcinfo, &row);
 }
 
 /*
@@ -61,7 +61,7 @@ put_preview(FunctionCallInfo fcinfo, Supposition *supposed, int arg, PolicyPlace
 	if (!PG_ARGISNULL(arg))
 	{
 		supposed->text = text_to_cstring(PG_GETARG_TEXT_PP(arg));
-		(void) parse_or_error(supposed->text, place);
+		(void) parse_policy_or_error(supposed->text, place);
 	}
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, preview_policy(supposed))

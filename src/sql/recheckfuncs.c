@@ -71,12 +71,12 @@ sslpolicy_recheck(PG_FUNCTION_ARGS)
 		Row			row = {0};
 
 		waits |= r->waits;
-		add(&row, true, Int32GetDatum(r->session->pid));
-		add(&row, true, label_text(r->session->facts.role));
-		add(&row, r->compliance != COMPLIANCE_UNKNOWN, BoolGetDatum(r->compliance == COMPLIANCE_YES));
-		add(&row, true, text_list(r->reasons));
-		add(&row, true, BoolGetDatum(r->ended));
-		put_row(fcinfo, &row);
+		row_add(&row, true, Int32GetDatum(r->session->pid));
+		row_add(&row, true, label_text(r->session->facts.role));
+		row_add(&row, r->compliance != COMPLIANCE_UNKNOWN, BoolGetDatum(r->compliance == COMPLIANCE_YES));
+		row_add(&row, true, text_list(r->reasons));
+		row_add(&row, true, BoolGetDatum(r->ended));
+		row_put(fcinfo, &row);
 	}
 	/* the worker ends them later */
 	if (waits && !dry_run)
@@ -99,16 +99,16 @@ sslpolicy_get_ended_sessions(PG_FUNCTION_ARGS)
 		const EndedSession *ended = lfirst(cell);
 		Row			row = {0};
 
-		add(&row, true, TimestampTzGetDatum(ended->at));
-		add(&row, true, Int32GetDatum(ended->pid));
-		add(&row, true, label_text(ended->role));
-		add(&row, ended->database != NULL, ended->database ? label_text(ended->database) : (Datum) 0);
-		add(&row, ended->address != NULL,
+		row_add(&row, true, TimestampTzGetDatum(ended->at));
+		row_add(&row, true, Int32GetDatum(ended->pid));
+		row_add(&row, true, label_text(ended->role));
+		row_add(&row, ended->database != NULL, ended->database ? label_text(ended->database) : (Datum) 0);
+		row_add(&row, ended->address != NULL,
 			ended->address ? DirectFunctionCall1(inet_in, CStringGetDatum(ended->address)) : (Datum) 0);
-		add_text(&row, ended->cause);
-		add_text(&row, ended->changed);
-		add(&row, true, text_list(ended->reasons));
-		put_row(fcinfo, &row);
+		row_add_text(&row, ended->cause);
+		row_add_text(&row, ended->changed);
+		row_add(&row, true, text_list(ended->reasons));
+		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
 }

@@ -48,7 +48,7 @@ find_key(Installation *inst, PemContent *given, const char *private_key, bool *p
 	*pending = false;
 	if (private_key)
 	{
-		key = read_private_key(private_key, strlen(private_key), &error);
+		key = read_pem_private_key(private_key, strlen(private_key), &error);
 		if (key == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -58,21 +58,21 @@ find_key(Installation *inst, PemContent *given, const char *private_key, bool *p
 		return free_at_reset(key, free_key);
 	}
 	if (file_exists(own_file(PENDING_KEY)))
-		bytes = read_file(own_file(PENDING_KEY), &len, &error);
+		bytes = read_whole_file(own_file(PENDING_KEY), &len, &error);
 	if (bytes)
 	{
-		key = read_private_key(bytes, len, &error);
-		wipe(bytes, len);
+		key = read_pem_private_key(bytes, len, &error);
+		wipe_memory(bytes, len);
 		if (key)
 			(void) free_at_reset(key, free_key);
-		*pending = key && find_key_holder(given->certs, key);
+		*pending = key && find_certificate_by_key(given->certs, key);
 		if (*pending)
 			return key;
 	}
-	key = inst->old_bytes ? read_private_key(inst->old_bytes, inst->old_len, &error) : NULL;
+	key = inst->old_bytes ? read_pem_private_key(inst->old_bytes, inst->old_len, &error) : NULL;
 	if (key)
 		(void) free_at_reset(key, free_key);
-	if (key == NULL || find_key_holder(given->certs, key) == NULL)
+	if (key == NULL || find_certificate_by_key(given->certs, key) == NULL)
 		invalid_argument("there is no private key for this certificate",
 				"Neither the pending key nor the server's present one belongs to a certificate of the chain.",
 				"Make a key and its request with sslpolicy.create_server_key(), or give the key.");
@@ -106,7 +106,7 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 	identity.before = sk_X509_value(inst->old->certs, 0);
 	identity.now = unix_now();
 	identity.chain = sk_X509_new_null();
-	raise_refusal(judge_identity(&identity, &inst->warnings));
+	raise_trust_refusal(judge_identity(&identity, &inst->warnings));
 	for (int i = 0; i < sk_X509_num(identity.chain); i++)
 		add_unless_there(inst, inst->content->certs, sk_X509_value(identity.chain, i), false);
 	sk_X509_free(identity.chain);
@@ -115,11 +115,11 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 	enlargeStringInfo(inst->bytes, 256 * 1024);
 	wipe_at_reset(inst->bytes);
 	for (int i = 0; i < sk_X509_num(inst->content->certs); i++)
-		could_not_encode(append_certificate(inst->bytes, sk_X509_value(inst->content->certs, i)));
-	could_not_encode(append_private_key(inst->bytes, identity.key));
+		could_not_encode(append_pem_certificate(inst->bytes, sk_X509_value(inst->content->certs, i)));
+	could_not_encode(append_pem_private_key(inst->bytes, identity.key));
 	inst->affected = sessions_losing_cipher(identity.before, sk_X509_value(inst->content->certs, 0));
 	if (private_key)
-		wipe(private_key, strlen(private_key));
+		wipe_memory(private_key, strlen(private_key));
 	result = install_and_report(fcinfo, inst);
 	if (pending && inst->installed)
 		remove_file(own_file(PENDING_KEY));
@@ -162,7 +162,7 @@ sslpolicy_create_server_key(PG_FUNCTION_ARGS)
 				(errmsg("the pending private key is replaced"),
 				 errdetail("A certificate for the request before this one can no longer be installed.")));
 	replace_file(own_file(PENDING_KEY), key, strlen(key));
-	wipe(key, strlen(key));
+	wipe_memory(key, strlen(key));
 	ereport(LOG,
 			(errmsg("private key for the server made by %s", caller_for_log(GetUserId()))));
 	PG_RETURN_TEXT_P(cstring_to_text(request));
@@ -177,7 +177,7 @@ judge_old_identity(Installation *inst)
 {
 	Identity	identity = {0};
 	char	   *error;
-	EVP_PKEY   *key = read_private_key(inst->bytes->data, (size_t) inst->bytes->len, &error);
+	EVP_PKEY   *key = read_pem_private_key(inst->bytes->data, (size_t) inst->bytes->len, &error);
 	Refusal    *refusal;
 
 	if (key == NULL)
@@ -197,5 +197,5 @@ judge_old_identity(Installation *inst)
 	if (refusal && inst->force && superuser())
 		inst->warnings = lappend(inst->warnings, refusal->message);
 	else
-		raise_refusal(refusal);
+		raise_trust_refusal(refusal);
 }

@@ -61,7 +61,7 @@ sslpolicy_check_policy(PG_FUNCTION_ARGS)
 {
 	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_TEXT_P(cstring_to_text(policy_text(parse_or_error(given, PLACE_ROLE))));
+	PG_RETURN_TEXT_P(cstring_to_text(policy_text(parse_policy_or_error(given, PLACE_ROLE))));
 }
 
 /*

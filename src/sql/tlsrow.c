@@ -45,8 +45,8 @@ tls_columns(const Facts *facts, Datum *values, bool *nulls)
 	ADD(cert, fingerprint_text(cert->fingerprint));
 	ADD(cert && cert->ncas > 0,
 		fingerprint_text(cert->cas[cert->ncas - 1].fingerprint));
-	ADD(cert, TimestampTzGetDatum(from_unix_time(cert->not_before)));
-	ADD(cert, TimestampTzGetDatum(from_unix_time(cert->not_after)));
+	ADD(cert, TimestampTzGetDatum(timestamp_from_unix(cert->not_before)));
+	ADD(cert, TimestampTzGetDatum(timestamp_from_unix(cert->not_after)));
 	ADD(cert, CStringGetTextDatum(cert->key_algorithm));
 	ADD(cert, Int32GetDatum(cert->key_bits));
 	ADD(cert, CStringGetTextDatum(cert->signature_algorithm));

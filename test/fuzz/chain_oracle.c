@@ -74,7 +74,7 @@ check_at(X509 *cert, int purpose, int64 at)
 	if (!v->ok)
 		return;
 	HOLDS(v->nchain == 2 && strcmp(v->chain[1], "CN=CA of the fuzzer") == 0, "a chain of %d", v->nchain);
-	HOLDS(issued_by(cert, ca) && find_issuer(cert, cas) == ca, "issued by nobody");
+	HOLDS(is_issued_by(cert, ca) && find_issuer(cert, cas) == ca, "issued by nobody");
 	HOLDS((v->facts == NULL) == (read_certificate(cert, NULL) == NULL), "facts only in a chain, or not there");
 	if (v->facts)
 		HOLDS(v->facts->ncas == 1 && certificate_fingerprint(ca, fingerprint) &&

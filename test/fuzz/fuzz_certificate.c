@@ -321,9 +321,9 @@ check_serial(const CertFacts *facts, X509 *cert)
 	uint8		by_bytes[CRL_KEY_LEN];
 	uint8		by_text[CRL_KEY_LEN];
 
-	HOLDS(next_integer(&from, &content) && from.pos == from.end, "serial %s", facts->serial);
-	HOLDS(entry_key(identity, content.pos, (int) slice_len(&content), by_bytes) &&
-		  decimal_entry_key(identity, facts->serial, by_text), "no key for serial %s", facts->serial);
+	HOLDS(next_der_integer(&from, &content) && from.pos == from.end, "serial %s", facts->serial);
+	HOLDS(crl_entry_key(identity, content.pos, (int) slice_len(&content), by_bytes) &&
+		  decimal_crl_entry_key(identity, facts->serial, by_text), "no key for serial %s", facts->serial);
 	HOLDS(memcmp(by_bytes, by_text, CRL_KEY_LEN) == 0, "two keys for serial %s", facts->serial);
 	OPENSSL_free(der);
 }
@@ -391,7 +391,7 @@ check_pem(X509 *cert)
 	char	   *error;
 
 	initStringInfo(&buf);
-	HOLDS(append_certificate(&buf, cert), "it cannot be written");
+	HOLDS(append_pem_certificate(&buf, cert), "it cannot be written");
 	content = read_pem(buf.data, (size_t) buf.len, &error);
 	HOLDS(content, "%s: %s", error, buf.data);
 	HOLDS(sk_X509_num(content->certs) == 1 && X509_cmp(sk_X509_value(content->certs, 0), cert) == 0 &&

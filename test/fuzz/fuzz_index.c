@@ -163,7 +163,7 @@ make_build(Build *build, int count, int number, bool crowded)
 		{
 			serial[1] = (uint8) (next >> 8);
 			serial[2] = (uint8) next++;
-			HOLDS(entry_key(identities[i % 2], serial, 3, truth->key), "make a key");
+			HOLDS(crl_entry_key(identities[i % 2], serial, 3, truth->key), "make a key");
 		} while (crowded && i % 4 != 0 && truth->key[0] < 0xC0);
 
 		truth->since = 1700000000 + i;
@@ -178,7 +178,7 @@ make_build(Build *build, int count, int number, bool crowded)
 
 		truth->since = crl.has_next_update ? crl.next_update : PG_INT64_MAX;
 		truth->kind = CRL_RECORD_ISSUER;
-		HOLDS(issuer_key(identities[ca], truth->key), "make a key");
+		HOLDS(crl_issuer_key(identities[ca], truth->key), "make a key");
 		add_indexed_crl(builder, &crl);
 	}
 	label.build_id[7] = (uint8) ('0' + number);
@@ -202,7 +202,7 @@ make_builds(void)
 	{
 		uint8		serial[] = {0x50, (uint8) i};
 
-		HOLDS(entry_key(identities[0], serial, 2, absent[i]), "make a key");
+		HOLDS(crl_entry_key(identities[0], serial, 2, absent[i]), "make a key");
 	}
 }
 

@@ -34,7 +34,7 @@ check_certificate(X509 *cert)
 	char	   *error;
 
 	initStringInfo(&buf);
-	HOLDS(append_certificate(&buf, cert), "it cannot be written");
+	HOLDS(append_pem_certificate(&buf, cert), "it cannot be written");
 	again = read_pem(buf.data, (size_t) buf.len, &error);
 	HOLDS(again && sk_X509_num(again->certs) == 1 && X509_cmp(sk_X509_value(again->certs, 0), cert) == 0 &&
 		  X509_trusted(sk_X509_value(again->certs, 0)) == X509_trusted(cert),
@@ -50,7 +50,7 @@ check_crl(X509_CRL *crl)
 	char	   *error;
 
 	initStringInfo(&buf);
-	HOLDS(append_crl(&buf, crl), "it cannot be written");
+	HOLDS(append_pem_crl(&buf, crl), "it cannot be written");
 	again = read_pem(buf.data, (size_t) buf.len, &error);
 	HOLDS(again && sk_X509_CRL_num(again->crls) == 1 && X509_CRL_match(sk_X509_CRL_value(again->crls, 0), crl) == 0,
 		  "written and read again: %s", shown(error));
@@ -278,7 +278,7 @@ fuzz_one(const uint8 *data, size_t size)
 	/* it takes OpenSSL long to find none */
 	if (!has_keys && size % 32 != 0)
 		return;
-	key = read_private_key(text, size, &key_error);
+	key = read_pem_private_key(text, size, &key_error);
 	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
 	HOLDS((key == NULL) == (key_error != NULL), "no key without a reason, or with one");
 	HOLDS(key == NULL || has_keys, "it has a key but does not mention it");

@@ -222,9 +222,9 @@ is(files_with(qr/\b(?:strcat|sprintf|gets|alloca|strncpy|tmpnam|mktemp)\s*\(/), 
 
 # Every name of a file in functions that take arguments of SQL: of settings, or made
 # of constants and numbers.
-my $names_file = qr/\b(?:read_pem_file|read_file|own_file|file_exists|replace_file|remove_file|open_index_file|file_fingerprint|create_temporary|write_temporary|save_file|resolve_target|read_crl_directory)\s*\(/;
+my $names_file = qr/\b(?:read_pem_file|read_whole_file|own_file|file_exists|replace_file|remove_file|open_index_file|file_fingerprint|create_temporary_file|write_temporary_file|save_file|resolve_target|read_crl_directory)\s*\(/;
 my $known = qr/^(?:(?:inst->)?files\.\w+|ssl_\w+_file|own_file\(PENDING_KEY\)|PENDING_KEY|file,\ (?:OWN_INDEX|index)
-	|psprintf\("%s\.pem",\ material_kind_name\(inst->kind\)\)|version_file\((?:MATERIAL_CA|kind|e->kind),\ (?:e->|target->)?version\)
+	|psprintf\("%s\.pem",\ material_kind_name\(inst->kind\)\)|history_version_file\((?:MATERIAL_CA|kind|e->kind),\ (?:e->|target->)?version\)
 	|paths\[kind\]|path|TABLE_FILE)(?:,|$)/x;
 my $names = 0;
 for my $file (grep { $source{$_} =~ /\bPG_FUNCTION_ARGS\b/ } sort keys %source)

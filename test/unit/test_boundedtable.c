@@ -83,11 +83,11 @@ step(Model *model, int key, int value)
 static bool
 is_same(const BoundedTable *table, const Model *model)
 {
-	const Entry *entry = oldest_entry(table);
+	const Entry *entry = bounded_table_oldest(table);
 
-	if (count_entries(table) != model->count)
+	if (bounded_table_count(table) != model->count)
 		return false;
-	for (int i = 0; i < model->count; i++, entry = newer_entry(table, entry))
+	for (int i = 0; i < model->count; i++, entry = bounded_table_newer(table, entry))
 		if (entry == NULL || entry->key[0] != (uint64) model->keys[i] ||
 			entry->value != model->values[i])
 			return false;
@@ -123,15 +123,15 @@ test_model(void)
 	bool		same = true;
 	bool		right = true;
 
-	is_int((char *) start_bounded_table(&table, memory, true) - memory, (int) size, "it takes as much memory as it says");
-	ok(oldest_entry(&table) == NULL, "it is empty");
+	is_int((char *) bounded_table_start(&table, memory, true) - memory, (int) size, "it takes as much memory as it says");
+	ok(bounded_table_oldest(&table) == NULL, "it is empty");
 	for (int i = 1; i <= STEPS; i++)
 	{
 		int			key = random_below(KEYS);
 		uint64		whole[2] = {(uint64) key, 7};
 		int			before = step(&model, key, i);
 		bool		found;
-		Entry	   *entry = find_or_add(&table, whole, &found);
+		Entry	   *entry = bounded_table_find_or_add(&table, whole, &found);
 
 		right &= entry != NULL && found == (before >= 0) &&
 			entry->value == (before >= 0 ? before : 0);
@@ -144,10 +144,10 @@ test_model(void)
 
 	/* another process */
 	table.memory = NULL;
-	(void) start_bounded_table(&table, memory, false);
+	(void) bounded_table_start(&table, memory, false);
 	ok(is_same(&table, &model), "who comes later finds it as it is");
-	clear_bounded_table(&table);
-	ok(oldest_entry(&table) == NULL && count_entries(&table) == 0, "it can be cleared");
+	bounded_table_clear(&table);
+	ok(bounded_table_oldest(&table) == NULL && bounded_table_count(&table) == 0, "it can be cleared");
 	ok(is_guard_whole(memory, size), "nothing is written behind it");
 	free(memory);
 }
@@ -162,19 +162,19 @@ test_sizes(void)
 
 	entries = 0;
 	memory = guarded_memory(bounded_table_size(&table));
-	(void) start_bounded_table(&table, memory, true);
-	ok(find_or_add(&table, key, &found) == NULL && !found && oldest_entry(&table) == NULL,
+	(void) bounded_table_start(&table, memory, true);
+	ok(bounded_table_find_or_add(&table, key, &found) == NULL && !found && bounded_table_oldest(&table) == NULL,
 	   "a table of no entries keeps none");
 	ok(is_guard_whole(memory, bounded_table_size(&table)), "and writes nothing");
 	free(memory);
 
 	entries = 1;
 	memory = guarded_memory(bounded_table_size(&table));
-	(void) start_bounded_table(&table, memory, true);
+	(void) bounded_table_start(&table, memory, true);
 	for (key[0] = 0; key[0] < 10; key[0]++)
-		(void) find_or_add(&table, key, &found);
+		(void) bounded_table_find_or_add(&table, key, &found);
 	key[0] = 9;
-	ok(find_or_add(&table, key, &found) != NULL && found && count_entries(&table) == 1,
+	ok(bounded_table_find_or_add(&table, key, &found) != NULL && found && bounded_table_count(&table) == 1,
 	   "one of a single entry keeps the last");
 	free(memory);
 	entries = MOST;
@@ -194,31 +194,31 @@ test_owners(void)
 
 	entries = 100;
 	memory = guarded_memory(bounded_table_size(&table));
-	(void) start_bounded_table(&table, memory, true);
+	(void) bounded_table_start(&table, memory, true);
 	for (uint64 i = 0; i < 100; i++)
 	{
 		uint64		others[2] = {i % 10, i};
 
-		(void) find_or_add(&table, others, &found);
+		(void) bounded_table_find_or_add(&table, others, &found);
 	}
 	for (uint64 i = 0; i < 10000; i++)
 	{
 		uint64		flood[2] = {77, i};
 
-		(void) find_or_add(&table, flood, &found);
+		(void) bounded_table_find_or_add(&table, flood, &found);
 	}
-	for (const void *entry = oldest_entry(&table); entry; entry = newer_entry(&table, entry))
+	for (const void *entry = bounded_table_oldest(&table); entry; entry = bounded_table_newer(&table, entry))
 		mine += *(const uint64 *) entry == 77;
 	is_int(mine, 25, "whoever floods a table gets a quarter of it");
 	key[0] = 77;
 	key[1] = 9999;
-	(void) find_or_add(&table, key, &found);
+	(void) bounded_table_find_or_add(&table, key, &found);
 	ok(found, "with what it did last");
 	key[0] = 9;
 	key[1] = 99;
-	(void) find_or_add(&table, key, &found);
+	(void) bounded_table_find_or_add(&table, key, &found);
 	ok(found, "what was there last of others is there still");
-	is_int(count_entries(&table), 100, "the table is full");
+	is_int(bounded_table_count(&table), 100, "the table is full");
 	ok(is_guard_whole(memory, bounded_table_size(&table)), "nothing is written behind it");
 	free(memory);
 	entries = MOST;
@@ -237,22 +237,22 @@ test_flood(void)
 	entries = 1000;
 	size = bounded_table_size(&table);
 	memory = guarded_memory(size);
-	(void) start_bounded_table(&table, memory, true);
+	(void) bounded_table_start(&table, memory, true);
 	begin = clock();
 	for (uint64 i = 0; i < FLOOD; i++)
 	{
 		uint64		key[2] = {i, 1};
 		uint64		again[2] = {42, 2};
 
-		(void) find_or_add(&table, key, &found);
+		(void) bounded_table_find_or_add(&table, key, &found);
 		if (i % 500 != 0)
 			continue;
-		(void) find_or_add(&table, again, &found);
+		(void) bounded_table_find_or_add(&table, again, &found);
 		kept &= found || i == 0;
 	}
 	printf("# %.0f ns each of a million new entries\n",
 		   (double) (clock() - begin) / CLOCKS_PER_SEC * 1e9 / FLOOD);
-	is_int(count_entries(&table), 1000, "a million new entries leave as many as there is room for");
+	is_int(bounded_table_count(&table), 1000, "a million new entries leave as many as there is room for");
 	ok(kept, "and one that comes again and again");
 	ok(is_guard_whole(memory, size), "nothing is written behind the table");
 	free(memory);

@@ -180,7 +180,7 @@ lookup(const CrlIndex *index, uint32 i, CrlRecord *record)
 	char	   *error;
 	CrlLookup	result;
 
-	must(entry_key(identity, serial(i), 4, key), "make a key");
+	must(crl_entry_key(identity, serial(i), 4, key), "make a key");
 	result = lookup_crl_index(index, key, record, &error);
 	must((error != NULL) == (result == CRL_DAMAGED), "tell damage by its text");
 	return result;
@@ -225,13 +225,13 @@ test_keys(void)
 	bytes[0] = 1;
 	memcpy(bytes + 1, identity, CA_IDENTITY_LEN);
 	SHA256(bytes, 21, sha256);
-	ok(issuer_key(identity, a) && memcmp(a, sha256, sizeof(a)) == 0, "an issuer's key");
+	ok(crl_issuer_key(identity, a) && memcmp(a, sha256, sizeof(a)) == 0, "an issuer's key");
 	bytes[0] = 2;
 	bytes[21] = 0x7F;
 	SHA256(bytes, 22, sha256);
-	ok(entry_key(identity, (const uint8 *) "\177", 1, b) && memcmp(b, sha256, sizeof(b)) == 0,
+	ok(crl_entry_key(identity, (const uint8 *) "\177", 1, b) && memcmp(b, sha256, sizeof(b)) == 0,
 	   "an entry's key");
-	ok(entry_key(other_identity, (const uint8 *) "\177", 1, a) && memcmp(a, b, sizeof(a)) != 0,
+	ok(crl_entry_key(other_identity, (const uint8 *) "\177", 1, a) && memcmp(a, b, sizeof(a)) != 0,
 	   "which is another one for each CA");
 
 	for (size_t i = 0; i < lengthof(decimals); i++)
@@ -244,15 +244,15 @@ test_keys(void)
 		BN_dec2bn(&number, decimals[i]);
 		integer = BN_to_ASN1_INTEGER(number, NULL);
 		len = i2d_ASN1_INTEGER(integer, &der);
-		ok(entry_key(identity, der + 2, len - 2, a) &&
-		   decimal_entry_key(identity, decimals[i], b) && memcmp(a, b, sizeof(a)) == 0,
+		ok(crl_entry_key(identity, der + 2, len - 2, a) &&
+		   decimal_crl_entry_key(identity, decimals[i], b) && memcmp(a, b, sizeof(a)) == 0,
 		   "serial %s in decimal and in DER", decimals[i]);
 		OPENSSL_free(der);
 		ASN1_INTEGER_free(integer);
 		BN_free(number);
 	}
-	ok(!decimal_entry_key(identity, "", b) && !decimal_entry_key(identity, "12x", b) &&
-	   !decimal_entry_key(identity, "-", b), "no number has no key");
+	ok(!decimal_crl_entry_key(identity, "", b) && !decimal_crl_entry_key(identity, "12x", b) &&
+	   !decimal_crl_entry_key(identity, "-", b), "no number has no key");
 }
 
 static void
@@ -282,11 +282,11 @@ test_sizes(void)
 		for (uint32 k = 0; k < 3000; k++)
 			absent &= lookup(&index, count + k, &record) == CRL_NOT_FOUND;
 		ok(absent, "%u entries: no others are", count);
-		issuer_key(identity, key);
+		crl_issuer_key(identity, key);
 		ok(lookup_crl_index(&index, key, &record, &error) == CRL_FOUND &&
 		   record.kind == CRL_RECORD_ISSUER && record.since == 1800000000,
 		   "%u entries: their issuer is", count);
-		issuer_key(other_identity, key);
+		crl_issuer_key(other_identity, key);
 		ok(lookup_crl_index(&index, key, &record, &error) == CRL_NOT_FOUND,
 		   "%u entries: another one is not", count);
 		ok(check_crl_index(&index, count_pause, &error), "%u entries: check: %s", count,
@@ -341,7 +341,7 @@ check_overflow(int low, int high, const char *what)
 
 	for (; n < count; i++)
 	{
-		must(entry_key(identity, serial(i), 4, key), "make a key");
+		must(crl_entry_key(identity, serial(i), 4, key), "make a key");
 		if (key[0] >= low && key[0] <= high)
 		{
 			add_entry(builder, i);
@@ -380,7 +380,7 @@ test_same_key(void)
 	   "one record a key");
 	ok(lookup(&index, 1, &record) == CRL_FOUND && record.since == 501 && record.reason == 3,
 	   "the earliest of the same serial, and CA");
-	issuer_key(identity, key);
+	crl_issuer_key(identity, key);
 	ok(lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == 1800000000,
 	   "the nextUpdate that comes first");
 	ok(check_crl_index(&index, NULL, &error), "checked");
@@ -417,7 +417,7 @@ test_crls(void)
 	is_str(crls[1].path, "", "an empty path");
 	is_str(crls[1].issuer_dn, long_one->issuer_dn, "an issuer of 100,000 characters");
 	is_str(crls[1].number, NULL, "no number");
-	issuer_key(other_identity, key);
+	crl_issuer_key(other_identity, key);
 	ok(!crls[1].has_next_update &&
 	   lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == PG_INT64_MAX,
 	   "no nextUpdate: no end");

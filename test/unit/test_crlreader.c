@@ -199,7 +199,7 @@ same_entries(X509_CRL *crl)
 		ASN1_ENUMERATED_free(reason);
 		if (code != 8)			/* removeFromCRL */
 		{
-			must(read_time(X509_REVOKED_get0_revocationDate(entry), &since), "read a time");
+			must(read_asn1_time(X509_REVOKED_get0_revocationDate(entry), &since), "read a time");
 			if (n >= nseen || seen[n].len != len - 2 ||
 				memcmp(seen[n].serial, der + 2, (size_t) len - 2) != 0 ||
 				seen[n].since != since || seen[n].reason != code)

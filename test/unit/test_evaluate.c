@@ -520,34 +520,34 @@ test_blocked(void)
 	cert.ncas = 2;
 	memset(list, 0xFF, sizeof(list));
 
-	ok(!is_blocked(&cert, NULL, 0), "an empty list blocks nothing");
-	ok(!is_blocked(&cert, list, 3), "a list of others blocks nothing");
+	ok(!has_listed_fingerprint(&cert, NULL, 0), "an empty list blocks nothing");
+	ok(!has_listed_fingerprint(&cert, list, 3), "a list of others blocks nothing");
 	for (int place = 0; place < 3; place++)
 	{
 		uint8	   *entry = list + place * FINGERPRINT_LEN;
 
 		memset(entry, 0x11, FINGERPRINT_LEN);
-		ok(is_blocked(&cert, list, 3), "the certificate is entry %d", place);
-		ok(!is_blocked(&cert, list, place), "entry %d is behind the end", place);
+		ok(has_listed_fingerprint(&cert, list, 3), "the certificate is entry %d", place);
+		ok(!has_listed_fingerprint(&cert, list, place), "entry %d is behind the end", place);
 		for (int byte = 0; byte < FINGERPRINT_LEN; byte += FINGERPRINT_LEN - 1)
 		{
 			entry[byte] ^= 0x80;
-			ok(!is_blocked(&cert, list, 3), "one bit in byte %d differs", byte);
+			ok(!has_listed_fingerprint(&cert, list, 3), "one bit in byte %d differs", byte);
 			entry[byte] ^= 0x80;
 		}
 		for (int ca = 0; ca < 2; ca++)
 		{
 			memset(entry, 0xA0 + ca, FINGERPRINT_LEN);
-			ok(is_blocked(&cert, list, 3), "CA %d of the chain is entry %d", ca, place);
+			ok(has_listed_fingerprint(&cert, list, 3), "CA %d of the chain is entry %d", ca, place);
 		}
 		cert.ncas = 1;
-		ok(!is_blocked(&cert, list, 3), "a CA beyond the end of the chain does not count");
+		ok(!has_listed_fingerprint(&cert, list, 3), "a CA beyond the end of the chain does not count");
 		cert.ncas = 2;
 		memset(entry, 0xFF, FINGERPRINT_LEN);
 	}
 	/* an entry is 32 bytes at a multiple of 32 */
 	memset(list + 5, 0x11, FINGERPRINT_LEN);
-	ok(!is_blocked(&cert, list, 3), "the end of an entry and the start of the next are no entry");
+	ok(!has_listed_fingerprint(&cert, list, 3), "the end of an entry and the start of the next are no entry");
 }
 
 int

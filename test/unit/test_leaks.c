@@ -150,7 +150,7 @@ certificate(Bytes der)
 		(void) is_self_signed(cert);
 		(void) find_issuer(cert, cas);
 		(void) has_certificate(cas, cert);
-		(void) find_key_holder(cas, X509_get0_pubkey(cert));
+		(void) find_certificate_by_key(cas, X509_get0_pubkey(cert));
 		(void) verification_text(verify_ca(cas, cert, 1, 1736500000));
 	}
 	X509_free(cert);
@@ -197,10 +197,10 @@ pem(Bytes text)
 
 		initStringInfo(&buf);
 		for (int i = 0; i < sk_X509_num(content->certs); i++)
-			(void) append_certificate(&buf, sk_X509_value(content->certs, i));
+			(void) append_pem_certificate(&buf, sk_X509_value(content->certs, i));
 		for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
-			(void) append_crl(&buf, sk_X509_CRL_value(content->crls, i));
-		(void) find_leaf(content->certs);
+			(void) append_pem_crl(&buf, sk_X509_CRL_value(content->crls, i));
+		(void) find_leaf_certificate(content->certs);
 		free_pem_content(content);
 	}
 	ERR_clear_error();
@@ -210,14 +210,14 @@ static void
 private_key(Bytes text)
 {
 	char	   *error;
-	EVP_PKEY   *key = read_private_key(text.data, text.len, &error);
+	EVP_PKEY   *key = read_pem_private_key(text.data, text.len, &error);
 
 	if (key)
 	{
 		StringInfoData buf;
 
 		initStringInfo(&buf);
-		(void) append_private_key(&buf, key);
+		(void) append_pem_private_key(&buf, key);
 	}
 	EVP_PKEY_free(key);
 	ERR_clear_error();
@@ -279,9 +279,9 @@ main(void)
 	crl_der = signed_der(list, test_key(), EVP_sha256(), -1);
 
 	initStringInfo(&key);
-	must(append_private_key(&key, test_key()), "print a key");
+	must(append_pem_private_key(&key, test_key()), "print a key");
 	initStringInfo(&text);
-	must(append_certificate(&text, cert) && append_certificate(&text, ca), "print");
+	must(append_pem_certificate(&text, cert) && append_pem_certificate(&text, ca), "print");
 	appendBinaryStringInfo(&text, as_pem(crl_der).data, (int) as_pem(crl_der).len);
 
 	ok(growth(forgets, cert_der) > 0, "what is forgotten is seen");
