@@ -25,9 +25,9 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
-SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicable labels/catalogscan session/sessions session/storedfacts policy/facts \
-	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/policy base/escape \
-	labels/labels policy/policy_text settings/settings revocation/crlstate base/preload base/sharedmem \
+SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicable labels/exceptions labels/catalogscan session/sessions session/storedfacts policy/facts \
+	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/parser policy/policy base/escape base/fingerprint \
+	labels/labels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy sql/sqlfuncs sql/explainfuncs sql/previewfuncs sql/recheckfuncs sql/ledgerfuncs \
 	lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
@@ -35,13 +35,12 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install material/reload install/cabound install/hbalines install/affected install/history material/configuration \
-	material/serverca material/probe material/generation \
-	session/caller \
+	material/serverca material/probe material/generation material/keymask material/leftovers \
 	ledger/mailbox ledger/rejections \
-	ledger/tablefile session/boundedtext \
+	ledger/tablefile \
 	revocation/crlbuild revocation/indexfile \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext \
-	base/libraryfile base/files \
+	base/files base/memory \
 	base/datums base/privileged policy/matcher \
 	policy/checktext \
 	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der

@@ -18,9 +18,9 @@
 #include "revocation/crlstate.h"
 #include "ledger/ended.h"
 #include "material/generation.h"
+#include "material/keymask.h"
 #include "labels/labels.h"
 #include "ledger/ledger.h"
-#include "base/libraryfile.h"
 #include "base/preload.h"
 #include "material/probe.h"
 #include "session/sessions.h"
@@ -45,6 +45,7 @@ _PG_init(void)
 	init_crl_state();
 	init_labels();
 	init_generations();
+	init_key_mask();
 	init_probe();
 	init_ledger();
 	init_auth();

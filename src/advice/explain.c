@@ -26,6 +26,7 @@
 #include "policy/report.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
+#include "labels/exceptions.h"
 
 typedef struct Explanation
 {

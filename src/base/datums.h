@@ -11,7 +11,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-#include "policy/facts.h"
+#include "base/fingerprint.h"
 
 extern char *text_from_utf8(const char *utf8);
 extern char *certificate_string(const char *escaped);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * files.c
- *		Files of TLS material: reading, and replacing them durably.
+ *		Files: reading them, and replacing them durably.
  *
  * The only place where files are written.  A file is replaced by writing a
  * temporary one beside it, fsync, and rename: whatever happens, there is the old
@@ -15,11 +15,8 @@
  */
 #include "postgres.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,30 +24,10 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
-#include "base/escape.h"
 #include "base/files.h"
-#include "settings/settings.h"
+#include "base/memory.h"
 
 #define TEMPORARY_SUFFIX ".sslpolicy.tmp"
-
-/*
- * The path of a file in sslpolicy.directory.
- */
-char *
-own_file(const char *name)
-{
-	return psprintf("%s/%s", material_directory(), name);
-}
-
-void
-make_own_directory(void)
-{
-	if (mkdir(material_directory(), S_IRWXU) != 0 && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", material_directory()),
-				 errhint("Set sslpolicy.directory to a directory that the server may write.")));
-}
 
 /*
  * The file that a path stands for: what symbolic links lead to, so that a
@@ -108,10 +85,10 @@ read_whole_file(const char *path, size_t *len, char **error)
 		*error = psprintf("could not open file \"%s\": %s", path, strerror(errno));
 		return NULL;
 	}
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MATERIAL_MAX_BYTES)
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MAX_FILE_BYTES)
 	{
 		*error = psprintf("\"%s\" is not a regular file of at most %d MB", path,
-						  MATERIAL_MAX_BYTES / 1024 / 1024);
+						  MAX_FILE_BYTES / 1024 / 1024);
 		CloseTransientFile(fd);
 		return NULL;
 	}
@@ -136,18 +113,6 @@ read_whole_file(const char *path, size_t *len, char **error)
 	return bytes;
 }
 
-static bool
-sha256(const char *bytes, size_t len, uint8 *digest)
-{
-	unsigned int size = 0;
-	unsigned char buf[EVP_MAX_MD_SIZE];
-
-	if (EVP_Digest(bytes, len, buf, &size, EVP_sha256(), NULL) != 1 || size != FINGERPRINT_LEN)
-		return false;
-	memcpy(digest, buf, FINGERPRINT_LEN);
-	return true;
-}
-
 /*
  * SHA-256 of a file.  False if it cannot be read.
  */
@@ -161,7 +126,7 @@ file_fingerprint(const char *path, uint8 *digest)
 
 	if (bytes == NULL)
 		return false;
-	ok = sha256(bytes, len, digest);
+	ok = compute_sha256(bytes, len, digest);
 	wipe_memory(bytes, len);
 	pfree(bytes);
 	return ok;
@@ -193,18 +158,8 @@ files_signature(const char *const *paths, int count, uint8 *digest)
 	initStringInfo(&buf);
 	for (int i = 0; i < count; i++)
 		append_stat(&buf, paths[i]);
-	if (!sha256(buf.data, (size_t) buf.len, digest))
+	if (!compute_sha256(buf.data, (size_t) buf.len, digest))
 		elog(ERROR, "could not compute SHA-256");
-}
-
-char *
-fingerprint_hex(const uint8 *digest)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	append_hex(&buf, digest, FINGERPRINT_LEN);
-	return buf.data;
 }
 
 /*
@@ -215,7 +170,7 @@ bytes_fingerprint(const char *bytes, size_t len)
 {
 	uint8		digest[FINGERPRINT_LEN];
 
-	if (!sha256(bytes, len, digest))
+	if (!compute_sha256(bytes, len, digest))
 		elog(ERROR, "could not compute SHA-256");
 	return fingerprint_hex(digest);
 }
@@ -401,76 +356,4 @@ remove_file(const char *path)
 		ereport(WARNING,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path)));
-}
-
-static void
-remove_leftover(const char *target)
-{
-	char	   *path;
-
-	if (target == NULL || target[0] == '\0')
-		return;
-	target = resolve_target(target);
-	for (int i = 0; i < 2; i++)
-	{
-		/* the new file, and the copy of the old one */
-		path = temporary_name(i == 0 ? target : psprintf("%s.old", target));
-		if (unlink(path) == 0)
-			ereport(LOG,
-					(errmsg("removed file \"%s\", which an interrupted installation had left", path)));
-	}
-}
-
-/*
- * At the start of the server, and after a crash: remove temporary files.
- */
-void
-remove_leftovers(void)
-{
-	DIR		   *dir = opendir(material_directory());
-	struct dirent *entry;
-
-	remove_leftover(ssl_cert_file);
-	remove_leftover(ssl_ca_file);
-	remove_leftover(ssl_crl_file);
-	remove_leftover(crl_file());
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-	{
-		if (is_temporary_name(entry->d_name))
-			(void) unlink(own_file(entry->d_name));
-	}
-	closedir(dir);
-}
-
-/*
- * Overwrite memory that held a private key.
- */
-void
-wipe_memory(void *bytes, size_t len)
-{
-	OPENSSL_cleanse(bytes, len);
-}
-
-/*
- * For tests of crashes, in builds with SSLPOLICY_STOP_POINTS: stop here as long
- * as the file stop.STEP is in sslpolicy.directory.  It is renamed to at.STEP to
- * say that the step is reached.
- */
-void
-stop_point(const char *step)
-{
-#ifdef SSLPOLICY_STOP_POINTS
-	char	   *stop = own_file(psprintf("stop.%s", step));
-	char	   *at = own_file(psprintf("at.%s", step));
-
-	if (rename(stop, at) != 0)
-		return;
-	while (file_exists(at))
-	{
-		CHECK_FOR_INTERRUPTS();
-		pg_usleep(1000);
-	}
-#endif
 }

@@ -9,14 +9,30 @@
  * still has.  They find each other by a rendezvous variable, and only the first
  * hooks into the server.
  *
+ * After an upgrade of the package the server goes on with what it has loaded,
+ * and PostgreSQL does not load a file of the same path a second time.  So the
+ * version of the file that lies there now is read from the file.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <dlfcn.h>
+#include <sys/stat.h>
+
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "base/files.h"
 #include "base/preload.h"
+
+#define VERSION_MARK "sslpolicy library, version "
+
+/* for the other copy to find */
+static const char version_mark[] = VERSION_MARK SSLPOLICY_VERSION;
+
+static char library_path[MAXPGPATH];
+static struct stat loaded_file;		/* the file as it was when it was loaded */
 
 static bool preloaded = false;
 
@@ -108,4 +124,64 @@ run_worker_main(const char *name, Datum arg)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("sslpolicy is not preloaded")));
 	function(arg);
+}
+
+/*
+ * Remember the file.  Called when the library is loaded; what the postmaster
+ * remembers, its children inherit.
+ */
+void
+note_library_file(void)
+{
+	Dl_info		info;
+
+	if (dladdr((const void *) version_mark, &info) == 0 || info.dli_fname == NULL ||
+		stat(info.dli_fname, &loaded_file) != 0)
+		return;
+	strlcpy(library_path, info.dli_fname, MAXPGPATH);
+}
+
+/*
+ * The version in a file of the library; NULL if there is none to be found.
+ */
+static char *
+read_version(const char *bytes, size_t len)
+{
+	size_t		mark = strlen(VERSION_MARK);
+	size_t		digits;
+
+	for (size_t i = 0; i + mark < len; i++)
+	{
+		if (memcmp(bytes + i, version_mark, mark) != 0)
+			continue;
+		digits = strnlen(bytes + i + mark, Min(len - i - mark, 64));
+		return pnstrdup(bytes + i + mark, digits);
+	}
+	return NULL;
+}
+
+/*
+ * Is the file still the one that was loaded?  If another one is in its place,
+ * *version is that of the other one, NULL if it cannot be told.
+ */
+LibraryFileState
+library_file_state(char **version)
+{
+	struct stat now;
+	char	   *bytes;
+	char	   *error;
+	size_t		len;
+
+	*version = NULL;
+	if (library_path[0] == '\0')
+		return LIBRARY_FILE_UNKNOWN;
+	if (stat(library_path, &now) != 0)
+		return LIBRARY_FILE_GONE;
+	if (now.st_dev == loaded_file.st_dev && now.st_ino == loaded_file.st_ino &&
+		now.st_size == loaded_file.st_size && now.st_mtime == loaded_file.st_mtime)
+		return LIBRARY_FILE_SAME;
+	bytes = read_whole_file(library_path, &len, &error);
+	if (bytes)
+		*version = read_version(bytes, len);
+	return LIBRARY_FILE_REPLACED;
 }

@@ -13,6 +13,18 @@ extern bool is_preloaded(void);
 extern const char *preloaded_version(void);
 extern void require_preload(void);
 
+/* The file that this copy was loaded from. */
+typedef enum LibraryFileState
+{
+	LIBRARY_FILE_UNKNOWN,
+	LIBRARY_FILE_SAME,
+	LIBRARY_FILE_REPLACED,		/* there is another file in its place */
+	LIBRARY_FILE_GONE
+} LibraryFileState;
+
+extern void note_library_file(void);
+extern LibraryFileState library_file_state(char **version);
+
 /* Main functions of background workers. */
 typedef void (*WorkerMain) (Datum arg);
 

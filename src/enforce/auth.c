@@ -35,6 +35,7 @@
 #include "revocation/revocation.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
+#include "labels/exceptions.h"
 
 #define BLOCKED_REQUIREMENT \
 	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"

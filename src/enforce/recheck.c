@@ -31,6 +31,7 @@
 #include "revocation/revocation.h"
 #include "settings/settings.h"
 #include "base/wakeup.h"
+#include "labels/exceptions.h"
 
 /* What sessions are judged by. */
 typedef struct Basis

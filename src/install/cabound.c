@@ -27,6 +27,7 @@
 #include "labels/labels.h"
 #include "base/privileged.h"
 #include "settings/settings.h"
+#include "labels/exceptions.h"
 
 /*
  * Does every rule of this policy that decides pin a CA or a certificate, or let

@@ -24,13 +24,14 @@
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
-#include "session/caller.h"
+#include "session/collect.h"
 #include "pki/crl.h"
 #include "base/escape.h"
 #include "base/files.h"
 #include "install/history.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
+#include "settings/directory.h"
 
 #define HISTORY_FILE "history"
 #define HISTORY_MAX_ENTRIES 1000

@@ -49,6 +49,8 @@
 #include "base/preload.h"
 #include "material/reload.h"
 #include "settings/settings.h"
+#include "settings/directory.h"
+#include "base/memory.h"
 
 #define RELOAD_TIMEOUT_MS 10000
 

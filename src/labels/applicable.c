@@ -41,6 +41,7 @@
 #include "base/compat.h"
 #include "labels/labels.h"
 #include "settings/settings.h"
+#include "labels/exceptions.h"
 
 typedef struct ObjectKey
 {

@@ -31,7 +31,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "session/caller.h"
+#include "session/collect.h"
 #include "base/escape.h"
 #include "labels/labels.h"
 #include "policy/matcher.h"

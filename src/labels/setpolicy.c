@@ -34,6 +34,7 @@
 #include "policy/report.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
+#include "labels/exceptions.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_set_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_set_database_policy);

@@ -16,7 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "session/boundedtext.h"
+#include "session/storedfacts.h"
 #include "session/collect.h"
 #include "ledger/ended.h"
 #include "base/sharedmem.h"

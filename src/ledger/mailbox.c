@@ -33,13 +33,13 @@
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
-#include "session/boundedtext.h"
+#include "session/storedfacts.h"
 #include "session/collect.h"
 #include "base/files.h"
 #include "ledger/mailbox.h"
 #include "base/sharedmem.h"
-#include "session/storedfacts.h"
 #include "base/wakeup.h"
+#include "settings/directory.h"
 
 #define NSLOTS 128
 

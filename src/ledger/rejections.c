@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 
 #include "base/boundedtable.h"
-#include "session/boundedtext.h"
+#include "session/storedfacts.h"
 #include "ledger/rejections.h"
 #include "settings/settings.h"
 #include "base/sharedmem.h"

@@ -26,6 +26,7 @@
 #include "lint/lint.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 /*
  * The statement that sets the policy of this role or database.

@@ -25,6 +25,7 @@
 #include "material/probe.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 #define RELOAD_REMEDY "SELECT * FROM sslpolicy.reload(): it checks the files first, loads them, and says whether the server did."
 

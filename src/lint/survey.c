@@ -21,6 +21,7 @@
 #include "base/privileged.h"
 #include "settings/settings.h"
 #include "lint/survey.h"
+#include "labels/exceptions.h"
 
 static void
 add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *name, const char *text)

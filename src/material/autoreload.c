@@ -26,6 +26,7 @@
 #include "material/reload.h"
 #include "settings/settings.h"
 #include "material/tlscontext.h"
+#include "base/memory.h"
 
 /* The files as they were when they were looked at; both made of stat(). */
 static uint8 seen[FINGERPRINT_LEN];

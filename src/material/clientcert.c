@@ -18,6 +18,7 @@
 #include "material/material.h"
 #include "pki/pem.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 MaterialFiles
 files_of_settings(void)

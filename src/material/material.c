@@ -3,8 +3,6 @@
  * material.c
  *		The TLS material in the server's files.
  *
- * What OpenSSL allocates is freed with the memory context it was read in.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,40 +17,9 @@
 #include "pki/crl.h"
 #include "base/files.h"
 #include "material/material.h"
+#include "base/memory.h"
 
 static const char *const kind_names[NUM_MATERIAL_KINDS] = {"server", "ca", "crl"};
-
-/*
- * Have OpenSSL's object freed with the current memory context.
- */
-void *
-free_at_reset(void *object, void (*free_it) (void *))
-{
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
-
-	callback->func = free_it;
-	callback->arg = object;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return object;
-}
-
-static void
-wipe_text(void *secret)
-{
-	StringInfo	buf = secret;
-
-	wipe_memory(buf->data, (size_t) buf->len);
-}
-
-/*
- * Have a text that holds a private key overwritten before its memory is given
- * back.  It must not grow any more.
- */
-void
-wipe_at_reset(StringInfo secret)
-{
-	(void) free_at_reset(secret, wipe_text);
-}
 
 const char *
 material_kind_name(MaterialKind kind)

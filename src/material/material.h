@@ -41,8 +41,6 @@ typedef struct DirectoryCrl
 	char	   *error;			/* why core does not see it, NULL if it does */
 } DirectoryCrl;
 
-extern void *free_at_reset(void *object, void (*free_it) (void *));
-extern void wipe_at_reset(StringInfo secret);
 extern const char *material_kind_name(MaterialKind kind);
 extern bool parse_material_kind(const char *name, MaterialKind *kind);
 extern PemFile *read_pem_file(const char *path);

@@ -30,6 +30,7 @@
 #include "material/serverca.h"
 #include "material/trust.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 static void
 free_stack(void *certs)

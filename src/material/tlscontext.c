@@ -21,6 +21,7 @@
 #include "pki/pem.h"
 #include "material/tlscontext.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 /*
  * Why a private key could not be loaded, if that was for want of a passphrase.

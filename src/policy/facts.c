@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * facts.c
- *		Certificate facts as one flat piece of memory, and back.
+ *		Certificate facts as one flat piece of memory, and back; addresses as text.
  *
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
@@ -11,6 +11,8 @@
  *-------------------------------------------------------------------------
  */
 #include "policy/facts.h"
+
+#include <arpa/inet.h>
 
 typedef struct PackedHeader
 {
@@ -166,4 +168,19 @@ unpack_cert(const char *bytes, size_t size)
 	for (int i = 0; i < cert->nsans; i++)
 		cert->sans[i] = next_string(&pos, end);
 	return cert;
+}
+
+/*
+ * The client's address without its port; "[local]" for a Unix socket.
+ */
+char *
+address_text(const Facts *facts)
+{
+	char		text[INET6_ADDRSTRLEN];
+
+	if (facts->address_len == 0 ||
+		inet_ntop(facts->address_len == 4 ? AF_INET : AF_INET6, facts->address,
+				  text, sizeof(text)) == NULL)
+		return pstrdup("[local]");
+	return pstrdup(text);
 }

@@ -12,9 +12,8 @@
 #ifndef SSLPOLICY_FACTS_H
 #define SSLPOLICY_FACTS_H
 
-#include "base/pure.h"
+#include "base/fingerprint.h"
 
-#define FINGERPRINT_LEN 32		/* bytes of a SHA-256 */
 #define CA_IDENTITY_LEN 20		/* bytes of what ca_identity() (x509.c) gives */
 
 /* In the order of strength, so that they can be compared. */
@@ -100,6 +99,7 @@ typedef struct Facts
 	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
 } Facts;
 
+extern char *address_text(const Facts *facts);
 extern char *pack_cert(const CertFacts *cert, size_t limit, size_t *size);
 extern CertFacts *unpack_cert(const char *bytes, size_t size);
 

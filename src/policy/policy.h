@@ -111,15 +111,19 @@ typedef struct PolicyChecks
 	char	   *(*cipher) (const char *name);
 } PolicyChecks;
 
+/* parser.c */
 extern Policy *parse_policy(const char *text, PolicyPlace place,
 							const PolicyChecks *checks, PolicyError *error);
-extern bool parse_fingerprint(const char *value, uint8 *bytes);
-extern char *policy_text(const Policy *policy);
-extern char *rule_text(const PolicyRule *rule);
+
+/* policy.c */
 extern bool rule_has_key(const PolicyRule *rule, PolicyKey key);
 extern const char *policy_key_name(PolicyKey key);
 extern const char *sslmode_name(SslMode mode);
 extern const char *tls_version_name(TlsVersion version);
+
+/* policy_text.c */
+extern char *policy_text(const Policy *policy);
+extern char *rule_text(const PolicyRule *rule);
 extern char *lifetime_text(int64 seconds);
 extern char *name_pattern(const PolicyValue *name, const char *role);
 extern char *expand_name(const PolicyValue *name, const char *role);

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "policy/checktext.h"
-#include "session/collect.h"
 #include "base/escape.h"
 #include "policy/report.h"
 

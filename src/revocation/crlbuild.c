@@ -33,6 +33,8 @@
 #include "revocation/indexfile.h"
 #include "material/material.h"
 #include "pki/x509.h"
+#include "settings/directory.h"
+#include "base/memory.h"
 
 /* A file of CRLs. */
 typedef struct Source

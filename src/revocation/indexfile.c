@@ -21,6 +21,8 @@
 #include "revocation/indexfile.h"
 #include "material/material.h"
 #include "settings/settings.h"
+#include "settings/directory.h"
+#include "base/memory.h"
 
 static ssize_t
 read_at(void *arg, void *buf, size_t size, uint64 offset)

@@ -22,6 +22,7 @@
 #include "material/material.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
+#include "base/memory.h"
 
 struct RevocationIndex
 {

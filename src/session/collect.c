@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * collect.c
- *		A connection's Port as facts.
+ *		A connection's Port as facts, and who it is that calls.
  *
  * The only reader of SSL.  Looks at what is in use on the socket,
  * never at what the client asked for.
@@ -10,11 +10,12 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
 #include <openssl/ssl.h>
 
+#include "miscadmin.h"
 #include "replication/walsender.h"
 
+#include "base/escape.h"
 #include "session/collect.h"
 #include "pki/x509.h"
 
@@ -138,17 +139,24 @@ client_address(Port *port)
 	return address_text(&facts);
 }
 
+static char *
+role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	return quoted_name(name ? name : "?");
+}
+
 /*
- * The client's address without its port; "[local]" for a Unix socket.
+ * The user who acts, the session's where it is another one, and the address:
+ * user "team" (session user "bob") from 10.0.0.7.
  */
 char *
-address_text(const Facts *facts)
+caller_for_log(Oid user)
 {
-	char		text[INET6_ADDRSTRLEN];
+	Oid			session_user = GetSessionUserId();
+	char	   *session = session_user == user ? "" :
+		psprintf(" (session user %s)", role_name(session_user));
 
-	if (facts->address_len == 0 ||
-		inet_ntop(facts->address_len == 4 ? AF_INET : AF_INET6, facts->address,
-				  text, sizeof(text)) == NULL)
-		return pstrdup("[local]");
-	return pstrdup(text);
+	return psprintf("user %s%s from %s", role_name(user), session, client_address(MyProcPort));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * collect.h
- *		A connection's Port as facts.
+ *		A connection's Port as facts, and who it is that calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,6 @@
 
 extern Facts *collect_facts(Port *port, const char *auth_method);
 extern char *client_address(Port *port);
-extern char *address_text(const Facts *facts);
+extern char *caller_for_log(Oid user);
 
 #endif							/* SSLPOLICY_COLLECT_H */

@@ -18,6 +18,7 @@
 #include "utils/varlena.h"
 
 #include "base/compat.h"
+#include "base/files.h"
 #include "policy/matcher.h"
 #include "settings/settings.h"
 
@@ -246,45 +247,22 @@ lint_crl_days(void)
 }
 
 /*
- * Is the role one of sslpolicy.reserved_roles?
+ * The list of role names as it is written; "" for none.
  */
-bool
-is_reserved_role(const char *name)
+const char *
+reserved_roles(void)
 {
-	char	   *copy;
-	List	   *names;
-	ListCell   *cell;
-	bool		found = false;
-
-	if (reserved_roles_setting == NULL || reserved_roles_setting[0] == '\0')
-		return false;
-	copy = pstrdup(reserved_roles_setting);
-	if (SplitIdentifierString(copy, ',', &names))
-		foreach(cell, names)
-			found |= strcmp(lfirst(cell), name) == 0;
-	return found;
+	return reserved_roles_setting ? reserved_roles_setting : "";
 }
 
 /*
- * Are any certificates blocked?
+ * The SHA-256 of certificates that are blocked: FINGERPRINT_LEN bytes each.
  */
-bool
-blocks_certificates(void)
+const uint8 *
+blocked_fingerprints(int *count)
 {
-	return blocked != NULL && blocked->count > 0;
-}
-
-/*
- * Is the certificate, or one that verified it, in
- * sslpolicy.blocked_fingerprints?  One that cannot be read might be.
- */
-bool
-is_blocked_certificate(const Facts *facts)
-{
-	if (!blocks_certificates())
-		return false;
-	return facts->unreadable ||
-		(facts->cert && has_listed_fingerprint(facts->cert, blocked->bytes, blocked->count));
+	*count = blocked ? blocked->count : 0;
+	return blocked ? blocked->bytes : NULL;
 }
 
 /*
@@ -513,7 +491,7 @@ define_settings(void)
 	DefineCustomIntVariable("sslpolicy.max_crl_size",
 							"Largest certificate revocation list that is installed.",
 							"Each connection with TLS walks the whole of ssl_crl_file.",
-							&max_crl_size_setting, 16 * 1024, 1, MATERIAL_MAX_BYTES / 1024,
+							&max_crl_size_setting, 16 * 1024, 1, MAX_FILE_BYTES / 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomEnumVariable("sslpolicy.recheck_policy",
 							 "What happens to a live session that its TLS policies would refuse now.",

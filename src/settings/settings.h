@@ -10,9 +10,6 @@
 
 #include "policy/evaluate.h"
 
-/* Longest file of TLS material that is read: over ten million revoked serials. */
-#define MATERIAL_MAX_BYTES (512 * 1024 * 1024)
-
 typedef enum Enforcement
 {
 	ENFORCEMENT_OFF,
@@ -58,9 +55,8 @@ extern bool installation_allowed(void);
 extern size_t max_crl_size(void);
 extern int	max_recent_logins(void);
 extern int	max_rejections(void);
-extern bool is_reserved_role(const char *name);
-extern bool blocks_certificates(void);
-extern bool is_blocked_certificate(const Facts *facts);
+extern const char *reserved_roles(void);
+extern const uint8 *blocked_fingerprints(int *count);
 
 /* What a policy error looks like to whoever set the policy. */
 extern int	policy_errdetail(const char *text, const PolicyError *error);

@@ -28,9 +28,8 @@
 #include "base/datums.h"
 #include "material/generation.h"
 #include "labels/labels.h"
-#include "base/libraryfile.h"
-#include "policy/matcher.h"
 #include "base/preload.h"
+#include "policy/matcher.h"
 #include "base/privileged.h"
 #include "base/rows.h"
 

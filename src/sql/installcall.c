@@ -29,6 +29,7 @@
 #include "sql/installcall.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
+#include "base/memory.h"
 
 #define HIDDEN_STATEMENT "<statement with a private key>"
 

@@ -23,6 +23,8 @@
 #include "sql/installcall.h"
 #include "sql/serverfuncs.h"
 #include "settings/settings.h"
+#include "settings/directory.h"
+#include "base/memory.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_add_ca);

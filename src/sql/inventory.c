@@ -40,6 +40,8 @@
 #include "base/rows.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
+#include "base/memory.h"
+#include "labels/exceptions.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
 PG_FUNCTION_INFO_V1(sslpolicy_get_crls);

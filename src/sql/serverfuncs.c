@@ -14,13 +14,15 @@
 #include "utils/builtins.h"
 
 #include "install/affected.h"
-#include "session/caller.h"
+#include "session/collect.h"
 #include "pki/chain.h"
 #include "base/files.h"
 #include "material/identity.h"
 #include "sql/installcall.h"
 #include "sql/serverfuncs.h"
 #include "material/serverkey.h"
+#include "settings/directory.h"
+#include "base/memory.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);

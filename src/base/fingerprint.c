@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * fingerprint.c
+ *		SHA-256 fingerprints: computed, read and written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "base/fingerprint.h"
+
+#include <openssl/evp.h>
+
+#include "base/escape.h"
+
+/*
+ * SHA-256 of some bytes.  False if OpenSSL fails.
+ */
+bool
+compute_sha256(const char *bytes, size_t len, uint8 *digest)
+{
+	unsigned int size = 0;
+	unsigned char buf[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(bytes, len, buf, &size, EVP_sha256(), NULL) != 1 || size != FINGERPRINT_LEN)
+		return false;
+	memcpy(digest, buf, FINGERPRINT_LEN);
+	return true;
+}
+
+/*
+ * Lower-case hexadecimal digits without colons.
+ */
+char *
+fingerprint_hex(const uint8 *digest)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_hex(&buf, digest, FINGERPRINT_LEN);
+	return buf.data;
+}
+
+/*
+ * A SHA-256 fingerprint: 64 hexadecimal digits, or 32 pairs joined by colons.
+ */
+bool
+parse_fingerprint(const char *value, uint8 *bytes)
+{
+	bool		colons = strlen(value) == 3 * FINGERPRINT_LEN - 1;
+	int			step = colons ? 3 : 2;
+
+	if (!colons && strlen(value) != 2 * FINGERPRINT_LEN)
+		return false;
+	for (int i = 0; i < FINGERPRINT_LEN; i++)
+	{
+		int			high = hex_value(value[i * step]);
+		int			low = hex_value(value[i * step + 1]);
+
+		if (high < 0 || low < 0 ||
+			(colons && i > 0 && value[i * step - 1] != ':'))
+			return false;
+		bytes[i] = (uint8) (high << 4 | low);
+	}
+	return true;
+}

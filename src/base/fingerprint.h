@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * fingerprint.h
+ *		SHA-256 fingerprints: computed, read and written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_FINGERPRINT_H
+#define SSLPOLICY_FINGERPRINT_H
+
+#include "base/pure.h"
+
+#define FINGERPRINT_LEN 32		/* bytes of a SHA-256 */
+
+extern bool compute_sha256(const char *bytes, size_t len, uint8 *digest);
+extern char *fingerprint_hex(const uint8 *digest);
+extern bool parse_fingerprint(const char *value, uint8 *bytes);
+
+#endif							/* SSLPOLICY_FINGERPRINT_H */

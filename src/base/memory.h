@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * memory.h
+ *		Memory that is not PostgreSQL's alone: OpenSSL's objects, and secrets.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_MEMORY_H
+#define SSLPOLICY_MEMORY_H
+
+#include "lib/stringinfo.h"
+
+extern void wipe_memory(void *bytes, size_t len);
+extern void *free_at_reset(void *object, void (*free_it) (void *));
+extern void wipe_at_reset(StringInfo secret);
+
+#endif							/* SSLPOLICY_MEMORY_H */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * exceptions.h
+ *		Who is judged by other than policies: reserved roles, blocked certificates.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_EXCEPTIONS_H
+#define SSLPOLICY_EXCEPTIONS_H
+
+#include "policy/facts.h"
+
+extern bool is_reserved_role(const char *name);
+extern bool blocks_certificates(void);
+extern bool is_blocked_certificate(const Facts *facts);
+
+#endif							/* SSLPOLICY_EXCEPTIONS_H */

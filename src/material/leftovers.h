@@ -1,0 +1,13 @@
+/*-------------------------------------------------------------------------
+ *
+ * leftovers.h
+ *		Removes what an interrupted installation has left.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_LEFTOVERS_H
+#define SSLPOLICY_LEFTOVERS_H
+
+extern void remove_leftovers(void);
+
+#endif							/* SSLPOLICY_LEFTOVERS_H */
