@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make lint: compilers with all the warnings that help, clang-tidy, cppcheck,
-# perlcritic and shellcheck over the extension and its tests.  Each must find
+# perlcritic and shellcheck over the extension and its tests; and whether
+# dependencies between rooms run one way.  Each must find
 # what planted/ has for it, and nothing in the tree.  Ends with a line
 # "N passed, M failed".
 #
@@ -149,6 +150,10 @@ check "shellcheck: scripts" shellcheck -s bash "${shell_files[@]}"
 perlcritic=(perlcritic --quiet --profile test/lint/perlcriticrc)
 check_planted perlcritic TwoArgOpen "${perlcritic[@]}" test/lint/planted/planted.pl
 check "perlcritic: tests in Perl" "${perlcritic[@]}" "${perl_files[@]}"
+
+# which room uses which
+check_planted rooms 'src/base/planted.c includes "policy/planted.h": base/ stands before policy/' perl test/lint/rooms.pl test/lint/planted/rooms
+check "rooms: dependencies run one way" perl test/lint/rooms.pl
 
 # a check that LINT has left out is none that passed
 [ $((passed + failed)) -gt 0 ] || die "LINT chooses no check: $LINT"

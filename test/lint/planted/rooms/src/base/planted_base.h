@@ -1,0 +1,1 @@
+/* included by rule.c, which may */

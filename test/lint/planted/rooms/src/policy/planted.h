@@ -1,0 +1,1 @@
+/* included by planted.c of base/, which it must not be */

@@ -1,0 +1,2 @@
+#include "base/planted_base.h"
+#include "policy/planted.h"
