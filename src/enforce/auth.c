@@ -40,6 +40,45 @@
 #define BLOCKED_REQUIREMENT \
 	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"
 
+#define OTHER_CERTIFICATE_HINT \
+	"Set sslcert and sslkey on the client to another certificate and its key."
+#define SERVER_LOG_HINT \
+	"The server log says more; ask the database administrator."
+
+/*
+ * What is said of a certificate that is refused because of a CRL, or for want of
+ * one.
+ */
+typedef struct RevocationRefusal
+{
+	const char *message;		/* with the role */
+	const char *detail;			/* for the client; NULL: the message says all */
+	const char *hint;
+} RevocationRefusal;
+
+static const RevocationRefusal revocation_refusals[] = {
+	[REVOKED] = {
+		"client certificate of role %s is revoked",
+		NULL,
+		OTHER_CERTIFICATE_HINT
+	},
+	[CRL_EXPIRED] = {
+		"client certificate of role %s cannot be checked for revocation",
+		"The certificate revocation list of a CA that issued it has expired.",
+		SERVER_LOG_HINT
+	},
+	[CRL_MISSING] = {
+		"client certificate of role %s cannot be checked for revocation",
+		"There is no certificate revocation list of a CA that issued it.",
+		SERVER_LOG_HINT
+	},
+	[REVOCATION_UNKNOWN] = {
+		"client certificate of role %s cannot be checked for revocation",
+		"The certificate revocation lists cannot be read.",
+		SERVER_LOG_HINT
+	}
+};
+
 static ClientAuthentication_hook_type previous_hook = NULL;
 
 /*
@@ -87,7 +126,7 @@ refuse_blocked_certificate(const Facts *facts)
 					quoted_name(facts->role)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
 						   BLOCKED_REQUIREMENT),
-			 errhint("Set sslcert and sslkey on the client to another certificate and its key.")));
+			 errhint(OTHER_CERTIFICATE_HINT)));
 }
 
 /*
@@ -99,6 +138,7 @@ refuse_revoked_certificate(const Facts *facts)
 {
 	RevocationIndex *index;
 	Revocation	revocation;
+	const RevocationRefusal *refusal;
 
 	if (!crls_configured() || !(facts->verified || facts->unreadable))
 		return;
@@ -110,22 +150,13 @@ refuse_revoked_certificate(const Facts *facts)
 	if (revocation.index_damaged)
 		suspect_index();
 	note_refused_certificate(facts, REJECTED_BY_REVOCATION, revocation.detail);
+	refusal = &revocation_refusals[revocation.status];
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 revocation.status == REVOKED ?
-			 errmsg("client certificate of role %s is revoked", quoted_name(facts->role)) :
-			 errmsg("client certificate of role %s cannot be checked for revocation",
-					quoted_name(facts->role)),
-			 revocation.status == CRL_MISSING ?
-			 errdetail("There is no certificate revocation list of a CA that issued it.") :
-			 revocation.status == CRL_EXPIRED ?
-			 errdetail("The certificate revocation list of a CA that issued it has expired.") :
-			 revocation.status == REVOCATION_UNKNOWN ?
-			 errdetail("The certificate revocation lists cannot be read.") : 0,
+			 errmsg(refusal->message, quoted_name(facts->role)),
+			 refusal->detail ? errdetail("%s", refusal->detail) : 0,
 			 errdetail_log("Refused: %s; %s.", facts_for_log(facts), revocation.detail),
-			 revocation.status == REVOKED ?
-			 errhint("Set sslcert and sslkey on the client to another certificate and its key.") :
-			 errhint("The server log says more; ask the database administrator.")));
+			 errhint("%s", refusal->hint)));
 }
 
 static void
