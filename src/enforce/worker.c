@@ -1,20 +1,33 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *		The background worker that rechecks live sessions.
+ *		The background worker: rechecks live sessions, and does for all of them
+ *		what no session should do itself.
  *
  * It is attached to no database, so that it is in nobody's way, and reads shared
- * catalogs only.  Ten times a second it looks whether something has changed that
- * policies depend on, and if so it rechecks all sessions (recheck.c):
- *	- roles, memberships and databases by syscache invalidation, which comes
+ * catalogs only.
+ *
+ * Ten times a second, and when it is woken, it looks whether something has changed
+ * that policies depend on, and if so it rechecks all sessions (recheck.c).  Such are
+ *	- roles, memberships and databases, known by syscache invalidation, which comes
  *	  with COMMIT, COMMIT PREPARED and WAL replay alike, and never for what was
  *	  rolled back (labels.c has labels announced in that way)
- *	- settings by SIGHUP
- *	- TLS material by the number of what is in force (generation.c)
- *	- CRLs, of which it builds the index (crlbuild.c), by looking at their files
- *	- time, by the earliest certificate that ends its session
- * And it writes down what PostgreSQL itself has refused (ledger.c).
- * An error is logged, and what was to be done is tried again.
+ *	- settings, by SIGHUP
+ *	- TLS material, by the number of what is in force (generation.c)
+ *	- CRLs, when it has built an index of them
+ *	- time: the first certificate that ends its session has expired, a session that
+ *	  was to end after its transaction can, or sslpolicy.recheck_interval is over
+ *	- somebody who logged in during a recheck, or has asked for one (wakeup.c)
+ * Then it writes down what PostgreSQL itself has refused meanwhile (ledger.c).
+ *
+ * Once a second, and at once when somebody waits for it or settings or TLS material
+ * have changed, it looks at files:
+ *	- of CRLs, whose indexes it builds anew if there is a reason to (ReadReason),
+ *	  while sessions go on to be rechecked
+ *	- of TLS material, which it has loaded with sslpolicy.auto_reload (autoreload.c)
+ *
+ * An error is logged, and what was to be done is tried again: a recheck after a
+ * second, CRLs after a minute or when something changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,26 +77,45 @@
 #define RETRY_MS 1000
 
 /*
- * How often to look at the files of CRLs.  A changed one is read when it has
- * been the same twice: it may be being written.
+ * How often to look at files of CRLs and of TLS material.  Changed ones are read
+ * when they have been the same twice: they may be being written.
  */
-#define CRL_POLL_MS 1000
+#define FILES_POLL_MS 1000
 
-/* When to try again what has failed, although nothing has changed. */
+/* When to read CRLs again that have failed, although nothing has changed. */
 #define CRL_RETRY_MS 60000
 
 PGDLLEXPORT void sslpolicy_worker_main(Datum arg);
 
-/* Files of CRLs, as they were when they were looked at. */
-typedef struct Watched
+/*
+ * A set of CRLs and the index of them, as they were when the worker looked.
+ */
+typedef struct WatchedCrls
 {
-	uint8		seen[FINGERPRINT_LEN];
-	uint8		done[FINGERPRINT_LEN];	/* the index is up to date with this, or
-										 * cannot be */
-	uint8		index[FINGERPRINT_LEN]; /* as it was left */
+	const char *what;			/* for the log */
+	uint8		seen[FINGERPRINT_LEN];	/* files, at the last look */
+	uint8		done[FINGERPRINT_LEN];	/* files that the index is up to date
+										 * with, or cannot be */
+	uint8		index[FINGERPRINT_LEN]; /* the index as it was left */
 	char		last_error[1024];	/* that has been logged */
 	TimestampTz failed_at;		/* 0: has not failed */
-} Watched;
+} WatchedCrls;
+
+/*
+ * Why CRLs are read now.  Of several reasons the first one counts.  Each has them
+ * read; a request can also allow for older ones.
+ */
+typedef enum ReadReason
+{
+	READ_NOTHING,				/* there is no reason to */
+	READ_ON_REQUEST,			/* somebody waits for the result */
+	READ_AT_START,				/* of this worker */
+	READ_ON_SUSPICION,			/* a login could not read the index */
+	READ_AGAIN,					/* it has failed, some time ago */
+	READ_FOR_INDEX,				/* somebody has touched the index */
+	READ_AS_LOADED,				/* the server has loaded TLS files */
+	READ_CHANGED				/* their files have changed */
+} ReadReason;
 
 typedef struct Worker
 {
@@ -93,17 +125,20 @@ typedef struct Worker
 	TimestampTz last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
 	MemoryContext build;		/* reset before CRLs are read */
-	TimestampTz crls_seen;		/* when their files were looked at */
+	TimestampTz files_seen;		/* when they were looked at; 0: not yet */
 	bool		new_settings;	/* have come since then */
-	Watched		own;
-	Watched		core;
+	WatchedCrls own;
+	WatchedCrls core;
 	uint64		core_material;	/* generation that the core index belongs to */
 	TimestampTz looked_at;		/* whether there is something to recheck */
 	TimestampTz failed_at;		/* with an error; 0: it did not */
 	int			took;			/* the last recheck, in ms */
 } Worker;
 
-static Worker worker;
+static Worker worker = {
+	.own.what = "CRLs of sslpolicy.crl_file and crl_dir are",
+	.core.what = "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are"
+};
 
 static volatile int changed = 0;	/* CHANGED_...: not rechecked yet */
 
@@ -317,10 +352,11 @@ collect_refusals(Worker *w)
 }
 
 /*
- * Both; an error is logged, and tried again later.
+ * Recheck and collect, if that is due.  An error is logged, and tried again later.
+ * Returns how long to wait.
  */
 static long
-look_safely(Worker *w)
+watch_sessions(Worker *w)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile long pause = RETRY_MS;
@@ -352,107 +388,149 @@ pause_build(void)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (elapsed(worker.looked_at, POLL_MS))
-		(void) look_safely(&worker);
+		(void) watch_sessions(&worker);
+}
+
+static bool
+is_same(const uint8 *a, const uint8 *b)
+{
+	return memcmp(a, b, FINGERPRINT_LEN) == 0;
 }
 
 /*
- * Is there something to be done about a set, although its files are the same?
+ * The reason to read CRLs although their files are the same.
  */
-static bool
-is_due(const Watched *watched, const CrlSet *set)
+static ReadReason
+reason_with_same_files(const WatchedCrls *watched, const CrlSet *set)
 {
 	uint8		index[FINGERPRINT_LEN];
 
 	if (watched->failed_at != 0)
-		return elapsed(watched->failed_at, CRL_RETRY_MS);
+		return elapsed(watched->failed_at, CRL_RETRY_MS) ? READ_AGAIN : READ_NOTHING;
 	index_signature(set, index);
-	return memcmp(index, watched->index, FINGERPRINT_LEN) != 0;
+	return is_same(index, watched->index) ? READ_NOTHING : READ_FOR_INDEX;
 }
 
 /*
- * Bring the index of a set up to date.  Returns why it is not; *built says
- * whether there is a new one.
+ * The reason to read the CRLs that sslpolicy checks itself.
  */
-static char *
-refresh(Watched *watched, const CrlSet *set, bool with_file, const char *what, bool *built)
+static ReadReason
+reason_to_read_own(Worker *w, const CrlSet *set, uint64 request)
 {
-	char	   *error;
+	uint8		now[FINGERPRINT_LEN];
+	bool		suspicion = take_index_suspicion();
+	bool		finished;
+	ReadReason	reason;
 
-	crl_signature(set, with_file, watched->done);
+	/* nobody is writing them any more; nor those that settings name newly */
+	crl_signature(set, now);
+	finished = is_same(now, w->own.seen) || w->new_settings;
+	memcpy(w->own.seen, now, FINGERPRINT_LEN);
+	w->new_settings = false;
+
+	if (request != 0)
+		return READ_ON_REQUEST;
+	if (w->files_seen == 0)
+		return READ_AT_START;
+	/* what has failed has its own time to be tried again */
+	if (suspicion && w->own.failed_at == 0)
+		return READ_ON_SUSPICION;
+	reason = reason_with_same_files(&w->own, set);
+	if (reason == READ_NOTHING && finished && !is_same(now, w->own.done))
+		reason = READ_CHANGED;
+	return reason;
+}
+
+/*
+ * The reason to read the CRLs that core checks.
+ */
+static ReadReason
+reason_to_read_core(const Worker *w, const CrlSet *set)
+{
+	uint8		now[FINGERPRINT_LEN];
+	ReadReason	reason = reason_with_same_files(&w->core, set);
+
+	if (reason != READ_NOTHING)
+		return reason;
+	if (w->material != w->core_material)
+		return READ_AS_LOADED;
+	crl_signature(set, now);
+	return is_same(now, w->core.done) ? READ_NOTHING : READ_CHANGED;
+}
+
+/*
+ * Bring the index of a set up to date.  *error says why it is not, or is NULL.
+ */
+static CrlOutcome
+refresh_index(WatchedCrls *watched, const CrlSet *set, char **error)
+{
+	CrlOutcome	outcome;
+
+	crl_signature(set, watched->done);
+	/* also if an ERROR ends it */
 	watched->failed_at = GetCurrentTimestamp();
-	*built = refresh_crl_index(set, &error) == CRLS_BUILT;
+	outcome = refresh_crl_index(set, error);
 	index_signature(set, watched->index);
-	if (*built)
+	if (outcome == CRLS_BUILT)
 		changed |= CHANGED_CRLS;
-	if (error == NULL)
+	if (*error == NULL)
 		watched->failed_at = 0;
-	else if (strcmp(watched->last_error, error) != 0)
+	else if (strcmp(watched->last_error, *error) != 0)
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("%s not in force: %s", what, error),
+				 errmsg("%s not in force: %s", watched->what, *error),
 				 errdetail_log("Those that were read before, if any, stay in force.")));
-	strlcpy(watched->last_error, error ? error : "", sizeof(watched->last_error));
-	return error;
+	strlcpy(watched->last_error, *error ? *error : "", sizeof(watched->last_error));
+	return outcome;
 }
 
 /*
- * The CRLs that sslpolicy checks.
+ * The index of the CRLs that sslpolicy checks itself, at logins and in rechecks.
+ * Whoever waits for it is told.
  */
 static void
-check_own_crls(Worker *w)
+refresh_own_index(Worker *w)
 {
 	/* with copies of settings, since those can change while CRLs are read */
 	CrlSet		set = {OWN_INDEX, "", "", false, false, pause_build};
 	uint64		request = crls_requested();
-	bool		suspect = take_index_suspicion() && w->own.failed_at == 0;
-	bool		at_once;
-	bool		settled;
-	uint8		now[FINGERPRINT_LEN];
-	bool		built;
+	ReadReason	reason;
+	CrlOutcome	outcome;
 	char	   *error;
 
 	/* those that came before the request */
 	take_settings(w);
-	at_once = request != 0 || suspect || w->crls_seen == 0;
-	/* other settings name files that somebody has finished */
-	settled = w->new_settings;
-	w->new_settings = false;
 	set.file = pstrdup(crl_file());
 	set.dir = pstrdup(crl_dir());
-	crl_signature(&set, true, now);
-	settled |= memcmp(now, w->own.seen, FINGERPRINT_LEN) == 0;
-	memcpy(w->own.seen, now, FINGERPRINT_LEN);
-	if (!at_once && !is_due(&w->own, &set) &&
-		(!settled || memcmp(now, w->own.done, FINGERPRINT_LEN) == 0))
+	reason = reason_to_read_own(w, &set, request);
+	if (reason == READ_NOTHING)
 		return;
-	set.accept_older = is_older_crl_accepted(request);
-	error = refresh(&w->own, &set, true, "CRLs of sslpolicy.crl_file and crl_dir are", &built);
-	crls_checked(request, built, error);
+	set.accept_older = reason == READ_ON_REQUEST && is_older_crl_accepted(request);
+	outcome = refresh_index(&w->own, &set, &error);
+	crls_checked(request, outcome == CRLS_BUILT, error);
 }
 
 /*
- * The CRLs that core checks at login: for the sessions that are live already.
- * Those of ssl_crl_file are in force as they were when the server loaded them.
+ * The index of the CRLs that core checks at logins: rechecks look at it for the
+ * sessions that are live already.  CRLs of ssl_crl_file are in force as they were
+ * when the server loaded them.
  */
 static void
-check_core_crls(Worker *w)
+refresh_core_index(Worker *w)
 {
 	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, pause_build};
-	uint8		now[FINGERPRINT_LEN];
-	bool		built;
+	char	   *error;
 
 	if (!EnableSSL)
 		set.file = set.dir = "";
-	crl_signature(&set, false, now);
-	if (!is_due(&w->core, &set) && w->material == w->core_material &&
-		memcmp(now, w->core.done, FINGERPRINT_LEN) == 0)
+	if (reason_to_read_core(w, &set) == READ_NOTHING)
 		return;
 	w->core_material = w->material;
-	(void) refresh(&w->core, &set, false, "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are", &built);
+	(void) refresh_index(&w->core, &set, &error);
 }
 
 static void
-check_changed_files(Worker *w)
+load_changed_material(Worker *w)
 {
 	load_changed_files();
 }
@@ -483,22 +561,22 @@ take_step(Worker *w, void (*step) (Worker *))
 }
 
 /*
- * Look at the files of CRLs, and of TLS material.
+ * Look at the files of CRLs, and of TLS material, if that is due.
  */
 static void
-check_files(Worker *w)
+watch_files(Worker *w)
 {
 	uint64		request = crls_requested();
 
-	if (w->crls_seen != 0 && request == 0 && !w->new_settings &&
-		w->material == w->core_material && !elapsed(w->crls_seen, CRL_POLL_MS))
+	if (w->files_seen != 0 && request == 0 && !w->new_settings &&
+		w->material == w->core_material && !elapsed(w->files_seen, FILES_POLL_MS))
 		return;
 	/* whoever waits for it must not be told that all is well */
-	if (!take_step(w, check_own_crls))
+	if (!take_step(w, refresh_own_index))
 		crls_checked(request, false, "reading them has failed; the server log says why");
-	(void) take_step(w, check_core_crls);
-	(void) take_step(w, check_changed_files);
-	w->crls_seen = GetCurrentTimestamp();
+	(void) take_step(w, refresh_core_index);
+	(void) take_step(w, load_changed_material);
+	w->files_seen = GetCurrentTimestamp();
 }
 
 /*
@@ -543,9 +621,9 @@ work(Datum arg)
 	changed = CHANGED_STARTED;
 	for (;;)
 	{
-		long		pause = look_safely(&worker);
+		long		pause = watch_sessions(&worker);
 
-		check_files(&worker);
+		watch_files(&worker);
 		wait_for_latch(pause);
 	}
 }

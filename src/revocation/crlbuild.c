@@ -134,10 +134,11 @@ list_files(const CrlSet *set, List **paths, char **error)
 
 /*
  * What tells that the files may have changed: as cheap as it can be, since it is
- * asked all the time.  with_file: also set->file.
+ * asked all the time.  ssl_crl_file is left out: the server goes on with what it
+ * has loaded.
  */
 void
-crl_signature(const CrlSet *set, bool with_file, uint8 *digest)
+crl_signature(const CrlSet *set, uint8 *digest)
 {
 	List	   *paths;
 	const char **all;
@@ -151,7 +152,7 @@ crl_signature(const CrlSet *set, bool with_file, uint8 *digest)
 	if (set->file[0] || set->dir[0])
 		all[count++] = ssl_ca_file;
 	foreach(cell, paths)
-		if (with_file || strcmp(lfirst(cell), set->file) != 0)
+		if (!set->of_core || strcmp(lfirst(cell), set->file) != 0)
 			all[count++] = lfirst(cell);
 	files_signature(all, count, digest);
 }

@@ -29,7 +29,7 @@ typedef enum CrlOutcome
 	CRLS_FAILED					/* the index, if any, is the one before */
 } CrlOutcome;
 
-extern void crl_signature(const CrlSet *set, bool with_file, uint8 *digest);
+extern void crl_signature(const CrlSet *set, uint8 *digest);
 extern void index_signature(const CrlSet *set, uint8 *digest);
 extern CrlOutcome refresh_crl_index(const CrlSet *set, char **error);
 
