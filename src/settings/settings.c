@@ -3,10 +3,10 @@
  * settings.c
  *		The sslpolicy.* settings: definition, checking, and access by getters.
  *
- * All of them are PGC_SIGHUP, or PGC_POSTMASTER where shared memory depends on
- * them: they bind the whole server, and GRANT ALTER SYSTEM ON PARAMETER delegates
- * them.  A bad value is refused when it is set
- * and at reload, where the old one stays; at server start it is fatal.
+ * All of them are PGC_SIGHUP, or PGC_POSTMASTER where shared memory or files of
+ * our own depend on them: they bind the whole server, and GRANT ALTER SYSTEM ON
+ * PARAMETER delegates them.  A bad value is refused when it is set and at reload,
+ * where the old one stays; at server start it is fatal.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +21,10 @@
 #include "base/files.h"
 #include "policy/matcher.h"
 #include "settings/settings.h"
+
+/* names that are also told in errors */
+#define DEFAULT_POLICY "sslpolicy.default_policy"
+#define MINIMUM_POLICY "sslpolicy.minimum_policy"
 
 typedef struct FingerprintList
 {
@@ -316,14 +320,14 @@ check_policy_setting(const char *name, const char *value, const char *current,
 static bool
 check_default_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting("sslpolicy.default_policy", *newval,
+	return check_policy_setting(DEFAULT_POLICY, *newval,
 								default_policy_setting, PLACE_DEFAULT);
 }
 
 static bool
 check_minimum_policy(char **newval, void **extra, GucSource source)
 {
-	return check_policy_setting("sslpolicy.minimum_policy", *newval,
+	return check_policy_setting(MINIMUM_POLICY, *newval,
 								minimum_policy_setting, PLACE_MINIMUM);
 }
 
@@ -408,6 +412,261 @@ assign_blocked_fingerprints(const char *newval, void *extra)
 	blocked = extra;
 }
 
+typedef enum SettingType
+{
+	SETTING_BOOL,
+	SETTING_INT,
+	SETTING_ENUM,
+	SETTING_STRING
+} SettingType;
+
+/*
+ * A setting.  All are defined, and insisted on, from the one list of them.
+ */
+typedef struct Setting
+{
+	const char *name;
+	const char *summary;
+	const char *details;
+	GucContext	context;
+	int			flags;
+	SettingType type;
+	union
+	{
+		struct
+		{
+			bool	   *variable;
+		}			boolean;
+		struct
+		{
+			int		   *variable;
+			int			min;
+			int			max;
+		}			integer;
+		struct
+		{
+			int		   *variable;
+			const struct config_enum_entry *options;
+		}			choice;
+		struct
+		{
+			char	  **variable;
+			const char *initially;
+			GucStringCheckHook check;
+			GucStringAssignHook assign;
+		}			string;
+	}			as;
+} Setting;
+
+/*
+ * A type and what belongs to it.  The default is what the variable is initialized
+ * with, so that it stands once; that of a string, which is NULL until it is
+ * defined, is given here.
+ */
+#define BOOL_SETTING(variable) \
+	SETTING_BOOL, {.boolean = {variable}}
+#define INT_SETTING(variable, min, max) \
+	SETTING_INT, {.integer = {variable, min, max}}
+#define ENUM_SETTING(variable, options) \
+	SETTING_ENUM, {.choice = {variable, options}}
+#define STRING_SETTING(variable, initially, check, assign) \
+	SETTING_STRING, {.string = {variable, initially, check, assign}}
+
+static const Setting settings[] = {
+	{
+		DEFAULT_POLICY,
+		"TLS policy of roles that have no policy of their own.",
+		"Written in the policy language. Empty means none.",
+		PGC_SIGHUP, 0,
+		STRING_SETTING(&default_policy_setting, "", check_default_policy, NULL)
+	},
+	{
+		MINIMUM_POLICY,
+		"TLS policy that every TCP connection must meet, whatever the role.",
+		"Written in the policy language, without cn, dn and san. Empty means none.",
+		PGC_SIGHUP, 0,
+		STRING_SETTING(&minimum_policy_setting, "", check_minimum_policy, NULL)
+	},
+	{
+		"sslpolicy.reserved_roles",
+		"Roles that are bound neither by policies of groups nor of databases, and whose policy only superusers change.",
+		"A comma-separated list of role names.",
+		PGC_SIGHUP, GUC_LIST_INPUT,
+		STRING_SETTING(&reserved_roles_setting, "", check_reserved_roles, NULL)
+	},
+	{
+		"sslpolicy.blocked_fingerprints",
+		"Client certificates, and CAs, that are refused.",
+		"A comma-separated list of SHA-256 fingerprints. They are refused whatever sslpolicy.enforcement says.",
+		PGC_SIGHUP, GUC_LIST_INPUT,
+		STRING_SETTING(&blocked_fingerprints_setting, "", check_blocked_fingerprints, assign_blocked_fingerprints)
+	},
+	{
+		"sslpolicy.enforcement",
+		"What happens to a connection that does not meet its TLS policies.",
+		"enforce refuses it; log lets it in and logs what would have been refused; off does not look.",
+		PGC_SIGHUP, 0,
+		ENUM_SETTING(&enforcement_setting, enforcement_options)
+	},
+	{
+		"sslpolicy.max_certificate_text",
+		"Most text of a client certificate that is kept for sslpolicy.sessions.",
+		"Longer names are cut there, and say so. Policies always see the whole certificate.",
+		PGC_SIGHUP, GUC_UNIT_KB,
+		INT_SETTING(&max_certificate_text_setting, 1, 128)
+	},
+	{
+		"sslpolicy.directory",
+		"Directory for TLS material that sslpolicy installs, and for its history.",
+		"Relative to the data directory. It is made when it is needed.",
+		PGC_POSTMASTER, 0,
+		STRING_SETTING(&directory_setting, "sslpolicy", check_directory, NULL)
+	},
+	{
+		"sslpolicy.install",
+		"Whether functions may install TLS material.",
+		"Turn it off where another agent owns the files.",
+		PGC_SIGHUP, 0,
+		BOOL_SETTING(&install_setting)
+	},
+	{
+		"sslpolicy.max_crl_size",
+		"Largest certificate revocation list that is installed.",
+		"Each connection with TLS walks the whole of ssl_crl_file.",
+		PGC_SIGHUP, GUC_UNIT_KB,
+		INT_SETTING(&max_crl_size_setting, 1, MAX_FILE_BYTES / 1024)
+	},
+	{
+		"sslpolicy.recheck_policy",
+		"What happens to a live session that its TLS policies would refuse now.",
+		"terminate ends it, log logs it, off does not look.",
+		PGC_SIGHUP, 0,
+		ENUM_SETTING(&recheck_policy_setting, recheck_options)
+	},
+	{
+		"sslpolicy.recheck_revoked",
+		"What happens to a live session whose client certificate is revoked or blocked.",
+		"terminate ends it, log logs it, off does not look.",
+		PGC_SIGHUP, 0,
+		ENUM_SETTING(&recheck_revoked_setting, recheck_options)
+	},
+	{
+		"sslpolicy.terminate_grace",
+		"How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
+		"0 does not wait.",
+		PGC_SIGHUP, GUC_UNIT_S,
+		INT_SETTING(&terminate_grace_setting, 0, 24 * 3600)
+	},
+	{
+		"sslpolicy.recheck_interval",
+		"Longest time between two checks of all live sessions.",
+		"Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
+		PGC_SIGHUP, GUC_UNIT_S,
+		INT_SETTING(&recheck_interval_setting, 1, 24 * 3600)
+	},
+	{
+		"sslpolicy.crl_file",
+		"File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
+		"PEM or DER, of any number of issuers. Empty means none.",
+		PGC_SIGHUP, 0,
+		STRING_SETTING(&crl_file_setting, "", check_crl_path, NULL)
+	},
+	{
+		"sslpolicy.crl_dir",
+		"Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
+		"Every file in it must hold CRLs, whatever its name. Empty means none.",
+		PGC_SIGHUP, 0,
+		STRING_SETTING(&crl_dir_setting, "", check_crl_path, NULL)
+	},
+	{
+		"sslpolicy.crl_expired",
+		"What happens to a client certificate if the CRL of a CA that issued it has expired.",
+		"Only where sslpolicy.crl_file or crl_dir is set.",
+		PGC_SIGHUP, 0,
+		ENUM_SETTING(&crl_expired_setting, crl_gap_options)
+	},
+	{
+		"sslpolicy.crl_missing",
+		"What happens to a client certificate if there is no CRL of a CA that issued it.",
+		"Only where sslpolicy.crl_file or crl_dir is set.",
+		PGC_SIGHUP, 0,
+		ENUM_SETTING(&crl_missing_setting, crl_gap_options)
+	},
+	{
+		"sslpolicy.auto_reload",
+		"Whether changed files of ssl_cert_file, ssl_key_file, ssl_ca_file and ssl_crl_file are loaded without being told.",
+		"They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
+		PGC_SIGHUP, 0,
+		BOOL_SETTING(&auto_reload_setting)
+	},
+	{
+		"sslpolicy.max_recent_logins",
+		"How many rows sslpolicy.recent_logins has at most.",
+		"0 keeps none. A row takes about 2 kB of shared memory.",
+		PGC_POSTMASTER, 0,
+		INT_SETTING(&max_recent_logins_setting, 0, 10000)
+	},
+	{
+		"sslpolicy.max_rejections",
+		"How many rows of roles that exist sslpolicy.rejections has at most.",
+		"0 keeps none. A row takes about 2 kB of shared memory; seven tenths are added for what PostgreSQL itself refuses and for all others.",
+		PGC_POSTMASTER, 0,
+		INT_SETTING(&max_rejections_setting, 0, 10000)
+	},
+	{
+		"sslpolicy.lint_server_days",
+		"How many days before the server's certificate expires sslpolicy.lint() says so.",
+		"0 waits until it has expired.",
+		PGC_SIGHUP, 0,
+		INT_SETTING(&lint_server_days_setting, 0, 3650)
+	},
+	{
+		"sslpolicy.lint_ca_days",
+		"How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
+		"0 waits until it has expired.",
+		PGC_SIGHUP, 0,
+		INT_SETTING(&lint_ca_days_setting, 0, 3650)
+	},
+	{
+		"sslpolicy.lint_crl_days",
+		"How many days before a certificate revocation list expires sslpolicy.lint() says so.",
+		"0 waits until it has expired.",
+		PGC_SIGHUP, 0,
+		INT_SETTING(&lint_crl_days_setting, 0, 3650)
+	}
+};
+
+static void
+define_setting(const Setting *setting)
+{
+	switch (setting->type)
+	{
+		case SETTING_BOOL:
+			DefineCustomBoolVariable(setting->name, setting->summary, setting->details,
+									 setting->as.boolean.variable, *setting->as.boolean.variable,
+									 setting->context, setting->flags, NULL, NULL, NULL);
+			break;
+		case SETTING_INT:
+			DefineCustomIntVariable(setting->name, setting->summary, setting->details,
+									setting->as.integer.variable, *setting->as.integer.variable,
+									setting->as.integer.min, setting->as.integer.max,
+									setting->context, setting->flags, NULL, NULL, NULL);
+			break;
+		case SETTING_ENUM:
+			DefineCustomEnumVariable(setting->name, setting->summary, setting->details,
+									 setting->as.choice.variable, *setting->as.choice.variable,
+									 setting->as.choice.options,
+									 setting->context, setting->flags, NULL, NULL, NULL);
+			break;
+		case SETTING_STRING:
+			DefineCustomStringVariable(setting->name, setting->summary, setting->details,
+									   setting->as.string.variable, setting->as.string.initially,
+									   setting->context, setting->flags,
+									   setting->as.string.check, setting->as.string.assign, NULL);
+			break;
+	}
+}
+
 /*
  * A setting in the configuration file that fails its check when the library
  * defines it would leave only a WARNING and the default behind, that is an
@@ -424,151 +683,19 @@ insist(const char *name, const char *value)
 void
 define_settings(void)
 {
-	static const char *const names[] = {
-		"sslpolicy.default_policy", "sslpolicy.minimum_policy",
-		"sslpolicy.reserved_roles", "sslpolicy.blocked_fingerprints",
-		"sslpolicy.enforcement", "sslpolicy.max_certificate_text",
-		"sslpolicy.directory", "sslpolicy.install", "sslpolicy.max_crl_size",
-		"sslpolicy.recheck_policy", "sslpolicy.recheck_revoked",
-		"sslpolicy.terminate_grace", "sslpolicy.recheck_interval",
-		"sslpolicy.crl_file", "sslpolicy.crl_dir", "sslpolicy.crl_expired",
-		"sslpolicy.crl_missing", "sslpolicy.auto_reload",
-		"sslpolicy.max_recent_logins", "sslpolicy.max_rejections",
-		"sslpolicy.lint_server_days", "sslpolicy.lint_ca_days",
-		"sslpolicy.lint_crl_days"
-	};
-	char	   *written[lengthof(names)];
+	char	   *written[lengthof(settings)];
 
-	for (int i = 0; i < (int) lengthof(names); i++)
+	for (int i = 0; i < (int) lengthof(settings); i++)
 	{
-		const char *value = GetConfigOption(names[i], true, false);
+		const char *value = GetConfigOption(settings[i].name, true, false);
 
 		written[i] = value ? pstrdup(value) : NULL;
 	}
 
-	DefineCustomStringVariable("sslpolicy.default_policy",
-							   "TLS policy of roles that have no policy of their own.",
-							   "Written in the policy language. Empty means none.",
-							   &default_policy_setting, "", PGC_SIGHUP, 0,
-							   check_default_policy, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.minimum_policy",
-							   "TLS policy that every TCP connection must meet, whatever the role.",
-							   "Written in the policy language, without cn, dn and san. Empty means none.",
-							   &minimum_policy_setting, "", PGC_SIGHUP, 0,
-							   check_minimum_policy, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.reserved_roles",
-							   "Roles that are bound neither by policies of groups nor of databases, and whose policy only superusers change.",
-							   "A comma-separated list of role names.",
-							   &reserved_roles_setting, "", PGC_SIGHUP,
-							   GUC_LIST_INPUT, check_reserved_roles, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.blocked_fingerprints",
-							   "Client certificates, and CAs, that are refused.",
-							   "A comma-separated list of SHA-256 fingerprints. They are refused whatever sslpolicy.enforcement says.",
-							   &blocked_fingerprints_setting, "", PGC_SIGHUP,
-							   GUC_LIST_INPUT, check_blocked_fingerprints,
-							   assign_blocked_fingerprints, NULL);
-	DefineCustomEnumVariable("sslpolicy.enforcement",
-							 "What happens to a connection that does not meet its TLS policies.",
-							 "enforce refuses it; log lets it in and logs what would have been refused; off does not look.",
-							 &enforcement_setting, ENFORCEMENT_ENFORCE,
-							 enforcement_options, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.max_certificate_text",
-							"Most text of a client certificate that is kept for sslpolicy.sessions.",
-							"Longer names are cut there, and say so. Policies always see the whole certificate.",
-							&max_certificate_text_setting, 16, 1, 128, PGC_SIGHUP,
-							GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.directory",
-							   "Directory for TLS material that sslpolicy installs, and for its history.",
-							   "Relative to the data directory. It is made when it is needed.",
-							   &directory_setting, "sslpolicy", PGC_POSTMASTER, 0,
-							   check_directory, NULL, NULL);
-	DefineCustomBoolVariable("sslpolicy.install",
-							 "Whether functions may install TLS material.",
-							 "Turn it off where another agent owns the files.",
-							 &install_setting, true, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.max_crl_size",
-							"Largest certificate revocation list that is installed.",
-							"Each connection with TLS walks the whole of ssl_crl_file.",
-							&max_crl_size_setting, 16 * 1024, 1, MAX_FILE_BYTES / 1024,
-							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomEnumVariable("sslpolicy.recheck_policy",
-							 "What happens to a live session that its TLS policies would refuse now.",
-							 "terminate ends it, log logs it, off does not look.",
-							 &recheck_policy_setting, RECHECK_LOG,
-							 recheck_options, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomEnumVariable("sslpolicy.recheck_revoked",
-							 "What happens to a live session whose client certificate is revoked or blocked.",
-							 "terminate ends it, log logs it, off does not look.",
-							 &recheck_revoked_setting, RECHECK_TERMINATE,
-							 recheck_options, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.terminate_grace",
-							"How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
-							"0 does not wait.",
-							&terminate_grace_setting, 30, 0, 24 * 3600, PGC_SIGHUP,
-							GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.recheck_interval",
-							"Longest time between two checks of all live sessions.",
-							"Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
-							&recheck_interval_setting, 60, 1, 24 * 3600, PGC_SIGHUP,
-							GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.crl_file",
-							   "File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
-							   "PEM or DER, of any number of issuers. Empty means none.",
-							   &crl_file_setting, "", PGC_SIGHUP, 0,
-							   check_crl_path, NULL, NULL);
-	DefineCustomStringVariable("sslpolicy.crl_dir",
-							   "Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
-							   "Every file in it must hold CRLs, whatever its name. Empty means none.",
-							   &crl_dir_setting, "", PGC_SIGHUP, 0,
-							   check_crl_path, NULL, NULL);
-	DefineCustomEnumVariable("sslpolicy.crl_expired",
-							 "What happens to a client certificate if the CRL of a CA that issued it has expired.",
-							 "Only where sslpolicy.crl_file or crl_dir is set.",
-							 &crl_expired_setting, CRL_GAP_REJECT,
-							 crl_gap_options, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomEnumVariable("sslpolicy.crl_missing",
-							 "What happens to a client certificate if there is no CRL of a CA that issued it.",
-							 "Only where sslpolicy.crl_file or crl_dir is set.",
-							 &crl_missing_setting, CRL_GAP_REJECT,
-							 crl_gap_options, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomBoolVariable("sslpolicy.auto_reload",
-							 "Whether changed files of ssl_cert_file, ssl_key_file, ssl_ca_file and ssl_crl_file are loaded without being told.",
-							 "They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
-							 &auto_reload_setting, false, PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.max_recent_logins",
-							"How many rows sslpolicy.recent_logins has at most.",
-							"0 keeps none. A row takes about 2 kB of shared memory.",
-							&max_recent_logins_setting, 1000, 0, 10000, PGC_POSTMASTER,
-							0, NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.max_rejections",
-							"How many rows of roles that exist sslpolicy.rejections has at most.",
-							"0 keeps none. A row takes about 2 kB of shared memory; seven tenths are added for what PostgreSQL itself refuses and for all others.",
-							&max_rejections_setting, 1000, 0, 10000, PGC_POSTMASTER,
-							0, NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.lint_server_days",
-							"How many days before the server's certificate expires sslpolicy.lint() says so.",
-							"0 waits until it has expired.",
-							&lint_server_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
-							NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.lint_ca_days",
-							"How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
-							"0 waits until it has expired.",
-							&lint_ca_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
-							NULL, NULL, NULL);
-	DefineCustomIntVariable("sslpolicy.lint_crl_days",
-							"How many days before a certificate revocation list expires sslpolicy.lint() says so.",
-							"0 waits until it has expired.",
-							&lint_crl_days_setting, 30, 0, 3650, PGC_SIGHUP, 0,
-							NULL, NULL, NULL);
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		define_setting(&settings[i]);
 	MarkGUCPrefixReserved("sslpolicy");
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-		insist(names[i], written[i]);
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		insist(settings[i].name, written[i]);
 }
