@@ -594,7 +594,7 @@ change_server(Progress *p, SSL_CTX *context)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server did not load the new material, and the old one was put back"),
-				 errdetail("%s.", result->error)));
+				 errdetail("The error was: %s.", result->error)));
 	}
 	p->done = true;
 	remove_file(temporary_name(backup_name(p)));
@@ -641,7 +641,7 @@ confirm(Installation *inst, SSL_CTX *context)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIG_FILE_ERROR),
 					 errmsg("the server did not load the material"),
-					 errdetail("%s.", result->error)));
+					 errdetail("The error was: %s.", result->error)));
 		inst->generation = result->generation;
 	}
 }

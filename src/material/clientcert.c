@@ -55,7 +55,7 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no certificate in the text"),
-				 error ? errdetail("%s.", error) :
+				 error ? errdetail("The error was: %s.", error) :
 				 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
 				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
 	leaf = sk_X509_value(given->certs, 0);

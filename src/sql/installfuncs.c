@@ -67,7 +67,7 @@ trust_with(const Installation *inst, STACK_OF(X509) *cas, STACK_OF(X509_CRL) *cr
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server's TLS files cannot be read"),
-				 errdetail("%s.", error)));
+				 errdetail("The error was: %s.", error)));
 	*trust = *before;
 	if (cas)
 		trust->cas = cas;
@@ -442,7 +442,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("version %d is not kept any more", target->version),
-					 errdetail("%s.", file->error)));
+					 errdetail("The error was: %s.", file->error)));
 		if (strcmp(bytes_fingerprint(file->bytes, file->len), target->sha256) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),

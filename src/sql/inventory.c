@@ -281,7 +281,7 @@ find_revoked(const char *index, const char *serial, const char *issuer_dn,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("%s.", error)));
+				 errdetail("The error was: %s.", error)));
 	crls = read_indexed_crls(&file->index, &ncrls, &error);
 	for (int i = 0; crls && i < ncrls && result == CRL_NOT_FOUND; i++)
 	{
@@ -298,7 +298,7 @@ find_revoked(const char *index, const char *serial, const char *issuer_dn,
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("%s.", error)));
+				 errdetail("The error was: %s.", error)));
 	return result == CRL_FOUND;
 }
 

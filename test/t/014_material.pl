@@ -185,7 +185,7 @@ is(row('loaded', 'reload()'), 't', 'mended');
 $server->sql("ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.3'");
 $server->sql("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'");
 my $kept = slurp_file($ca_path);
-like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/F0000.*did not load the new material, and the old one was put back.*DETAIL:  could not set SSL protocol version range/s, 'what the server refuses for a reason of its own');
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/F0000.*did not load the new material, and the old one was put back.*DETAIL:  The error was: could not set SSL protocol version range/s, 'what the server refuses for a reason of its own');
 is(slurp_file($ca_path), $kept, 'is put back');
 is(join(' ', glob("$dir/*.tmp")), '', 'without a temporary file');
 is(row('state', "material_history WHERE kind = 'ca' ORDER BY version DESC LIMIT 1"), 'failed', 'and the history says so');
