@@ -3,13 +3,14 @@
  * files.c
  *		Files: reading them, and replacing them durably.
  *
- * The only place where files are written.  A file is replaced by writing a
+ * No other file of the library opens one for writing.  One is replaced by writing a
  * temporary one beside it, fsync, and rename: whatever happens, there is the old
- * one or the new one.  Since one installation runs at a time in the whole
- * cluster, the name of the temporary file is fixed, and what a crash has left is
- * found and removed at the next start.
+ * one or the new one.  The name of the temporary file is fixed, so that what a
+ * crash has left can be found (leftovers.c); who writes sees to it that no other
+ * process writes the same file at that time.
  *
- * Paths come from settings, never from a caller.
+ * Paths are taken as they are given: whether somebody may read or write there is
+ * for the caller to know.
  *
  *-------------------------------------------------------------------------
  */

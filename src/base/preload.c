@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * preload.c
- *		Whether this copy of the library is the one that the server preloaded.
+ *		Whether this copy of the library is the one that the server preloaded,
+ *		and which one background workers run.
  *
  * There can be several copies in one process: a second entry in
  * shared_preload_libraries under another path, or, after an upgrade of the

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * preload.h
- *		Whether this copy of the library is the one that the server preloaded.
+ *		Whether this copy of the library is the one that the server preloaded,
+ *		and which one background workers run.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,12 +3,15 @@
  * pure.h
  *		What the files that also compile without a server include first.
  *
- * Those files (escape.c, facts.c, der.c, x509.c, crl.c, chain.c, pem.c,
- * crlstream.c, crlreader.c, crlkey.c, crlindex.c, policy.c, policy_text.c,
- * evaluate.c, boundedtable.c) read no catalog, no setting, no clock and no global, and never
- * call ereport: they return their errors.  Built with -DFRONTEND they take
- * palloc and StringInfo from PostgreSQL's libpgcommon, so that unit tests and
- * fuzzers run them alone.
+ * Those are
+ *	- in base: boundedtable.c, escape.c, fingerprint.c
+ *	- in policy: checktext.c, evaluate.c, facts.c, parser.c, policy.c, policy_text.c
+ *	- in pki: all
+ *	- in revocation: crlindex.c, crlkey.c, crlreader.c, crlstream.c
+ *	- in advice: clienttext.c, serverhost.c
+ * They read no catalog, no setting, no clock and no global, and never call ereport:
+ * they return their errors.  Built with -DFRONTEND they take palloc and StringInfo
+ * from PostgreSQL's libpgcommon, so that unit tests and fuzzers run them alone.
  *
  *-------------------------------------------------------------------------
  */

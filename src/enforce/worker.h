@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker.h
- *		The background worker that rechecks live sessions.
+ *		The background worker: rechecks live sessions, reads CRLs, and more.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,9 +5,9 @@
  *
  * The session table has no certificates, only facts of them: fingerprints,
  * subjects and serials of the verified chain.  The certificates of its CAs are
- * found by fingerprint in the old set and in the versions before it, and what they are in the new one by name
- * and key, since a renewed CA verifies what the old one has.  A CA that is in
- * none of them was sent by the client, who will send it again.
+ * found by fingerprint in the old set and in the versions before it, and what they
+ * are in the new one by name and key, since a renewed CA verifies what the old one
+ * has.  A CA that is in none of them was sent by the client, who will send it again.
  *
  * A session that the old material does not accept either is none of the new
  * one's doing.

@@ -6,8 +6,7 @@
  * Whoever may install a CA can have it issue a certificate for any name, and so
  * become every role that pg_hba.conf lets in by certificate alone.  For a
  * superuser, whoever can become as much as one, or a reserved role, that is too
- * much, unless a policy that binds it
- * pins the CA.
+ * much, unless a policy that binds it pins the CA.
  *
  * pg_hba.conf is read as it is on disk, and in doubt a line admits the role:
  * databases, addresses and user maps are not looked at.

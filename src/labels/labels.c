@@ -3,9 +3,9 @@
  * labels.c
  *		Policies as security labels: the provider, and reading them back.
  *
- * The provider lets nothing into pg_shseclabel that is not a policy, and nobody
- * but superusers set one by SECURITY LABEL; sslpolicy.set_policy() comes here
- * as a superuser after checks of its own.  Every change is logged when, and
+ * The provider lets nothing into pg_shseclabel that is not a policy, and lets
+ * nobody but superusers set one by SECURITY LABEL; sslpolicy.set_policy() comes
+ * here as a superuser after checks of its own.  Every change is logged when, and
  * only when, its transaction commits.
  *
  *-------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * leftovers.c
- *		Removes what an interrupted installation has left.
+ *		Removes the temporary files that a crash has left: of an installation
+ *		that it interrupted, and in sslpolicy.directory.
  *
  *-------------------------------------------------------------------------
  */

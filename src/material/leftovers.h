@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * leftovers.h
- *		Removes what an interrupted installation has left.
+ *		Removes the temporary files that a crash has left.
  *
  *-------------------------------------------------------------------------
  */

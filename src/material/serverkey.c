@@ -3,8 +3,8 @@
  * serverkey.c
  *		Makes a private key for the server, and the request for its certificate.
  *
- * OpenSSL makes both; what is ours is the spelling of subject and names, which
- * is that of the policy language.
+ * OpenSSL makes both; what is ours is how subject and names are written in the
+ * call.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,12 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * crl.c
- *		Reads certificate revocation lists: the only file that does.
+ *		OpenSSL's certificate revocation lists as plain data.
  *
- * Judges one thing only: whether a CRL is a complete list of everything that
- * its issuer has revoked (RFC 5280 section 5).  Delta, indirect and partitioned
- * CRLs are not, and OpenSSL takes them only with flags that the server does not
- * set.
+ * Says what a CRL is, who has signed it, and whether it is a complete list of
+ * everything that its issuer has revoked (RFC 5280 section 5).  Delta, indirect and
+ * partitioned CRLs are not, and OpenSSL takes them only with flags that the server
+ * does not set.
+ *
+ * A file of any length is read by crlreader.c, which has what is left of each CRL
+ * read here.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * x509.c
- *		Reads X.509 certificates: the only file that does.
+ *		OpenSSL's certificates as plain data.
  *
- * Turns what OpenSSL has parsed into CertFacts.  Judges nothing: whether a
+ * Turns what OpenSSL has parsed into CertFacts, which is all that policies see of a
+ * certificate; no other file does.  Judges nothing: whether a
  * certificate is good enough is for evaluate.c to say.  Input is hostile; what
  * cannot be read makes the whole certificate unreadable (NULL) or, where that
  * is safe, a name that matches nothing.

@@ -3,9 +3,9 @@
  * evaluate.c
  *		Which requirements a session meets: the only place that decides.
  *
- * The login hook and the SQL functions all come here.  Pure: everything comes
- * in as an argument, also the time and the regular-expression matcher.  A
- * policy that could not be parsed denies.
+ * The login hook, the recheck of live sessions and the SQL functions all come here.
+ * Pure: everything comes in as an argument, also the time and the
+ * regular-expression matcher.  A policy that could not be parsed denies.
  *
  * A session is allowed if it meets every policy that applies to it.  In each
  * policy the first rule whose match keys fit decides; rules with action=log

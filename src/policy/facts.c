@@ -5,8 +5,9 @@
  *
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
- * fixed size, the fingerprints and identities of the CAs, and zero-terminated strings in a
- * fixed order.  Both directions are written from the same list of strings.
+ * fixed size, the fingerprints and identities of the CAs, and zero-terminated
+ * strings in a fixed order.  Both directions are written from the same list of
+ * strings.
  *
  *-------------------------------------------------------------------------
  */

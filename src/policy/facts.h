@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * facts.h
- *		What is true of one session: plain data, no behaviour but packing.
+ *		What is true of one session: plain data, as it is packed, and its address
+ *		as text.
  *
  * All text that comes from a certificate is in escaped form (escape.h), the
  * names in RFC 2253 form as OpenSSL's XN_FLAG_RFC2253 prints them, which is

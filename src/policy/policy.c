@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * policy.c
- *		The words of the policy language: names of keys, modes and TLS versions.
+ *		The words of the policy language: names of keys, modes and TLS versions;
+ *		and which keys a rule has.
  *
  *-------------------------------------------------------------------------
  */

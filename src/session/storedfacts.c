@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * storedfacts.c
- *		Facts in shared memory, but for the certificate.
+ *		Facts in shared memory, but for the certificate, and other text of fixed
+ *		size.
  *
  * The certificate is of very different size: whoever keeps it decides how (see
  * pack_cert()).
