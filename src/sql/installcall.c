@@ -101,7 +101,7 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 	}
 	content = read_pem(text, len, &error);
 	if (content == NULL)
-		invalid_argument(psprintf("%s is not valid PEM", name), psprintf("%s.", error), NULL);
+		invalid_argument(psprintf("%s is not valid PEM", name), psprintf("The error was: %s.", error), NULL);
 	(void) free_at_reset(content, free_pem_content);
 	if (sk_X509_num(content->certs) > max_certificates)
 		ereport(ERROR,
