@@ -29,9 +29,9 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/parser policy/policy base/escape base/fingerprint \
 	labels/labels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
-	labels/setpolicy sql/sqlfuncs sql/explainfuncs sql/previewfuncs sql/recheckfuncs sql/ledgerfuncs \
-	lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
-	sql/installfuncs sql/aboutfuncs sql/clientfuncs sql/serverfuncs sql/installcall sql/inventory sql/question base/rows sql/tlsrow \
+	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
+	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql \
+	sql/lint_sql sql/client_sql sql/about_sql sql/arguments sql/serverfuncs sql/installcall base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install material/reload install/cabound install/hbalines install/affected install/history material/configuration \

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * setpolicy.c
- *		The SQL functions that set policies.
+ *		Sets the policy of a role or a database, for whoever may.
  *
- * They exist so that a DBA who is no superuser can be handed the policies of
- * the roles and databases that are theirs.  After their own checks they run
+ * This exists so that a DBA who is no superuser can be handed the policies of
+ * the roles and databases that are theirs.  After checks of its own it runs
  * the real SECURITY LABEL statement as a superuser, so that everything that
  * watches statements sees it.
  *
@@ -18,7 +18,6 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -29,15 +28,12 @@
 #include "base/compat.h"
 #include "labels/labels.h"
 #include "policy/matcher.h"
-#include "base/preload.h"
 #include "base/privileged.h"
 #include "policy/report.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
 #include "labels/exceptions.h"
-
-PG_FUNCTION_INFO_V1(sslpolicy_set_policy);
-PG_FUNCTION_INFO_V1(sslpolicy_set_database_policy);
+#include "labels/setpolicy.h"
 
 static void
 deny(const char *reason, const char *subject, const char *hint)
@@ -151,64 +147,27 @@ set_label(Oid class, Oid object, const char *name, const char *text, bool force)
 			 errhint("Connect so that you meet it, or pass force => true to set it all the same.")));
 }
 
-static char *
-optional_text(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-static void
-require_argument(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-}
-
 /*
- * sslpolicy.set_policy(role regrole, policy text, force boolean) returns void
- *
- * Errors: insufficient_privilege, invalid_parameter_value (not a policy),
- * invalid_authorization_specification (the caller would be refused),
- * object_not_in_prerequisite_state (not preloaded).
+ * Errors: insufficient_privilege, undefined_object, invalid_parameter_value (not a
+ * policy), invalid_authorization_specification (the caller would be refused).
  */
-Datum
-sslpolicy_set_policy(PG_FUNCTION_ARGS)
+void
+set_role_policy(Oid role, const char *text, bool force)
 {
-	Oid			role;
-	char	   *name;
+	char	   *name = GetUserNameFromId(role, false);
 
-	require_preload();
-	require_argument(fcinfo, 0, "role");
-	require_argument(fcinfo, 2, "force");
-	role = PG_GETARG_OID(0);
-	name = GetUserNameFromId(role, false);
 	check_role_permission(role, name);
-	set_label(AuthIdRelationId, role, name, optional_text(fcinfo, 1),
-			  PG_GETARG_BOOL(2));
-	PG_RETURN_VOID();
+	set_label(AuthIdRelationId, role, name, text, force);
 }
 
 /*
- * sslpolicy.set_database_policy(database name, policy text, force boolean)
- * returns void
- *
- * Errors as in set_policy.
+ * Errors as in set_role_policy(), and undefined_database.
  */
-Datum
-sslpolicy_set_database_policy(PG_FUNCTION_ARGS)
+void
+set_database_policy(const char *name, const char *text, bool force)
 {
-	Oid			database;
-	char	   *name;
+	Oid			database = get_database_oid(name, false);
 
-	require_preload();
-	require_argument(fcinfo, 0, "database");
-	require_argument(fcinfo, 2, "force");
-	name = NameStr(*PG_GETARG_NAME(0));
-	database = get_database_oid(name, false);
 	check_database_permission(database, name);
-	set_label(DatabaseRelationId, database, name, optional_text(fcinfo, 1),
-			  PG_GETARG_BOOL(2));
-	PG_RETURN_VOID();
+	set_label(DatabaseRelationId, database, name, text, force);
 }

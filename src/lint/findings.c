@@ -17,6 +17,14 @@
 
 #define MAX_NAMES 3
 
+static const char *const severity_names[] = {"error", "warning", "info"};
+
+const char *
+severity_name(Severity severity)
+{
+	return severity_names[severity];
+}
+
 static Finding *
 find_finding(const Findings *findings, const char *code, const char *object)
 {

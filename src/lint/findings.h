@@ -39,6 +39,7 @@ typedef struct Findings
 	List	   *list;
 } Findings;
 
+extern const char *severity_name(Severity severity);
 extern void add_finding(Findings *findings, Severity severity, const char *code,
 						const char *object, const char *text, const char *remedy);
 extern void add_finding_about(Findings *findings, Severity severity, const char *code,

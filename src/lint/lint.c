@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lint.c
- *		sslpolicy.lint(): what is wrong with the configuration.
+ *		What is wrong with the configuration: the checks, and how they are run.
  *
  * Runs all checks, each in a subtransaction of its own: what is broken must be
  * a finding, and hide no other.  It reads, and changes nothing; of the files
@@ -16,19 +16,11 @@
 #include <openssl/err.h>
 
 #include "access/xact.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "base/datums.h"
 #include "lint/lint.h"
-#include "base/preload.h"
-#include "base/rows.h"
-
-PG_FUNCTION_INFO_V1(sslpolicy_lint);
 
 typedef struct LintCheck
 {
@@ -63,8 +55,6 @@ static const LintCheck checks[] = {
 	{"the background worker", lint_worker},
 	{"logging", lint_logging}
 };
-
-static const char *const severity_names[] = {"error", "warning", "info"};
 
 /*
  * A check that failed, after its subtransaction was rolled back.
@@ -114,45 +104,20 @@ run_check(Survey *survey, const LintCheck *check)
 }
 
 /*
- * sslpolicy.lint() returns setof record
- *
- * severity, code, object, finding, remedy.  Errors:
- * object_not_in_prerequisite_state (not preloaded).
+ * All that is wrong, a Finding each, the most severe first; in the current
+ * memory context.
  */
-Datum
-sslpolicy_lint(PG_FUNCTION_ARGS)
+List *
+run_lint(void)
 {
-	MemoryContext context;
-	MemoryContext old;
-	Survey	   *survey;
-	ListCell   *cell;
+	Survey	   *survey = palloc0(sizeof(Survey));
 
-	require_preload();
-	InitMaterializedSRF(fcinfo, 0);
-	context = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy lint", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	survey = palloc0(sizeof(Survey));
-	survey->findings.context = context;
+	survey->findings.context = CurrentMemoryContext;
 	survey->now = (int64) time(NULL);
 	for (int i = 0; i < (int) lengthof(checks); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		run_check(survey, &checks[i]);
 	}
-	foreach(cell, findings_by_severity(&survey->findings))
-	{
-		const Finding *finding = lfirst(cell);
-		Row			row = {0};
-
-		row_add_text(&row, severity_names[finding->severity]);
-		row_add_text(&row, finding->code);
-		/* names of roles can be of another encoding */
-		row_add(&row, true, label_text(finding->object));
-		row_add(&row, true, label_text(finding_text(finding)));
-		row_add(&row, true, label_text(finding->remedy));
-		row_put(fcinfo, &row);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return (Datum) 0;
+	return findings_by_severity(&survey->findings);
 }

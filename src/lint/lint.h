@@ -13,6 +13,8 @@
 
 #include "lint/survey.h"
 
+extern List *run_lint(void);
+
 /* lintpolicies.c */
 extern void lint_stored_policies(Survey *survey);
 extern void lint_demands(Survey *survey);

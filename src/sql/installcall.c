@@ -15,8 +15,6 @@
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "tcop/tcopprot.h"
-#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -26,12 +24,11 @@
 #include "pki/crl.h"
 #include "base/datums.h"
 #include "base/files.h"
+#include "sql/arguments.h"
 #include "sql/installcall.h"
 #include "settings/settings.h"
 #include "pki/x509.h"
 #include "base/memory.h"
-
-#define HIDDEN_STATEMENT "<statement with a private key>"
 
 void
 invalid_argument(const char *message, const char *detail, const char *hint)
@@ -41,75 +38,6 @@ invalid_argument(const char *message, const char *detail, const char *hint)
 			 errmsg("%s", message),
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0));
-}
-
-/*
- * The statement carries a private key: keep it out of what is still to be
- * logged of it (errors), and of pg_stat_activity.
- */
-void
-hide_statement(void)
-{
-	debug_query_string = HIDDEN_STATEMENT;
-	pgstat_report_activity(STATE_RUNNING, HIDDEN_STATEMENT);
-}
-
-char *
-text_argument(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-bool
-flag_argument(FunctionCallInfo fcinfo, int arg)
-{
-	return !PG_ARGISNULL(arg) && PG_GETARG_BOOL(arg);
-}
-
-/*
- * PEM text that must not have a private key in it, of at most max_bytes and
- * max_certificates.
- */
-PemContent *
-pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_bytes,
-			 int max_certificates)
-{
-	char	   *text = text_argument(fcinfo, arg, name);
-	size_t		len = strlen(text);
-	PemContent *content;
-	char	   *error;
-
-	if (len > max_bytes)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the text is too long"),
-				 errdetail("It has %zu bytes; %zu are accepted.", len, max_bytes)));
-	if (mentions_private_key(text, len))
-	{
-		wipe_memory(text, len);
-		hide_statement();
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is a private key in the text"),
-				 errdetail("It was not stored. Whoever can read the statement, in a log or on its way, may know the key."),
-				 errhint("Give certificates or CRLs alone (the server's key is an argument of its own), and consider the key as compromised."),
-				 errhidestmt(true), errhidecontext(true)));
-	}
-	content = read_pem(text, len, &error);
-	if (content == NULL)
-		invalid_argument(psprintf("%s is not valid PEM", name), psprintf("The error was: %s.", error), NULL);
-	(void) free_at_reset(content, free_pem_content);
-	if (sk_X509_num(content->certs) > max_certificates)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("there are too many certificates in the text"),
-				 errdetail("There are %d; %d are accepted.", sk_X509_num(content->certs),
-						   max_certificates)));
-	return content;
 }
 
 static void

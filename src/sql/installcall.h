@@ -14,11 +14,6 @@
 #include "install/install.h"
 
 extern void invalid_argument(const char *message, const char *detail, const char *hint);
-extern void hide_statement(void);
-extern char *text_argument(FunctionCallInfo fcinfo, int arg, const char *name);
-extern bool flag_argument(FunctionCallInfo fcinfo, int arg);
-extern PemContent *pem_argument(FunctionCallInfo fcinfo, int arg, const char *name,
-								size_t max_bytes, int max_certificates);
 extern Installation *begin_call(FunctionCallInfo fcinfo, MaterialKind kind,
 								const char *action, int flags);
 extern Datum install_and_report(FunctionCallInfo fcinfo, Installation *inst);

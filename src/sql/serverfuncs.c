@@ -18,6 +18,7 @@
 #include "pki/chain.h"
 #include "base/files.h"
 #include "material/identity.h"
+#include "sql/arguments.h"
 #include "sql/installcall.h"
 #include "sql/serverfuncs.h"
 #include "material/serverkey.h"
@@ -135,8 +136,8 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_create_server_key(PG_FUNCTION_ARGS)
 {
-	char	   *subject = text_argument(fcinfo, 0, "subject");
-	char	   *type = text_argument(fcinfo, 2, "key_type");
+	char	   *subject = required_text_argument(fcinfo, 0, "subject");
+	char	   *type = required_text_argument(fcinfo, 2, "key_type");
 	List	   *sans = NIL;
 	char	   *key;
 	char	   *request;

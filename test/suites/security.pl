@@ -214,7 +214,7 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 # 6. Files
 
 my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|BasicOpenFile\w*|AllocateFile|AllocateDir|PathNameOpenFile\w*|unlink|rename|durable_\w+|mkdir|rmdir|opendir|stat|lstat|realpath|chmod|fchmod|symlink|link|creat|truncate)\s*\(/;
-is(files_with($opens), 'crlbuild.c files.c history.c indexfile.c install.c libraryfile.c linthba.c lintmaterial.c material.c', 'who touches files');
+is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c preload.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
 is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'tlscontext.c', 'where OpenSSL does');
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
@@ -245,11 +245,11 @@ cmp_ok($names, '>', 10, 'names of files were looked at');
 ###############################################################################
 # 7. The connection, and C functions
 
-is(files_with(qr/\bMyProcPort\b/), 'caller.c mailbox.c question.c setpolicy.c sqlfuncs.c', 'who reads the connection at hand');
+is(files_with(qr/\bMyProcPort\b/), 'arguments.c collect.c mailbox.c sessions_sql.c setpolicy.c', 'who reads the connection at hand');
 is(files_with(qr/\bport->(?:ssl|peer)\b/), 'collect.c', 'who reads its TLS state')
   or diag('each SQL function that gets there must be PARALLEL RESTRICTED or UNSAFE');
-my ($check_policy) = $source{'sqlfuncs.c'} =~ /^sslpolicy_check_policy\(PG_FUNCTION_ARGS\)\n(\{.*?^\})/ms;
-is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~ /(\w+)\(/g), 'cstring_to_text parse_or_error policy_text text_to_cstring',
+my ($check_policy) = $source{'policies_sql.c'} =~ /^sslpolicy_check_policy\(PG_FUNCTION_ARGS\)\n(\{.*?^\})/ms;
+is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~ /(\w+)\(/g), 'cstring_to_text parse_policy_or_error policy_text text_to_cstring',
 	'check_policy, which is PARALLEL SAFE, parses and prints');
 is(files_with(qr/^[^#]*\bPG_FUNCTION_INFO_V1\(\s*(?!sslpolicy_)/m), '', 'C functions that SQL can call have our prefix');
 is_deeply([ sort map { /PG_FUNCTION_INFO_V1\((\w+)\)/g } values %source ], [ sort $scripts =~ /'MODULE_PATHNAME', '(\w+)'/g ],

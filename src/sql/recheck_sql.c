@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * recheckfuncs.c
+ * recheck_sql.c
  *		The SQL functions about the recheck of live sessions.
  *
  * Arguments and tuples only.
@@ -22,6 +22,7 @@
 #include "enforce/recheck.h"
 #include "base/rows.h"
 #include "base/wakeup.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_recheck);
 PG_FUNCTION_INFO_V1(sslpolicy_get_ended_sessions);
@@ -56,10 +57,7 @@ sslpolicy_recheck(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	require_preload();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("dry_run must not be null")));
+	require_argument(fcinfo, 0, "dry_run");
 	dry_run = PG_GETARG_BOOL(0);
 	if (!dry_run)
 		require_no_changes();

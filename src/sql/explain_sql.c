@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * explainfuncs.c
- *		The SQL functions that explain a login, and a role's policies.
+ * explain_sql.c
+ *		The SQL functions that explain a login, and a role's policies, and that try
+ *		a policy before it is set.
  *
  * Arguments and tuples only.
  *
@@ -11,33 +12,35 @@
 
 #include <time.h>
 
+#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inet.h"
 #include "utils/timestamp.h"
 
-#include "material/clientcert.h"
 #include "base/datums.h"
-#include "advice/explain.h"
-#include "policy/matcher.h"
 #include "base/preload.h"
-#include "sql/question.h"
 #include "base/rows.h"
+#include "policy/matcher.h"
+#include "session/collect.h"
 #include "session/sessions.h"
+#include "labels/labels.h"
+#include "material/clientcert.h"
+#include "advice/explain.h"
+#include "advice/preview.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_explain);
 PG_FUNCTION_INFO_V1(sslpolicy_explain_session);
 PG_FUNCTION_INFO_V1(sslpolicy_effective_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_own_effective_policy);
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
+PG_FUNCTION_INFO_V1(sslpolicy_preview_role_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_preview_database_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_preview_default_policy);
 
 static void
 ask_tls_version(Question *q, const char *name)
@@ -120,9 +123,9 @@ ask_auth_method(Question *q, const char *name)
 static char *
 ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
 {
-	char	   *version = text_argument(fcinfo, 4);
-	char	   *cipher = text_argument(fcinfo, 5);
-	char	   *certificate = text_argument(fcinfo, 6);
+	char	   *version = optional_text_argument(fcinfo, 4);
+	char	   *cipher = optional_text_argument(fcinfo, 5);
+	char	   *certificate = optional_text_argument(fcinfo, 6);
 
 	if (!PG_ARGISNULL(3))
 	{
@@ -193,14 +196,11 @@ sslpolicy_explain(PG_FUNCTION_ARGS)
 	int64		at;
 
 	require_preload();
-	if (PG_ARGISNULL(8))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("at must not be null")));
+	require_argument(fcinfo, 8, "at");
 	at = timestamp_to_unix(PG_GETARG_TIMESTAMPTZ(8));
 	ask_who_and_where(fcinfo, &q);
 	certificate_error = ask_transport(&q, fcinfo, at);
-	ask_auth_method(&q, text_argument(fcinfo, 7));
+	ask_auth_method(&q, optional_text_argument(fcinfo, 7));
 	InitMaterializedSRF(fcinfo, 0);
 	put_explained(fcinfo, explain_login(&q.facts, applicable_to(&q), certificate_error, at));
 	return (Datum) 0;
@@ -289,4 +289,86 @@ sslpolicy_own_effective_policy(PG_FUNCTION_ARGS)
 	require_preload();
 	ask_about_caller(&q);
 	return put_policies(fcinfo, &q);
+}
+
+static void
+put_previewed(FunctionCallInfo fcinfo, const Previewed *p)
+{
+	const Facts *facts = p->facts;
+	Row			row = {0};
+
+	row_add_text(&row, p->pid != 0 ? "session" : "login");
+	row_add(&row, p->pid != 0, Int32GetDatum(p->pid));
+	row_add(&row, true, label_text(facts->role));
+	row_add(&row, facts->database != NULL, facts->database ? label_text(facts->database) : (Datum) 0);
+	row_add(&row, true, DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))));
+	row_add(&row, true, TimestampTzGetDatum(p->last_seen));
+	row_add(&row, true, Int64GetDatum(p->count));
+	row_add(&row, facts->cert != NULL, facts->cert ? certificate_text(facts->cert->subject_dn) : (Datum) 0);
+	row_add_text(&row, p->sure ? "refused" : "unknown");
+	row_add(&row, true, text_list(p->reasons));
+	row_add(&row, true, BoolGetDatum(p->refused_now));
+	row_put(fcinfo, &row);
+}
+
+/*
+ * Rows for what the policy in argument arg would do; NULL stands for none.
+ */
+static Datum
+put_preview(FunctionCallInfo fcinfo, Supposition *supposed, int arg, PolicyPlace place)
+{
+	ListCell   *cell;
+
+	supposed->text = optional_text_argument(fcinfo, arg);
+	if (supposed->text)
+		(void) parse_policy_or_error(supposed->text, place);
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, preview_policy(supposed))
+		put_previewed(fcinfo, lfirst(cell));
+	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.preview_role_policy(role regrole, policy text) returns setof record
+ *
+ * Errors of all three: null_value_not_allowed, undefined_object,
+ * undefined_database, invalid_parameter_value (not a policy),
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_preview_role_policy(PG_FUNCTION_ARGS)
+{
+	Supposition supposed = {.source = SOURCE_ROLE};
+
+	require_preload();
+	require_argument(fcinfo, 0, "role");
+	supposed.object = PG_GETARG_OID(0);
+	(void) GetUserNameFromId(supposed.object, false);
+	return put_preview(fcinfo, &supposed, 1, PLACE_ROLE);
+}
+
+/*
+ * sslpolicy.preview_database_policy(database name, policy text) returns setof record
+ */
+Datum
+sslpolicy_preview_database_policy(PG_FUNCTION_ARGS)
+{
+	Supposition supposed = {.source = SOURCE_DATABASE};
+
+	require_preload();
+	require_argument(fcinfo, 0, "database");
+	supposed.object = get_database_oid(NameStr(*PG_GETARG_NAME(0)), false);
+	return put_preview(fcinfo, &supposed, 1, PLACE_DATABASE);
+}
+
+/*
+ * sslpolicy.preview_default_policy(policy text) returns setof record
+ */
+Datum
+sslpolicy_preview_default_policy(PG_FUNCTION_ARGS)
+{
+	Supposition supposed = {.source = SOURCE_DEFAULT};
+
+	require_preload();
+	return put_preview(fcinfo, &supposed, 0, PLACE_DEFAULT);
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * aboutfuncs.c
+ * about_sql.c
  *		The SQL functions that are asked before and after an upgrade: which
  *		versions meet here, and whether this library reads every policy.
  *

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * inventory.c
+ * material_sql.c
  *		The SQL functions that show TLS material, verify a certificate, and
  *		reload.
  *

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * ledgerfuncs.c
+ * ledger_sql.c
  *		The SQL functions about logins: recent ones, refused ones, and counters.
  *
  * Tuples only.

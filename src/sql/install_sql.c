@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * installfuncs.c
+ * install_sql.c
  *		The SQL functions that install CAs and CRLs, and go back.
  *
  * They decide what the new material is, and have install.c put it in place.
@@ -20,6 +20,7 @@
 #include "pki/crl.h"
 #include "base/files.h"
 #include "revocation/indexfile.h"
+#include "sql/arguments.h"
 #include "sql/installcall.h"
 #include "sql/serverfuncs.h"
 #include "settings/settings.h"
@@ -200,7 +201,7 @@ Datum
 sslpolicy_remove_ca(PG_FUNCTION_ARGS)
 {
 	Installation *inst;
-	char	   *fingerprint = text_argument(fcinfo, 0, "fingerprint");
+	char	   *fingerprint = required_text_argument(fcinfo, 0, "fingerprint");
 	uint8		digest[FINGERPRINT_LEN];
 	X509	   *removed;
 
@@ -415,7 +416,7 @@ version_before(Installation *inst)
 Datum
 sslpolicy_rollback(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_argument(fcinfo, 0, "kind");
+	char	   *name = required_text_argument(fcinfo, 0, "kind");
 	MaterialKind kind;
 	Installation *inst;
 	HistoryEntry *target;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * clientfuncs.c
+ * client_sql.c
  *		The SQL functions for clients: what they have to set, and the CA that
  *		verifies the server.
  *
@@ -17,7 +17,7 @@
 #include "advice/clientsettings.h"
 #include "base/datums.h"
 #include "base/preload.h"
-#include "sql/question.h"
+#include "sql/arguments.h"
 #include "base/rows.h"
 #include "material/serverca.h"
 
