@@ -3,6 +3,14 @@
  * sharedmem.c
  *		Pieces of shared memory, for the files that own them.
  *
+ * A file that keeps something in shared memory describes it in a SharedPiece, and
+ * hands that to share_memory() in its init function.  The rest is done here: room
+ * and a lock are asked for before the server makes its shared memory; then the
+ * owner's pointer is set, and new memory is made what it is at first.
+ *
+ * Locking: pieces are found and made with AddinShmemInitLock held.  What guards
+ * them afterwards stands in the head of the file that owns them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -21,6 +29,22 @@ static int	npieces = 0;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
+static Size
+size_without_tables(const SharedPiece *piece)
+{
+	return MAXALIGN(piece->size_at_start ? piece->size_at_start() : piece->size);
+}
+
+static Size
+size_of_piece(const SharedPiece *piece)
+{
+	Size		size = size_without_tables(piece);
+
+	for (int i = 0; i < piece->ntables; i++)
+		size += bounded_table_size(&piece->tables[i]);
+	return size;
+}
+
 static void
 request_memory(void)
 {
@@ -28,10 +52,31 @@ request_memory(void)
 		previous_request_hook();
 	for (int i = 0; i < npieces; i++)
 	{
-		RequestAddinShmemSpace(MAXALIGN(pieces[i]->size()));
+		RequestAddinShmemSpace(size_of_piece(pieces[i]));
 		if (pieces[i]->tranche)
 			RequestNamedLWLockTranche(pieces[i]->tranche, 1);
 	}
+}
+
+/*
+ * Find the memory of a piece, or make it.  Returns whether it was made.
+ */
+static bool
+start_piece_memory(const SharedPiece *piece)
+{
+	Size		size = size_of_piece(piece);
+	bool		found;
+	void	   *memory = ShmemInitStruct(piece->name, size, &found);
+	void	   *next = (char *) memory + size_without_tables(piece);
+
+	if (!found)
+		memset(memory, 0, size);
+	if (!found && piece->tranche)
+		*(LWLock **) memory = &GetNamedLWLockTranche(piece->tranche)->lock;
+	*piece->where = memory;
+	for (int i = 0; i < piece->ntables; i++)
+		next = bounded_table_start(&piece->tables[i], next, !found);
+	return !found;
 }
 
 static void
@@ -41,15 +86,8 @@ start_memory(void)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < npieces; i++)
-	{
-		Size		size = pieces[i]->size();
-		bool		found;
-		void	   *memory = ShmemInitStruct(pieces[i]->name, size, &found);
-
-		if (!found)
-			memset(memory, 0, size);
-		pieces[i]->start(memory, !found);
-	}
+		if (start_piece_memory(pieces[i]) && pieces[i]->init)
+			pieces[i]->init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -69,10 +107,4 @@ share_memory(const SharedPiece *piece)
 	if (npieces == MAX_PIECES)
 		elog(FATAL, "too many pieces of shared memory");
 	pieces[npieces++] = piece;
-}
-
-LWLock *
-shared_memory_lock(const SharedPiece *piece)
-{
-	return &GetNamedLWLockTranche(piece->tranche)->lock;
 }

@@ -10,20 +10,32 @@
 
 #include "storage/lwlock.h"
 
+#include "base/boundedtable.h"
+
 typedef struct SharedPiece
 {
 	const char *name;
-	Size		(*size) (void);
-	const char *tranche;		/* of its lock; NULL: it has none */
+	void	  **where;			/* the owner's pointer, set when the memory is there */
+	Size		size;			/* of what it points to */
+	Size		(*size_at_start) (void);	/* instead, if the size depends on settings */
 
 	/*
-	 * Called when the memory is there, with all of it zero if fresh: at the start
-	 * of the server and after a crash
+	 * Of the LWLock that guards it; what is at *where begins with an LWLock *, which
+	 * is set.  NULL: it has none.
 	 */
-	void		(*start) (void *memory, bool fresh);
+	const char *tranche;
+
+	/* Tables that lie behind it, and are started. */
+	BoundedTable *tables;
+	int			ntables;
+
+	/*
+	 * Called when the memory is made, at the start of the server and after a crash:
+	 * all of it is zero by then, but for the lock and the tables.  NULL: it stays so.
+	 */
+	void		(*init) (void);
 } SharedPiece;
 
 extern void share_memory(const SharedPiece *piece);
-extern LWLock *shared_memory_lock(const SharedPiece *piece);
 
 #endif							/* SSLPOLICY_SHAREDMEM_H */

@@ -33,24 +33,20 @@ typedef struct SharedWakeup
 
 static SharedWakeup *shared = NULL;
 
-static Size
-shared_size(void)
-{
-	return sizeof(SharedWakeup);
-}
-
 static void
-start_shared(void *memory, bool fresh)
+init_shared(void)
 {
-	shared = memory;
-	if (!fresh)
-		return;
 	pg_atomic_init_u32(&shared->worker, NO_WORKER);
 	pg_atomic_init_u32(&shared->recheck, 0);
 	pg_atomic_init_u64(&shared->next_end, PG_UINT64_MAX);
 }
 
-static const SharedPiece piece = {"sslpolicy wakeup", shared_size, NULL, start_shared};
+static const SharedPiece piece = {
+	.name = "sslpolicy wakeup",
+	.where = (void **) &shared,
+	.size = sizeof(SharedWakeup),
+	.init = init_shared
+};
 
 void
 init_wakeup(void)

@@ -45,23 +45,12 @@ typedef struct Ring
 
 static Ring *ring = NULL;
 
-static Size
-ring_size(void)
-{
-	return sizeof(Ring);
-}
-
-static void start_ring(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy ended sessions", ring_size, "sslpolicy_ended", start_ring};
-
-static void
-start_ring(void *memory, bool fresh)
-{
-	ring = memory;
-	if (fresh)
-		ring->lock = shared_memory_lock(&piece);
-}
+static const SharedPiece piece = {
+	.name = "sslpolicy ended sessions",
+	.where = (void **) &ring,
+	.size = sizeof(Ring),
+	.tranche = "sslpolicy_ended"
+};
 
 void
 init_ended(void)

@@ -80,28 +80,22 @@ static emit_log_hook_type previous_log_hook = NULL;
 static bool noted = false;
 static bool writing = false;
 
-static Size
-shared_size(void)
-{
-	return sizeof(Mailbox);
-}
-
-static void start_shared(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy mailbox", shared_size, "sslpolicy_mailbox", start_shared};
-
 static void
-start_shared(void *memory, bool fresh)
+init_shared(void)
 {
-	mailbox = memory;
-	if (!fresh)
-		return;
-	mailbox->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&mailbox->written, 0);
 	pg_atomic_init_u64(&mailbox->lost, 0);
 	for (int i = 0; i < NSLOTS; i++)
 		pg_atomic_init_u64(&mailbox->slots[i].state, 0);
 }
+
+static const SharedPiece piece = {
+	.name = "sslpolicy mailbox",
+	.where = (void **) &mailbox,
+	.size = sizeof(Mailbox),
+	.tranche = "sslpolicy_mailbox",
+	.init = init_shared
+};
 
 /*
  * This process has written down itself why it refuses its client.

@@ -52,7 +52,7 @@ typedef struct LoginEntry
 typedef struct SharedLogins
 {
 	LWLock	   *lock;
-	/* the table follows */
+	/* the table lies behind it */
 } SharedLogins;
 
 static SharedLogins *shared = NULL;
@@ -72,24 +72,14 @@ static BoundedTable table = {
 	"recent logins", sizeof(LoginKey), sizeof(Oid), sizeof(LoginEntry), max_recent_logins, is_valid, NULL
 };
 
-static Size
-shared_size(void)
-{
-	return MAXALIGN(sizeof(SharedLogins)) + bounded_table_size(&table);
-}
-
-static void start_shared(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy recent logins", shared_size, "sslpolicy_logins", start_shared};
-
-static void
-start_shared(void *memory, bool fresh)
-{
-	shared = memory;
-	if (fresh)
-		shared->lock = shared_memory_lock(&piece);
-	(void) bounded_table_start(&table, (char *) memory + MAXALIGN(sizeof(SharedLogins)), fresh);
-}
+static const SharedPiece piece = {
+	.name = "sslpolicy recent logins",
+	.where = (void **) &shared,
+	.size = sizeof(SharedLogins),
+	.tranche = "sslpolicy_logins",
+	.tables = &table,
+	.ntables = 1
+};
 
 void
 init_recent_logins(void)

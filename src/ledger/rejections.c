@@ -61,7 +61,7 @@ typedef struct RejectionEntry
 typedef struct SharedRejections
 {
 	LWLock	   *lock;
-	/* the tables follow */
+	/* the tables lie behind it */
 } SharedRejections;
 
 static SharedRejections *shared = NULL;
@@ -110,30 +110,14 @@ static BoundedTable tables[NTABLES] = {
 	TABLE("rejections by server", most_server_refusals)
 };
 
-static Size
-shared_size(void)
-{
-	Size		size = MAXALIGN(sizeof(SharedRejections));
-
-	for (int i = 0; i < NTABLES; i++)
-		size += bounded_table_size(&tables[i]);
-	return size;
-}
-
-static void start_shared(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy rejections", shared_size, "sslpolicy_rejections", start_shared};
-
-static void
-start_shared(void *memory, bool fresh)
-{
-	shared = memory;
-	if (fresh)
-		shared->lock = shared_memory_lock(&piece);
-	memory = (char *) memory + MAXALIGN(sizeof(SharedRejections));
-	for (int i = 0; i < NTABLES; i++)
-		memory = bounded_table_start(&tables[i], memory, fresh);
-}
+static const SharedPiece piece = {
+	.name = "sslpolicy rejections",
+	.where = (void **) &shared,
+	.size = sizeof(SharedRejections),
+	.tranche = "sslpolicy_rejections",
+	.tables = tables,
+	.ntables = NTABLES
+};
 
 void
 init_rejections(void)

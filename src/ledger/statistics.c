@@ -17,10 +17,17 @@
 
 #define STATISTICS_ROLES 5000
 
+enum
+{
+	ROLES,
+	OTHERS,
+	NTABLES
+};
+
 typedef struct SharedStatistics
 {
 	LWLock	   *lock;
-	/* the tables follow */
+	/* the tables lie behind it */
 } SharedStatistics;
 
 static SharedStatistics *shared = NULL;
@@ -48,41 +55,29 @@ is_valid(const void *entry)
 	return true;
 }
 
-static BoundedTable roles = {
-	"statistics", sizeof(Oid), 0, sizeof(RoleStatistics), most_roles, is_valid, NULL
+#define TABLE(name, capacity) \
+	{name, sizeof(Oid), 0, sizeof(RoleStatistics), capacity, is_valid, NULL}
+
+static BoundedTable tables[NTABLES] = {
+	[ROLES] = TABLE("statistics", most_roles),
+	[OTHERS] = TABLE("statistics others", single_row)
 };
-static BoundedTable others = {
-	"statistics others", sizeof(Oid), 0, sizeof(RoleStatistics), single_row, is_valid, NULL
+
+static const SharedPiece piece = {
+	.name = "sslpolicy statistics",
+	.where = (void **) &shared,
+	.size = sizeof(SharedStatistics),
+	.tranche = "sslpolicy_statistics",
+	.tables = tables,
+	.ntables = NTABLES
 };
-
-static Size
-shared_size(void)
-{
-	return MAXALIGN(sizeof(SharedStatistics)) + bounded_table_size(&roles) +
-		bounded_table_size(&others);
-}
-
-static void start_shared(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy statistics", shared_size, "sslpolicy_statistics", start_shared};
-
-static void
-start_shared(void *memory, bool fresh)
-{
-	shared = memory;
-	if (fresh)
-		shared->lock = shared_memory_lock(&piece);
-	memory = (char *) memory + MAXALIGN(sizeof(SharedStatistics));
-	memory = bounded_table_start(&roles, memory, fresh);
-	(void) bounded_table_start(&others, memory, fresh);
-}
 
 void
 init_statistics(void)
 {
 	share_memory(&piece);
-	keep_over_restart(&roles);
-	keep_over_restart(&others);
+	for (int i = 0; i < NTABLES; i++)
+		keep_over_restart(&tables[i]);
 }
 
 void
@@ -92,7 +87,7 @@ count_in_statistics(Oid role, Counter counter, int64 times, TimestampTz at)
 	bool		found;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	entry = bounded_table_find_or_add(OidIsValid(role) ? &roles : &others, &role, &found);
+	entry = bounded_table_find_or_add(&tables[OidIsValid(role) ? ROLES : OTHERS], &role, &found);
 	entry->counts[counter] += times;
 	entry->last[counter] = Max(entry->last[counter], at);
 	LWLockRelease(shared->lock);
@@ -120,7 +115,7 @@ role_statistics(void)
 	List	   *result;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	result = append_copies(append_copies(NIL, &roles), &others);
+	result = append_copies(append_copies(NIL, &tables[ROLES]), &tables[OTHERS]);
 	LWLockRelease(shared->lock);
 	return result;
 }
@@ -129,7 +124,7 @@ void
 clear_statistics(void)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	bounded_table_clear(&roles);
-	bounded_table_clear(&others);
+	for (int i = 0; i < NTABLES; i++)
+		bounded_table_clear(&tables[i]);
 	LWLockRelease(shared->lock);
 }

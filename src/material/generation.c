@@ -462,22 +462,13 @@ inherited_material(ContextMaterial **materials, int *count)
 	return *count > 0 ? load->number : 0;
 }
 
-static Size
-shared_size(void)
-{
-	return sizeof(SharedState);
-}
-
 /*
  * At the start of the server the first context is in force by now: without it
  * the server would not start.
  */
 static void
-start_shared(void *memory, bool fresh)
+init_shared(void)
 {
-	shared = memory;
-	if (!fresh)
-		return;
 	remove_leftovers();
 	pg_atomic_init_u64(&shared->attempt, 0);
 	pg_atomic_init_u64(&shared->in_force, 0);
@@ -490,7 +481,12 @@ start_shared(void *memory, bool fresh)
 	publish();
 }
 
-static const SharedPiece piece = {"sslpolicy generations", shared_size, NULL, start_shared};
+static const SharedPiece piece = {
+	.name = "sslpolicy generations",
+	.where = (void **) &shared,
+	.size = sizeof(SharedState),
+	.init = init_shared
+};
 
 void
 init_generations(void)

@@ -42,28 +42,22 @@ typedef struct SharedCrlState
 
 static SharedCrlState *shared = NULL;
 
-static Size
-shared_size(void)
-{
-	return sizeof(SharedCrlState);
-}
-
-static void start_shared(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy CRLs", shared_size, "sslpolicy_crls", start_shared};
-
 static void
-start_shared(void *memory, bool fresh)
+init_shared(void)
 {
-	shared = memory;
-	if (!fresh)
-		return;
-	shared->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&shared->requested, 0);
 	pg_atomic_init_u64(&shared->done, 0);
 	pg_atomic_init_u64(&shared->accept_older, 0);
 	pg_atomic_init_u32(&shared->suspect, 0);
 }
+
+static const SharedPiece piece = {
+	.name = "sslpolicy CRLs",
+	.where = (void **) &shared,
+	.size = sizeof(SharedCrlState),
+	.tranche = "sslpolicy_crls",
+	.init = init_shared
+};
 
 void
 init_crl_state(void)

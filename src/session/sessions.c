@@ -115,23 +115,15 @@ table_size(void)
 	return slots_size() + area_size();
 }
 
-static void start_table(void *memory, bool fresh);
-
-static const SharedPiece piece = {"sslpolicy sessions", table_size, "sslpolicy", start_table};
-
 /*
- * Create or find the table.  The area is pinned, so that it outlives every
- * backend; whoever wants to use it attaches by itself.
+ * The area is pinned, so that it outlives every backend; whoever wants to use it
+ * attaches by itself.
  */
 static void
-start_table(void *memory, bool fresh)
+init_table(void)
 {
 	dsa_area   *new_area;
 
-	table = memory;
-	if (!fresh)
-		return;
-	table->lock = shared_memory_lock(&piece);
 	pg_atomic_init_u64(&table->rechecks, 0);
 	pg_atomic_init_u64(&table->inherited_at, 0);
 	table->nslots = MaxBackends;
@@ -140,6 +132,14 @@ start_table(void *memory, bool fresh)
 	dsa_pin(new_area);
 	dsa_detach(new_area);
 }
+
+static const SharedPiece piece = {
+	.name = "sslpolicy sessions",
+	.where = (void **) &table,
+	.size_at_start = table_size,
+	.tranche = "sslpolicy",
+	.init = init_table
+};
 
 void
 init_sessions(void)
