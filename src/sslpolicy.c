@@ -19,6 +19,7 @@
 #include "ledger/ended.h"
 #include "material/generation.h"
 #include "material/keymask.h"
+#include "material/leftovers.h"
 #include "labels/labels.h"
 #include "ledger/ledger.h"
 #include "base/preload.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	init_ended();
 	init_crl_state();
 	init_labels();
+	init_leftovers();
 	init_generations();
 	init_key_mask();
 	init_probe();

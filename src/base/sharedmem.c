@@ -8,6 +8,8 @@
  * and a lock are asked for before the server makes its shared memory; then the
  * owner's pointer is set, and new memory is made what it is at first.
  *
+ * A piece may have no memory at all: its init() is called at the same moments.
+ *
  * Locking: pieces are found and made with AddinShmemInitLock held.  What guards
  * them afterwards stands in the head of the file that owns them.
  *
@@ -86,8 +88,13 @@ start_memory(void)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < npieces; i++)
-		if (start_piece_memory(pieces[i]) && pieces[i]->init)
+	{
+		/* without memory there is nothing that tells but who makes it */
+		bool		made = pieces[i]->where ? start_piece_memory(pieces[i]) : !IsUnderPostmaster;
+
+		if (made && pieces[i]->init)
 			pieces[i]->init();
+	}
 	LWLockRelease(AddinShmemInitLock);
 }
 

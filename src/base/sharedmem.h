@@ -15,7 +15,8 @@
 typedef struct SharedPiece
 {
 	const char *name;
-	void	  **where;			/* the owner's pointer, set when the memory is there */
+	void	  **where;			/* the owner's pointer, set when the memory is there;
+								 * NULL: it has none */
 	Size		size;			/* of what it points to */
 	Size		(*size_at_start) (void);	/* instead, if the size depends on settings */
 

@@ -43,7 +43,6 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "material/leftovers.h"
 #include "material/generation.h"
 #include "base/sharedmem.h"
 
@@ -469,7 +468,6 @@ inherited_material(ContextMaterial **materials, int *count)
 static void
 init_shared(void)
 {
-	remove_leftovers();
 	pg_atomic_init_u64(&shared->attempt, 0);
 	pg_atomic_init_u64(&shared->in_force, 0);
 	pg_atomic_init_u64(&shared->failed, 0);

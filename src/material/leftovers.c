@@ -14,6 +14,7 @@
 #include "libpq/libpq.h"
 
 #include "base/files.h"
+#include "base/sharedmem.h"
 #include "material/leftovers.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
@@ -39,7 +40,7 @@ remove_leftover(const char *target)
 /*
  * At the start of the server, and after a crash: remove temporary files.
  */
-void
+static void
 remove_leftovers(void)
 {
 	DIR		   *dir = opendir(material_directory());
@@ -59,3 +60,14 @@ remove_leftovers(void)
 	closedir(dir);
 }
 
+/* no memory: only the moments at which it is made */
+static const SharedPiece piece = {
+	.name = "sslpolicy leftovers",
+	.init = remove_leftovers
+};
+
+void
+init_leftovers(void)
+{
+	share_memory(&piece);
+}

@@ -8,6 +8,6 @@
 #ifndef SSLPOLICY_LEFTOVERS_H
 #define SSLPOLICY_LEFTOVERS_H
 
-extern void remove_leftovers(void);
+extern void init_leftovers(void);
 
 #endif							/* SSLPOLICY_LEFTOVERS_H */
