@@ -48,9 +48,10 @@ OBJS = $(SOURCES:%=src/%.o)
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"' -I$(srcdir)/src
-# PostgreSQL 15 exports every function of a module and loads modules globally:
-# without -Bsymbolic, another one's function of the same name would be called.
-SHLIB_LINK = -lssl -lcrypto $(if $(filter darwin,$(PORTNAME)),,-Wl,-Bsymbolic)
+# All else stays inside: modules are loaded globally, so that one may otherwise
+# call a function of another that has the same name.
+SHLIB_EXPORTS = src/exports.txt
+SHLIB_LINK = -lssl -lcrypto
 
 # regression tests: all but "not_preloaded" want the library preloaded
 REGRESS = check_policy set_policy label audit privileges policies settings connection
@@ -83,7 +84,7 @@ PROVE_FLAGS += -I $(srcdir)/test/lib
 
 # in a build elsewhere (VPATH)
 .PHONY: object-folders
-$(OBJS) $(OBJS:.o=.bc): | object-folders
+$(OBJS) $(OBJS:.o=.bc) $(SHLIB_EXPORTS:.txt=.list): | object-folders
 object-folders:
 	@$(MKDIR_P) $(sort $(dir $(OBJS)))
 

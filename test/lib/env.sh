@@ -173,7 +173,7 @@ build() {
     finds_extensions_elsewhere || copy_server
     export PATH="$bindir:$PATH"
     mkdir "$work/src"
-    tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' -cf - . | tar -C "$work/src" -xf -
+    tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude=exports.list -cf - . | tar -C "$work/src" -xf -
     make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no COPT="${COPT:--Werror}" all >"$work/build.log" 2>&1 &&
         make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no DESTDIR="$work/root" install >>"$work/build.log" 2>&1 || {
         cat "$work/build.log" >&2

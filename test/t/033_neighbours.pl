@@ -7,10 +7,12 @@
 #	pg_stat_statements  ProcessUtility_hook, shared memory
 #	pgaudit             ProcessUtility_hook, object_access_hook, emit_log's path
 #	set_user            ProcessUtility_hook, object_access_hook
+#	same_names          functions that are called as ours are (test/modules)
 use strict;
 use warnings;
 use Test::More;
 use Time::HiRes qw(time);
+use PostgreSQL::Test::Utils;
 use SSLPolicy::LoginCases;
 use SSLPolicy::Server;
 
@@ -30,6 +32,18 @@ for my $module (@neighbours)
 		pass("$module is installed");
 	}
 }
+
+my $same_names = PostgreSQL::Test::Utils::tempdir('same_names') . '/same_names';
+chomp(my $include = `$ENV{PG_CONFIG} --includedir-server`);
+chomp(my $cppflags = `$ENV{PG_CONFIG} --cppflags`);
+system("gcc -shared -fPIC -O1 $cppflags -I$include -o $same_names.so test/modules/same_names.c") == 0
+  or die 'same_names does not compile';
+my $sources = join '', map { slurp_file($_) } glob('src/*/*.c');
+for my $function (grep { $_ ne 'same_names' } slurp_file('test/modules/same_names.c') =~ /^(\w+)\(/mg)
+{
+	like($sources, qr/^(?!static).*\n\Q$function\E\(/m, "same_names: sslpolicy has a function $function() as well");
+}
+push @there, 'same_names';
 
 sub try_logins
 {
@@ -109,6 +123,18 @@ sub try_set_user
 	return;
 }
 
+# Each calls its own: sslpolicy did so in all the logins before.
+sub try_same_names
+{
+	my ($server, $order) = @_;
+	$server->sql("CREATE FUNCTION same_names() RETURNS text LANGUAGE c AS '$same_names', 'same_names'");
+	is($server->sql(q{SELECT same_names() FROM sslpolicy.connection()}), '0 own text 1002 1001 1003',
+		"$order: same_names: calls its own functions");
+	is($server->sql(q{SELECT count(*) || ' ' || same_names() FROM sslpolicy.sessions WHERE pid = pg_backend_pid()}),
+		'1 0 own text 1002 1001 1003', "$order: same_names: and sslpolicy calls none of them");
+	return;
+}
+
 # The worker goes on as well.
 sub try_recheck
 {
@@ -127,10 +153,12 @@ my %try = (
 	passwordcheck => \&try_passwordcheck,
 	pg_stat_statements => \&try_pg_stat_statements,
 	pgaudit => \&try_pgaudit,
+	same_names => \&try_same_names,
 	set_user => \&try_set_user);
 for my $order ([ 'behind' => @there, 'sslpolicy' ], [ 'before' => 'sslpolicy', reverse @there ])
 {
-	my ($name, @preload) = @$order;
+	my ($name, @modules) = @$order;
+	my @preload = map { $_ eq 'same_names' ? $same_names : $_ } @modules;
 	$name = "sslpolicy $name the others";
 	my $server = SSLPolicy::Server->new($order->[0],
 		preload => join(',', @preload),
