@@ -30,7 +30,7 @@ export PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-600}
 
 # all that reads what others have written, and shared memory; not what only kills
 # and starts servers
-export TESTS=${TESTS-unit regress t/001 t/009 t/014 t/016 t/018 t/019 t/021 t/023 t/025 t/026 t/030 t/031}
+export TESTS=${TESTS-unit regress t/001 t/009 t/014 t/016 t/018 t/019 t/021 t/023 t/024 t/026 t/027 t/028 t/029 t/034 t/035}
 
 passed=0 failed=0
 planted() {

@@ -3,7 +3,7 @@
 # same of a server with sslpolicy preloaded and no policy set as of that server
 # without it: its regression suite, and of its TAP tests ssl (which has those of
 # contrib/sslinfo), authentication and recovery.  After that, sslpolicy together
-# with other modules (t/033).
+# with other modules (t/037).
 #
 #   CORE="ssl recovery"   only these, of: regress ssl authentication recovery
 #                         neighbours
@@ -98,7 +98,7 @@ if [[ " $suites " == *" neighbours "* ]]; then
     for package in postgresql-NN-pgaudit postgresql-NN-set-user; do
         (need $package) || say "SKIPPED: $package, which the distribution does not have"
     done
-    result=$(TESTS=t/033 bash "$top/test/run.sh")
+    result=$(TESTS=t/037 bash "$top/test/run.sh")
     printf '%s\n' "$result"
     read -r p _ f _ <<<"$(tail -1 <<<"$result")"
     passed=$((passed + p)) failed=$((failed + f))

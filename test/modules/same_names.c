@@ -1,5 +1,5 @@
 /*
- * For t/033_neighbours.pl: another module, some of whose functions are called as
+ * For t/037_neighbours.pl: another module, some of whose functions are called as
  * functions of sslpolicy are, and are not static.  Each of the two has to call
  * its own.
  *

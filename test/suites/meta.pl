@@ -1,6 +1,7 @@
 # What is said about the release: META.json keeps to the PGXN Meta Specification,
 # and every file that names the version names that of sslpolicy.control, which is
-# the only one that decides. Needs no server.
+# the only one that decides. Of the tests themselves: each has a number of its own.
+# Needs no server.
 use strict;
 use warnings;
 use JSON::PP;
@@ -75,5 +76,17 @@ SKIP:
 	is($packaged, $version, 'debian/changelog: newest version');
 	my ($maintainer) = slurp('debian/control') =~ /^Maintainer: (.*)$/m;
 	is($meta->{maintainer}, $maintainer, 'debian/control: the same maintainer as in META.json');
+}
+
+# A number says which file is meant, as in TESTS=t/012; and none is missing.
+my @numbers = map { m{\Atest/t/(\d{3})_\w+\.pl\z} ? $1 : $_ } sort glob('test/t/*');
+is_deeply(\@numbers, [ map { sprintf '%03d', $_ } 1 .. @numbers ], 'test/t: the files are numbered once each');
+
+# Where files are selected by their numbers, those are there.
+for my $file ('.ci/run', glob('test/*/run.sh'))
+{
+	next if !-f $file;
+	my @without = grep { my $number = $_; !grep { $_ eq $number } @numbers } slurp($file) =~ m{\bt/(\d+)\b}g;
+	is("@without", '', "$file: selects test files that are there");
 }
 done_testing();

@@ -4,7 +4,7 @@
 #
 #   * Any report whose stack has sslpolicy in it fails the run, and any other that
 #     a server without sslpolicy does not give as well (test/valgrind/plain.pl).
-#   * That memory does not grow is measured without valgrind, by t/036.
+#   * That memory does not grow is measured without valgrind, by t/041.
 #
 #   VALGRIND_TESTS="t/001"   these in place of valgrind/logins: much slower
 #   LOGIN_TABLE_STEP=1       every case of the table of logins, not every fifth
@@ -79,7 +79,7 @@ fi
 # The distribution's server, without valgrind.
 unset PG_CONFIG
 [ -z "$host_pg_config" ] || export PG_CONFIG=$host_pg_config
-take env MEMORY_ROUNDS="${MEMORY_ROUNDS:-300}" TESTS=t/036 bash "$top/test/run.sh"
+take env MEMORY_ROUNDS="${MEMORY_ROUNDS:-300}" TESTS=t/041 bash "$top/test/run.sh"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -1,6 +1,6 @@
 # What an attacker can do who has nothing but the network, and one with a
 # certificate.  SECURITY.md names these tests; attackers inside the server are in
-# 034_attackers_roles.pl and 034_attackers_material.pl.
+# 040_attackers_roles.pl and 039_attackers_material.pl.
 #
 # pg_hba.conf lets everybody in by trust: what keeps them out is sslpolicy.
 #
