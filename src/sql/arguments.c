@@ -159,7 +159,7 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is not valid PEM", name),
-				 errdetail("%s.", error)));
+				 errdetail("The error was: %s.", error)));
 	(void) free_at_reset(content, free_pem_content);
 	if (sk_X509_num(content->certs) > max_certificates)
 		ereport(ERROR,
