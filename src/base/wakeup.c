@@ -7,6 +7,12 @@
  * any case; its latch only makes it look at once.  So nothing is lost if the
  * worker is just being started again.
  *
+ * Locking: none; all are atomics.  worker is written by the worker, when it is
+ * ready and on its way out.  recheck is set by anybody and taken back by the worker.
+ * next_end is lowered by anybody, by compare-and-exchange, and reset by the worker
+ * before it looks at all sessions; a session notes its end after it can be seen
+ * there, so that no end is lost.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -7,6 +7,11 @@
  * so why stands here, and in the log.  A ring in shared memory: the oldest notes
  * make room for new ones, and a restart forgets them.
  *
+ * Locking: ring->lock guards the notes and their number, exclusive to write a note
+ * and shared to read them.  Whoever rechecks sessions writes (the worker, and who
+ * asks for a recheck in SQL); whoever queries sslpolicy.ended_sessions reads.  No
+ * other lock is taken meanwhile, and none is held; nothing is read without it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -16,6 +16,15 @@
  * with whose pid it is marked; if that process is gone without having filled it, it
  * is free again.  If all are full the letter is lost, and counted.
  *
+ * Locking: state, written and lost are atomics, which anybody reads and changes
+ * without a lock.  What is in a slot belongs to its writer from the moment that
+ * state says so until it says that the slot is full; it is written before that, and
+ * read after it, with barriers.  A full slot belongs to whoever holds mailbox->lock
+ * (always exclusive): with it letters are copied out, and full slots freed.
+ * Holding it, whoever notes the letters takes the locks of rejections.c and of
+ * statistics.c, one after the other; it is held by nobody who has those.  Writers
+ * of letters take no lock at all.
+ *
  * Messages are told by severity, SQLSTATE and source file, not by their text, which
  * is translated.  Text is cut to size here, and made printable by who shows it.
  *

@@ -11,6 +11,12 @@
  *
  * An admitted login costs a look into a hash table and a copy, under a lock.
  *
+ * Locking: shared->lock guards the table, exclusive to note a login and shared to
+ * copy entries out.  Every backend that is let in writes its own login; whoever
+ * queries sslpolicy.recent_logins or tries a policy on them reads.  No other lock is
+ * taken meanwhile, and none is held.  Without the lock only the postmaster touches
+ * the table (tablefile.c), while it has no other processes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -9,6 +9,13 @@
  * what concerns real ones; and what PostgreSQL itself refuses, for which nobody has
  * to prove who he is, not what policies refuse: there is a table for each.
  *
+ * Locking: shared->lock guards all the tables, exclusive to note a rejection or
+ * to forget them, shared to copy them out.  Writers are the login that is refused,
+ * whoever rechecks sessions, and whoever empties the mailbox (ledger.c), who holds
+ * the mailbox's lock and takes this one second; readers those who query
+ * sslpolicy.rejections.  No other lock is taken meanwhile.  Without the lock only
+ * the postmaster touches the tables (tablefile.c), while it has no other processes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

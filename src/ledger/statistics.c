@@ -6,6 +6,13 @@
  * A row for each role, up to STATISTICS_ROLES of them, and one for everybody else:
  * names that no role has, and connections that ended before they named one.
  *
+ * Locking: shared->lock guards both tables, exclusive to count or to forget, shared
+ * to copy them out.  Writers and readers are those of rejections.c, and the logins
+ * that are let in; whoever empties the mailbox holds the mailbox's lock and takes
+ * this one second.  The locks of rejections.c and this file are never held
+ * together, and no other lock is taken meanwhile.  Without the lock only the
+ * postmaster touches the tables (tablefile.c), while it has no other processes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

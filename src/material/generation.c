@@ -19,6 +19,11 @@
  * in the postmaster's own variables, which its children inherit; shared memory,
  * which a crash makes anew, has a copy.
  *
+ * Locking: none.  The atomics are read by everybody, at any time.  The postmaster
+ * writes them, in_force last, and so does a process that settles what the postmaster
+ * could not know (settle()).  error is written by the same two, between two steps of
+ * changes, and read again if that was odd or has changed meanwhile.
+ *
  * A module that sets openssl_tls_init_hook after this one without calling it
  * leaves all numbers at 0: nothing is known then, and nothing is claimed.
  *

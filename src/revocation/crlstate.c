@@ -7,6 +7,13 @@
  * files, and gives it back when it is done, so that whoever has changed a file
  * and then asked knows that the answer is about this file.
  *
+ * Locking: shared->lock guards checked_at, built_at and error, which the worker
+ * writes, exclusive, and everybody reads, shared; no other lock is taken meanwhile.
+ * The rest are atomics, read without a lock.  Whoever asks counts requested up, and
+ * sets accept_older; a login that finds the index damaged sets suspect, and the
+ * worker takes that back.  done is the worker's alone.  It is written after the
+ * state, so that who finds his request done finds its outcome, or a later one.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -20,6 +20,10 @@
  * any.  Readers copy certificates out under the lock.  A backend may read
  * without the lock what it has written itself into its own slot.  Whoever holds
  * the lock and finds a pid in a slot can signal it: the process cannot have gone.
+ * With it held, readers attach to the DSA area, which takes locks of PostgreSQL's;
+ * certificates are put there, and freed, without it.  rechecks and inherited_at of
+ * the table are atomics, which whoever begins a recheck writes without the lock, and
+ * nslots never changes.
  *
  * A certificate of ordinary size lies in the slot.  A larger one lies in the
  * table's DSA area, which costs a login more, and is freed when its session
