@@ -332,10 +332,11 @@ lint_own_crls(Survey *survey)
 	CrlState   *state = crl_state();
 	IndexedCrl *crls;
 	int			count;
+	char	   *error;
 
 	if (!EnableSSL || !crls_configured())
 		return;
-	crls = read_own_crls(&count);
+	crls = read_own_crls(&count, &error);
 	if (state->error || crls == NULL)
 		add_finding(&survey->findings, crls ? SEVERITY_WARNING : SEVERITY_ERROR, "crl_not_in_force", object,
 					psprintf("The CRLs as they are now are not in force: %s. %s",

@@ -389,8 +389,6 @@ read_old(Build *b)
 
 	if (!file_exists(own_file(b->set->index)))
 		return;
-	b->old.fd = -1;
-	(void) free_at_reset(&b->old, close_index_file);
 	if (open_index_file(&b->old, b->set->index, &error) &&
 		check_crl_index(&b->old.index, b->set->pause, &error))
 		b->old_crls = read_indexed_crls(&b->old.index, &b->nold_crls, &error);

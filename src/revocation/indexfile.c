@@ -47,13 +47,16 @@ read_at(void *arg, void *buf, size_t size, uint64 offset)
 
 /*
  * Open an index of sslpolicy.directory, and check its header.  False, with
- * *error, if there is none that can be used.
+ * *error, if there is none that can be used.  It is closed at the latest with the
+ * current memory context, in which *file must live.
  */
 bool
 open_index_file(IndexFile *file, const char *name, char **error)
 {
 	CrlIndexInput input = {read_at, file};
 
+	file->fd = -1;
+	(void) free_at_reset(file, close_index_file);
 	file->fd = BasicOpenFile(own_file(name), O_RDONLY | PG_BINARY);
 	if (file->fd < 0)
 	{
@@ -93,24 +96,32 @@ crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest)
 }
 
 /*
- * CRLs that are in force by sslpolicy's index; *count of them.
+ * Was an index built for these settings?
+ */
+bool
+is_index_of_settings(const IndexFile *index, const char *file, const char *dir)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	crl_settings_fingerprint(file, dir, digest);
+	return memcmp(index->index.label.settings, digest, FINGERPRINT_LEN) == 0;
+}
+
+/*
+ * CRLs that are in force by sslpolicy's index; *count of them.  NULL if there are
+ * none, with *error if that is because the index cannot be read.
  */
 IndexedCrl *
-read_own_crls(int *count)
+read_own_crls(int *count, char **error)
 {
 	IndexFile  *file = palloc0(sizeof(IndexFile));
-	uint8		settings[FINGERPRINT_LEN];
 	IndexedCrl *crls = NULL;
-	char	   *error;
 
 	*count = 0;
-	file->fd = -1;
-	(void) free_at_reset(file, close_index_file);
-	crl_settings_fingerprint(crl_file(), crl_dir(), settings);
-	if (!open_index_file(file, OWN_INDEX, &error))
+	if (!open_index_file(file, OWN_INDEX, error))
 		return NULL;
-	if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
-		crls = read_indexed_crls(&file->index, count, &error);
+	if (is_index_of_settings(file, crl_file(), crl_dir()))
+		crls = read_indexed_crls(&file->index, count, error);
 	close_index_file(file);
 	if (crls == NULL)
 		*count = 0;

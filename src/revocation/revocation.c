@@ -38,19 +38,11 @@ RevocationIndex *
 open_revocation_index(bool of_core)
 {
 	RevocationIndex *index = palloc0(sizeof(RevocationIndex));
-	uint8		settings[FINGERPRINT_LEN];
-
-	/* also if an error comes between */
-	index->file.fd = -1;
-	(void) free_at_reset(&index->file, close_index_file);
 
 	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
 		return index;
-	if (of_core)
-		crl_settings_fingerprint(ssl_crl_file, ssl_crl_dir, settings);
-	else
-		crl_settings_fingerprint(crl_file(), crl_dir(), settings);
-	if (memcmp(settings, index->file.index.label.settings, FINGERPRINT_LEN) != 0)
+	if (of_core ? !is_index_of_settings(&index->file, ssl_crl_file, ssl_crl_dir) :
+		!is_index_of_settings(&index->file, crl_file(), crl_dir()))
 		index->error = pstrdup("the CRLs that are set have not been read yet");
 	return index;
 }

@@ -43,13 +43,14 @@ trust_before(const Installation *inst, char **error)
 {
 	MaterialFiles files = inst->files;
 	int			count;
+	char	   *unreadable;
 
 	/*
 	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
 	 * CRLs are in force, it has only gone, and what it held would be lost.
 	 */
 	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
-		errno == ENOENT && read_own_crls(&count) == NULL)
+		errno == ENOENT && read_own_crls(&count, &unreadable) == NULL)
 		files.crl_file = "";
 	return read_trust(&files, unix_now(), error);
 }

@@ -193,24 +193,14 @@ put_crl_error(FunctionCallInfo fcinfo, const char *error)
 static void
 put_indexed_crls(FunctionCallInfo fcinfo)
 {
-	IndexFile  *file = palloc0(sizeof(IndexFile));
-	IndexedCrl *crls = NULL;
-	int			ncrls = 0;
-	uint8		settings[FINGERPRINT_LEN];
-	char	   *error = NULL;
+	IndexedCrl *crls;
+	int			ncrls;
+	char	   *error;
 	CrlState   *state = crl_state();
 
 	if (!crls_configured())
 		return;
-	crl_settings_fingerprint(crl_file(), crl_dir(), settings);
-	file->fd = -1;
-	(void) free_at_reset(file, close_index_file);
-	if (open_index_file(file, OWN_INDEX, &error))
-	{
-		if (memcmp(file->index.label.settings, settings, FINGERPRINT_LEN) == 0)
-			crls = read_indexed_crls(&file->index, &ncrls, &error);
-		close_index_file(file);
-	}
+	crls = read_own_crls(&ncrls, &error);
 	for (int i = 0; crls && i < ncrls; i++)
 		put_indexed_crl(fcinfo, &crls[i]);
 	if (state->error)
@@ -275,8 +265,6 @@ find_revoked(const char *index, const char *serial, const char *issuer_dn,
 	char	   *error = NULL;
 	CrlLookup	result = CRL_NOT_FOUND;
 
-	file->fd = -1;
-	(void) free_at_reset(file, close_index_file);
 	if (!open_index_file(file, index, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
