@@ -86,24 +86,18 @@ most_server_refusals(void)
 }
 
 static bool
-is_terminated(const char *text, size_t size)
-{
-	return memchr(text, '\0', size) != NULL;
-}
-
-static bool
 is_valid(const void *entry)
 {
 	const RejectionEntry *e = entry;
 
 	return e->count > 0 && e->key.source <= REJECTED_BY_SERVER &&
 		(e->key.address_len == 0 || e->key.address_len == 4 || e->key.address_len == 16) &&
-		is_terminated(e->key.role, NAMEDATALEN) &&
-		is_terminated(e->key.database, NAMEDATALEN) &&
-		is_terminated(e->key.version, VERSION_LEN) &&
-		is_terminated(e->reasons, REASONS_LEN) &&
-		is_terminated(e->client_dn, DN_LEN) &&
-		is_terminated(e->client_serial, SERIAL_LEN);
+		is_stored_text(e->key.role, NAMEDATALEN) &&
+		is_stored_text(e->key.database, NAMEDATALEN) &&
+		is_stored_text(e->key.version, VERSION_LEN) &&
+		is_stored_text(e->reasons, REASONS_LEN) &&
+		is_stored_text(e->client_dn, DN_LEN) &&
+		is_stored_text(e->client_serial, SERIAL_LEN);
 }
 
 #define TABLE(name, capacity) \

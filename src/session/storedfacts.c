@@ -64,8 +64,11 @@ load_facts(const StoredFacts *stored, const CertFacts *cert)
 	return facts;
 }
 
-static bool
-is_terminated(const char *text, size_t size)
+/*
+ * Is it text that ends within its room?  Of what was read from a file.
+ */
+bool
+is_stored_text(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
 }
@@ -78,12 +81,12 @@ is_stored_facts(const StoredFacts *stored)
 {
 	const Facts *facts = &stored->facts;
 
-	return is_terminated(NameStr(stored->role), NAMEDATALEN) &&
-		is_terminated(NameStr(stored->database), NAMEDATALEN) &&
-		is_terminated(stored->version, STORED_NAME_LEN) &&
-		is_terminated(stored->cipher, STORED_NAME_LEN) &&
-		is_terminated(stored->key_exchange, STORED_NAME_LEN) &&
-		is_terminated(stored->auth_method, STORED_NAME_LEN) &&
+	return is_stored_text(NameStr(stored->role), NAMEDATALEN) &&
+		is_stored_text(NameStr(stored->database), NAMEDATALEN) &&
+		is_stored_text(stored->version, STORED_NAME_LEN) &&
+		is_stored_text(stored->cipher, STORED_NAME_LEN) &&
+		is_stored_text(stored->key_exchange, STORED_NAME_LEN) &&
+		is_stored_text(stored->auth_method, STORED_NAME_LEN) &&
 		(facts->address_len == 0 || facts->address_len == 4 || facts->address_len == 16) &&
 		facts->tls_version >= TLS_NONE && facts->tls_version <= TLS_1_3 &&
 		facts->role == NULL && facts->database == NULL && facts->cert == NULL;

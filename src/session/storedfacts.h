@@ -33,6 +33,7 @@ typedef struct StoredFacts
 
 extern void store_facts(StoredFacts *stored, const Facts *facts);
 extern Facts load_facts(const StoredFacts *stored, const CertFacts *cert);
+extern bool is_stored_text(const char *text, size_t size);
 extern bool is_stored_facts(const StoredFacts *stored);
 extern void copy_bounded_text(char *to, size_t size, const char *text);
 extern char *join_lines(List *lines);
