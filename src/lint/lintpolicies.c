@@ -164,20 +164,11 @@ count_roots(STACK_OF(X509) *cas)
 	return count;
 }
 
-static bool
-has_key(const PolicyRule *rule, PolicyKey key)
-{
-	for (int i = 0; i < rule->nvalues; i++)
-		if (rule->values[i].key == key)
-			return true;
-	return false;
-}
-
 static void
 check_issuer_pin(Survey *survey, int roots, const StoredPolicy *stored, const PolicyRule *rule)
 {
-	if (roots < 2 || !has_key(rule, KEY_ISSUER) || rule->log_only ||
-		has_key(rule, KEY_CA_FINGERPRINT) || has_key(rule, KEY_FINGERPRINT))
+	if (roots < 2 || !rule_has_key(rule, KEY_ISSUER) || rule->log_only ||
+		rule_has_key(rule, KEY_CA_FINGERPRINT) || rule_has_key(rule, KEY_FINGERPRINT))
 		return;
 	add_finding_about(&survey->findings, SEVERITY_WARNING, "issuer_by_dn_only", "setting ssl_ca_file",
 					  psprintf("Policies pin a CA by its DN alone (issuer=), and ssl_ca_file trusts %d CAs: each of them can issue an intermediate of that DN.", roots),
@@ -217,7 +208,7 @@ check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, co
 							  psprintf("The server offers at most %s, and policies ask for a higher min_protocol: nobody can meet them.", highest),
 							  "ALTER SYSTEM RESET ssl_max_protocol_version; SELECT pg_reload_conf().",
 							  "Policies", stored->title);
-	if (!has_key(rule, KEY_CIPHER))
+	if (!rule_has_key(rule, KEY_CIPHER))
 		return;
 	for (int i = 0; i < rule->nvalues; i++)
 		for (int k = 0; rule->values[i].key == KEY_CIPHER && k < sk_SSL_CIPHER_num(ciphers); k++)
