@@ -131,7 +131,7 @@ publish_error(void)
 }
 
 static bool
-has_certificate(SSL_CTX *context)
+serves_certificate(SSL_CTX *context)
 {
 	return SSL_CTX_get0_certificate(context) != NULL;
 }
@@ -143,7 +143,7 @@ has_certificate(SSL_CTX *context)
 static bool
 is_complete(const Load *load)
 {
-	return load->by_hook || (load->count > 0 && !has_certificate(load->contexts[load->count - 1]));
+	return load->by_hook || (load->count > 0 && !serves_certificate(load->contexts[load->count - 1]));
 }
 
 static int
@@ -193,7 +193,7 @@ keep_material(Load *load, int position)
 	ContextMaterial material = context_material(context);
 	ContextMaterial *more;
 
-	if (has_certificate(context) &&
+	if (serves_certificate(context) &&
 		(more = realloc(kept, sizeof(*kept) * (size_t) (nkept + 1))) != NULL)
 	{
 		(void) X509_STORE_up_ref(material.store);
@@ -459,7 +459,7 @@ inherited_material(ContextMaterial **materials, int *count)
 	*materials = palloc0(sizeof(ContextMaterial) * (size_t) (load->count + nkept + 1));
 	*count = 0;
 	for (int i = 0; i < load->count; i++)
-		if (has_certificate(load->contexts[i]))
+		if (serves_certificate(load->contexts[i]))
 			(*materials)[(*count)++] = context_material(load->contexts[i]);
 	for (int i = 0; i < nkept; i++)
 		(*materials)[(*count)++] = kept[i];

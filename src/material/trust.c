@@ -184,12 +184,9 @@ judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 	for (int i = 0; i < sk_X509_num(trust->cas) && refusal == NULL; i++)
 	{
 		X509	   *ca = sk_X509_value(trust->cas, i);
-		bool		is_new = false;
 
 		CHECK_FOR_INTERRUPTS();
-		for (int k = 0; added && k < sk_X509_num(added); k++)
-			is_new |= X509_cmp(sk_X509_value(added, k), ca) == 0;
-		if (judge_ca(trust, ca, is_new, &refusal, warnings))
+		if (judge_ca(trust, ca, has_certificate(added, ca), &refusal, warnings))
 			usable++;
 	}
 	if (refusal == NULL && usable == 0)

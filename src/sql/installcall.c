@@ -74,8 +74,7 @@ append_changes(StringInfo buf, const char *name, bool is_crl, const PemContent *
 			for (int k = 0; k < sk_X509_CRL_num(other->crls); k++)
 				found |= X509_CRL_match(sk_X509_CRL_value(other->crls, k), crl) == 0;
 		else
-			for (int k = 0; k < sk_X509_num(other->certs); k++)
-				found |= X509_cmp(sk_X509_value(other->certs, k), cert) == 0;
+			found = has_certificate(other->certs, cert);
 		if (found != in_other ||
 			!(is_crl ? crl_fingerprint(crl, digest) : certificate_fingerprint(cert, digest)))
 			continue;
@@ -166,13 +165,12 @@ unix_now(void)
 void
 add_unless_there(Installation *inst, STACK_OF(X509) *set, X509 *cert, bool warn)
 {
-	for (int i = 0; i < sk_X509_num(set); i++)
-		if (X509_cmp(sk_X509_value(set, i), cert) == 0)
-		{
-			if (warn)
-				inst->warnings = lappend(inst->warnings, psprintf("CA %s is there already", certificate_title(cert)));
-			return;
-		}
+	if (has_certificate(set, cert))
+	{
+		if (warn)
+			inst->warnings = lappend(inst->warnings, psprintf("CA %s is there already", certificate_title(cert)));
+		return;
+	}
 	X509_up_ref(cert);
 	sk_X509_push(set, cert);
 }
