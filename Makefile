@@ -46,7 +46,8 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der
 OBJS = $(SOURCES:%=src/%.o)
 
-PG_CFLAGS = -Wextra -Wno-unused-parameter
+# -MMD -MP: which headers an object is made of, for the next make
+PG_CFLAGS = -Wextra -Wno-unused-parameter -MMD -MP
 PG_CPPFLAGS = -DSSLPOLICY_VERSION='"$(EXTVERSION)"' -I$(srcdir)/src
 # All else stays inside: modules are loaded globally, so that one may otherwise
 # call a function of another that has the same name.
@@ -65,7 +66,7 @@ SHARED_FILES = metrics/queries.yaml metrics/alerts.yaml metrics/dashboard.json r
 DOC_PAGES = README.md CHANGELOG.md SECURITY.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
 	$(wildcard $(srcdir)/docs/*.md $(srcdir)/docs/*.svg $(srcdir)/docs/how-to/*.md)))
 
-EXTRA_CLEAN = build
+EXTRA_CLEAN = build $(OBJS:.o=.d)
 
 srcdir = $(if $(VPATH),$(VPATH),.)
 
@@ -81,6 +82,10 @@ $(error pg_config not found: install PostgreSQL's server headers (Debian: postgr
 endif
 include $(PGXS)
 PROVE_FLAGS += -I $(srcdir)/test/lib
+
+# what flags and the version come from, and the headers
+$(OBJS): $(srcdir)/Makefile $(srcdir)/$(EXTENSION).control
+-include $(wildcard $(OBJS:.o=.d))
 
 # in a build elsewhere (VPATH)
 .PHONY: object-folders
@@ -116,6 +121,7 @@ ifneq (,$(docdir))
 endif
 endif
 
+.DELETE_ON_ERROR:
 $(CREATE_SCRIPT): $(SCRIPT_PIECES:%=$(srcdir)/extension/%.sql) $(srcdir)/Makefile
 	{ echo '/* $@ */'; for p in $(SCRIPT_PIECES); do echo; cat $(srcdir)/extension/$$p.sql; done; } >$@
 

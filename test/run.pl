@@ -20,14 +20,25 @@ my @files = (
 	"$test/lib/certs_selftest.pl",
 	(sort glob("$test/suites/*.pl")),
 	(sort glob("$test/t/*.pl")));
-if (my @wanted = split ' ', $ENV{TESTS} // '')
+if (my @wanted = map { s{\A(?:\./)?test/}{}r } split ' ', $ENV{TESTS} // '')
 {
+	my $name = sub { return $_[0] =~ s{\A\Q$test\E/}{}r };
 	# a file that is not in the list is wanted by its name alone
 	my %listed = map { $_ => 1 } @files;
-	push @files, grep { -e && !$listed{$_} } map { "$test/$_.pl" } @wanted;
+	push @files, grep { -e && !$listed{$_} } map { "$test/" . s{\.pl\z}{}r . '.pl' } @wanted;
+	my @without = grep {
+		my $word = $_;
+		!grep { index($name->($_), $word) >= 0 } @files
+	} @wanted;
+	if (@without)
+	{
+		print STDERR "No test file matches: @without\n";
+		print "0 passed, 1 failed\n";
+		exit 1;
+	}
 	@files = grep {
 		my $file = $_;
-		grep { index($file, $_) >= 0 } @wanted
+		grep { index($name->($file), $_) >= 0 } @wanted
 	} @files;
 }
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# make test: builds in a temporary folder, runs every suite on servers of its
-# own, and ends with a line "N passed, M failed".
+# make test: builds what has changed, runs every suite on servers of its own, in a
+# temporary folder, and ends with a line "N passed, M failed".
 #
 #   TESTS="unit t/010"    only the test files whose names contain one of these
 #   VERBOSE=1             every single test
-#   JOBS=2                so many files at a time
+#   JOBS=1                so many files at a time; otherwise as many as there are
+#                         processors, two at most
+#   FRESH=1               builds everything
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/test/lib/env.sh"
@@ -15,15 +17,8 @@ need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
 make_work test
 # installations stop where a test of crashes says so (see stop_point())
 COPT="${COPT--Werror} -DSSLPOLICY_STOP_POINTS"
-build
+build_kept
 write_server_conf "$work/server.conf"
-
-# the pure files and their unit tests, without a server
-[[ -n "${TESTS:-}" && "$TESTS" != *unit* ]] ||
-    as_tester make -s -C "$work/src/test/unit" PG_CONFIG="$pg_config" >"$work/unit.log" 2>&1 || {
-    cat "$work/unit.log" >&2
-    die "The unit tests do not build."
-}
 
 export TEMP_CONFIG=$work/server.conf
 export PG_CONFIG=$pg_config
@@ -35,6 +30,8 @@ export TESTDIR=$work/t TESTDATADIR=$work/t/tmp_check TESTLOGDIR=$work/t/log
 # sockets below $work, which is short
 export TMPDIR=$work
 
+JOBS=${JOBS:-$(($(nproc) > 1 ? 2 : 1))}
+export JOBS
 as_tester perl "$work/src/test/run.pl"
 status=$?
 if [ $status != 0 ] && [ -n "${KEEP_LOGS:-}" ]; then

@@ -165,7 +165,7 @@ open_chroot() {
     files=$(chroot_files "$folder")
     chmod 755 "$folder/root" "$files"
     mkdir -p "$files/repo"
-    tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude=exports.list -cf - . |
+    sources |
         tar -C "$files/repo" --no-same-owner -xf -
 }
 

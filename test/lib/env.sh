@@ -5,11 +5,17 @@
 #   make_work NAME       makes $work, removed at exit, whatever happens
 #   find_pg_config       sets $pg_config
 #   build                compiles and installs into $work, not into the system
+#   build_kept           the same, and compiles only what has changed since the last
+#                        time, in a folder that is kept
 #   as_tester CMD...     runs a command as $tester, who may start servers
 #   write_server_conf F  settings by which a server finds that installation
 #
 # PostgreSQL refuses to run as root, so root's servers run as the account
 # postgres; anybody else's run as themselves.
+
+# make has put its variables into the environment; these would hand them on to the
+# makes that we call as if they were meant for them.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -167,19 +173,122 @@ find_pg_config() {
     command -v "$pg_config" >/dev/null || pg_config=$(command -v pg_config) || die "pg_config not found; set PG_CONFIG"
 }
 
-build() {
+# The folder for what is kept between runs.  That of root is nothing that the
+# account of the servers could read.
+server_cache() {
+    if [ -n "${SSLPOLICY_CACHE:-}" ]; then
+        printf '%s\n' "$SSLPOLICY_CACHE"
+    elif [ "$(id -u)" = 0 ]; then
+        printf '%s/.cache/sslpolicy\n' "$(getent passwd "$tester" | cut -d: -f6)"
+    else
+        printf '%s/sslpolicy\n' "${XDG_CACHE_HOME:-$HOME/.cache}"
+    fi
+}
+
+# The tree as it lies here, without what a make in it has left: that may be old.
+sources() {
+    local product products=()
+    for product in "$top"/test/unit/test_*.c; do
+        products+=("--exclude=./test/unit/$(basename "$product" .c)")
+    done
+    products+=("--exclude=./sslpolicy--$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$top/sslpolicy.control").sql")
+    tar -C "$top" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.d' --exclude='*.so' --exclude='*.bc' \
+        --exclude=exports.list \
+        "${products[@]}" -cf - .
+}
+
+choose_server() {
     find_pg_config
     bindir=$("$pg_config" --bindir)
     finds_extensions_elsewhere || copy_server
     export PATH="$bindir:$PATH"
     mkdir "$work/src"
-    tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude=exports.list -cf - . | tar -C "$work/src" -xf -
-    make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no COPT="${COPT:--Werror}" all >"$work/build.log" 2>&1 &&
-        make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no DESTDIR="$work/root" install >>"$work/build.log" 2>&1 || {
+    sources | tar -C "$work/src" -xf -
+}
+
+# compile FOLDER [COMMAND...]: makes and installs, both by way of the command
+compile() {
+    local folder=$1
+    shift
+    "$@" make -s -j"$(nproc)" -C "$folder" PG_CONFIG="$pg_config" with_llvm=no COPT="${COPT:--Werror}" all >"$work/build.log" 2>&1 &&
+        "$@" make -s -C "$folder" PG_CONFIG="$pg_config" with_llvm=no COPT="${COPT:--Werror}" \
+            DESTDIR="$work/root" install >>"$work/build.log" 2>&1
+}
+
+build() {
+    choose_server
+    compile "$work/src" || {
         cat "$work/build.log" >&2
         die "The build failed."
     }
     chown -R "$tester" "$work"
+}
+
+# All besides the sources that decides what comes out.  Not by the times of files:
+# those that a package installs can be older than what was made before.
+build_identity() {
+    echo "$pg_config ${COPT:-} ${PROFILE:-} ${CC:-}"
+    "$pg_config"
+    "$("$pg_config" --cc | sed 's/ .*//')" --version
+    find "$("$pg_config" --includedir-server)" "$("$pg_config" --pgxs)" /usr/include/openssl /usr/include/*/openssl \
+        -type f -printf '%p %s %T@ %C@\n' 2>/dev/null | sort
+}
+
+# A folder for this checkout and these settings.  What is in it follows $work/src
+# by content, see mirror.pl, and is thrown away if all else is not as it was, or
+# if the last build did not come to its end.  FRESH=1 throws it away, too.
+build_kept() {
+    local cache kept identity lock built=yes
+    choose_server
+    cache=$(server_cache)/builds
+    # a server that will be gone is not worth it
+    if [ "$pg_config" != "${pg_config#"${TMPDIR:-/tmp}"/}" ] || [ "$bindir" = "$work/pg.own/bin" ] ||
+        ! as_tester mkdir -p "$cache" 2>/dev/null; then
+        rm -rf "$work/src"
+        build
+        return
+    fi
+    kept=$cache/$(md5sum <<<"$top $pg_config ${COPT:-}" | cut -c1-12)
+    identity=$(build_identity | md5sum)
+    chown -R "$tester" "$work"
+
+    as_tester touch "$kept.lock"
+    exec {lock}<"$kept.lock"
+    flock "$lock"
+    if [ -n "${FRESH:-}" ] || [ -e "$kept/building" ] || [ "$(cat "$kept/identity" 2>/dev/null)" != "$identity" ]; then
+        as_tester rm -rf "$kept"
+    fi
+    as_tester mkdir -p "$kept/src"
+    as_tester touch "$kept/building"
+    as_tester perl "$work/src/test/lib/mirror.pl" "$work/src" "$kept/src" || die "The sources cannot be copied to $kept."
+    compile "$kept/src" as_tester || built=no
+    if [ $built = yes ] && wants_unit_tests; then
+        as_tester make -s -j"$(nproc)" -C "$kept/src/test/unit" PG_CONFIG="$pg_config" COPT="${COPT:-}" >>"$work/build.log" 2>&1 ||
+            built=no
+    fi
+    # make has come to an end, and left nothing half done
+    as_tester sh -c 'printf "%s\n" "$1" >"$2/identity" && rm "$2/building"' sh "$identity" "$kept"
+    [ $built = yes ] || {
+        cat "$work/build.log" >&2
+        die "The build failed."
+    }
+    as_tester sh -c 'cd "$1" && cp -p --parents sslpolicy.so sslpolicy--*.sql $(find test/unit -name "test_*" -type f -perm -u+x) "$2"' \
+        sh "$kept/src" "$work/src"
+    # of other checkouts, which may be gone
+    as_tester find "$cache" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf {} +
+    exec {lock}<&-
+}
+
+# Is one of them among TESTS?
+wants_unit_tests() {
+    local file word
+    [ -n "${TESTS:-}" ] || return 0
+    for file in "$top"/test/unit/test_*.c; do
+        for word in $TESTS; do
+            [[ "unit/$(basename "$file" .c)" != *"$word"* ]] || return 0
+        done
+    done
+    return 1
 }
 
 write_server_conf() {

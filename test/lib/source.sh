@@ -26,18 +26,6 @@ cppflags='-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE -DUSE_VALGRIND'
 cflags='-O1 -g'
 source_needs='gcc make bison flex perl bzip2 libssl-dev libldap-dev valgrind'
 
-# The folder for what is kept between runs.  That of root is nothing that the
-# account of the servers could read.
-server_cache() {
-    if [ -n "${SSLPOLICY_CACHE:-}" ]; then
-        printf '%s\n' "$SSLPOLICY_CACHE"
-    elif [ "$(id -u)" = 0 ]; then
-        printf '%s/.cache/sslpolicy\n' "$(getent passwd "$tester" | cut -d: -f6)"
-    else
-        printf '%s/sslpolicy\n' "${XDG_CACHE_HOME:-$HOME/.cache}"
-    fi
-}
-
 # fetch_source PACKAGE FOLDER: prints the path of the archive.  Where the host
 # gets the package from is where its source is; that goes into a configuration
 # of our own, the system's stays as it is.
