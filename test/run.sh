@@ -30,6 +30,17 @@ export TESTDIR=$work/t TESTDATADIR=$work/t/tmp_check TESTLOGDIR=$work/t/log
 # sockets below $work, which is short
 export TMPDIR=$work
 
+# one initdb for all; with the locale that the tests' own would have
+export SSLPOLICY_TEMPLATE=$work/template SSLPOLICY_INITDB=$bindir/initdb
+as_tester env -u LANGUAGE -u LC_ALL LC_MESSAGES=C "$SSLPOLICY_INITDB" -D "$SSLPOLICY_TEMPLATE" -A trust -N >"$work/initdb.log" 2>&1 || {
+    cat "$work/initdb.log" >&2
+    die "initdb failed."
+}
+mkdir "$work/bin"
+cp "$work/src/test/lib/initdb.sh" "$work/bin/initdb"
+chmod 755 "$work/bin" "$work/bin/initdb"
+export PATH="$work/bin:$PATH"
+
 JOBS=${JOBS:-$(($(nproc) > 1 ? 2 : 1))}
 export JOBS
 as_tester perl "$work/src/test/run.pl"
