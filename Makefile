@@ -34,11 +34,11 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments sql/serverfuncs sql/installcall base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
-	install/install material/reload install/cabound install/hbalines install/affected install/history material/configuration \
+	install/install install/safereload material/reload install/cabound install/hbalines install/affected install/history material/configuration \
 	material/serverca material/probe material/generation material/keymask material/leftovers \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \
-	revocation/crlbuild revocation/indexfile \
+	revocation/crlbuild revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext \
 	base/files base/memory \
 	base/datums base/privileged policy/matcher \

@@ -25,12 +25,10 @@
 #include "utils/timestamp.h"
 
 #include "session/collect.h"
-#include "pki/crl.h"
 #include "base/escape.h"
 #include "base/files.h"
 #include "install/history.h"
 #include "settings/settings.h"
-#include "pki/x509.h"
 #include "settings/directory.h"
 
 #define HISTORY_FILE "history"
@@ -170,13 +168,6 @@ write_history(List *entries)
 	replace_file(own_file(HISTORY_FILE), buf.data, (size_t) buf.len);
 }
 
-static void
-add_content(HistoryEntry *entry, const uint8 *fingerprint, char *subject)
-{
-	entry->fingerprints[entry->count] = fingerprint_hex(fingerprint);
-	entry->subjects[entry->count++] = subject ? subject : pstrdup("");
-}
-
 /*
  * An entry by the caller, now, of state "started".
  */
@@ -185,10 +176,8 @@ new_history_entry(MaterialKind kind, const char *action, int version, int parent
 		  const char *sha256, const PemContent *content)
 {
 	HistoryEntry *entry = palloc0(sizeof(HistoryEntry));
-	bool		is_crl = kind == MATERIAL_CRL;
-	int			count = content == NULL ? 0 :
-		is_crl ? sk_X509_CRL_num(content->crls) : sk_X509_num(content->certs);
-	uint8		digest[FINGERPRINT_LEN];
+	List	   *items = material_items(kind, content);
+	ListCell   *cell;
 
 	entry->at = GetCurrentTimestamp();
 	entry->kind = kind;
@@ -197,14 +186,14 @@ new_history_entry(MaterialKind kind, const char *action, int version, int parent
 	entry->version = version;
 	entry->parent = parent;
 	entry->sha256 = pstrdup(sha256);
-	entry->fingerprints = palloc(sizeof(char *) * (Size) (count + 1));
-	entry->subjects = palloc(sizeof(char *) * (Size) (count + 1));
-	for (int i = 0; i < count; i++)
+	entry->fingerprints = palloc(sizeof(char *) * (Size) (list_length(items) + 1));
+	entry->subjects = palloc(sizeof(char *) * (Size) (list_length(items) + 1));
+	foreach(cell, items)
 	{
-		if (is_crl && crl_fingerprint(sk_X509_CRL_value(content->crls, i), digest))
-			add_content(entry, digest, dn_text(X509_CRL_get_issuer(sk_X509_CRL_value(content->crls, i))));
-		else if (!is_crl && certificate_fingerprint(sk_X509_value(content->certs, i), digest))
-			add_content(entry, digest, dn_text(X509_get_subject_name(sk_X509_value(content->certs, i))));
+		const MaterialItem *item = lfirst(cell);
+
+		entry->fingerprints[entry->count] = item->fingerprint;
+		entry->subjects[entry->count++] = item->subject;
 	}
 	return entry;
 }
@@ -246,6 +235,22 @@ history_entry_of_version(List *entries, MaterialKind kind, int version)
 			return e;
 	}
 	return NULL;
+}
+
+/*
+ * How an installation ended, path being the file of its kind.  One that was
+ * interrupted is told by the file: it is the new one or it is not.
+ */
+const char *
+history_entry_outcome(List *entries, const HistoryEntry *entry, const char *path)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	if (entry->state == STATE_INSTALLED ||
+		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
+		 history_entry_in_place(entries, entry->kind, fingerprint_hex(digest)) == entry))
+		return "installed";
+	return entry->state == STATE_FAILED ? "failed" : "unfinished";
 }
 
 int

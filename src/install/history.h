@@ -47,6 +47,8 @@ extern HistoryEntry *new_history_entry(MaterialKind kind, const char *action, in
 extern HistoryEntry *history_entry_in_place(List *entries, MaterialKind kind,
 									const char *sha256);
 extern HistoryEntry *history_entry_of_version(List *entries, MaterialKind kind, int version);
+extern const char *history_entry_outcome(List *entries, const HistoryEntry *entry,
+										 const char *path);
 extern int	next_history_version(List *entries, MaterialKind kind);
 extern char *history_version_file(MaterialKind kind, int version);
 extern void prune_history_versions(List *entries, MaterialKind kind);

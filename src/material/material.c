@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "material/material.h"
 #include "base/memory.h"
+#include "pki/x509.h"
 
 static const char *const kind_names[NUM_MATERIAL_KINDS] = {"server", "ca", "crl"};
 
@@ -37,6 +38,58 @@ parse_material_kind(const char *name, MaterialKind *kind)
 			return true;
 		}
 	return false;
+}
+
+static List *
+add_item(List *items, X509_CRL *crl, char *subject, const uint8 *digest)
+{
+	MaterialItem *item = palloc(sizeof(MaterialItem));
+
+	item->crl = crl;
+	item->subject = subject ? subject : pstrdup("");
+	item->fingerprint = fingerprint_hex(digest);
+	return lappend(items, item);
+}
+
+static List *
+certificate_items(STACK_OF(X509) *certs)
+{
+	List	   *items = NIL;
+	uint8		digest[FINGERPRINT_LEN];
+
+	for (int i = 0; i < sk_X509_num(certs); i++)
+	{
+		X509	   *cert = sk_X509_value(certs, i);
+
+		if (certificate_fingerprint(cert, digest))
+			items = add_item(items, NULL, dn_text(X509_get_subject_name(cert)), digest);
+	}
+	return items;
+}
+
+static List *
+crl_items(STACK_OF(X509_CRL) *crls)
+{
+	List	   *items = NIL;
+	uint8		digest[FINGERPRINT_LEN];
+
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(crls, i);
+
+		if (crl_fingerprint(crl, digest))
+			items = add_item(items, crl, dn_text(X509_CRL_get_issuer(crl)), digest);
+	}
+	return items;
+}
+
+/*
+ * What a material of this kind consists of: MaterialItems.
+ */
+List *
+material_items(MaterialKind kind, const PemContent *content)
+{
+	return kind == MATERIAL_CRL ? crl_items(content->crls) : certificate_items(content->certs);
 }
 
 /*

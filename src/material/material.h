@@ -41,8 +41,17 @@ typedef struct DirectoryCrl
 	char	   *error;			/* why core does not see it, NULL if it does */
 } DirectoryCrl;
 
+/* One certificate or CRL of a material. */
+typedef struct MaterialItem
+{
+	X509_CRL   *crl;			/* NULL: it is a certificate */
+	char	   *subject;		/* of a CRL: its issuer; in escaped form */
+	char	   *fingerprint;	/* SHA-256 in hexadecimal */
+} MaterialItem;
+
 extern const char *material_kind_name(MaterialKind kind);
 extern bool parse_material_kind(const char *name, MaterialKind *kind);
+extern List *material_items(MaterialKind kind, const PemContent *content);
 extern PemFile *read_pem_file(const char *path);
 extern List *read_crl_directory(const char *path);
 extern Trust *read_trust(const MaterialFiles *files, int64 now, char **error);

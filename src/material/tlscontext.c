@@ -265,3 +265,20 @@ is_loaded(const LoadedList *list, LoadedKind kind, const uint8 *fingerprint)
 			return true;
 	return false;
 }
+
+/*
+ * Has the server loaded what a context made of its files has?  CRLs of ssl_crl_dir
+ * come into its own one by one, in handshakes: it may have more of them.
+ */
+bool
+has_loaded_files(const LoadedList *loaded, const LoadedList *files)
+{
+	for (int i = 0; i < files->count; i++)
+		if (!is_loaded(loaded, (LoadedKind) files->items[i].kind, files->items[i].fingerprint))
+			return false;
+	for (int i = 0; i < loaded->count; i++)
+		if (loaded->items[i].kind == LOADED_CA &&
+			!is_loaded(files, LOADED_CA, loaded->items[i].fingerprint))
+			return false;
+	return true;
+}

@@ -242,6 +242,24 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
 }
 
 /*
+ * Why a CRL that the server has been given lets no client in; NULL if it does.
+ * facts and issuer, of the CRL, may be NULL.
+ */
+const char *
+crl_problem(X509_CRL *crl, const CrlFacts *facts, X509 *issuer, int64 now)
+{
+	if (facts == NULL)
+		return "it cannot be read";
+	if (facts->unsupported)
+		return facts->unsupported;
+	if (issuer == NULL)
+		return "it is not signed by a CA in ssl_ca_file";
+	if (!is_current_crl(crl, now))
+		return "it has expired, or is not valid yet: every certificate of this CA is refused";
+	return NULL;
+}
+
+/*
  * Is there a CRL that makes the server refuse every certificate of a CA, since
  * it is not current, and no other one is there?  *error says which.
  */

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include "storage/fd.h"
@@ -87,12 +86,9 @@ void
 crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest)
 {
 	char	   *text = psprintf("%s\n%s", file, dir);
-	unsigned int len = 0;
-	unsigned char buf[EVP_MAX_MD_SIZE];
 
-	if (EVP_Digest(text, strlen(text), buf, &len, EVP_sha256(), NULL) != 1)
+	if (!compute_sha256(text, strlen(text), digest))
 		elog(ERROR, "could not compute SHA-256");
-	memcpy(digest, buf, FINGERPRINT_LEN);
 }
 
 /*
@@ -108,8 +104,8 @@ is_index_of_settings(const IndexFile *index, const char *file, const char *dir)
 }
 
 /*
- * CRLs that are in force by sslpolicy's index; *count of them.  NULL if there are
- * none, with *error if that is because the index cannot be read.
+ * CRLs that are in force by sslpolicy's index; *count of them.  NULL, with *error,
+ * if there are none.
  */
 IndexedCrl *
 read_own_crls(int *count, char **error)
@@ -118,10 +114,13 @@ read_own_crls(int *count, char **error)
 	IndexedCrl *crls = NULL;
 
 	*count = 0;
+	*error = NULL;
 	if (!open_index_file(file, OWN_INDEX, error))
 		return NULL;
 	if (is_index_of_settings(file, crl_file(), crl_dir()))
 		crls = read_indexed_crls(&file->index, count, error);
+	else
+		*error = pstrdup("they have not been read yet");
 	close_index_file(file);
 	if (crls == NULL)
 		*count = 0;

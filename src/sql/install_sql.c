@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * install_sql.c
- *		The SQL functions that install CAs and CRLs, and go back.
+ *		The SQL functions that install CAs and CRLs, go back, and reload.
  *
  * They decide what the new material is, and have install.c put it in place.
  *
@@ -26,13 +26,39 @@
 #include "settings/settings.h"
 #include "settings/directory.h"
 #include "base/memory.h"
+#include "base/preload.h"
+#include "base/rows.h"
+#include "install/safereload.h"
 
+PG_FUNCTION_INFO_V1(sslpolicy_reload);
 PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_add_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_remove_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_install_crl);
 PG_FUNCTION_INFO_V1(sslpolicy_install_crl_der);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
+
+/*
+ * sslpolicy.reload(timeout interval, force boolean) returns record
+ */
+Datum
+sslpolicy_reload(PG_FUNCTION_ARGS)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	Interval   *elapsed = palloc0(sizeof(Interval));
+	ReloadOutcome *outcome;
+	Row			row = {0};
+
+	require_preload();
+	outcome = reload_safely(timeout_argument(fcinfo, 0, "timeout"), flag_argument(fcinfo, 1));
+	elapsed->time = GetCurrentTimestamp() - start;
+
+	row_add(&row, true, Int64GetDatum((int64) outcome->generation));
+	row_add(&row, true, BoolGetDatum(outcome->loaded));
+	row_add_text(&row, outcome->error);
+	row_add(&row, true, IntervalPGetDatum(elapsed));
+	return row_return(fcinfo, &row);
+}
 
 /*
  * What clients are verified with until now.  NULL, with *error, if that cannot be

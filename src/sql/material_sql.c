@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * material_sql.c
- *		The SQL functions that show TLS material, verify a certificate, and
- *		reload.
+ *		The SQL functions that show TLS material, and verify a certificate.
+ *
+ * Arguments and tuples only.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,36 +21,31 @@
 #include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
-#include "pki/chain.h"
-#include "material/clientcert.h"
-#include "base/compat.h"
-#include "pki/crl.h"
-#include "revocation/crlstate.h"
 #include "base/datums.h"
 #include "base/files.h"
-#include "material/generation.h"
-#include "install/history.h"
-#include "revocation/indexfile.h"
 #include "base/preload.h"
-#include "base/privileged.h"
-#include "material/probe.h"
-#include "material/reload.h"
-#include "revocation/revocation.h"
 #include "base/rows.h"
-#include "settings/settings.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
 #include "pki/x509.h"
-#include "base/memory.h"
+#include "settings/settings.h"
 #include "labels/exceptions.h"
+#include "material/clientcert.h"
+#include "material/generation.h"
+#include "material/probe.h"
+#include "revocation/crlstate.h"
+#include "revocation/indexfile.h"
+#include "revocation/revocation.h"
+#include "revocation/serials.h"
+#include "install/history.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
 PG_FUNCTION_INFO_V1(sslpolicy_get_crls);
 PG_FUNCTION_INFO_V1(sslpolicy_get_material_status);
 PG_FUNCTION_INFO_V1(sslpolicy_get_material_history);
-PG_FUNCTION_INFO_V1(sslpolicy_revoked);
 PG_FUNCTION_INFO_V1(sslpolicy_verify_certificate);
-PG_FUNCTION_INFO_V1(sslpolicy_reload);
+PG_FUNCTION_INFO_V1(sslpolicy_revoked);
 
 static void
 put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kind,
@@ -128,16 +124,7 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	bool		verified = issuer && certificate_fingerprint(issuer, digest);
 
 	if (crl && error == NULL)
-	{
-		if (facts == NULL)
-			error = "it cannot be read";
-		else if (facts->unsupported)
-			error = facts->unsupported;
-		else if (issuer == NULL)
-			error = "it is not signed by a CA in ssl_ca_file";
-		else if (!is_current_crl(crl, (int64) time(NULL)))
-			error = "it has expired, or is not valid yet: every certificate of this CA is refused";
-	}
+		error = crl_problem(crl, facts, issuer, (int64) time(NULL));
 	row_add_text(&row, path);
 	row_add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
 	row_add(&row, facts && facts->number && is_serial_number(facts->number),
@@ -194,19 +181,17 @@ static void
 put_indexed_crls(FunctionCallInfo fcinfo)
 {
 	IndexedCrl *crls;
-	int			ncrls;
+	int			count;
 	char	   *error;
 	CrlState   *state = crl_state();
 
 	if (!crls_configured())
 		return;
-	crls = read_own_crls(&ncrls, &error);
-	for (int i = 0; crls && i < ncrls; i++)
+	crls = read_own_crls(&count, &error);
+	for (int i = 0; i < count; i++)
 		put_indexed_crl(fcinfo, &crls[i]);
 	if (state->error)
 		error = state->error;
-	else if (crls == NULL && error == NULL)
-		error = "they have not been read yet";
 	if (error)
 		put_crl_error(fcinfo, error);
 }
@@ -252,78 +237,6 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 }
 
 /*
- * Look a serial number up in an index, for each CA of that name.  The first that
- * has revoked it counts.
- */
-static bool
-find_revoked(const char *index, const char *serial, const char *issuer_dn,
-			 const IndexedCrl **issuer, CrlRecord *found)
-{
-	IndexFile  *file = palloc0(sizeof(IndexFile));
-	IndexedCrl *crls;
-	int			ncrls = 0;
-	char	   *error = NULL;
-	CrlLookup	result = CRL_NOT_FOUND;
-
-	if (!open_index_file(file, index, &error))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("The error was: %s.", error)));
-	crls = read_indexed_crls(&file->index, &ncrls, &error);
-	for (int i = 0; crls && i < ncrls && result == CRL_NOT_FOUND; i++)
-	{
-		uint8		key[CRL_KEY_LEN];
-
-		if (strcmp(certificate_string(crls[i].issuer_dn), issuer_dn) != 0 ||
-			!decimal_crl_entry_key(crls[i].identity, serial, key))
-			continue;
-		*issuer = &crls[i];
-		result = lookup_crl_index(&file->index, key, found, &error);
-	}
-	close_index_file(file);
-	if (crls == NULL || result == CRL_DAMAGED)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("The error was: %s.", error)));
-	return result == CRL_FOUND;
-}
-
-/*
- * sslpolicy.revoked(serial numeric, issuer_dn text) returns record
- *
- * revoked is null if there is no CRL of such an issuer.
- */
-Datum
-sslpolicy_revoked(PG_FUNCTION_ARGS)
-{
-	char	   *serial;
-	char	   *issuer_dn = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	const IndexedCrl *issuer = NULL;
-	CrlRecord	record;
-	bool		revoked = false;
-	Row			row = {0};
-
-	require_preload();
-	serial = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
-	if (strspn(serial + (serial[0] == '-'), "0123456789") != strlen(serial + (serial[0] == '-')))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a serial number must be a whole number")));
-	if (crls_configured())
-		revoked = find_revoked(OWN_INDEX, serial, issuer_dn, &issuer, &record);
-	if (!revoked && EnableSSL && (ssl_crl_file[0] || ssl_crl_dir[0]))
-		revoked = find_revoked(CORE_INDEX, serial, issuer_dn, &issuer, &record);
-
-	row_add(&row, issuer != NULL, BoolGetDatum(revoked));
-	row_add_time(&row, revoked, revoked ? record.since : 0);
-	row_add_text(&row, revoked ? revocation_reason(record.reason) : NULL);
-	row_add(&row, issuer != NULL, issuer ? certificate_text(issuer->issuer_dn) : (Datum) 0);
-	return row_return(fcinfo, &row);
-}
-
-/*
  * sslpolicy.get_material_status() returns setof record
  */
 Datum
@@ -357,22 +270,6 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 }
 
 /*
- * How an installation ended.  One that was interrupted is told by the file: it
- * is the new one or it is not.
- */
-static char *
-entry_state(List *history, const HistoryEntry *entry, const char *path)
-{
-	uint8		digest[FINGERPRINT_LEN];
-
-	if (entry->state == STATE_INSTALLED ||
-		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
-		 history_entry_in_place(history, entry->kind, fingerprint_hex(digest)) == entry))
-		return "installed";
-	return entry->state == STATE_FAILED ? "failed" : "unfinished";
-}
-
-/*
  * sslpolicy.get_material_history() returns setof record
  */
 Datum
@@ -397,7 +294,7 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 		row_add(&row, true, Int32GetDatum(e->version));
 		row_add_text(&row, e->action);
 		row_add_text(&row, e->by[0] ? e->by : NULL);
-		row_add_text(&row, entry_state(history, e, paths[e->kind]));
+		row_add_text(&row, history_entry_outcome(history, e, paths[e->kind]));
 		row_add_text(&row, e->sha256[0] ? e->sha256 : NULL);
 		row_add(&row, true, text_array(e->subjects, e->count, certificate_text));
 		row_add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
@@ -426,17 +323,9 @@ put_verification(Row *row, const Verification *v, const CertFacts *facts, const 
 static void
 notice_drift(SSL_CTX *context)
 {
-	LoadedList *files = describe_context(context);
 	LoadedList *loaded = loaded_by_server();
-	bool		same = loaded != NULL;
 
-	for (int i = 0; same && i < files->count; i++)
-		same = is_loaded(loaded, (LoadedKind) files->items[i].kind, files->items[i].fingerprint);
-	/* CRLs of ssl_crl_dir come into a context one by one, in handshakes */
-	for (int i = 0; same && i < loaded->count; i++)
-		same = loaded->items[i].kind != LOADED_CA ||
-			is_loaded(files, LOADED_CA, loaded->items[i].fingerprint);
-	if (loaded != NULL && !same)
+	if (loaded != NULL && !has_loaded_files(loaded, describe_context(context)))
 		ereport(NOTICE,
 				(errmsg("the server has not loaded its files as they are now"),
 				 errdetail("The answer is for the files."),
@@ -467,77 +356,29 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	return row_return(fcinfo, &row);
 }
 
-static int64
-interval_ms(const Interval *interval)
-{
-	int64		days = (int64) interval->day + (int64) interval->month * DAYS_PER_MONTH;
-
-	return interval->time / 1000 + days * SECS_PER_DAY * 1000;
-}
-
-static void
-check_reload_possible(const Configuration *configuration)
-{
-	if (!configuration->ssl)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("ssl is off: there is no TLS material to reload"),
-				 errhint("Set ssl = on first.")));
-}
-
 /*
- * sslpolicy.reload(timeout interval, force boolean) returns record
+ * sslpolicy.revoked(serial numeric, issuer_dn text) returns record
+ *
+ * revoked is null if there is no CRL of such an issuer.
  */
 Datum
-sslpolicy_reload(PG_FUNCTION_ARGS)
+sslpolicy_revoked(PG_FUNCTION_ARGS)
 {
-	TimestampTz start = GetCurrentTimestamp();
-	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	int64		ms;
-	Configuration *configuration;
-	MaterialFiles files;
-	SSL_CTX    *context = NULL;
-	ReloadOutcome *outcome = NULL;
-	char	   *error = NULL;
+	char	   *serial;
+	char	   *issuer_dn = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	RevokedSerial *found;
 	Row			row = {0};
-	Interval   *elapsed = palloc0(sizeof(Interval));
 
 	require_preload();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("timeout must not be null")));
-	ms = interval_ms(PG_GETARG_INTERVAL_P(0));
-	if (ms <= 0 || ms > 3600 * 1000)
+	serial = DatumGetCString(DirectFunctionCall1(numeric_out, PG_GETARG_DATUM(0)));
+	if (strspn(serial + (serial[0] == '-'), "0123456789") != strlen(serial + (serial[0] == '-')))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeout must be more than zero and at most one hour")));
-	configuration = read_configuration();
-	check_reload_possible(configuration);
-	files = configured_files(configuration);
-	if (!compat_certificates_by_host())
-	{
-		context = build_context(&files, &error);
-		if (context)
-			(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
-	}
-	if (error == NULL)
-		error = configuration->error;
-	if (error == NULL && context)
-		error = reload_objection(&files);
-	if (error == NULL)
-		error = crl_objection(configuration);
-	if (error == NULL || force)
-		outcome = reload_server(context, (int) ms);
-	if (outcome && (!outcome->loaded || configuration->error == NULL))
-		error = outcome->error;
-	if (outcome && outcome->loaded && error == NULL)
-		error = check_crls_now((int) ms, false);
-	elapsed->time = GetCurrentTimestamp() - start;
-
-	row_add(&row, true, Int64GetDatum((int64) (outcome ? outcome->generation : load_state()->in_force)));
-	row_add(&row, true, BoolGetDatum(error == NULL && outcome && outcome->loaded));
-	row_add_text(&row, error);
-	row_add(&row, true, IntervalPGetDatum(elapsed));
+				 errmsg("a serial number must be a whole number")));
+	found = look_up_serial(serial, issuer_dn);
+	row_add(&row, found->issuer_dn != NULL, BoolGetDatum(found->revoked));
+	row_add_time(&row, found->revoked, found->since);
+	row_add_text(&row, found->revoked ? revocation_reason(found->reason) : NULL);
+	row_add(&row, found->issuer_dn != NULL, found->issuer_dn ? certificate_text(found->issuer_dn) : (Datum) 0);
 	return row_return(fcinfo, &row);
 }
