@@ -31,10 +31,11 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql \
-	sql/lint_sql sql/client_sql sql/about_sql sql/arguments sql/serverfuncs sql/installcall base/rows \
+	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
-	install/install install/safereload material/reload install/cabound install/hbalines install/affected install/history material/configuration \
+	install/install install/installca install/installcrl install/installserver install/rollback install/safereload \
+	install/place install/newtrust material/reload install/cabound install/hbalines install/affected install/history material/configuration \
 	material/serverca material/probe material/generation material/keymask material/leftovers \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \

@@ -46,6 +46,7 @@
 #include "base/files.h"
 #include "material/generation.h"
 #include "install/install.h"
+#include "install/place.h"
 #include "base/preload.h"
 #include "material/reload.h"
 #include "settings/settings.h"
@@ -112,68 +113,26 @@ lock_installation(void)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
-static const char *
-configured_path(const Installation *inst)
-{
-	switch (inst->kind)
-	{
-		case MATERIAL_CA:
-			return inst->files.ca_file;
-		case MATERIAL_CRL:
-			return inst->files.crl_file;
-		default:
-			return inst->files.cert_file;
-	}
-}
-
-static bool
-is_one_file(const MaterialFiles *files)
-{
-	return strcmp(resolve_target(files->cert_file), resolve_target(files->key_file)) == 0;
-}
-
 /*
- * Read the material until now.  The server's is certificate and key together.
+ * An error about what the caller gives.
  */
-static void
-read_old(Installation *inst)
+void
+refuse_installation(const char *message, const char *detail, const char *hint)
 {
-	PemFile    *file = read_pem_file(configured_path(inst));
-	PemFile    *key;
-	StringInfo	both;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message),
+			 detail ? errdetail("%s", detail) : 0,
+			 hint ? errhint("%s", hint) : 0));
+}
 
-	inst->old = file->content;
-	inst->old_bytes = file->bytes;
-	inst->old_len = file->len;
-	if (inst->kind != MATERIAL_SERVER)
-	{
-		if (file->error && file_exists(file->path))
-			ereport(ERROR,
-					(errcode(ERRCODE_CONFIG_FILE_ERROR),
-					 errmsg("the file that is in place cannot be read"),
-					 errdetail("%s", file->error),
-					 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
-							 inst->indexed ? "sslpolicy.crl_file" :
-							 tls_setting_name(inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE))));
-		return;
-	}
-	if (inst->old_bytes == NULL || is_one_file(&inst->files))
-		return;
-	key = read_pem_file(inst->files.key_file);
-	if (key->bytes == NULL)
-	{
-		/* nothing that a server could start with */
-		inst->old_bytes = NULL;
-		return;
-	}
-	both = makeStringInfo();
-	wipe_at_reset(both);
-	enlargeStringInfo(both, (int) (inst->old_len + key->len) + 1);
-	appendBinaryStringInfo(both, inst->old_bytes, (int) inst->old_len);
-	appendStringInfoChar(both, '\n');
-	appendBinaryStringInfo(both, key->bytes, (int) key->len);
-	inst->old_bytes = both->data;
-	inst->old_len = (size_t) both->len;
+void
+check_encoded(bool ok)
+{
+	if (!ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not encode TLS material")));
 }
 
 /*
@@ -192,17 +151,19 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	inst->action = action;
 	inst->dry_run = dry_run;
 	inst->force = force;
+	inst->indexed = kind == MATERIAL_CRL && crl_file()[0];
+	inst->parent = VERSION_IN_PLACE;
+	inst->content = free_at_reset(new_pem_content(), free_pem_content);
 	inst->configuration = read_configuration();
 	inst->files = configured_files(inst->configuration);
-	if (compat_certificates_by_host() && !(kind == MATERIAL_CRL && crl_file()[0]))
+	if (compat_certificates_by_host() && !inst->indexed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("ssl_sni is on, and the server takes certificates and CAs from pg_hosts.conf"),
 				 errdetail("What is installed here would not be in force, and CRLs could not be checked against the CAs that are."),
 				 errhint("Change the files that pg_hosts.conf names, and call sslpolicy.reload().")));
-	if (kind == MATERIAL_CRL && crl_file()[0])
+	if (inst->indexed)
 	{
-		inst->indexed = true;
 		inst->files.crl_file = crl_file();
 		inst->files.crl_dir = crl_dir();
 	}
@@ -211,7 +172,7 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 								 psprintf("the server's configuration files have an error, and their changes are not in force: %s",
 										  inst->configuration->error));
 	make_own_directory();
-	read_old(inst);
+	read_in_place(inst);
 	inst->history = read_history();
 	return inst;
 }
@@ -251,26 +212,49 @@ check_affected(const Installation *inst)
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }
 
+static bool
+is_own_setting(const Installation *inst, TlsSetting setting)
+{
+	const MaterialPlace *place = material_place(inst->kind);
+
+	for (int i = 0; i < place->count && !inst->indexed; i++)
+		if (place->settings[i] == setting)
+			return true;
+	return false;
+}
+
 /*
  * A file that serves two purposes cannot be replaced for one of them.
  */
 static void
 forbid_shared_file(const Progress *p)
 {
-	for (int i = SETTING_CERT_FILE; i <= SETTING_CRL_FILE; i++)
+	for (TlsSetting setting = SETTING_CERT_FILE; setting <= SETTING_CRL_FILE; setting++)
 	{
-		const char *path = p->inst->configuration->settings[i].value;
-		bool		own = p->inst->kind == MATERIAL_SERVER ?
-			i == SETTING_CERT_FILE || i == SETTING_KEY_FILE :
-			i == (p->inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE) &&
-			!p->inst->indexed;
+		const char *path = p->inst->configuration->settings[setting].value;
 
-		if (!own && path[0] && strcmp(resolve_target(path), p->target) == 0)
+		if (!is_own_setting(p->inst, setting) && path[0] &&
+			strcmp(resolve_target(path), p->target) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("file \"%s\" cannot be replaced, because it is %s as well",
-							p->target, tls_setting_name((TlsSetting) i)),
+							p->target, tls_setting_name(setting)),
 					 errhint("Let the two settings name two files.")));
+	}
+}
+
+/*
+ * The settings of this kind will change.
+ */
+static void
+claim_settings(Progress *p)
+{
+	const MaterialPlace *place = material_place(p->inst->kind);
+
+	for (int i = 0; i < place->count; i++)
+	{
+		p->settings[p->nsettings++] = place->settings[i];
+		check_alter_tls_setting(p->inst->configuration, place->settings[i]);
 	}
 }
 
@@ -281,24 +265,27 @@ static void
 find_target(Progress *p)
 {
 	Installation *inst = p->inst;
-	const char *path = configured_path(inst);
 
-	if (inst->kind == MATERIAL_SERVER ? !is_one_file(&inst->files) : path[0] == '\0')
+	if (is_one_file(inst))
+		p->setting_value = path_in_place(inst);
+	else
 	{
-		static const TlsSetting settings[NUM_MATERIAL_KINDS] = {
-			SETTING_CERT_FILE, SETTING_CA_FILE, SETTING_CRL_FILE
-		};
-
-		path = own_file(psprintf("%s.pem", material_kind_name(inst->kind)));
-		p->settings[p->nsettings++] = settings[inst->kind];
-		if (inst->kind == MATERIAL_SERVER)
-			p->settings[p->nsettings++] = SETTING_KEY_FILE;
-		for (int i = 0; i < p->nsettings; i++)
-			check_alter_tls_setting(inst->configuration, p->settings[i]);
+		p->setting_value = own_material_file(inst->kind);
+		claim_settings(p);
 	}
-	p->setting_value = path;
-	p->target = resolve_target(path);
+	p->target = resolve_target(p->setting_value);
 	forbid_shared_file(p);
+}
+
+/*
+ * The setting that is to name no file any more.
+ */
+static void
+find_removed(Progress *p)
+{
+	p->setting_value = path_in_place(p->inst);
+	p->target = resolve_target(p->setting_value);
+	claim_settings(p);
 }
 
 /*
@@ -307,27 +294,13 @@ find_target(Progress *p)
 static SSL_CTX *
 try_material(const Installation *inst, const char *file)
 {
-	MaterialFiles files = inst->files;
+	MaterialFiles files = files_with(inst, file);
 	SSL_CTX    *context;
 	char	   *error;
 
 	/* the server never sees them, and the worker tells what is wrong with them */
 	if (inst->indexed)
 		return NULL;
-	switch (inst->kind)
-	{
-		case MATERIAL_SERVER:
-			files.cert_file = files.key_file = file;
-			break;
-		case MATERIAL_CA:
-			files.ca_file = file;
-			break;
-		case MATERIAL_CRL:
-			files.crl_file = file;
-			break;
-	}
-	if (!inst->configuration->ssl && inst->kind != MATERIAL_SERVER)
-		files.cert_file = files.key_file = "";
 	context = build_context(&files, &error);
 	if (context == NULL)
 		ereport(ERROR,
@@ -364,12 +337,11 @@ record_start(Installation *inst)
 	if (inst->bytes && inst->version == 0)
 	{
 		inst->version = next_history_version(inst->history, inst->kind);
-		inst->parent = parent;
 		replace_file(history_version_file(inst->kind, inst->version), inst->bytes->data,
 					 (size_t) inst->bytes->len);
 	}
-	else if (inst->kind == MATERIAL_SERVER)
-		inst->parent = parent;	/* the way back from a rollback */
+	if (inst->parent == VERSION_IN_PLACE)
+		inst->parent = parent;
 	entry = new_history_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
 					  inst->content);
 	inst->history = lappend(inst->history, entry);
@@ -415,12 +387,29 @@ backup_name(const Progress *p)
 }
 
 /*
+ * Several settings cannot be changed at once: first let all of them name one file
+ * that holds what the server has now.
+ */
+static void
+unite_old_files(Progress *p)
+{
+	Installation *inst = p->inst;
+
+	p->replaced = true;
+	replace_file(p->target, inst->old_bytes, inst->old_len);
+	stop_point("migrated");
+	set_settings(p);
+	write_temporary_file(p->target, inst->bytes->data, (size_t) inst->bytes->len);
+}
+
+/*
  * Change what the server reads.
  */
 static void
 put_in_place(Progress *p)
 {
 	Installation *inst = p->inst;
+	bool		unite = p->nsettings > 1 && inst->old_bytes != NULL;
 
 	if (inst->bytes == NULL)
 	{
@@ -433,21 +422,12 @@ put_in_place(Progress *p)
 		write_temporary_file(backup_name(p), inst->old_bytes, inst->old_len);
 		p->has_backup = true;
 	}
-	if (inst->kind == MATERIAL_SERVER && p->nsettings > 0)
-	{
-		if (inst->old_bytes)
-		{
-			p->replaced = true;
-			replace_file(p->target, inst->old_bytes, inst->old_len);
-			stop_point("migrated");
-			set_settings(p);
-		}
-		write_temporary_file(p->target, inst->bytes->data, (size_t) inst->bytes->len);
-	}
+	if (unite)
+		unite_old_files(p);
 	p->replaced = true;
 	move_temporary_file(p->target);
 	stop_point("renamed");
-	if (!(inst->kind == MATERIAL_SERVER && inst->old_bytes))
+	if (!unite)
 		set_settings(p);
 }
 
@@ -552,12 +532,11 @@ static ReloadOutcome *
 load_material(Installation *inst, SSL_CTX *context)
 {
 	ReloadOutcome *result;
-	bool		goes_back = strcmp(inst->action, "rollback") == 0;
 
 	if (inst->indexed)
 	{
 		result = palloc0(sizeof(ReloadOutcome));
-		result->error = check_crls_now(CRL_TIMEOUT_MS, goes_back);
+		result->error = check_crls_now(CRL_TIMEOUT_MS, inst->goes_back);
 		result->loaded = result->error == NULL;
 		result->generation = load_state()->in_force;
 		return result;
@@ -662,12 +641,7 @@ finish_installation(Installation *inst)
 	if (inst->bytes)
 		find_target(p);
 	else
-	{
-		p->settings[p->nsettings++] = inst->kind == MATERIAL_CA ? SETTING_CA_FILE : SETTING_CRL_FILE;
-		p->setting_value = configured_path(inst);
-		p->target = resolve_target(p->setting_value);
-		check_alter_tls_setting(inst->configuration, p->settings[0]);
-	}
+		find_removed(p);
 
 	before_shmem_exit(abandon, PointerGetDatum(p));
 	PG_TRY();

@@ -12,9 +12,13 @@
 #include "install/history.h"
 #include "material/material.h"
 
+/* As a parent: whichever version is in place when the installation starts. */
+#define VERSION_IN_PLACE (-1)
+
 /*
- * One installation.  begin_installation() fills what is there; the caller
- * decides on the new material; finish_installation() puts it in place.
+ * One installation.  begin_installation() fills what is there; what installs a
+ * kind of material decides on the new one (installca.c, installcrl.c,
+ * installserver.c, rollback.c); finish_installation() puts it in place.
  */
 typedef struct Installation
 {
@@ -34,13 +38,14 @@ typedef struct Installation
 
 	/* what there shall be */
 	StringInfo	bytes;			/* NULL: no file any more */
-	PemContent *content;		/* of bytes */
+	PemContent *content;		/* of bytes; never NULL */
 	List	   *warnings;		/* of char * */
 	List	   *affected;		/* of AffectedSession * */
 	bool		only_own;		/* affected sessions other than the caller's do
 								 * not stand in the way */
+	bool		goes_back;		/* to an earlier version */
 	int			version;		/* one that is there; 0: a new one */
-	int			parent;			/* for version: the one before it */
+	int			parent;			/* the version before it */
 
 	/* the result */
 	bool		installed;
@@ -53,5 +58,8 @@ extern void finish_installation(Installation *inst);
 extern void forbid_transaction_block(const char *action);
 extern void require_installation(void);
 extern void lock_installation(void);
+extern void refuse_installation(const char *message, const char *detail,
+								const char *hint) pg_attribute_noreturn();
+extern void check_encoded(bool ok);
 
 #endif							/* SSLPOLICY_INSTALL_H */

@@ -310,3 +310,16 @@ verification_text(const Verification *v)
 	}
 	return buf.data;
 }
+
+/*
+ * Add a certificate to a set, which shares it.  False if it is there already.
+ */
+bool
+add_certificate_once(STACK_OF(X509) *set, X509 *cert)
+{
+	if (has_certificate(set, cert))
+		return false;
+	X509_up_ref(cert);
+	sk_X509_push(set, cert);
+	return true;
+}

@@ -44,5 +44,6 @@ extern Verification *verify_in_store(X509_STORE *store, X509 *cert,
 extern Verification *verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at);
 extern bool has_verify_error(const Verification *v, int error);
 extern char *verification_text(const Verification *v);
+extern bool add_certificate_once(STACK_OF(X509) *set, X509 *cert);
 
 #endif							/* SSLPOLICY_CHAIN_H */

@@ -1,34 +1,40 @@
 /*-------------------------------------------------------------------------
  *
  * install_sql.c
- *		The SQL functions that install CAs and CRLs, go back, and reload.
+ *		The SQL functions that install TLS material, go back, and reload.
  *
- * They decide what the new material is, and have install.c put it in place.
+ * Arguments and tuples only.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <openssl/err.h>
+
 #include "access/detoast.h"
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
-#include "install/affected.h"
-#include "install/cabound.h"
-#include "pki/chain.h"
-#include "base/compat.h"
-#include "pki/crl.h"
-#include "base/files.h"
-#include "revocation/indexfile.h"
-#include "sql/arguments.h"
-#include "sql/installcall.h"
-#include "sql/serverfuncs.h"
-#include "settings/settings.h"
-#include "settings/directory.h"
+#include "base/datums.h"
 #include "base/memory.h"
 #include "base/preload.h"
 #include "base/rows.h"
+#include "pki/crl.h"
+#include "settings/settings.h"
+#include "install/affected.h"
+#include "install/installca.h"
+#include "install/installcrl.h"
+#include "install/installserver.h"
+#include "install/rollback.h"
 #include "install/safereload.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_reload);
 PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
@@ -36,7 +42,12 @@ PG_FUNCTION_INFO_V1(sslpolicy_add_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_remove_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_install_crl);
 PG_FUNCTION_INFO_V1(sslpolicy_install_crl_der);
+PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
+PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
+
+/* installed, generation, changes, affected, warnings */
+#define INSTALLATION_COLUMNS 5
 
 /*
  * sslpolicy.reload(timeout interval, force boolean) returns record
@@ -61,145 +72,134 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 }
 
 /*
- * What clients are verified with until now.  NULL, with *error, if that cannot be
- * read.
+ * May anything be installed, and will there be a row to say that it was?  What is
+ * installed cannot be rolled back.
  */
-static Trust *
-trust_before(const Installation *inst, char **error)
+static void
+begin_call(FunctionCallInfo fcinfo)
 {
-	MaterialFiles files = inst->files;
-	int			count;
-	char	   *unreadable;
+	TupleDesc	desc;
 
-	/*
-	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
-	 * CRLs are in force, it has only gone, and what it held would be lost.
-	 */
-	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
-		errno == ENOENT && read_own_crls(&count, &unreadable) == NULL)
-		files.crl_file = "";
-	return read_trust(&files, unix_now(), error);
-}
-
-/*
- * What the server would verify clients with, CAs or CRLs being the new ones.
- */
-static Trust *
-trust_with(const Installation *inst, STACK_OF(X509) *cas, STACK_OF(X509_CRL) *crls)
-{
-	Trust	   *trust = palloc(sizeof(Trust));
-	char	   *error;
-	Trust	   *before = trust_before(inst, &error);
-
-	if (before == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("the server's TLS files cannot be read"),
-				 errdetail("The error was: %s.", error)));
-	*trust = *before;
-	if (cas)
-		trust->cas = cas;
-	if (crls)
-	{
-		/* those of ssl_crl_dir go on to count */
-		for (int i = 0; i < sk_X509_CRL_num(before->crls); i++)
-		{
-			X509_CRL   *crl = sk_X509_CRL_value(before->crls, i);
-			bool		in_file = false;
-
-			for (int k = 0; k < sk_X509_CRL_num(inst->old->crls); k++)
-				in_file |= X509_CRL_match(crl, sk_X509_CRL_value(inst->old->crls, k)) == 0;
-			if (!in_file && X509_CRL_up_ref(crl))
-				sk_X509_CRL_push(crls, crl);
-		}
-		trust->crls = crls;
-		trust->use_crls = sk_X509_CRL_num(crls) > 0 || inst->files.crl_dir[0];
-	}
-	return trust;
+	require_installation();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != INSTALLATION_COLUMNS)
+		elog(ERROR, "return type must be a row type of %d columns", INSTALLATION_COLUMNS);
 }
 
 static void
-free_certificates(void *certs)
+append_json_member(StringInfo buf, const char *name, const char *value)
 {
-	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
+	if (buf->data[buf->len - 1] != '{')
+		appendStringInfoString(buf, ", ");
+	escape_json(buf, name);
+	appendStringInfoString(buf, ": ");
+	escape_json(buf, value);
+}
+
+static void
+append_item(StringInfo buf, const MaterialItem *item)
+{
+	CrlFacts   *crl = item->crl ? read_crl(item->crl) : NULL;
+
+	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
+	append_json_member(buf, item->crl ? "issuer" : "subject", certificate_string(item->subject));
+	if (crl && crl->number)
+		append_json_member(buf, "crl_number", crl->number);
+	append_json_member(buf, "fingerprint_sha256", item->fingerprint);
+	appendStringInfoChar(buf, '}');
+}
+
+static bool
+has_item(List *items, const MaterialItem *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, items)
+		if (strcmp(((MaterialItem *) lfirst(cell))->fingerprint, wanted->fingerprint) == 0)
+			return true;
+	return false;
 }
 
 /*
- * Live sessions that the material before accepts and that of after does not.
- * Their CAs may stand in versions before, which a renewed CA has replaced.
+ * Those of a list that are in the other one, or are not, as asked.
  */
-static List *
-losing_sessions(Installation *inst, const Trust *after)
+static void
+append_items(StringInfo buf, const char *name, List *items, List *others, bool in_others)
 {
-	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
-	char	   *error;
-	Trust	   *before = trust_before(inst, &error);
-	int			next = next_history_version(inst->history, MATERIAL_CA);
+	ListCell   *cell;
 
-	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
-		add_unless_there(inst, known, sk_X509_value(before->cas, i), false);
-	for (int version = Max(1, next - 2 * KEPT_VERSIONS); version < next; version++)
+	appendStringInfo(buf, "\"%s\": [", name);
+	foreach(cell, items)
+		if (has_item(others, lfirst(cell)) == in_others)
+			append_item(buf, lfirst(cell));
+	appendStringInfoChar(buf, ']');
+}
+
+static Datum
+json_datum(StringInfo buf)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf->data));
+}
+
+static Datum
+changes_datum(const Installation *inst)
+{
+	StringInfo	buf = makeStringInfo();
+	List	   *before = material_items(inst->kind, inst->old);
+	List	   *after = material_items(inst->kind, inst->content);
+
+	appendStringInfoChar(buf, '{');
+	append_items(buf, "added", after, before, false);
+	appendStringInfoString(buf, ", ");
+	append_items(buf, "removed", before, after, false);
+	appendStringInfoString(buf, ", ");
+	append_items(buf, "kept", after, before, true);
+	appendStringInfoChar(buf, '}');
+	return json_datum(buf);
+}
+
+static Datum
+affected_datum(const Installation *inst)
+{
+	StringInfo	buf = makeStringInfo();
+	ListCell   *cell;
+
+	appendStringInfoChar(buf, '[');
+	foreach(cell, inst->affected)
 	{
-		STACK_OF(X509) * certs = read_pem_file(history_version_file(MATERIAL_CA, version))->content->certs;
+		const AffectedSession *s = lfirst(cell);
+		char	   *role = GetUserNameFromId(s->role, true);
 
-		for (int i = 0; i < sk_X509_num(certs); i++)
-			add_unless_there(inst, known, sk_X509_value(certs, i), false);
+		appendStringInfo(buf, "%s{\"pid\": %d", buf->len > 1 ? ", " : "", s->pid);
+		append_json_member(buf, "role", role ? role : "?");
+		append_json_member(buf, "reason", s->reason);
+		appendStringInfoChar(buf, '}');
 	}
-	return sessions_losing_trust(before, after, known);
+	appendStringInfoChar(buf, ']');
+	return json_datum(buf);
 }
 
 /*
- * Install a set of CAs, those of added being new.
+ * The row that says what was done.
  */
 static Datum
-install_cas(FunctionCallInfo fcinfo, Installation *inst, STACK_OF(X509) *added)
+report_installation(FunctionCallInfo fcinfo, const Installation *inst)
 {
-	STACK_OF(X509) * set = inst->content->certs;
-	Trust	   *after = trust_with(inst, set, NULL);
+	Row			row = {0};
 
-	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
-	(void) judge_revocation(after, &inst->warnings);
-	inst->affected = losing_sessions(inst, after);
-	inst->bytes = makeStringInfo();
-	for (int i = 0; i < sk_X509_num(set); i++)
-		could_not_encode(append_pem_certificate(inst->bytes, sk_X509_value(set, i)));
-	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
-		could_not_encode(append_pem_crl(inst->bytes, sk_X509_CRL_value(inst->old->crls, i)));
-	return install_and_report(fcinfo, inst);
+	row_add(&row, true, BoolGetDatum(inst->installed));
+	row_add(&row, true, Int64GetDatum((int64) inst->generation));
+	row_add(&row, true, changes_datum(inst));
+	row_add(&row, true, affected_datum(inst));
+	row_add(&row, true, text_list(inst->warnings));
+	ERR_clear_error();
+	return row_return(fcinfo, &row);
 }
 
 static PemContent *
 ca_argument(FunctionCallInfo fcinfo)
 {
-	PemContent *given = pem_argument(fcinfo, 0, "pem", MAX_PEM_BYTES, MAX_CERTIFICATES);
-
-	if (sk_X509_CRL_num(given->crls) > 0)
-		invalid_argument("there is a CRL in the text", NULL, "Use sslpolicy.install_crl() for CRLs.");
-	if (sk_X509_num(given->certs) == 0)
-		invalid_argument("there is no certificate in the text",
-				given->other ? psprintf("It holds a PEM block of type \"%s\".", given->other) : NULL,
-				"Give the text of CA certificates in PEM, from -----BEGIN CERTIFICATE----- on; not the name of their file.");
-	return given;
-}
-
-/*
- * Install the CAs that the caller gives, with or without those that are there.
- */
-static Datum
-install_given_cas(FunctionCallInfo fcinfo, const char *action, bool keep)
-{
-	Installation *inst;
-	PemContent *given;
-
-	require_installation();
-	check_ca_bound();
-	given = ca_argument(fcinfo);
-	inst = begin_call(fcinfo, MATERIAL_CA, action, 1);
-	for (int i = 0; keep && i < sk_X509_num(inst->old->certs); i++)
-		add_unless_there(inst, inst->content->certs, sk_X509_value(inst->old->certs, i), false);
-	for (int i = 0; i < sk_X509_num(given->certs); i++)
-		add_unless_there(inst, inst->content->certs, sk_X509_value(given->certs, i), true);
-	return install_cas(fcinfo, inst, given->certs);
+	return pem_argument(fcinfo, 0, "pem", MAX_PEM_BYTES, MAX_CERTIFICATES);
 }
 
 /*
@@ -209,7 +209,10 @@ install_given_cas(FunctionCallInfo fcinfo, const char *action, bool keep)
 Datum
 sslpolicy_install_ca(PG_FUNCTION_ARGS)
 {
-	return install_given_cas(fcinfo, "install_ca", false);
+	begin_call(fcinfo);
+	require_ca_installation();
+	return report_installation(fcinfo, replace_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1),
+												   flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -218,7 +221,10 @@ sslpolicy_install_ca(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_add_ca(PG_FUNCTION_ARGS)
 {
-	return install_given_cas(fcinfo, "add_ca", true);
+	begin_call(fcinfo);
+	require_ca_installation();
+	return report_installation(fcinfo, add_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1),
+											   flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -227,131 +233,11 @@ sslpolicy_add_ca(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_remove_ca(PG_FUNCTION_ARGS)
 {
-	Installation *inst;
 	char	   *fingerprint = required_text_argument(fcinfo, 0, "fingerprint");
-	uint8		digest[FINGERPRINT_LEN];
-	X509	   *removed;
 
-	require_installation();
-	if (!parse_fingerprint(fingerprint, digest))
-		invalid_argument(psprintf("\"%s\" is not a SHA-256 fingerprint", fingerprint), NULL,
-				"Write 64 hexadecimal digits, with or without colons.");
-	inst = begin_call(fcinfo, MATERIAL_CA, "remove_ca", 1);
-	removed = find_certificate_by_fingerprint(inst->old->certs, digest);
-	if (removed == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("no CA in ssl_ca_file has this fingerprint"),
-				 errhint("The view sslpolicy.certificates has those that are there.")));
-	for (int i = 0; i < sk_X509_num(inst->old->certs); i++)
-		if (X509_cmp(sk_X509_value(inst->old->certs, i), removed) != 0)
-			add_unless_there(inst, inst->content->certs, sk_X509_value(inst->old->certs, i), false);
-	return install_cas(fcinfo, inst, NULL);
-}
-
-/*
- * A new CRL against those that are there: it takes the place of the one of the
- * same issuer, by name and key, and may not be older.
- */
-static void
-replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
-{
-	STACK_OF(X509_CRL) * crls = inst->content->crls;
-	X509	   *issuer;
-
-	raise_trust_refusal(judge_crl(crl, cas, unix_now(), inst->indexed && accept_expired_crl()));
-	issuer = crl_issuer(crl, cas);
-	for (int i = sk_X509_CRL_num(crls) - 1; i >= 0; i--)
-	{
-		X509_CRL   *before = sk_X509_CRL_value(crls, i);
-
-		if (!is_crl_signed_by(before, issuer))
-			continue;
-		if (is_older_crl(crl, before))
-			invalid_argument(psprintf("the CRL of %s is older than the one in place", certificate_title(issuer)),
-					"An older CRL would give revoked certificates their access back.",
-					"Give the newest CRL, with a higher CRL number and a later thisUpdate.");
-		X509_CRL_free(sk_X509_CRL_delete(crls, i));
-	}
-	X509_CRL_up_ref(crl);
-	sk_X509_CRL_push(crls, crl);
-}
-
-static void
-free_crls(void *crls)
-{
-	sk_X509_CRL_pop_free((STACK_OF(X509_CRL) *) crls, X509_CRL_free);
-}
-
-static STACK_OF(X509_CRL) *
-share_crls(STACK_OF(X509_CRL) *crls)
-{
-	STACK_OF(X509_CRL) *result = free_at_reset(sk_X509_CRL_new_null(), free_crls);
-
-	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
-		if (X509_CRL_up_ref(sk_X509_CRL_value(crls, i)))
-			sk_X509_CRL_push(result, sk_X509_CRL_value(crls, i));
-	return result;
-}
-
-static Datum
-install_crls(FunctionCallInfo fcinfo, const PemContent *given)
-{
-	Installation *inst = begin_call(fcinfo, MATERIAL_CRL, "install_crl", 1);
-	STACK_OF(X509) * cas = read_pem_file(inst->files.ca_file)->content->certs;
-	STACK_OF(X509_CRL) * all;
-	Trust	   *before;
-	Trust	   *after;
-	char	   *error;
-	int			usable;
-
-	if (sk_X509_num(inst->old->certs) > 0)
-		inst->warnings = lappend(inst->warnings, "the certificates in ssl_crl_file, which the server took for CAs, are left out");
-	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
-	{
-		X509_CRL_up_ref(sk_X509_CRL_value(inst->old->crls, i));
-		sk_X509_CRL_push(inst->content->crls, sk_X509_CRL_value(inst->old->crls, i));
-	}
-	for (int i = 0; i < sk_X509_CRL_num(given->crls); i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		replace_crl(inst, sk_X509_CRL_value(given->crls, i), cas);
-	}
-	inst->bytes = makeStringInfo();
-	for (int i = 0; i < sk_X509_CRL_num(inst->content->crls); i++)
-	{
-		X509_CRL   *crl = sk_X509_CRL_value(inst->content->crls, i);
-
-		could_not_encode(append_pem_crl(inst->bytes, crl));
-	}
-	all = share_crls(inst->content->crls);
-
-	before = trust_before(inst, &error);
-	after = trust_with(inst, NULL, all);
-	usable = judge_revocation(after, &inst->warnings);
-	if (usable == 0 && !(inst->indexed && (accept_missing_crl() || accept_expired_crl())))
-	{
-		List	   *none = NIL;
-
-		if (before == NULL || judge_revocation(before, &none) != 0)
-			invalid_argument("with this CRL every client certificate would be refused",
-					psprintf("%s.", (char *) linitial(inst->warnings)),
-					"The server wants a current CRL of every CA of a chain. Install those of all CAs in one call.");
-	}
-	inst->only_own = true;
-	inst->affected = losing_sessions(inst, after);
-	return install_and_report(fcinfo, inst);
-}
-
-static void
-check_crl_size(size_t size)
-{
-	if (size > max_crl_size())
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the CRL is larger than sslpolicy.max_crl_size"),
-				 errdetail("It has %zu bytes; %zu are accepted.", size, max_crl_size()),
-				 errhint("The server verifies and walks the whole list in each connection with a client certificate.")));
+	begin_call(fcinfo);
+	return report_installation(fcinfo, remove_ca(fingerprint, flag_argument(fcinfo, 1),
+												 flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -362,16 +248,37 @@ sslpolicy_install_crl(PG_FUNCTION_ARGS)
 {
 	PemContent *given;
 
-	require_installation();
+	begin_call(fcinfo);
+	/* before it takes memory */
 	if (!PG_ARGISNULL(0))
 		check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
 	given = pem_argument(fcinfo, 0, "pem", max_crl_size(), MAX_CERTIFICATES);
-	if (sk_X509_num(given->certs) > 0)
-		invalid_argument("there is a certificate in the text", "A certificate in ssl_crl_file would be trusted as a CA.",
-				"Give CRLs alone: -----BEGIN X509 CRL-----.");
-	if (sk_X509_CRL_num(given->crls) == 0)
-		invalid_argument("there is no CRL in the text", NULL, "Give CRLs in PEM: -----BEGIN X509 CRL-----.");
-	return install_crls(fcinfo, given);
+	return report_installation(fcinfo, install_crls(given, flag_argument(fcinfo, 1),
+													flag_argument(fcinfo, 2)));
+}
+
+/*
+ * A CRL in DER.
+ */
+static PemContent *
+der_argument(FunctionCallInfo fcinfo, int arg)
+{
+	PemContent *content = free_at_reset(new_pem_content(), free_pem_content);
+	bytea	   *der;
+	X509_CRL   *crl;
+	char	   *error;
+
+	require_argument(fcinfo, arg, "der");
+	check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(arg)));
+	der = PG_GETARG_BYTEA_PP(arg);
+	crl = read_der_crl((const uint8 *) VARDATA_ANY(der), VARSIZE_ANY_EXHDR(der), &error);
+	if (crl == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the bytes are not a CRL in DER"),
+				 errdetail("OpenSSL says: %s.", error)));
+	sk_X509_CRL_push(content->crls, crl);
+	return content;
 }
 
 /*
@@ -380,61 +287,27 @@ sslpolicy_install_crl(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_install_crl_der(PG_FUNCTION_ARGS)
 {
-	PemContent *given = free_at_reset(new_pem_content(), free_pem_content);
-	bytea	   *der;
-	X509_CRL   *crl;
-	char	   *error;
-
-	require_installation();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("der must not be null")));
-	check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
-	der = PG_GETARG_BYTEA_PP(0);
-	crl = read_der_crl((const uint8 *) VARDATA_ANY(der), VARSIZE_ANY_EXHDR(der), &error);
-	if (crl == NULL)
-		invalid_argument("the bytes are not a CRL in DER", psprintf("OpenSSL says: %s.", error), NULL);
-	sk_X509_CRL_push(given->crls, crl);
-	return install_crls(fcinfo, given);
+	begin_call(fcinfo);
+	return report_installation(fcinfo, install_crls(der_argument(fcinfo, 0), flag_argument(fcinfo, 1),
+													flag_argument(fcinfo, 2)));
 }
 
 /*
- * The version to go back to; NULL if that is no file at all.
+ * sslpolicy.install_server_certificate(chain text, private_key text, dry_run
+ * boolean, force boolean)
  */
-static HistoryEntry *
-version_before(Installation *inst)
+Datum
+sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 {
-	HistoryEntry *current = inst->old_bytes == NULL ? NULL :
-		history_entry_in_place(inst->history, inst->kind, bytes_fingerprint(inst->old_bytes, inst->old_len));
-	HistoryEntry *target = NULL;
+	char	   *private_key = optional_text_argument(fcinfo, 1);
+	PemContent *given;
 
-	if (current)
-		target = current->parent ? history_entry_of_version(inst->history, inst->kind, current->parent) : NULL;
-	else
-	{
-		/* something else changed the file: back to what was installed here */
-		ListCell   *cell;
-
-		foreach(cell, inst->history)
-		{
-			HistoryEntry *e = lfirst(cell);
-
-			if (e->kind == inst->kind && e->state == STATE_INSTALLED)
-				target = e;
-		}
-	}
-	if (target == NULL || target->version == 0)
-	{
-		const char *path = inst->kind == MATERIAL_CA ? inst->files.ca_file : inst->files.crl_file;
-
-		if (current && current->parent == 0 && inst->kind != MATERIAL_SERVER && !inst->indexed &&
-			strcmp(path, own_file(psprintf("%s.pem", material_kind_name(inst->kind)))) == 0)
-			return NULL;
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no earlier version to go back to"),
-				 errhint("The view sslpolicy.material_history has the versions that are kept.")));
-	}
-	return target;
+	if (private_key)
+		hide_statement();
+	begin_call(fcinfo);
+	given = pem_argument(fcinfo, 0, "chain", MAX_PEM_BYTES, MAX_CHAIN_CERTIFICATES);
+	return report_installation(fcinfo, install_server_certificate(given, private_key, flag_argument(fcinfo, 2),
+																  flag_argument(fcinfo, 3)));
 }
 
 /*
@@ -445,63 +318,30 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 {
 	char	   *name = required_text_argument(fcinfo, 0, "kind");
 	MaterialKind kind;
-	Installation *inst;
-	HistoryEntry *target;
-	List	   *none = NIL;
+
+	begin_call(fcinfo);
+	if (!parse_material_kind(name, &kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown kind of TLS material \"%s\"", name),
+				 errhint("Accepted is ca, crl or server.")));
+	return report_installation(fcinfo, roll_back(kind, flag_argument(fcinfo, 1),
+												 flag_argument(fcinfo, 2)));
+}
+
+/*
+ * sslpolicy.create_server_key(subject text, sans text[], key_type text)
+ * returns text: a certificate signing request in PEM.
+ */
+Datum
+sslpolicy_create_server_key(PG_FUNCTION_ARGS)
+{
+	char	   *subject = required_text_argument(fcinfo, 0, "subject");
+	char	   *type = required_text_argument(fcinfo, 2, "key_type");
+	List	   *sans;
 
 	require_installation();
-	if (!parse_material_kind(name, &kind))
-		invalid_argument(psprintf("unknown kind of TLS material \"%s\"", name), NULL, "Accepted is ca, crl or server.");
-	if (kind == MATERIAL_CA)
-		check_ca_bound();
-	if (kind == MATERIAL_CRL && !(superuser() && flag_argument(fcinfo, 2)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to go back to an older CRL"),
-				 errdetail("Revoked certificates could get their access back."),
-				 errhint("Only a superuser may, with force => true.")));
-	inst = begin_call(fcinfo, kind, "rollback", 1);
-	target = version_before(inst);
-	if (target)
-	{
-		PemFile    *file = read_pem_file(history_version_file(kind, target->version));
-
-		if (file->bytes == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("version %d is not kept any more", target->version),
-					 errdetail("The error was: %s.", file->error)));
-		if (strcmp(bytes_fingerprint(file->bytes, file->len), target->sha256) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the file of version %d is not what was installed", target->version),
-					 errdetail("Its SHA-256 is not the one in the history.")));
-		inst->bytes = makeStringInfo();
-		enlargeStringInfo(inst->bytes, (int) file->len);
-		wipe_at_reset(inst->bytes);
-		appendBinaryStringInfo(inst->bytes, file->bytes, (int) file->len);
-		wipe_memory(file->bytes, file->len);
-		inst->content = file->content;
-		inst->version = target->version;
-		inst->parent = target->parent;
-	}
-	if (kind == MATERIAL_SERVER)
-	{
-		judge_old_identity(inst);
-		inst->affected = sessions_losing_cipher(sk_X509_value(inst->old->certs, 0),
-												sk_X509_value(inst->content->certs, 0));
-	}
-	else
-	{
-		Trust	   *after = trust_with(inst, kind == MATERIAL_CA ? inst->content->certs : NULL,
-									   kind == MATERIAL_CRL ? share_crls(inst->content->crls) : NULL);
-
-		if (kind == MATERIAL_CA && target)
-			raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));
-		if (judge_revocation(after, &none) >= 0)
-			inst->warnings = list_concat(inst->warnings, none);
-		inst->only_own = kind == MATERIAL_CRL;
-		inst->affected = losing_sessions(inst, after);
-	}
-	return install_and_report(fcinfo, inst);
+	sans = text_list_argument(fcinfo, 1, "sans");
+	subject = pg_server_to_any(subject, (int) strlen(subject), PG_UTF8);
+	PG_RETURN_TEXT_P(cstring_to_text(create_server_key(subject, sans, type)));
 }

@@ -220,14 +220,16 @@ is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
 is(files_with(qr/\b(?:strcat|sprintf|gets|alloca|strncpy|tmpnam|mktemp)\s*\(/), '', 'nobody calls what cannot know a length');
 
-# Every name of a file in functions that take arguments of SQL: of settings, or made
-# of constants and numbers.
-my $names_file = qr/\b(?:read_pem_file|read_whole_file|own_file|file_exists|replace_file|remove_file|open_index_file|file_fingerprint|create_temporary_file|write_temporary_file|save_file|resolve_target|read_crl_directory)\s*\(/;
-my $known = qr/^(?:(?:inst->)?files\.\w+|ssl_\w+_file|own_file\(PENDING_KEY\)|PENDING_KEY|file,\ (?:OWN_INDEX|index)
-	|psprintf\("%s\.pem",\ material_kind_name\(inst->kind\)\)|history_version_file\((?:MATERIAL_CA|kind|e->kind),\ (?:e->|target->)?version\)
-	|paths\[kind\]|path|TABLE_FILE)(?:,|$)/x;
+# Every name of a file in the functions that SQL calls and in what they call for files:
+# of settings, or made of constants and numbers.
+my $names_file = qr/\b(?:read_pem_file|read_whole_file|own_file|file_exists|replace_file|remove_file|open_index_file|file_fingerprint|create_temporary_file|write_temporary_file|move_temporary_file|save_file|resolve_target|read_crl_directory)\s*\(/;
+my $known = qr/^(?:(?:(?:inst->)?files\.|file->path$)\w*|PENDING_KEY|HISTORY_FILE|own_file\((?:PENDING_KEY|HISTORY_FILE)\)|file,\ index
+	|psprintf\("%s\.pem",\ material_kind_name\(kind\)\)|psprintf\("%s\.%d\.pem",\ material_kind_name\(kind\),\ version\)
+	|history_version_file\((?:MATERIAL_CA|(?:inst->|e->)?kind),\ (?:parent|(?:e->|target->|inst->)?version)\)
+	|path_in_place\(inst\)|path_of_setting\(inst,\ i\)|(?:temporary_name\()?(?:p->target|backup_name\(p\))\)?|p->setting_value
+	|paths\[kind\]|path)(?:,|$)/x;
 my $names = 0;
-for my $file (grep { $source{$_} =~ /\bPG_FUNCTION_ARGS\b/ } sort keys %source)
+for my $file (map { s{.*/}{}r } glob 'src/sql/*.c src/install/*.c src/revocation/serials.c')
 {
 	my $text = $source{$file};
 	while ($text =~ /$names_file((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g)
@@ -235,12 +237,25 @@ for my $file (grep { $source{$_} =~ /\bPG_FUNCTION_ARGS\b/ } sort keys %source)
 		$names++;
 		my $argument = $1;
 		like($argument, $known, "$file: a file by its setting, or a fixed name: $argument");
-		# the one that is handed on: by the caller below, from the settings
-		like($text, qr/entry_state\(history, e, paths\[e->kind\]\)/, "$file: which comes from the settings") if $argument =~ /^path,/;
-		like($text, qr/find_revoked\((?:OWN|CORE)_INDEX,/, "$file: which is one of two") if $argument eq 'file, index, &error';
 	}
 }
-cmp_ok($names, '>', 10, 'names of files were looked at');
+is(join(' ', grep { $source{$_} =~ $names_file } grep { $source{$_} =~ /\bPG_FUNCTION_ARGS\b/ } sort keys %source), 'material_sql.c',
+	'of the functions themselves, those that show files name them');
+# those that are handed on come from the settings, or are fixed
+my %origin = (
+	'material_sql.c' => [ qr/history_entry_outcome\(([^;]*?)\)\);/, 'history, e, paths[e->kind]' ],
+	'serials.c' => [ qr/\blook_up_in\((\w+), serial, issuer_dn, result\)/, 'CORE_INDEX OWN_INDEX' ],
+	'history.c' => [ qr/\*path = ([^;]*);/, 'own_file(HISTORY_FILE)' ],
+	'place.c' => [ qr/\*path = ([^;]*);/, 'path_in_place(inst)' ],
+	'install.c' => [ qr/(?:->target|->setting_value|\*path) = ([^;]*);/,
+		'own_material_file(inst->kind) p->inst->configuration->settings[setting].value path_in_place(inst) path_in_place(p->inst) resolve_target(p->setting_value)' ]);
+for my $file (sort keys %origin)
+{
+	my ($pattern, $from) = @{ $origin{$file} };
+	my %found = map { $_ => 1 } $source{$file} =~ /$pattern/g;
+	is(join(' ', sort keys %found), $from, "$file: where a file that has no fixed name comes from");
+}
+cmp_ok($names, '>', 40, 'names of files were looked at');
 
 ###############################################################################
 # 7. The connection, and C functions

@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * installca.c
+ *		Installs CAs: those that clients are verified with.
+ *
+ * The file keeps the CRLs that it holds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/fingerprint.h"
+#include "pki/chain.h"
+#include "install/cabound.h"
+#include "install/installca.h"
+#include "install/newtrust.h"
+
+void
+require_ca_installation(void)
+{
+	require_installation();
+	check_ca_bound();
+}
+
+static void
+check_given_cas(const PemContent *given)
+{
+	if (sk_X509_CRL_num(given->crls) > 0)
+		refuse_installation("there is a CRL in the text", NULL, "Use sslpolicy.install_crl() for CRLs.");
+	if (sk_X509_num(given->certs) == 0)
+		refuse_installation("there is no certificate in the text",
+							given->other ? psprintf("It holds a PEM block of type \"%s\".", given->other) : NULL,
+							"Give the text of CA certificates in PEM, from -----BEGIN CERTIFICATE----- on; not the name of their file.");
+}
+
+/*
+ * Those that are there, except one, are to be in the new set; they need no
+ * warning.
+ */
+static void
+keep_cas(Installation *inst, X509 *except)
+{
+	for (int i = 0; i < sk_X509_num(inst->old->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(inst->old->certs, i);
+
+		if (except == NULL || X509_cmp(cert, except) != 0)
+			(void) add_certificate_once(inst->content->certs, cert);
+	}
+}
+
+static void
+add_given_cas(Installation *inst, const PemContent *given)
+{
+	for (int i = 0; i < sk_X509_num(given->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(given->certs, i);
+
+		if (!add_certificate_once(inst->content->certs, cert))
+			inst->warnings = lappend(inst->warnings, psprintf("CA %s is there already", certificate_title(cert)));
+	}
+}
+
+/*
+ * Install inst->content, the CAs of added being new.
+ */
+static Installation *
+install_cas(Installation *inst, STACK_OF(X509) *added)
+{
+	STACK_OF(X509) * set = inst->content->certs;
+	Trust	   *after = trust_after_installation(inst, set, NULL);
+
+	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
+	(void) judge_revocation(after, &inst->warnings);
+	inst->affected = sessions_losing_certificate(inst, after);
+	inst->bytes = makeStringInfo();
+	for (int i = 0; i < sk_X509_num(set); i++)
+		check_encoded(append_pem_certificate(inst->bytes, sk_X509_value(set, i)));
+	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
+		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(inst->old->crls, i)));
+	finish_installation(inst);
+	return inst;
+}
+
+/*
+ * Replace the whole set of CAs.
+ */
+Installation *
+replace_cas(const PemContent *given, bool dry_run, bool force)
+{
+	Installation *inst;
+
+	check_given_cas(given);
+	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
+	add_given_cas(inst, given);
+	return install_cas(inst, given->certs);
+}
+
+/*
+ * Add CAs to those that are there.
+ */
+Installation *
+add_cas(const PemContent *given, bool dry_run, bool force)
+{
+	Installation *inst;
+
+	check_given_cas(given);
+	inst = begin_installation(MATERIAL_CA, "add_ca", dry_run, force);
+	keep_cas(inst, NULL);
+	add_given_cas(inst, given);
+	return install_cas(inst, given->certs);
+}
+
+/*
+ * Remove the CA with this fingerprint, in hexadecimal.
+ */
+Installation *
+remove_ca(const char *fingerprint, bool dry_run, bool force)
+{
+	Installation *inst;
+	uint8		digest[FINGERPRINT_LEN];
+	X509	   *removed;
+
+	if (!parse_fingerprint(fingerprint, digest))
+		refuse_installation(psprintf("\"%s\" is not a SHA-256 fingerprint", fingerprint), NULL,
+							"Write 64 hexadecimal digits, with or without colons.");
+	inst = begin_installation(MATERIAL_CA, "remove_ca", dry_run, force);
+	removed = find_certificate_by_fingerprint(inst->old->certs, digest);
+	if (removed == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no CA in ssl_ca_file has this fingerprint"),
+				 errhint("The view sslpolicy.certificates has those that are there.")));
+	keep_cas(inst, removed);
+	return install_cas(inst, NULL);
+}
+
+/*
+ * CAs of before must be good enough to be installed now.  No CA at all is what
+ * there was before the first one.
+ */
+void
+judge_earlier_cas(Installation *inst)
+{
+	Trust	   *after = trust_after_installation(inst, inst->content->certs, NULL);
+
+	if (inst->bytes)
+		raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));
+	(void) judge_revocation(after, &inst->warnings);
+	inst->affected = sessions_losing_certificate(inst, after);
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * installcrl.h
+ *		Installs CRLs: those of the server, or sslpolicy's own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_INSTALLCRL_H
+#define SSLPOLICY_INSTALLCRL_H
+
+#include "install/install.h"
+
+extern void check_crl_size(size_t size);
+extern Installation *install_crls(const PemContent *given, bool dry_run, bool force);
+extern void check_earlier_crls_allowed(bool force);
+extern void judge_earlier_crls(Installation *inst);
+
+#endif							/* SSLPOLICY_INSTALLCRL_H */

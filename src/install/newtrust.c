@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * newtrust.c
+ *		What clients are verified with before an installation of CAs or CRLs, and
+ *		after it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "pki/chain.h"
+#include "revocation/indexfile.h"
+#include "install/affected.h"
+#include "install/newtrust.h"
+
+/*
+ * What clients are verified with until now.  NULL, with *error, if that cannot be
+ * read.
+ */
+Trust *
+trust_before_installation(const Installation *inst, char **error)
+{
+	MaterialFiles files = inst->files;
+	char	   *unreadable;
+	int			count;
+
+	/*
+	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
+	 * CRLs are in force, it has only gone, and what it held would be lost.
+	 */
+	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
+		errno == ENOENT && read_own_crls(&count, &unreadable) == NULL)
+		files.crl_file = "";
+	return read_trust(&files, (int64) time(NULL), error);
+}
+
+/*
+ * What the server would verify clients with, CAs or CRLs being the new ones.
+ */
+Trust *
+trust_after_installation(const Installation *inst, STACK_OF(X509) *cas, STACK_OF(X509_CRL) *crls)
+{
+	Trust	   *trust = palloc(sizeof(Trust));
+	char	   *error;
+	Trust	   *before = trust_before_installation(inst, &error);
+
+	if (before == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("the server's TLS files cannot be read"),
+				 errdetail("The error was: %s.", error)));
+	*trust = *before;
+	if (cas)
+		trust->cas = cas;
+	if (crls)
+	{
+		/* those of ssl_crl_dir go on to count */
+		for (int i = 0; i < sk_X509_CRL_num(before->crls); i++)
+		{
+			X509_CRL   *crl = sk_X509_CRL_value(before->crls, i);
+			bool		in_file = false;
+
+			for (int k = 0; k < sk_X509_CRL_num(inst->old->crls); k++)
+				in_file |= X509_CRL_match(crl, sk_X509_CRL_value(inst->old->crls, k)) == 0;
+			if (!in_file && X509_CRL_up_ref(crl))
+				sk_X509_CRL_push(crls, crl);
+		}
+		trust->crls = crls;
+		trust->use_crls = sk_X509_CRL_num(crls) > 0 || inst->files.crl_dir[0];
+	}
+	return trust;
+}
+
+static void
+free_certificates(void *certs)
+{
+	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
+}
+
+/*
+ * Live sessions that the material before accepts and that of after does not.
+ * Their CAs may stand in versions before, which a renewed CA has replaced.
+ */
+List *
+sessions_losing_certificate(const Installation *inst, const Trust *after)
+{
+	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
+	char	   *error;
+	Trust	   *before = trust_before_installation(inst, &error);
+	int			next = next_history_version(inst->history, MATERIAL_CA);
+
+	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
+		(void) add_certificate_once(known, sk_X509_value(before->cas, i));
+	for (int version = Max(1, next - 2 * KEPT_VERSIONS); version < next; version++)
+	{
+		STACK_OF(X509) * certs = read_pem_file(history_version_file(MATERIAL_CA, version))->content->certs;
+
+		for (int i = 0; i < sk_X509_num(certs); i++)
+			(void) add_certificate_once(known, sk_X509_value(certs, i));
+	}
+	return sessions_losing_trust(before, after, known);
+}
