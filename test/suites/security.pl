@@ -7,7 +7,7 @@
 # 4. nothing else is in the extension (17 counts the row types of views)
 # 5. sources: SQL is run in one place, and nothing unquoted gets into it
 # 6. sources: who touches files, and by what names
-# 7. sources: who reads the connection, and what C functions can be called
+# 7. sources: who reads the connection, what C functions can be called, and where they are
 # 8. SECURITY.md: the tests that it names are there
 use strict;
 use warnings;
@@ -269,6 +269,15 @@ is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~
 is(files_with(qr/^[^#]*\bPG_FUNCTION_INFO_V1\(\s*(?!sslpolicy_)/m), '', 'C functions that SQL can call have our prefix');
 is_deeply([ sort map { /PG_FUNCTION_INFO_V1\((\w+)\)/g } values %source ], [ sort $scripts =~ /'MODULE_PATHNAME', '(\w+)'/g ],
 	'and are those of the install script, no other');
+
+# where to look for one: in the file that is called as the piece of the script
+for my $piece (sort keys %script)
+{
+	my ($name) = $piece =~ /^(\w+)\.sql$/;
+	is(join(' ', sort(($source{"${name}_sql.c"} // '') =~ /PG_FUNCTION_INFO_V1\((\w+)\)/g)),
+		join(' ', sort($script{$piece} =~ /'MODULE_PATHNAME', '(\w+)'/g)), "extension/$piece: its functions are those of src/sql/${name}_sql.c");
+}
+is(join(' ', grep { !/_sql\.c$/ } split / /, files_with(qr/\bPG_FUNCTION_INFO_V1\b/)), '', 'and stand nowhere else');
 
 ###############################################################################
 # 8. SECURITY.md
