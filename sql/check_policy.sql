@@ -115,6 +115,13 @@ SELECT pg_temp.canonical(ARRAY[
     'issuer=CN=Root',
     $$issuer='CN=Acme Root,O=Acme'$$]);
 
+-- DNs: several attributes in an RDN; spaces behind a comma do not count
+SELECT pg_temp.canonical(ARRAY[
+    'dn=CN=a+O=b',
+    $$dn='CN=a, O=b'$$,
+    $$dn='CN=%u,  OU=Data Base, O=Acme\\, Inc.'$$,
+    $$issuer='CN=Acme Root, O=Acme'$$]);
+
 -- max_lifetime: in the largest unit that divides it
 SELECT pg_temp.canonical(ARRAY[
     'max_lifetime=1s', 'max_lifetime=60s', 'max_lifetime=90min',
@@ -303,6 +310,11 @@ SELECT pg_temp.refusal(p) FROM unnest(ARRAY[
 
 -- issuer
 SELECT pg_temp.refusal('issuer=Root');
+
+-- what cannot be read as a DN
+SELECT pg_temp.refusal(p) FROM unnest(ARRAY[
+    $$dn='CN=app, Inc.'$$, $$dn='C = DE, O = Acme, CN = app'$$, $$dn='CN=a, O=b+'$$,
+    'issuer=/CN=Root']) p;
 
 -- max_lifetime
 SELECT pg_temp.refusal(p) FROM unnest(ARRAY[

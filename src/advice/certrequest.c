@@ -48,43 +48,13 @@ unescape(const char *escaped)
 }
 
 /*
- * One attribute of a DN in RFC 2253 form, from *at on, which is moved behind it.
- * False if it is none, or in a form that is not understood.
+ * Has it a value that is text, as a request by -subj needs it?
  */
 static bool
-read_attribute(const char **at, char **type, char **value)
+can_be_requested(const DnAttribute *attribute)
 {
-	const char *equals = strchr(*at, '=');
-	const char *c;
-	StringInfoData buf;
-
-	if (equals == NULL || equals == *at || equals[1] == '#')
-		return false;
-	*type = pnstrdup(*at, (Size) (equals - *at));
-	initStringInfo(&buf);
-	for (c = equals + 1; *c && *c != ',' && *c != '+'; c++)
-	{
-		int			high;
-
-		if (*c != '\\')
-		{
-			appendStringInfoChar(&buf, *c);
-			continue;
-		}
-		if (c[1] == '\0')
-			return false;
-		high = hex_value(c[1]);
-		if (high >= 0 && hex_value(c[2]) >= 0)
-		{
-			appendStringInfoChar(&buf, (char) (high << 4 | hex_value(c[2])));
-			c += 2;
-		}
-		else
-			appendStringInfoChar(&buf, *++c);
-	}
-	*at = c;
-	*value = buf.data;
-	return buf.len > 0 && strlen(buf.data) == (size_t) buf.len;
+	return !attribute->hex && attribute->value_len > 0 &&
+		strlen(attribute->value) == (size_t) attribute->value_len;
 }
 
 static void
@@ -127,42 +97,25 @@ encoded_dn(X509_NAME *name)
 static bool
 set_subject(CertRequest *request, const char *dn)
 {
+	DnError		error;
+	Dn		   *parsed = dn_read(dn, &error);
 	X509_NAME  *name = X509_NAME_new();
-	List	   *parts = NIL;	/* as -subj has them, in its order */
 	StringInfoData buf;
-	ListCell   *cell;
-	bool		ok = name != NULL;
+	bool		ok = name != NULL && parsed != NULL;
 	char	   *printed;
 
 	request->names.cn = NULL;
 	request->names.cn_count = 0;
-	for (const char *at = dn; ok; at++)
+	for (int i = 0; ok && i < parsed->count; i++)
 	{
-		char	   *type;
-		char	   *value;
-		char		separator;
-		const char *before = at;
+		const DnAttribute *attribute = &parsed->attributes[i];
 
-		/* RFC 2253 has the last attribute first */
-		if (!read_attribute(&at, &type, &value) ||
-			X509_NAME_add_entry_by_txt(name, type, MBSTRING_UTF8, (unsigned char *) value,
-									   -1, 0, before > dn && before[-1] == '+' ? 1 : 0) != 1)
+		ok = can_be_requested(attribute) && name_add_attribute(name, attribute);
+		if (ok && strcmp(attribute->type, "CN") == 0)
 		{
-			ok = false;
-			break;
-		}
-		if (strcmp(type, "CN") == 0)
-		{
-			request->names.cn = escape_bytes(value, (int) strlen(value));
+			request->names.cn = escape_bytes(attribute->value, attribute->value_len);
 			request->names.cn_count++;
 		}
-		initStringInfo(&buf);
-		separator = *at == '+' ? '+' : '/';
-		appendStringInfo(&buf, "%c%s=", separator, type);
-		append_subject_value(&buf, value);
-		parts = lcons(buf.data, parts);
-		if (*at == '\0')
-			break;
 	}
 	if (request->names.cn_count > 1)
 		request->names.cn = NULL;
@@ -171,9 +124,15 @@ set_subject(CertRequest *request, const char *dn)
 	ERR_clear_error();
 	if (printed == NULL || strcmp(printed, dn) != 0)
 		return false;
+	/* -subj has the attributes in the order of a certificate */
 	initStringInfo(&buf);
-	foreach(cell, parts)
-		appendStringInfoString(&buf, lfirst(cell));
+	for (int i = parsed->count - 1; i >= 0; i--)
+	{
+		bool		joins = i + 1 < parsed->count && parsed->attributes[i + 1].joined;
+
+		appendStringInfo(&buf, "%c%s=", joins ? '+' : '/', parsed->attributes[i].type);
+		append_subject_value(&buf, parsed->attributes[i].value);
+	}
 	request->names.subject_dn = printed;
 	request->subject = buf.data;
 	return true;

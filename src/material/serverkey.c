@@ -17,7 +17,6 @@
 
 #include "mb/pg_wchar.h"
 
-#include "base/escape.h"
 #include "pki/pem.h"
 #include "material/serverkey.h"
 #include "pki/x509.h"
@@ -79,81 +78,51 @@ make_key(const char *type)
 }
 
 /*
- * The next character of a DN value: "\," or "\2C" are literal.  -1 for an
- * escape that is none.
+ * Why an attribute cannot be part of the subject, or NULL.
  */
-static int
-next_character(const char **pos)
+static char *
+add_attribute(X509_NAME *name, const DnAttribute *attribute)
 {
-	const char *p = *pos;
-
-	if (*p != '\\')
-	{
-		*pos = p + 1;
-		return (unsigned char) *p;
-	}
-	if (hex_value(p[1]) >= 0 && p[1] && hex_value(p[2]) >= 0)
-	{
-		*pos = p + 3;
-		return hex_value(p[1]) * 16 + hex_value(p[2]);
-	}
-	if (p[1] == '\0')
-		return -1;
-	*pos = p + 2;
-	return (unsigned char) p[1];
+	if (memchr(attribute->value, '\0', (size_t) attribute->value_len) != NULL)
+		return psprintf("the value of \"%s\" has a NUL byte", attribute->type);
+	if (!name_add_attribute(name, attribute))
+		return psprintf("attribute \"%s\" with value \"%s\": %s",
+						attribute->type, attribute->value, openssl_reason());
+	return NULL;
 }
 
 /*
- * Add one "type=value", which ends at an unescaped comma.  In RFC 2253 the last
- * comes first, so each is put before those before it.
+ * The attributes of the subject, which is written as a DN in policies is.
  */
-static void
-add_attribute(X509_NAME *name, const char *subject, const char **pos)
+static Dn *
+read_subject(const char *subject)
 {
-	StringInfoData value;
-	const char *equals;
-	char	   *type;
+	DnError		error;
+	Dn		   *dn = dn_read(subject, &error);
 
-	*pos += strspn(*pos, " ");
-	equals = *pos + strcspn(*pos, "=,");
-	if (*equals != '=')
-		invalid(psprintf("invalid subject \"%s\": \"=\" is missing in \"%s\"", subject, *pos),
-				pstrdup("Write it as CN=db.example.com,O=Acme; a comma in a value is written \\,."));
-	type = pnstrdup(*pos, (Size) (equals - *pos));
-	*pos = equals + 1;
-	initStringInfo(&value);
-	while (**pos && **pos != ',')
-	{
-		int			c;
-
-		if (**pos == '+')
-			invalid(psprintf("invalid subject \"%s\": \"+\" joins two attributes, which is not supported", subject),
-					pstrdup("A plus sign in a value is written \\+."));
-		c = next_character(pos);
-		if (c <= 0)
-			invalid(psprintf("invalid subject \"%s\": \"\\\" is not followed by a character", subject), NULL);
-		appendStringInfoChar(&value, (char) c);
-	}
-	if (**pos == ',')
-		(*pos)++;
-	if (X509_NAME_add_entry_by_txt(name, type, MBSTRING_UTF8, (unsigned char *) value.data,
-								   value.len, 0, 0) != 1)
-		invalid(psprintf("invalid subject \"%s\": attribute \"%s\" with value \"%s\": %s",
-						 subject, type, value.data, openssl_reason()),
-				pstrdup("Attributes are CN, O, OU, L, ST, C and others that OpenSSL knows; their values are not empty."));
+	if (dn == NULL)
+		invalid(psprintf("invalid subject \"%s\": %s", subject, error.message),
+				psprintf("Write it as CN=db.example.com,O=Acme. %s", error.hint));
+	return dn;
 }
 
 static X509_NAME *
 make_name(const char *subject)
 {
+	Dn		   *dn = read_subject(subject);
 	X509_NAME  *name = X509_NAME_new();
-	const char *pos = subject;
 
-	if (subject[strspn(subject, " ")] == '\0')
-		invalid(pstrdup("the subject is empty"), pstrdup("Write it as CN=db.example.com,O=Acme."));
-	do
-		add_attribute(name, subject, &pos);
-	while (*pos);
+	for (int i = 0; i < dn->count; i++)
+	{
+		char	   *reason = add_attribute(name, &dn->attributes[i]);
+
+		if (reason != NULL)
+		{
+			X509_NAME_free(name);
+			invalid(psprintf("invalid subject \"%s\": %s", subject, reason),
+					pstrdup("Attributes are CN, O, OU, L, ST, C and others that OpenSSL knows; their values are not empty."));
+		}
+	}
 	return name;
 }
 

@@ -50,6 +50,19 @@ dn_text(const X509_NAME *name)
 }
 
 /*
+ * Add the next attribute of a DN that was read.  Text has the last one of a name
+ * first, so each is put before those before it.  False, with OpenSSL's error
+ * queued, if there is no such attribute or it cannot have this value.
+ */
+bool
+name_add_attribute(X509_NAME *name, const DnAttribute *attribute)
+{
+	return X509_NAME_add_entry_by_txt(name, attribute->type, MBSTRING_UTF8,
+									  (unsigned char *) attribute->value, attribute->value_len,
+									  0, attribute->joined ? 1 : 0) == 1;
+}
+
+/*
  * An ASN.1 string as UTF-8 in escaped form; NULL if it is not valid in its own
  * encoding.
  */

@@ -10,6 +10,7 @@
 
 #include <openssl/x509.h>
 
+#include "policy/dn.h"
 #include "policy/facts.h"
 
 /* The longest serial number, and CRL number, in bytes; RFC 5280 has 20. */
@@ -17,6 +18,7 @@
 
 extern CertFacts *read_certificate(X509 *leaf, STACK_OF(X509) *chain);
 extern char *dn_text(const X509_NAME *name);
+extern bool name_add_attribute(X509_NAME *name, const DnAttribute *attribute);
 extern char *integer_text(const ASN1_INTEGER *value);
 extern bool read_asn1_time(const ASN1_TIME *time, int64 *seconds);
 extern bool certificate_fingerprint(const X509 *cert, uint8 *digest);

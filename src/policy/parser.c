@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 
 #include "base/escape.h"
+#include "policy/dn.h"
 
 typedef struct Parser
 {
@@ -305,43 +306,31 @@ read_fingerprint(Parser *p, PolicyKey key, const char *value, int offset,
 }
 
 /*
- * A DN, with everything outside ASCII in escaped form as OpenSSL prints it.
+ * The place of a byte of the value that begins at offset; of the value itself
+ * if escapes are before that byte.
  */
-static char *
-dn_in_ascii(const char *value)
+static int
+offset_in_value(const Parser *p, int offset, const char *value, int byte)
 {
-	StringInfoData buf;
+	int			start = offset + (p->text[offset] == '\'');
 
-	initStringInfo(&buf);
-	for (const char *c = value; *c; c++)
-	{
-		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7E)
-			append_escaped(&buf, c, 1);
-		else
-			appendStringInfoChar(&buf, *c);
-	}
-	return buf.data;
+	if (byte == 0 || strncmp(p->text + start, value, (size_t) byte) != 0)
+		return offset;
+	return start + byte;
 }
 
-/*
- * Could this be a DN as OpenSSL prints it?  Refuses what people write instead,
- * and what could never match.
- */
 static bool
-check_dn(Parser *p, PolicyKey key, const char *value, int offset)
+read_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out)
 {
-	for (const char *c = value; *c; c++)
-	{
-		if (c[0] == '\\' && c[1] != '\0')
-			c++;
-		else if (c[0] == ',' && c[1] == ' ')
-			return fail(p, offset, key,
-						psprintf("DN \"%s\" has a space after a comma", value),
-						pstrdup("RFC 2253 has none, as in CN=app,O=Acme; write \\\\, for a comma in a value."));
-	}
-	if (value[0] == '/' || strchr(value, '=') == NULL)
-		return fail_value(p, offset, key, value);
-	return true;
+	DnError		error;
+
+	out->text = dn_spelling(value, &error);
+	if (out->text != NULL)
+		return true;
+	return fail(p, offset_in_value(p, offset, value, error.offset), key,
+				psprintf("invalid value \"%s\" for key \"%s\": %s",
+						 value, policy_key_name(key), error.message),
+				psprintf("Accepted is %s. %s", keys[key].accepted, error.hint));
 }
 
 /*
@@ -407,7 +396,7 @@ read_name(Parser *p, PolicyKey key, const char *value, int offset,
 			return fail_value(p, offset, key, value);
 	}
 	out->regex = (*body == '/');
-	out->text = key == KEY_DN && !out->regex ? dn_in_ascii(value) : pstrdup(value);
+	out->text = pstrdup(value);
 
 	for (const char *c = body; *c; c++)
 	{
@@ -435,7 +424,7 @@ read_name(Parser *p, PolicyKey key, const char *value, int offset,
 			return fail_value(p, offset, key, value);
 		out->text = psprintf("ip:%s", text);
 	}
-	return key != KEY_DN || check_dn(p, key, value, offset);
+	return key != KEY_DN || read_dn(p, key, value, offset, out);
 }
 
 static bool
@@ -577,8 +566,7 @@ read_pair(Parser *p, PolicyRule *rule)
 			ok = read_fingerprint(p, key, value, offset, &out);
 			break;
 		case KEY_ISSUER:
-			out.text = dn_in_ascii(value);
-			ok = check_dn(p, key, value, offset);
+			ok = read_dn(p, key, value, offset, &out);
 			break;
 		case KEY_MAX_LIFETIME:
 			ok = read_lifetime(p, value, offset, &rule->max_lifetime);

@@ -23,7 +23,7 @@ build_in() {
     }
 }
 
-mkdir -p "$work"/{out,failed,seeds/{policy,certificate,pem,crl,index,evaluate}}
+mkdir -p "$work"/{out,failed,seeds/{policy,dn,certificate,pem,crl,index,evaluate}}
 cp -r "$top/src" "$work/src"
 cp -r "$here"/seeds/. "$work/seeds/"
 build_in "$work/out/make_seeds" || die "The seeds cannot be built."
@@ -50,7 +50,7 @@ for line in "${breaks[@]}"; do
     fi
     start=$(date +%s)
     options=(-seed=1 -max_total_time="${SECONDS_EACH:-60}" -timeout=30 -rss_limit_mb=2048 -artifact_prefix="$work/failed/")
-    case $name in policy) options+=(-max_len=2000) ;; index | evaluate) options+=(-max_len=300) ;; *) options+=(-max_len=4096) ;; esac
+    case $name in policy | dn) options+=(-max_len=2000) ;; index | evaluate) options+=(-max_len=300) ;; *) options+=(-max_len=4096) ;; esac
     [ ! -f "$here/$name.dict" ] || options+=(-dict="$here/$name.dict")
     if ! build_in COPT=-Wno-error "$work/out/fuzz_$name"; then
         echo "not ok - $name: does not build: $edit"

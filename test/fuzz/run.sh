@@ -15,7 +15,7 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
 here=$top/test/fuzz
-all="policy certificate pem crl index evaluate"
+all="policy dn certificate pem crl index evaluate"
 seconds=${SECONDS_EACH:-60}
 cache=${SSLPOLICY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sslpolicy}/fuzz
 
@@ -52,7 +52,7 @@ chown -R "$tester" "$work"
 # the bytes that an input of each may have
 max_len() {
     case $1 in
-        policy) echo 2000 ;;
+        policy | dn) echo 2000 ;;
         index) echo 200 ;;
         evaluate) echo 300 ;;
         *) echo 4096 ;;

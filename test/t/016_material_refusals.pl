@@ -224,8 +224,20 @@ for my $type ('EC P-256', 'EC P-384', 'EC P-521', 'RSA 2048', 'ED25519')
 sub key_error { my (undef, $out, $err) = $node->psql('postgres', "SELECT sslpolicy.create_server_key($_[0])"); return $err . $out }
 like(key_error("'CN=x', NULL, 'DSA'"), qr/unknown type of key "DSA".*Accepted is one of: EC P-256/s, 'an unknown type of key');
 like(key_error("'x', NULL"), qr/invalid subject "x": "=" is missing/, 'a subject that is none');
-like(key_error("'', NULL"), qr/the subject is empty/, 'an empty subject');
+like(key_error("'', NULL"), qr/invalid subject "": it is empty/, 'an empty subject');
 like(key_error("'QQ=x', NULL"), qr/attribute "QQ" with value "x"/, 'an unknown attribute');
+like(key_error("'$_->[0]', NULL"), qr/invalid subject "\Q$_->[0]\E": $_->[1]/, "no subject: $_->[0]")
+  for [ 'CN=Acme, Inc.', qr/"=" is missing after "Inc\."/ ], [ 'CN=a+b', qr/"=" is missing after "b"/ ], [ 'C = DE, CN = x', qr/there is a space before "="/ ],
+  [ '/C=DE/CN=x', qr/it begins with a slash/ ], [ 'CN=x\\', qr/"\\" is not followed by a character/ ], [ 'CN=x\\00y', qr/the value of "CN" has a NUL byte/ ];
+# the same DNs are accepted as in policies; DER has an order of its own in an RDN
+for my $case ([ 'CN=a, O=b', 'CN=a,O=b' ], [ 'CN=a+O=b', 'O=b+CN=a' ], [ 'CN=a + OU=b\\, c,  O=d', 'OU=b\\, c+CN=a\\ ,O=d' ], [ 'CN=a\\2Cb,', 'CN=a\\,b' ])
+{
+	my ($dn, $printed) = @$case;
+	my $request = $server->sql("SELECT sslpolicy.create_server_key('$dn', NULL)");
+	open my $csr, '>', "$certs->{dir}/subject.csr" or die $!; print $csr $request; close $csr or die $!;
+	is(`openssl req -noout -subject -nameopt RFC2253 -in $certs->{dir}/subject.csr`, "subject=$printed\n", "the subject $dn");
+	like($server->sql('SELECT sslpolicy.check_policy($$dn=\'' . $dn =~ s/\\/\\\\/gr . '\'$$)'), qr/^sslmode=verify-full dn=/, 'which a policy may have as well');
+}
 like(key_error("'CN=x', ARRAY['x']"), qr/invalid name "x": it does not say of which type/, 'a name without a type');
 like(key_error("'CN=x', ARRAY['ip:x']"), qr/invalid name "ip:x"/, 'an address that is none');
 my @kept = glob($node->data_dir . '/sslpolicy/server.*.pem');

@@ -101,6 +101,9 @@ test_matching(void)
 
 		/* DN */
 		{"dn=CN=svc,O=Acme", "app", {.dn = "CN=svc,O=Acme"}, true},
+		{"dn='CN=svc, O=Acme'", "app", {.dn = "CN=svc,O=Acme"}, true},
+		{"dn='CN=%u, O=Acme'", "x ", {.dn = "CN=x\\ ,O=Acme"}, true},
+		{"dn=CN=svc+O=Acme", "app", {.dn = "CN=svc+O=Acme"}, true},
 		{"dn=CN=svc,O=Acme", "app", {.dn = "CN=svc,O=ACME"}, false},
 		{"dn=CN=svc,O=Acme", "app", {.dn = "O=Acme,CN=svc"}, false},
 		{"dn=CN=svc,O=Acme", "app", {.dn = "CN=svc,O=Acme,C=DE"}, false},

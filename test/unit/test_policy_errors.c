@@ -250,9 +250,15 @@ test_particular_values(void)
 		{"address=10.1.2.3/8 sslmode=prefer", "\"10.1.2.3/8\" has bits set to the right",
 		"address", "10.1.2.3/8 sslmode=prefer", "Write 10.0.0.0/8, or a longer prefix."},
 		/* DNs that could never match */
-		{"issuer=/CN=a", "invalid value", "issuer", "/CN=a", "RFC 2253"},
-		{"issuer='CN=a, O=b'", "has a space after a comma", "issuer", "'CN=a, O=b'", "RFC 2253 has none"},
-		{"dn='CN=a, O=b'", "has a space after a comma", "dn", "'CN=a, O=b'", "RFC 2253 has none"},
+		{"issuer=/CN=a", "it begins with a slash", "issuer", "/CN=a", "RFC 2253"},
+		{"dn=' /^CN=.*, O=.*$'", "it begins with a slash", "dn", "/^CN=.*, O=.*$'", "RFC 2253"},
+		{"issuer='C = DE, O = a'", "\"C = DE, O = a\" for key \"issuer\": there is a space before \"=\"", "issuer",
+		"'C = DE, O = a'", "Accepted is the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme. Write no spaces"},
+		{"issuer='O=Acme, Inc.'", "\"=\" is missing after \"Inc.\"", "issuer", "Inc.'", "Write a backslash before a comma"},
+		{"dn='CN=a, Inc.,O=b'", "\"=\" is missing after \"Inc.\"", "dn", "Inc.,O=b'", "Write a backslash before a comma"},
+		{"dn=CN=a,\\ Inc.", "\"=\" is missing after \"Inc.\"", "dn", "CN=a,\\ Inc.", "Write a backslash before a comma"},
+		{"dn='CN=a\\\\, b, c'", "\"=\" is missing after \"c\"", "dn", "'CN=a\\\\, b, c'", "Write a backslash before a comma"},
+		{"dn='CN=a, O=b+'", "the name of an attribute is missing", "dn", "'", "Write a backslash before a comma"},
 
 		{"address=10.0.0.0/08 sslmode=prefer", "invalid value", "address",
 		"10.0.0.0/08 sslmode=prefer", "CIDR"},
