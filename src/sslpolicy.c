@@ -14,20 +14,20 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "base/preload.h"
+#include "base/wakeup.h"
 #include "enforce/auth.h"
-#include "revocation/crlstate.h"
+#include "enforce/worker.h"
+#include "labels/labels.h"
 #include "ledger/ended.h"
+#include "ledger/ledger.h"
 #include "material/generation.h"
 #include "material/keymask.h"
 #include "material/leftovers.h"
-#include "labels/labels.h"
-#include "ledger/ledger.h"
-#include "base/preload.h"
 #include "material/probe.h"
+#include "revocation/crlstate.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
-#include "base/wakeup.h"
-#include "enforce/worker.h"
 
 PG_MODULE_MAGIC;
 

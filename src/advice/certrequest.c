@@ -16,11 +16,11 @@
 #include <openssl/x509v3.h>
 
 #include "advice/certrequest.h"
-#include "policy/checktext.h"
 #include "advice/clienttext.h"
 #include "base/escape.h"
-#include "policy/matcher.h"
 #include "pki/x509.h"
+#include "policy/checktext.h"
+#include "policy/matcher.h"
 
 /*
  * The bytes of text in escaped form.

@@ -11,22 +11,21 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_database.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-#include "catalog/pg_database.h"
-
-#include "policy/checktext.h"
-#include "base/escape.h"
 #include "advice/explain.h"
+#include "base/escape.h"
+#include "labels/exceptions.h"
 #include "labels/labels.h"
+#include "policy/checktext.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
-#include "labels/exceptions.h"
 
 typedef struct Explanation
 {

@@ -17,9 +17,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "policy/matcher.h"
 #include "advice/preview.h"
 #include "ledger/recentlogins.h"
+#include "policy/matcher.h"
 #include "policy/report.h"
 #include "session/sessions.h"
 

@@ -24,18 +24,18 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 
-#include "labels/applicable.h"
-#include "enforce/auth.h"
-#include "session/collect.h"
-#include "revocation/crlstate.h"
 #include "base/escape.h"
+#include "enforce/auth.h"
+#include "labels/applicable.h"
+#include "labels/exceptions.h"
 #include "ledger/ledger.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
+#include "revocation/crlstate.h"
 #include "revocation/revocation.h"
+#include "session/collect.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
-#include "labels/exceptions.h"
 
 #define BLOCKED_REQUIREMENT \
 	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"

@@ -21,17 +21,17 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "labels/applicable.h"
-#include "ledger/ended.h"
 #include "base/escape.h"
+#include "base/wakeup.h"
+#include "enforce/recheck.h"
+#include "labels/applicable.h"
+#include "labels/exceptions.h"
+#include "ledger/ended.h"
 #include "ledger/ledger.h"
 #include "policy/matcher.h"
-#include "enforce/recheck.h"
 #include "policy/report.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
-#include "base/wakeup.h"
-#include "labels/exceptions.h"
 
 /* What sessions are judged by. */
 typedef struct Basis

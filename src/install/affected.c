@@ -19,12 +19,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/datums.h"
 #include "install/affected.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
-#include "base/datums.h"
-#include "session/sessions.h"
 #include "pki/x509.h"
+#include "session/sessions.h"
 
 /*
  * The CA of a chain in a set: the very certificate, or another one of the same

@@ -20,13 +20,13 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "install/cabound.h"
 #include "base/compat.h"
-#include "install/hbalines.h"
-#include "labels/labels.h"
 #include "base/privileged.h"
-#include "settings/settings.h"
+#include "install/cabound.h"
+#include "install/hbalines.h"
 #include "labels/exceptions.h"
+#include "labels/labels.h"
+#include "settings/settings.h"
 
 /*
  * Does every rule of this policy that decides pin a CA or a certificate, or let

@@ -20,9 +20,9 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
+#include "base/privileged.h"
 #include "install/hbalines.h"
 #include "policy/matcher.h"
-#include "base/privileged.h"
 
 /*
  * The elements of an array of texts in its external form.

@@ -24,12 +24,12 @@
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
-#include "session/collect.h"
 #include "base/escape.h"
 #include "base/files.h"
 #include "install/history.h"
-#include "settings/settings.h"
+#include "session/collect.h"
 #include "settings/directory.h"
+#include "settings/settings.h"
 
 #define HISTORY_FILE "history"
 #define HISTORY_MAX_ENTRIES 1000

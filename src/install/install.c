@@ -38,20 +38,20 @@
 #include "storage/lock.h"
 #include "utils/acl.h"
 
-#include "install/affected.h"
-#include "session/collect.h"
 #include "base/compat.h"
-#include "revocation/crlstate.h"
 #include "base/escape.h"
 #include "base/files.h"
-#include "material/generation.h"
+#include "base/memory.h"
+#include "base/preload.h"
+#include "install/affected.h"
 #include "install/install.h"
 #include "install/place.h"
-#include "base/preload.h"
+#include "material/generation.h"
 #include "material/reload.h"
-#include "settings/settings.h"
+#include "revocation/crlstate.h"
+#include "session/collect.h"
 #include "settings/directory.h"
-#include "base/memory.h"
+#include "settings/settings.h"
 
 #define RELOAD_TIMEOUT_MS 10000
 

@@ -8,8 +8,8 @@
 #ifndef SSLPOLICY_INSTALL_H
 #define SSLPOLICY_INSTALL_H
 
-#include "material/configuration.h"
 #include "install/history.h"
+#include "material/configuration.h"
 #include "material/material.h"
 
 /* As a parent: whichever version is in place when the installation starts. */

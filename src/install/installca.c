@@ -10,10 +10,10 @@
 #include "postgres.h"
 
 #include "base/fingerprint.h"
-#include "pki/chain.h"
 #include "install/cabound.h"
 #include "install/installca.h"
 #include "install/newtrust.h"
+#include "pki/chain.h"
 
 void
 require_ca_installation(void)

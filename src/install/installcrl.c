@@ -12,11 +12,11 @@
 #include "miscadmin.h"
 
 #include "base/memory.h"
+#include "install/installcrl.h"
+#include "install/newtrust.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "settings/settings.h"
-#include "install/installcrl.h"
-#include "install/newtrust.h"
 
 void
 check_crl_size(size_t size)

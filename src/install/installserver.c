@@ -16,13 +16,13 @@
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "settings/directory.h"
-#include "pki/chain.h"
-#include "session/collect.h"
-#include "material/identity.h"
-#include "material/serverkey.h"
 #include "install/affected.h"
 #include "install/installserver.h"
+#include "material/identity.h"
+#include "material/serverkey.h"
+#include "pki/chain.h"
+#include "session/collect.h"
+#include "settings/directory.h"
 
 #define PENDING_KEY "pending.key"
 

@@ -12,10 +12,10 @@
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "pki/chain.h"
-#include "revocation/indexfile.h"
 #include "install/affected.h"
 #include "install/newtrust.h"
+#include "pki/chain.h"
+#include "revocation/indexfile.h"
 
 /*
  * What clients are verified with until now.  NULL, with *error, if that cannot be

@@ -13,8 +13,8 @@
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "settings/directory.h"
 #include "install/place.h"
+#include "settings/directory.h"
 
 static const MaterialPlace places[NUM_MATERIAL_KINDS] = {
 	[MATERIAL_SERVER] = {2, {SETTING_CERT_FILE, SETTING_KEY_FILE}},

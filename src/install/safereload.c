@@ -10,9 +10,9 @@
 
 #include "base/compat.h"
 #include "base/memory.h"
+#include "install/safereload.h"
 #include "material/generation.h"
 #include "revocation/crlstate.h"
-#include "install/safereload.h"
 
 static void
 require_ssl(const Configuration *configuration)

@@ -37,11 +37,11 @@
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
 
-#include "labels/applicable.h"
 #include "base/compat.h"
+#include "labels/applicable.h"
+#include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "settings/settings.h"
-#include "labels/exceptions.h"
 
 typedef struct ObjectKey
 {

@@ -31,12 +31,12 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "session/collect.h"
 #include "base/escape.h"
+#include "base/wakeup.h"
 #include "labels/labels.h"
 #include "policy/matcher.h"
+#include "session/collect.h"
 #include "settings/settings.h"
-#include "base/wakeup.h"
 
 /* A change of the running transaction, logged at its commit. */
 typedef struct PendingChange

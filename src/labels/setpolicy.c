@@ -23,17 +23,17 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "labels/applicable.h"
-#include "session/collect.h"
 #include "base/compat.h"
-#include "labels/labels.h"
-#include "policy/matcher.h"
 #include "base/privileged.h"
+#include "labels/applicable.h"
+#include "labels/exceptions.h"
+#include "labels/labels.h"
+#include "labels/setpolicy.h"
+#include "policy/matcher.h"
 #include "policy/report.h"
+#include "session/collect.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
-#include "labels/exceptions.h"
-#include "labels/setpolicy.h"
 
 static void
 deny(const char *reason, const char *subject, const char *hint)

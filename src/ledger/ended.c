@@ -21,10 +21,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "session/storedfacts.h"
-#include "session/collect.h"
-#include "ledger/ended.h"
 #include "base/sharedmem.h"
+#include "ledger/ended.h"
+#include "session/collect.h"
+#include "session/storedfacts.h"
 
 #define KEPT_NOTES 500
 

@@ -13,8 +13,8 @@
 
 #include "utils/timestamp.h"
 
-#include "labels/applicable.h"
 #include "base/escape.h"
+#include "labels/applicable.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
 #include "ledger/recentlogins.h"

@@ -42,12 +42,12 @@
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
-#include "session/storedfacts.h"
-#include "session/collect.h"
 #include "base/files.h"
-#include "ledger/mailbox.h"
 #include "base/sharedmem.h"
 #include "base/wakeup.h"
+#include "ledger/mailbox.h"
+#include "session/collect.h"
+#include "session/storedfacts.h"
 #include "settings/directory.h"
 
 #define NSLOTS 128

@@ -25,11 +25,11 @@
 #include "utils/timestamp.h"
 
 #include "base/boundedtable.h"
-#include "ledger/recentlogins.h"
-#include "settings/settings.h"
 #include "base/sharedmem.h"
-#include "session/storedfacts.h"
+#include "ledger/recentlogins.h"
 #include "ledger/tablefile.h"
+#include "session/storedfacts.h"
+#include "settings/settings.h"
 
 /* without padding, since all of it is compared; its owner, the role, is first */
 typedef struct LoginKey

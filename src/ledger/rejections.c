@@ -24,11 +24,11 @@
 #include "utils/builtins.h"
 
 #include "base/boundedtable.h"
-#include "session/storedfacts.h"
-#include "ledger/rejections.h"
-#include "settings/settings.h"
 #include "base/sharedmem.h"
+#include "ledger/rejections.h"
 #include "ledger/tablefile.h"
+#include "session/storedfacts.h"
+#include "settings/settings.h"
 
 #define DN_LEN 512
 #define SERIAL_LEN 64

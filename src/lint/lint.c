@@ -11,9 +11,8 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include <openssl/err.h>
+#include <time.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"

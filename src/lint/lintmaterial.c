@@ -9,25 +9,24 @@
  */
 #include "postgres.h"
 
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <openssl/x509v3.h>
 
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "utils/timestamp.h"
 
-#include "pki/chain.h"
-#include "pki/crl.h"
-#include "revocation/crlstate.h"
 #include "base/datums.h"
 #include "base/files.h"
-#include "revocation/indexfile.h"
 #include "lint/lint.h"
-#include "settings/settings.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
 #include "pki/x509.h"
+#include "revocation/crlstate.h"
+#include "revocation/indexfile.h"
+#include "settings/settings.h"
 
 /* With more, each connection pays for it. */
 #define MANY_CRL_ENTRIES 10000

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <openssl/ssl.h>
+
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
@@ -18,15 +20,13 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include <openssl/ssl.h>
-
-#include "pki/chain.h"
 #include "base/datums.h"
 #include "base/escape.h"
-#include "lint/lint.h"
-#include "settings/settings.h"
-#include "pki/x509.h"
 #include "base/memory.h"
+#include "lint/lint.h"
+#include "pki/chain.h"
+#include "pki/x509.h"
+#include "settings/settings.h"
 
 /*
  * The statement that sets the policy of this role or database.

@@ -17,15 +17,15 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "material/configuration.h"
 #include "base/datums.h"
-#include "material/generation.h"
-#include "lint/lint.h"
-#include "base/privileged.h"
-#include "material/probe.h"
-#include "settings/settings.h"
-#include "pki/x509.h"
 #include "base/memory.h"
+#include "base/privileged.h"
+#include "lint/lint.h"
+#include "material/configuration.h"
+#include "material/generation.h"
+#include "material/probe.h"
+#include "pki/x509.h"
+#include "settings/settings.h"
 
 #define RELOAD_REMEDY "SELECT * FROM sslpolicy.reload(): it checks the files first, loads them, and says whether the server did."
 

@@ -17,11 +17,11 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "labels/labels.h"
 #include "base/privileged.h"
-#include "settings/settings.h"
-#include "lint/survey.h"
 #include "labels/exceptions.h"
+#include "labels/labels.h"
+#include "lint/survey.h"
+#include "settings/settings.h"
 
 static void
 add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *name, const char *text)

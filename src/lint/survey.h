@@ -8,9 +8,9 @@
 #ifndef SSLPOLICY_SURVEY_H
 #define SSLPOLICY_SURVEY_H
 
+#include "install/hbalines.h"
 #include "labels/applicable.h"
 #include "lint/findings.h"
-#include "install/hbalines.h"
 #include "material/material.h"
 
 /* A policy wherever it stands. */

@@ -19,14 +19,14 @@
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 
-#include "material/autoreload.h"
 #include "base/compat.h"
 #include "base/files.h"
+#include "base/memory.h"
+#include "material/autoreload.h"
 #include "material/material.h"
 #include "material/reload.h"
-#include "settings/settings.h"
 #include "material/tlscontext.h"
-#include "base/memory.h"
+#include "settings/settings.h"
 
 /* The files as they were when they were looked at; both made of stat(). */
 static uint8 seen[FINGERPRINT_LEN];

@@ -14,11 +14,11 @@
 
 #include "libpq/libpq.h"
 
+#include "base/memory.h"
 #include "material/clientcert.h"
 #include "material/material.h"
 #include "pki/pem.h"
 #include "pki/x509.h"
-#include "base/memory.h"
 
 MaterialFiles
 files_of_settings(void)

@@ -10,8 +10,8 @@
 
 #include <openssl/ssl.h>
 
-#include "pki/chain.h"
 #include "material/tlscontext.h"
+#include "pki/chain.h"
 
 typedef struct ClientCertificate
 {

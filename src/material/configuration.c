@@ -18,8 +18,8 @@
 #include "utils/guc.h"
 
 #include "base/compat.h"
-#include "material/configuration.h"
 #include "base/privileged.h"
+#include "material/configuration.h"
 
 static const char *const setting_names[NUM_TLS_SETTINGS] = {
 	"ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir",

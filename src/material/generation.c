@@ -48,8 +48,8 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "material/generation.h"
 #include "base/sharedmem.h"
+#include "material/generation.h"
 
 #define ERROR_LEN 1024
 

@@ -11,16 +11,15 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <time.h>
 
 #include "miscadmin.h"
 
-#include "pki/chain.h"
 #include "base/datums.h"
 #include "material/identity.h"
+#include "pki/chain.h"
 #include "pki/x509.h"
 
 #define MIN_RSA_BITS 2048

@@ -13,11 +13,11 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
+#include "base/files.h"
+#include "base/memory.h"
+#include "material/material.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
-#include "base/files.h"
-#include "material/material.h"
-#include "base/memory.h"
 #include "pki/x509.h"
 
 static const char *const kind_names[NUM_MATERIAL_KINDS] = {"server", "ca", "crl"};

@@ -10,9 +10,9 @@
 
 #include "nodes/pg_list.h"
 
-#include "pki/pem.h"
 #include "material/tlscontext.h"
 #include "material/trust.h"
+#include "pki/pem.h"
 
 typedef enum MaterialKind
 {

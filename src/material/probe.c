@@ -26,8 +26,8 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "material/generation.h"
 #include "base/preload.h"
+#include "material/generation.h"
 #include "material/probe.h"
 
 #define QUEUE_SIZE 16384

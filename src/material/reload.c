@@ -25,11 +25,11 @@
 
 #include "base/files.h"
 #include "material/generation.h"
+#include "material/material.h"
 #include "material/probe.h"
 #include "material/reload.h"
-#include "settings/settings.h"
 #include "material/trust.h"
-#include "material/material.h"
+#include "settings/settings.h"
 
 /* The postmaster may not wake us: it must not touch a latch. */
 #define POLL_MS 1

@@ -21,16 +21,16 @@
 #include "libpq/libpq.h"
 #include "postmaster/postmaster.h"
 
-#include "pki/chain.h"
 #include "base/compat.h"
 #include "base/datums.h"
+#include "base/memory.h"
+#include "base/preload.h"
 #include "material/generation.h"
 #include "material/material.h"
-#include "base/preload.h"
 #include "material/serverca.h"
 #include "material/trust.h"
+#include "pki/chain.h"
 #include "pki/x509.h"
-#include "base/memory.h"
 
 static void
 free_stack(void *certs)

@@ -17,8 +17,8 @@
 
 #include "mb/pg_wchar.h"
 
-#include "pki/pem.h"
 #include "material/serverkey.h"
+#include "pki/pem.h"
 #include "pki/x509.h"
 
 static const struct

@@ -12,16 +12,16 @@
 
 #include <openssl/err.h>
 
-#include "libpq/libpq.h"
 #include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
 #include "utils/guc.h"
 
-#include "pki/crl.h"
 #include "base/files.h"
-#include "pki/pem.h"
-#include "material/tlscontext.h"
-#include "pki/x509.h"
 #include "base/memory.h"
+#include "material/tlscontext.h"
+#include "pki/crl.h"
+#include "pki/pem.h"
+#include "pki/x509.h"
 
 /*
  * Why a private key could not be loaded, if that was for want of a passphrase.

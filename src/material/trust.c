@@ -17,10 +17,10 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "pki/chain.h"
-#include "pki/crl.h"
 #include "base/datums.h"
 #include "material/trust.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
 #include "pki/x509.h"
 
 #define MAX_CA_NAMES_BYTES 60000

@@ -13,8 +13,8 @@
 
 #include "nodes/pg_list.h"
 
-#include "policy/facts.h"
 #include "pki/crl.h"
+#include "policy/facts.h"
 
 /* What the server verifies clients with. */
 typedef struct Trust

@@ -7,10 +7,9 @@
  */
 #include "pki/chain.h"
 
-#include <time.h>
-
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <time.h>
 
 #include "pki/x509.h"
 

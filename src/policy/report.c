@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
-#include "policy/checktext.h"
 #include "base/escape.h"
+#include "policy/checktext.h"
 #include "policy/report.h"
 
 /*

@@ -25,16 +25,16 @@
 #include "storage/fd.h"
 #include "utils/timestamp.h"
 
-#include "revocation/crlbuild.h"
-#include "revocation/crlreader.h"
 #include "base/datums.h"
 #include "base/escape.h"
 #include "base/files.h"
-#include "revocation/indexfile.h"
+#include "base/memory.h"
 #include "material/material.h"
 #include "pki/x509.h"
+#include "revocation/crlbuild.h"
+#include "revocation/crlreader.h"
+#include "revocation/indexfile.h"
 #include "settings/directory.h"
-#include "base/memory.h"
 
 /* A file of CRLs. */
 typedef struct Source

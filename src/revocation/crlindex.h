@@ -8,8 +8,8 @@
 #ifndef SSLPOLICY_CRLINDEX_H
 #define SSLPOLICY_CRLINDEX_H
 
-#include "revocation/crlkey.h"
 #include "policy/facts.h"
+#include "revocation/crlkey.h"
 
 #define CRL_BUILD_ID_LEN 16
 

@@ -25,9 +25,9 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "revocation/crlstate.h"
 #include "base/sharedmem.h"
 #include "base/wakeup.h"
+#include "revocation/crlstate.h"
 
 #define ERROR_LEN 2048
 #define POLL_MS 5

@@ -17,11 +17,11 @@
 #include "storage/fd.h"
 
 #include "base/files.h"
-#include "revocation/indexfile.h"
-#include "material/material.h"
-#include "settings/settings.h"
-#include "settings/directory.h"
 #include "base/memory.h"
+#include "material/material.h"
+#include "revocation/indexfile.h"
+#include "settings/directory.h"
+#include "settings/settings.h"
 
 static ssize_t
 read_at(void *arg, void *buf, size_t size, uint64 offset)

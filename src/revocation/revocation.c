@@ -18,11 +18,11 @@
 #include "utils/timestamp.h"
 
 #include "base/datums.h"
-#include "revocation/indexfile.h"
+#include "base/memory.h"
 #include "material/material.h"
+#include "revocation/indexfile.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
-#include "base/memory.h"
 
 struct RevocationIndex
 {

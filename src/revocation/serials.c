@@ -12,10 +12,10 @@
 
 #include "base/datums.h"
 #include "base/memory.h"
-#include "settings/settings.h"
 #include "revocation/crlkey.h"
 #include "revocation/indexfile.h"
 #include "revocation/serials.h"
+#include "settings/settings.h"
 
 /*
  * Look it up in one index, for each CA of that name.  The first that has revoked

@@ -16,8 +16,8 @@
 #include "replication/walsender.h"
 
 #include "base/escape.h"
-#include "session/collect.h"
 #include "pki/x509.h"
+#include "session/collect.h"
 
 static TlsVersion
 tls_version(const SSL *ssl)

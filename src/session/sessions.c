@@ -48,11 +48,11 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "session/sessions.h"
-#include "settings/settings.h"
 #include "base/sharedmem.h"
-#include "session/storedfacts.h"
 #include "base/wakeup.h"
+#include "session/sessions.h"
+#include "session/storedfacts.h"
+#include "settings/settings.h"
 
 /* bytes of text that are kept of a certificate when there is no room for more */
 #define LEAST_CERTIFICATE_TEXT 256

@@ -26,12 +26,12 @@
 
 #include "base/compat.h"
 #include "base/datums.h"
-#include "material/generation.h"
-#include "labels/labels.h"
 #include "base/preload.h"
-#include "policy/matcher.h"
 #include "base/privileged.h"
 #include "base/rows.h"
+#include "labels/labels.h"
+#include "material/generation.h"
+#include "policy/matcher.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_version);
 PG_FUNCTION_INFO_V1(sslpolicy_check_all);

@@ -11,8 +11,8 @@
 
 #include "fmgr.h"
 
-#include "policy/facts.h"
 #include "pki/pem.h"
+#include "policy/facts.h"
 
 typedef struct Question
 {

@@ -17,9 +17,9 @@
 #include "advice/clientsettings.h"
 #include "base/datums.h"
 #include "base/preload.h"
-#include "sql/arguments.h"
 #include "base/rows.h"
 #include "material/serverca.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_server_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_client_settings);

@@ -22,16 +22,16 @@
 #include "utils/inet.h"
 #include "utils/timestamp.h"
 
+#include "advice/explain.h"
+#include "advice/preview.h"
 #include "base/datums.h"
 #include "base/preload.h"
 #include "base/rows.h"
+#include "labels/labels.h"
+#include "material/clientcert.h"
 #include "policy/matcher.h"
 #include "session/collect.h"
 #include "session/sessions.h"
-#include "labels/labels.h"
-#include "material/clientcert.h"
-#include "advice/explain.h"
-#include "advice/preview.h"
 #include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_explain);

@@ -26,14 +26,14 @@
 #include "base/memory.h"
 #include "base/preload.h"
 #include "base/rows.h"
-#include "pki/crl.h"
-#include "settings/settings.h"
 #include "install/affected.h"
 #include "install/installca.h"
 #include "install/installcrl.h"
 #include "install/installserver.h"
 #include "install/rollback.h"
 #include "install/safereload.h"
+#include "pki/crl.h"
+#include "settings/settings.h"
 #include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_reload);

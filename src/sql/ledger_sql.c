@@ -15,14 +15,14 @@
 #include "utils/inet.h"
 #include "utils/timestamp.h"
 
-#include "session/collect.h"
 #include "base/datums.h"
-#include "ledger/ledger.h"
 #include "base/preload.h"
+#include "base/rows.h"
+#include "ledger/ledger.h"
 #include "ledger/recentlogins.h"
 #include "ledger/rejections.h"
-#include "base/rows.h"
 #include "ledger/statistics.h"
+#include "session/collect.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_get_recent_logins);
 PG_FUNCTION_INFO_V1(sslpolicy_get_rejections);

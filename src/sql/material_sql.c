@@ -9,10 +9,9 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <time.h>
 
 #include "fmgr.h"
 #include "funcapi.h"
@@ -26,19 +25,19 @@
 #include "base/files.h"
 #include "base/preload.h"
 #include "base/rows.h"
-#include "pki/chain.h"
-#include "pki/crl.h"
-#include "pki/x509.h"
-#include "settings/settings.h"
+#include "install/history.h"
 #include "labels/exceptions.h"
 #include "material/clientcert.h"
 #include "material/generation.h"
 #include "material/probe.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "pki/x509.h"
 #include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "revocation/revocation.h"
 #include "revocation/serials.h"
-#include "install/history.h"
+#include "settings/settings.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
 PG_FUNCTION_INFO_V1(sslpolicy_get_crls);

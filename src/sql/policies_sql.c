@@ -17,9 +17,9 @@
 #include "base/datums.h"
 #include "base/preload.h"
 #include "base/rows.h"
-#include "settings/settings.h"
 #include "labels/labels.h"
 #include "labels/setpolicy.h"
+#include "settings/settings.h"
 #include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_check_policy);

@@ -17,11 +17,11 @@
 #include "utils/timestamp.h"
 
 #include "base/datums.h"
-#include "ledger/ended.h"
 #include "base/preload.h"
-#include "enforce/recheck.h"
 #include "base/rows.h"
 #include "base/wakeup.h"
+#include "enforce/recheck.h"
+#include "ledger/ended.h"
 #include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_recheck);
