@@ -148,15 +148,19 @@ encoded_and_decoded(X509_NAME *name)
 	return decoded;
 }
 
+/*
+ * The name of an attribute in a print: a number is cut at the length that
+ * OpenSSL has room for, 79 characters.
+ */
 static char *
-type_text(const ASN1_OBJECT *object)
+type_text(const ASN1_OBJECT *object, bool *cut)
 {
-	char		text[256];
+	char		text[80];
 	int			nid = OBJ_obj2nid(object);
 
 	if (nid != NID_undef)
 		return pstrdup(OBJ_nid2sn(nid));
-	HOLDS(OBJ_obj2txt(text, sizeof(text), object, 1) < (int) sizeof(text), "a long number");
+	*cut |= OBJ_obj2txt(text, sizeof(text), object, 1) >= (int) sizeof(text);
 	return pstrdup(text);
 }
 
@@ -277,6 +281,7 @@ check_name(const X509_NAME *name)
 	char	   *printed = dn_text(name);
 	int			count = X509_NAME_entry_count(name);
 	bool		as_text = true;
+	bool		cut = false;
 	DnError		error;
 	Dn		   *dn;
 
@@ -291,7 +296,7 @@ check_name(const X509_NAME *name)
 		const DnAttribute *attribute = &dn->attributes[i];
 		X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, count - 1 - i);
 		const ASN1_STRING *string = X509_NAME_ENTRY_get_data(entry);
-		char	   *type = type_text(X509_NAME_ENTRY_get_object(entry));
+		char	   *type = type_text(X509_NAME_ENTRY_get_object(entry), &cut);
 		int			len;
 		char	   *value = expected_value(string, attribute->hex, &len);
 		bool		joined = i > 0 && X509_NAME_ENTRY_set(entry) ==
@@ -307,7 +312,7 @@ check_name(const X509_NAME *name)
 	}
 	HOLDS(same_text(dn_spelling(printed, &error), printed), "%s is spelled %s", printed,
 		  shown(dn_spelling(printed, &error)));
-	for (int ours = 0; as_text && ours < 2; ours++)
+	for (int ours = 0; as_text && !cut && ours < 2; ours++)
 	{
 		X509_NAME  *made = name_of(dn, ours);
 		X509_NAME  *decoded = made ? encoded_and_decoded(made) : NULL;
