@@ -110,22 +110,22 @@ add_check(ClientNeeds *needs, const Check *check, const char *role)
 static void
 bound_protocols(ClientNeeds *needs)
 {
-	bool		old = false;
-	bool		new = false;
+	bool		old_ones = false;
+	bool		new_ones = false;
 	ListCell   *cell;
 
 	needs->max_protocol = TLS_1_3;
 	foreach(cell, needs->ciphers)
 		if (is_tls13_cipher(lfirst(cell)))
-			new = true;
+			new_ones = true;
 		else
-			old = true;
-	if (needs->cipher_limited && !old)
+			old_ones = true;
+	if (needs->cipher_limited && !old_ones)
 		needs->min_protocol = TLS_1_3;
-	if (needs->cipher_limited && !new)
+	if (needs->cipher_limited && !new_ones)
 		needs->max_protocol = TLS_1_2;
 	/* TLS 1.3 is asked for: no other cipher can be in use */
-	if (needs->min_protocol == TLS_1_3 && new && old)
+	if (needs->min_protocol == TLS_1_3 && new_ones && old_ones)
 	{
 		List	   *kept = NIL;
 
