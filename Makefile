@@ -64,7 +64,7 @@ PROVE_TESTS = test/t/*.pl
 SHARED_FILES = metrics/queries.yaml metrics/alerts.yaml metrics/dashboard.json report/audit.sql
 
 # documentation, installed with its folders into doc/sslpolicy
-DOC_PAGES = README.md CHANGELOG.md SECURITY.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
+DOC_PAGES = README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE $(patsubst $(srcdir)/%,%,$(sort \
 	$(wildcard $(srcdir)/docs/*.md $(srcdir)/docs/*.svg $(srcdir)/docs/how-to/*.md)))
 
 EXTRA_CLEAN = build $(OBJS:.o=.d)
@@ -72,7 +72,7 @@ EXTRA_CLEAN = build $(OBJS:.o=.d)
 srcdir = $(if $(VPATH),$(VPATH),.)
 
 # These need no PostgreSQL yet: they install it.
-OWN_GOALS = demo test bench dist fuzz lint \
+OWN_GOALS = demo test bench dist format fuzz lint \
 	test-matrix test-assert test-asan test-valgrind test-core test-faults \
 	test-packages
 ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
@@ -158,6 +158,9 @@ fuzz:
 	@bash $(srcdir)/test/fuzz/run.sh
 lint:
 	@bash $(srcdir)/test/lint/run.sh
+# as make lint wants the C files
+format:
+	@perl $(srcdir)/tools/format.pl $(srcdir)/src/*.c $(srcdir)/src/*/*.[ch] $(srcdir)/test/*/*.[ch]
 # the archive, PGXS's targets, Debian's packages, lintian, installed in chroots
 test-packages:
 	@bash $(srcdir)/test/packages/run.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make lint: compilers with all the warnings that help, clang-tidy, cppcheck,
-# perlcritic and shellcheck over the extension and its tests; and whether
-# dependencies between rooms run one way.  Each must find
+# perlcritic and shellcheck over the extension and its tests; whether they are
+# formatted as pgindent does, and whether dependencies between rooms run one way.  Each must find
 # what planted/ has for it, and nothing in the tree.  Ends with a line
 # "N passed, M failed".
 #
@@ -10,7 +10,7 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
 
-need gcc clang clang-tidy cppcheck shellcheck libperl-critic-perl make libssl-dev libkrb5-dev \
+need gcc clang clang-format clang-tidy cppcheck shellcheck libperl-critic-perl make libssl-dev libkrb5-dev \
     libpq-dev postgresql-server-dev-NN
 make_work lint
 find_pg_config
@@ -43,20 +43,20 @@ for folder in "$("$pg_config" --includedir-server)" "$("$pg_config" --pkginclude
     "$("$pg_config" --includedir)"; do
     includes+=(-isystem "$folder")
 done
-defines=(-D_GNU_SOURCE -DSSLPOLICY_VERSION='"0.0.0"' -DSSLPOLICY_STOP_POINTS)
+defines=("-I$top/src" -D_GNU_SOURCE -DSSLPOLICY_VERSION='"0.0.0"' -DSSLPOLICY_STOP_POINTS)
 language=(-std=gnu99 -fno-strict-aliasing -fwrapv)
-frontend=(-DFRONTEND "-I$top/src" "-I$top/test/unit")
+frontend=(-DFRONTEND "-I$top/test/unit")
 
 server_files=(src/*.c src/*/*.c)
 # those that test/unit compiles, as its Makefile has them
-mapfile -t pure_files < <(printf 'include Makefile\nprint:\n\t@printf "src/*/%%s.c\\n" $(PURE)\n' | make -s -C test/unit -f - print)
+mapfile -t pure_files < <(for name in $(printf 'include Makefile\nprint:\n\t@echo $(PURE)\n' | make -s -C test/unit -f - print); do echo src/*/"$name.c"; done)
 unit_files=() tool_files=()
 while read -r file; do
     case $file in
         test/unit/* | test/fuzz/*) unit_files+=("$file") ;;
         *) tool_files+=("$file") ;;
     esac
-done < <(find test -name '*.c' -not -name planted.c | sort)
+done < <(find test -name '*.c' -not -path 'test/lint/*' | sort)
 mapfile -t shell_files < <({ find test .ci debian -name '*.sh'; grep -rlE '^#!.*\b(ba)?sh\b' test .ci debian; } 2>/dev/null |
     grep -v '^test/lint/planted' | sort -u)
 mapfile -t perl_files < <(find test -name '*.p[lm]' -not -path 'test/lint/*' | sort)
@@ -150,6 +150,10 @@ check "shellcheck: scripts" shellcheck -s bash "${shell_files[@]}"
 perlcritic=(perlcritic --quiet --profile test/lint/perlcriticrc)
 check_planted perlcritic TwoArgOpen "${perlcritic[@]}" test/lint/planted/planted.pl
 check "perlcritic: tests in Perl" "${perlcritic[@]}" "${perl_files[@]}"
+
+# as "make format" would have it
+check_planted format planted_format.c perl tools/format.pl --check test/lint/planted/planted_format.c
+check "format: C files" perl tools/format.pl --check src/*.c src/*/*.[ch] test/*/*.[ch]
 
 # which room uses which
 check_planted rooms 'src/base/planted.c includes "policy/planted.h": base/ stands before policy/' perl test/lint/rooms.pl test/lint/planted/rooms

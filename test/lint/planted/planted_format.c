@@ -1,0 +1,4 @@
+/*
+ * Not formatted as "make format" would.
+ */
+static int planted = 1;
