@@ -191,7 +191,8 @@ add_alt_name(CertRequest *request, const Check *check, const char *role)
 			if (strcmp(names->sans[k], san) == 0)
 				return false;
 		names->sans = names->sans ?
-			repalloc(names->sans, sizeof(char *) * (Size) (names->nsans + 1)) : palloc(sizeof(char *));
+			repalloc(names->sans, sizeof(char *) * (Size) (names->nsans + 1)) :
+			palloc(sizeof(char *));
 		names->sans[names->nsans++] = san;
 		return true;
 	}
@@ -240,7 +241,7 @@ find_names(CertRequest *request, const Applicable *applicable, const Facts *fact
 				continue;
 			name = expand_name(value, facts->role);
 			if ((value->key == KEY_DN ? set_subject(request, name) :
-				 set_common_name(request, unescape(name))) &&
+										set_common_name(request, unescape(name))) &&
 				complete(request, applicable, facts, alt_names_allowed))
 				return true;
 		}
@@ -303,11 +304,11 @@ static const struct
 	const char *prefix;
 	const char *openssl;
 	int			type;
-}			alt_types[] = {
+} alt_types[] = {
 	{"dns:", "DNS", GEN_DNS},
 	{"email:", "email", GEN_EMAIL},
 	{"uri:", "URI", GEN_URI},
-	{"ip:", "IP", GEN_IPADD}
+	{"ip:", "IP", GEN_IPADD},
 };
 
 static char *

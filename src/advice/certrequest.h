@@ -21,8 +21,8 @@ typedef struct CertRequest
 } CertRequest;
 
 extern CertRequest *plan_certificate_request(const Applicable *applicable,
-								 const Facts *facts, bool role_first);
+											 const Facts *facts, bool role_first);
 extern char *certificate_request_command(const CertRequest *request, const char *key_file,
-							 const char *request_file);
+										 const char *request_file);
 
 #endif							/* SSLPOLICY_CERTREQUEST_H */

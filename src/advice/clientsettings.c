@@ -33,11 +33,11 @@
 #include "session/collect.h"
 #include "settings/settings.h"
 
-#define ROOT_FILE "root.crt"
-#define CERT_FILE "postgresql.crt"
-#define KEY_FILE "postgresql.key"
-#define REQUEST_FILE "postgresql.csr"
-#define JDBC_KEY_FILE "postgresql.pk8"
+#define ROOT_FILE		  "root.crt"
+#define CERT_FILE		  "postgresql.crt"
+#define KEY_FILE		  "postgresql.key"
+#define REQUEST_FILE	  "postgresql.csr"
+#define JDBC_KEY_FILE	  "postgresql.pk8"
 #define OPENSSL_CONF_FILE "openssl.cnf"
 
 /* What the rows are made of. */
@@ -120,7 +120,7 @@ choose_sslmode(Plan *plan)
 	ServerIdentity *server = plan->server;
 
 	plan->host = server->facts == NULL ? palloc0(sizeof(ServerHost)) :
-		server_host(server->facts, plan->facts->address_len ? address_text(plan->facts) : NULL);
+										 server_host(server->facts, plan->facts->address_len ? address_text(plan->facts) : NULL);
 	if (plan->needs->plain_text)
 	{
 		plan->sslmode = "disable";
@@ -213,7 +213,8 @@ put_summary(Plan *plan)
 		add_setting(plan, "problem", list_nth(plan->problems, i),
 					"no setting of the client changes that; the policy or the server must");
 	add_setting(plan, "authentication",
-				!tls ? "none by TLS" : needs->certificate ? "two-way" : "one-way",
+				!tls ? "none by TLS" : needs->certificate ? "two-way" :
+															"one-way",
 				note.data);
 	add_setting(plan, "policy_sslmode", sslmode_name(needs->plain_text && !needs->tls ? SSLMODE_DISABLE : needs->sslmode),
 				"what the server demands of the session; PGSSLMODE is how far the client verifies the server");
@@ -241,8 +242,9 @@ put_connection(Plan *plan)
 	add_setting(plan, "PGHOST", host->name, note.data);
 	add_setting(plan, "PGPORT", psprintf("%d", PostPortNumber), NULL);
 	add_setting(plan, "PGDATABASE", plan->facts->database,
-				plan->facts->database ? NULL :
-				is_replication(plan) ? "none: physical replication" : "not given");
+				plan->facts->database	 ? NULL :
+					is_replication(plan) ? "none: physical replication" :
+										   "not given");
 	add_setting(plan, "PGUSER", plan->facts->role, NULL);
 }
 
@@ -319,7 +321,7 @@ put_conninfo(Plan *plan)
 	const char *jdbc_mode = plan->sslmode;
 	const char *name = host->name ? host->name : HOST_PLACEHOLDER;
 	const char *note = host->name && !host->wildcard ? "" :
-		"; write the name of this server in place of " HOST_PLACEHOLDER;
+													   "; write the name of this server in place of " HOST_PLACEHOLDER;
 
 	initStringInfo(&buf);
 	append_conninfo_setting(&buf, "host", name);
@@ -368,10 +370,11 @@ put_conninfo(Plan *plan)
 	add_setting(plan, "jdbc_url", jdbc.data,
 				psprintf("for pgJDBC, with files where the client runs%s%s%s%s",
 						 jdbc_mode == plan->sslmode ? "" :
-						 "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: write a DNS name of its certificate, and verify-full, if it has one",
+													  "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: write a DNS name of its certificate, and verify-full, if it has one",
 						 plan->needs->certificate ? "; the key as PKCS#8 in DER (see openssl_pkcs8), or with the certificate in one PKCS#12 file, whose name ends in .p12" : "",
 						 plan->needs->min_protocol != TLS_NONE || plan->needs->cipher_limited ?
-						 "; protocol versions and ciphers are system properties of Java, jdk.tls.client.protocols and jdk.tls.client.cipherSuites" : "",
+							 "; protocol versions and ciphers are system properties of Java, jdk.tls.client.protocols and jdk.tls.client.cipherSuites" :
+							 "",
 						 note));
 }
 
@@ -382,7 +385,7 @@ put_conninfo(Plan *plan)
 static char *
 trusted_cas(void)
 {
-	STACK_OF(X509) * cas = read_pem_file(ssl_ca_file)->content->certs;
+	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
 	List	   *names = NIL;
 
 	for (int i = 0; i < sk_X509_num(cas); i++)
@@ -409,7 +412,7 @@ put_certificate(Plan *plan)
 		return;
 	add_setting(plan, "ca", needs->issuers == NIL ? trusted_cas() : join(needs->issuers, ", and "),
 				needs->issuers == NIL ? "who may have issued the certificate, directly or through intermediates: a CA of the server's ssl_ca_file" :
-				"who must be in the chain of the certificate, which must end at a CA of the server's ssl_ca_file");
+										"who must be in the chain of the certificate, which must end at a CA of the server's ssl_ca_file");
 	if (needs->fingerprints != NIL)
 		add_setting(plan, "fingerprint", join(needs->fingerprints, ", and "),
 					"SHA-256 of the certificate that is asked for: that very one; a new one must be named in the policy first");
@@ -430,8 +433,9 @@ put_certificate(Plan *plan)
 	}
 	if (request->names.cn)
 		add_setting(plan, "common_name", unescape_high_bytes(request->names.cn),
-					needs->request == NULL ? "any name will do" :
-					needs->by_certificate ? "method cert of pg_hba.conf asks for CN = role, unless a map there says otherwise" : NULL);
+					needs->request == NULL	  ? "any name will do" :
+						needs->by_certificate ? "method cert of pg_hba.conf asks for CN = role, unless a map there says otherwise" :
+												NULL);
 	add_setting(plan, "subject", unescape_high_bytes(request->names.subject_dn), "the whole subject, in RFC 2253 form");
 	for (int i = 0; i < request->names.nsans; i++)
 		add_setting(plan, "subject_alt_name", unescape_high_bytes(request->names.sans[i]), NULL);

@@ -168,9 +168,11 @@ add_certificate(Explanation *e, const char *certificate_error)
 	if (blocks_certificates())
 		demand(e, "sslpolicy.blocked_fingerprints", "fingerprint",
 			   "neither the certificate nor one that verified it is blocked",
-			   !known ? NULL : is_blocked_certificate(facts) ? "blocked" : "not blocked",
-			   !known ? OUTCOME_UNKNOWN :
-			   is_blocked_certificate(facts) ? OUTCOME_FAILED : OUTCOME_OK);
+			   !known ? NULL : is_blocked_certificate(facts) ? "blocked" :
+															   "not blocked",
+			   !known							 ? OUTCOME_UNKNOWN :
+				   is_blocked_certificate(facts) ? OUTCOME_FAILED :
+												   OUTCOME_OK);
 }
 
 static void
@@ -233,7 +235,7 @@ List *
 explain_login(const Facts *facts, const Applicable *applicable,
 			  const char *certificate_error, int64 now)
 {
-	Explanation e = {.facts = facts,.applicable = applicable,.now = now,.outcome = OUTCOME_OK};
+	Explanation e = {.facts = facts, .applicable = applicable, .now = now, .outcome = OUTCOME_OK};
 	Verdict    *verdict;
 	Outcome		database;
 
@@ -261,10 +263,9 @@ explain_login(const Facts *facts, const Applicable *applicable,
 List *
 explain_policies(const Facts *facts, const Applicable *applicable)
 {
-	Explanation e = {.facts = facts,.applicable = applicable};
+	Explanation e = {.facts = facts, .applicable = applicable};
 
-	add_checks(&e, evaluate(applicable->policies, applicable->count, facts,
-							regex_matches, 0));
+	add_checks(&e, evaluate(applicable->policies, applicable->count, facts, regex_matches, 0));
 	(void) add_unknown_database(&e);
 	return e.rows;
 }

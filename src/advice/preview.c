@@ -133,7 +133,7 @@ preview_logins(Preview *p)
 List *
 preview_policy(const Supposition *supposed)
 {
-	Preview		p = {.supposed = supposed,.now = (int64) time(NULL)};
+	Preview		p = {.supposed = supposed, .now = (int64) time(NULL)};
 	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
 
 	p.catalogs = copy_catalogs(snapshot);

@@ -47,7 +47,8 @@ worth(const Candidate *candidate, const char *client_address)
 	if (near && strcmp(candidate->name, client_address) == 0)
 		return 6;
 	if (is_loopback(candidate->name))
-		return near ? 5 : candidate->dns ? 1 : 0;
+		return near ? 5 : candidate->dns ? 1 :
+										   0;
 	if (candidate->name[0] == '*')
 		return 2;
 	return candidate->dns ? 4 : 3;
@@ -73,12 +74,12 @@ server_host(const CertFacts *server, const char *client_address)
 
 		has_dns |= dns;
 		if (dns && is_host_name(san + 4))
-			candidates[count++] = (Candidate) {san + 4, true, false};
+			candidates[count++] = (Candidate){san + 4, true, false};
 		else if (strncmp(san, "ip:", 3) == 0)
-			candidates[count++] = (Candidate) {san + 3, false, false};
+			candidates[count++] = (Candidate){san + 3, false, false};
 	}
 	if (!has_dns && server->cn && is_host_name(server->cn))
-		candidates[count++] = (Candidate) {server->cn, true, true};
+		candidates[count++] = (Candidate){server->cn, true, true};
 	if (count == 0)
 		return host;
 
@@ -88,7 +89,7 @@ server_host(const CertFacts *server, const char *client_address)
 	host->wildcard = candidates[best].name[0] == '*';
 	host->common_name = candidates[best].common_name;
 	host->name = host->wildcard ? psprintf(HOST_PLACEHOLDER "%s", candidates[best].name + 1) :
-		pstrdup(candidates[best].name);
+								  pstrdup(candidates[best].name);
 	initStringInfo(&others);
 	for (int i = 0; i < count; i++)
 		if (i != best)

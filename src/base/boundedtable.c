@@ -199,7 +199,7 @@ static Chain *
 chain_of(const BoundedTable *table, int index, ChainOf which)
 {
 	return which == OF_ALL ? &table->memory->all :
-		&owner_at(table, link_at(table, index)->owner)->chain;
+							 &owner_at(table, link_at(table, index)->owner)->chain;
 }
 
 static void

@@ -21,13 +21,13 @@ typedef struct BoundedTable
 	Size		owner_size;		/* so many bytes at the start of the key say whose
 								 * the entry is; 0: nobody's */
 	Size		entry_size;
-	int			(*capacity) (void); /* 0: nothing is kept */
+	int			(*capacity)(void);	/* 0: nothing is kept */
 
 	/*
 	 * Is an entry that was read from a file one that this code can have written?
 	 * Whoever reads entries must be safe afterwards, whatever they hold.
 	 */
-	bool		(*is_valid) (const void *entry);
+	bool		(*is_valid)(const void *entry);
 	BoundedMemory *memory;		/* set by bounded_table_start() */
 } BoundedTable;
 

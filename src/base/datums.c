@@ -81,7 +81,7 @@ label_text(const char *text)
 }
 
 Datum
-text_array(char **items, int count, Datum (*convert) (const char *))
+text_array(char **items, int count, Datum (*convert)(const char *))
 {
 	Datum	   *datums = palloc(sizeof(Datum) * (Size) (count + 1));
 

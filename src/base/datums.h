@@ -18,7 +18,7 @@ extern char *certificate_string(const char *escaped);
 extern Datum certificate_text(const char *escaped);
 extern Datum label_text(const char *text);
 extern Datum label_array(char **items, int count);
-extern Datum text_array(char **items, int count, Datum (*convert) (const char *));
+extern Datum text_array(char **items, int count, Datum (*convert)(const char *));
 extern Datum text_list(List *strings);
 extern Datum fingerprint_text(const uint8 *fingerprint);
 extern TimestampTz timestamp_from_unix(int64 seconds);

@@ -64,7 +64,8 @@ is_readable_path(const char *path, bool folder)
 		return false;
 	if (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
 		return access(path, folder ? R_OK | X_OK : R_OK) == 0;
-	errno = folder ? ENOTDIR : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	errno = folder ? ENOTDIR : S_ISDIR(st.st_mode) ? EISDIR :
+													 EINVAL;
 	return false;
 }
 

@@ -28,7 +28,7 @@ wipe_memory(void *bytes, size_t len)
  * Have OpenSSL's object freed with the current memory context.
  */
 void *
-free_at_reset(void *object, void (*free_it) (void *))
+free_at_reset(void *object, void (*free_it)(void *))
 {
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 

@@ -11,7 +11,7 @@
 #include "lib/stringinfo.h"
 
 extern void wipe_memory(void *bytes, size_t len);
-extern void *free_at_reset(void *object, void (*free_it) (void *));
+extern void *free_at_reset(void *object, void (*free_it)(void *));
 extern void wipe_at_reset(StringInfo secret);
 
 #endif							/* SSLPOLICY_MEMORY_H */

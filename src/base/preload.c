@@ -33,7 +33,7 @@
 static const char version_mark[] = VERSION_MARK SSLPOLICY_VERSION;
 
 static char library_path[MAXPGPATH];
-static struct stat loaded_file;		/* the file as it was when it was loaded */
+static struct stat loaded_file; /* the file as it was when it was loaded */
 
 static bool preloaded = false;
 

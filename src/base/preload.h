@@ -27,7 +27,7 @@ extern void note_library_file(void);
 extern LibraryFileState library_file_state(char **version);
 
 /* Main functions of background workers. */
-typedef void (*WorkerMain) (Datum arg);
+typedef void (*WorkerMain)(Datum arg);
 
 extern void offer_worker_main(const char *name, WorkerMain function);
 extern void run_worker_main(const char *name, Datum arg);

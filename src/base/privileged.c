@@ -30,7 +30,7 @@ become_superuser(void)
 	GetUserIdAndSecContext(&saved.user, &saved.context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   saved.context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+							   SECURITY_RESTRICTED_OPERATION);
 	return saved;
 }
 

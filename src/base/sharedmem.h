@@ -18,7 +18,7 @@ typedef struct SharedPiece
 	void	  **where;			/* the owner's pointer, set when the memory is there;
 								 * NULL: it has none */
 	Size		size;			/* of what it points to */
-	Size		(*size_at_start) (void);	/* instead, if the size depends on settings */
+	Size		(*size_at_start)(void); /* instead, if the size depends on settings */
 
 	/*
 	 * Of the LWLock that guards it; what is at *where begins with an LWLock *, which
@@ -34,7 +34,7 @@ typedef struct SharedPiece
 	 * Called when the memory is made, at the start of the server and after a crash:
 	 * all of it is zero by then, but for the lock and the tables.  NULL: it stays so.
 	 */
-	void		(*init) (void);
+	void		(*init)(void);
 } SharedPiece;
 
 extern void share_memory(const SharedPiece *piece);

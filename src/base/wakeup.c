@@ -51,7 +51,7 @@ static const SharedPiece piece = {
 	.name = "sslpolicy wakeup",
 	.where = (void **) &shared,
 	.size = sizeof(SharedWakeup),
-	.init = init_shared
+	.init = init_shared,
 };
 
 void

@@ -60,23 +60,10 @@ static const RevocationRefusal revocation_refusals[] = {
 	[REVOKED] = {
 		"client certificate of role %s is revoked",
 		NULL,
-		OTHER_CERTIFICATE_HINT
-	},
-	[CRL_EXPIRED] = {
-		"client certificate of role %s cannot be checked for revocation",
-		"The certificate revocation list of a CA that issued it has expired.",
-		SERVER_LOG_HINT
-	},
-	[CRL_MISSING] = {
-		"client certificate of role %s cannot be checked for revocation",
-		"There is no certificate revocation list of a CA that issued it.",
-		SERVER_LOG_HINT
-	},
-	[REVOCATION_UNKNOWN] = {
-		"client certificate of role %s cannot be checked for revocation",
-		"The certificate revocation lists cannot be read.",
-		SERVER_LOG_HINT
-	}
+		OTHER_CERTIFICATE_HINT},
+	[CRL_EXPIRED] = {"client certificate of role %s cannot be checked for revocation", "The certificate revocation list of a CA that issued it has expired.", SERVER_LOG_HINT},
+	[CRL_MISSING] = {"client certificate of role %s cannot be checked for revocation", "There is no certificate revocation list of a CA that issued it.", SERVER_LOG_HINT},
+	[REVOCATION_UNKNOWN] = {"client certificate of role %s cannot be checked for revocation", "The certificate revocation lists cannot be read.", SERVER_LOG_HINT},
 };
 
 static ClientAuthentication_hook_type previous_hook = NULL;

@@ -52,9 +52,16 @@ static char *
 changes_text(int changed)
 {
 	static const char *const names[] = {
-		"roles or their policies", "memberships of roles", "databases or their policies",
-		"settings", "TLS material", "revocation lists", "time", "logins", "asked for",
-		"the worker was started"
+		"roles or their policies",
+		"memberships of roles",
+		"databases or their policies",
+		"settings",
+		"TLS material",
+		"revocation lists",
+		"time",
+		"logins",
+		"asked for",
+		"the worker was started",
 	};
 	StringInfoData buf;
 
@@ -191,10 +198,11 @@ static void
 report(const Rechecked *r, int changed)
 {
 	static const char *const what[] = {
-		"", "it does not meet its TLS policy any more",
+		"",
+		"it does not meet its TLS policy any more",
 		"its client certificate has expired",
 		"its client certificate is blocked",
-		"its client certificate, or one that verified it, is revoked"
+		"its client certificate, or one that verified it, is revoked",
 	};
 	const Session *s = r->session;
 	StringInfoData required;
@@ -205,8 +213,8 @@ report(const Rechecked *r, int changed)
 		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
 	ereport(LOG,
 			(r->ended ?
-			 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]) :
-			 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]),
+				 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]) :
+				 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]),
 			 errdetail_log("Session: %s; required: %s; changed: %s.",
 						   facts_for_log(&s->facts), required.data, changes_text(changed)),
 			 errhidestmt(true), errhidecontext(true)));
@@ -298,7 +306,7 @@ recheck_sessions(bool dry_run, int changed)
 {
 	Snapshot	snapshot;
 	List	   *result = NIL;
-	Basis		basis = {.dry_run = dry_run,.now = (int64) time(NULL)};
+	Basis		basis = {.dry_run = dry_run, .now = (int64) time(NULL)};
 	List	   *sessions;
 	ListCell   *cell;
 

@@ -13,16 +13,16 @@
 #include "session/sessions.h"
 
 /* What has changed since the last recheck; can be several. */
-#define CHANGED_ROLES		0x01	/* roles or their policies */
-#define CHANGED_MEMBERS		0x02
-#define CHANGED_DATABASES	0x04	/* databases or their policies */
-#define CHANGED_SETTINGS	0x08
-#define CHANGED_MATERIAL	0x10
-#define CHANGED_CRLS		0x20
-#define CHANGED_TIME		0x40
-#define CHANGED_LOGINS		0x80	/* a login was under way meanwhile */
-#define CHANGED_ASKED		0x100	/* sslpolicy.recheck() */
-#define CHANGED_STARTED		0x200	/* the worker: anything may have changed */
+#define CHANGED_ROLES	  0x01	/* roles or their policies */
+#define CHANGED_MEMBERS	  0x02
+#define CHANGED_DATABASES 0x04	/* databases or their policies */
+#define CHANGED_SETTINGS  0x08
+#define CHANGED_MATERIAL  0x10
+#define CHANGED_CRLS	  0x20
+#define CHANGED_TIME	  0x40
+#define CHANGED_LOGINS	  0x80	/* a login was under way meanwhile */
+#define CHANGED_ASKED	  0x100 /* sslpolicy.recheck() */
+#define CHANGED_STARTED	  0x200 /* the worker: anything may have changed */
 
 /* Why a session does not comply. */
 typedef enum Cause

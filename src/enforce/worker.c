@@ -137,7 +137,7 @@ typedef struct Worker
 
 static Worker worker = {
 	.own.what = "CRLs of sslpolicy.crl_file and crl_dir are",
-	.core.what = "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are"
+	.core.what = "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are",
 };
 
 static volatile int changed = 0;	/* CHANGED_...: not rechecked yet */
@@ -539,7 +539,7 @@ load_changed_material(Worker *w)
  * Take a step.  False if it has failed, which is logged.
  */
 static bool
-take_step(Worker *w, void (*step) (Worker *))
+take_step(Worker *w, void (*step)(Worker *))
 {
 	volatile bool ok = true;
 

@@ -92,7 +92,7 @@ objection(const CertFacts *cert, const Trust *trust, STACK_OF(X509) *known)
 		const CaFacts *ca = &cert->cas[i];
 		bool		own = memcmp(ca->fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0;
 		X509	   *found = own ? find_certificate_by_fingerprint(trust->cas, ca->fingerprint) :
-			ca_in_set(ca, trust->cas, known);
+							ca_in_set(ca, trust->cas, known);
 		bool		sent = i < cert->ncas - 1 && find_certificate_by_fingerprint(known, ca->fingerprint) == NULL;
 
 		if (found == NULL && !sent)
@@ -211,8 +211,7 @@ sessions_losing_cipher(X509 *before, X509 *after)
 			continue;
 		needs = cipher_needs(context, s->facts.cipher);
 		if ((before == NULL || serves(before, needs)) && !serves(after, needs))
-			result = add_affected(result, s, psprintf("cipher %s needs a server certificate with another kind of key",
-													  s->facts.cipher));
+			result = add_affected(result, s, psprintf("cipher %s needs a server certificate with another kind of key", s->facts.cipher));
 	}
 	SSL_CTX_free(context);
 	ERR_clear_error();

@@ -75,7 +75,7 @@ certificate_lines(void)
 				 errhint("A superuser may install it, or mend the file.")));
 	foreach(cell, lines)
 	{
-		HbaEntry    *line = lfirst(cell);
+		HbaEntry   *line = lfirst(cell);
 
 		if (strcmp(line->method, "cert") == 0 ||
 			(strcmp(line->method, "trust") == 0 && line->asks_certificate))
@@ -90,13 +90,13 @@ certificate_lines(void)
  * copy the whole cluster, or grant itself any of that.
  */
 static const char *const powerful_roles =
-"SELECT r.oid, r.rolname, "
-"r.rolsuper OR r.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND r.rolcreaterole) OR EXISTS ("
-"SELECT FROM pg_catalog.pg_authid p "
-"WHERE (p.rolsuper OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND p.rolcreaterole) "
-"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
-"AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
-"FROM pg_catalog.pg_authid r WHERE r.rolcanlogin ORDER BY 3 DESC, r.rolname";
+	"SELECT r.oid, r.rolname, "
+	"r.rolsuper OR r.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND r.rolcreaterole) OR EXISTS ("
+	"SELECT FROM pg_catalog.pg_authid p "
+	"WHERE (p.rolsuper OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND p.rolcreaterole) "
+	"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
+	"AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
+	"FROM pg_catalog.pg_authid r WHERE r.rolcanlogin ORDER BY 3 DESC, r.rolname";
 
 /*
  * An error if a CA of the caller's would make them a superuser or a reserved

@@ -80,7 +80,7 @@ read_address(HbaEntry *line, const char *address, const char *mask)
 static HbaEntry *
 read_line(char **row)
 {
-	HbaEntry    *line = palloc0(sizeof(HbaEntry));
+	HbaEntry   *line = palloc0(sizeof(HbaEntry));
 	const char *type = row[2];
 	ListCell   *cell;
 
@@ -105,9 +105,9 @@ List *
 read_hba_lines(List **errors)
 {
 	QueryResult *rows = privileged_query(
-										 "SELECT r.line_number, pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'file_name', "
-										 "r.type, r.database, r.user_name, r.address, r.netmask, r.auth_method, r.options "
-										 "FROM pg_catalog.pg_hba_file_rules r");
+		"SELECT r.line_number, pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'file_name', "
+		"r.type, r.database, r.user_name, r.address, r.netmask, r.auth_method, r.options "
+		"FROM pg_catalog.pg_hba_file_rules r");
 	List	   *result = NIL;
 
 	*errors = NIL;
@@ -124,7 +124,7 @@ read_hba_lines(List **errors)
 			*errors = lappend(*errors, place);
 		else
 		{
-			HbaEntry    *line = read_line(row);
+			HbaEntry   *line = read_line(row);
 
 			line->place = place;
 			result = lappend(result, line);
@@ -202,7 +202,7 @@ hba_takes_database(const HbaEntry *line, Oid role, const char *role_name, const 
 				return true;
 		}
 		else if (entry[0] == '/' ? regex_matches(entry + 1, database, false) :
-				 !hba_is_keyword(entry) && strcmp(entry, database) == 0)
+								   !hba_is_keyword(entry) && strcmp(entry, database) == 0)
 			return true;
 	}
 	return false;

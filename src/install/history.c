@@ -31,9 +31,9 @@
 #include "settings/directory.h"
 #include "settings/settings.h"
 
-#define HISTORY_FILE "history"
+#define HISTORY_FILE		"history"
 #define HISTORY_MAX_ENTRIES 1000
-#define FIXED_FIELDS 8
+#define FIXED_FIELDS		8
 
 static const char *const state_names[] = {"started", "installed", "failed"};
 
@@ -173,7 +173,7 @@ write_history(List *entries)
  */
 HistoryEntry *
 new_history_entry(MaterialKind kind, const char *action, int version, int parent,
-		  const char *sha256, const PemContent *content)
+				  const char *sha256, const PemContent *content)
 {
 	HistoryEntry *entry = palloc0(sizeof(HistoryEntry));
 	List	   *items = material_items(kind, content);

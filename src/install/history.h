@@ -42,10 +42,10 @@ typedef struct HistoryEntry
 extern List *read_history(void);
 extern void write_history(List *entries);
 extern HistoryEntry *new_history_entry(MaterialKind kind, const char *action, int version,
-							   int parent, const char *sha256,
-							   const PemContent *content);
+									   int parent, const char *sha256,
+									   const PemContent *content);
 extern HistoryEntry *history_entry_in_place(List *entries, MaterialKind kind,
-									const char *sha256);
+											const char *sha256);
 extern HistoryEntry *history_entry_of_version(List *entries, MaterialKind kind, int version);
 extern const char *history_entry_outcome(List *entries, const HistoryEntry *entry,
 										 const char *path);

@@ -204,10 +204,10 @@ check_affected(const Installation *inst)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 inst->only_own ?
-			 errmsg("with this material your own connection would be refused") :
-			 errmsg_plural("with this material %d live session could not log in again",
-						   "with this material %d live sessions could not log in again",
-						   (unsigned long) count, count),
+				 errmsg("with this material your own connection would be refused") :
+				 errmsg_plural("with this material %d live session could not log in again",
+							   "with this material %d live sessions could not log in again",
+							   (unsigned long) count, count),
 			 errdetail("Affected: %s%s.", list.data, count > 5 ? "; and others" : ""),
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }
@@ -307,7 +307,7 @@ try_material(const Installation *inst, const char *file)
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server could not load this material"),
 				 errdetail("%s", error)));
-	return free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	return free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 }
 
 /*
@@ -343,7 +343,7 @@ record_start(Installation *inst)
 	if (inst->parent == VERSION_IN_PLACE)
 		inst->parent = parent;
 	entry = new_history_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
-					  inst->content);
+							  inst->content);
 	inst->history = lappend(inst->history, entry);
 	write_history(inst->history);
 	return entry;
@@ -448,7 +448,7 @@ undo_file(Progress *p)
  * has become of the installation: then it is a warning.
  */
 static void
-attempt(void (*step) (Progress *), Progress *p, const char *what)
+attempt(void (*step)(Progress *), Progress *p, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 	uint32		held = InterruptHoldoffCount;
@@ -635,7 +635,7 @@ finish_installation(Installation *inst)
 	Progress	progress = {.inst = inst};
 	Progress   *p = &progress;
 	MemoryContext caller = CurrentMemoryContext;
-	SSL_CTX    *volatile context = NULL;
+	SSL_CTX *volatile context = NULL;
 
 	check_affected(inst);
 	if (inst->bytes)

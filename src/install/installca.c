@@ -67,7 +67,7 @@ add_given_cas(Installation *inst, const PemContent *given)
 static Installation *
 install_cas(Installation *inst, STACK_OF(X509) *added)
 {
-	STACK_OF(X509) * set = inst->content->certs;
+	STACK_OF(X509) *set = inst->content->certs;
 	Trust	   *after = trust_after_installation(inst, set, NULL);
 
 	raise_trust_refusal(judge_cas(after, added, &inst->warnings));

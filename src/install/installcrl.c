@@ -46,7 +46,7 @@ check_given_crls(const PemContent *given)
 static void
 replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 {
-	STACK_OF(X509_CRL) * crls = inst->content->crls;
+	STACK_OF(X509_CRL) *crls = inst->content->crls;
 	X509	   *issuer;
 
 	raise_trust_refusal(judge_crl(crl, cas, (int64) time(NULL), inst->indexed && accept_expired_crl()));
@@ -121,8 +121,8 @@ Installation *
 install_crls(const PemContent *given, bool dry_run, bool force)
 {
 	Installation *inst;
-	STACK_OF(X509) * cas;
-	STACK_OF(X509_CRL) * crls;
+	STACK_OF(X509) *cas;
+	STACK_OF(X509_CRL) *crls;
 	Trust	   *after;
 
 	check_given_crls(given);

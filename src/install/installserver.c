@@ -102,7 +102,7 @@ install_server_certificate(const PemContent *given, char *private_key,
 	Identity	identity;
 	Installation *inst;
 	EVP_PKEY   *key;
-	STACK_OF(X509) * certs;
+	STACK_OF(X509) *certs;
 	bool		pending;
 
 	if (sk_X509_num(given->certs) == 0)

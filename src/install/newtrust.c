@@ -88,7 +88,7 @@ free_certificates(void *certs)
 List *
 sessions_losing_certificate(const Installation *inst, const Trust *after)
 {
-	STACK_OF(X509) * known = free_at_reset(sk_X509_new_null(), free_certificates);
+	STACK_OF(X509) *known = free_at_reset(sk_X509_new_null(), free_certificates);
 	char	   *error;
 	Trust	   *before = trust_before_installation(inst, &error);
 	int			next = next_history_version(inst->history, MATERIAL_CA);
@@ -97,7 +97,7 @@ sessions_losing_certificate(const Installation *inst, const Trust *after)
 		(void) add_certificate_once(known, sk_X509_value(before->cas, i));
 	for (int version = Max(1, next - 2 * KEPT_VERSIONS); version < next; version++)
 	{
-		STACK_OF(X509) * certs = read_pem_file(history_version_file(MATERIAL_CA, version))->content->certs;
+		STACK_OF(X509) *certs = read_pem_file(history_version_file(MATERIAL_CA, version))->content->certs;
 
 		for (int i = 0; i < sk_X509_num(certs); i++)
 			(void) add_certificate_once(known, sk_X509_value(certs, i));

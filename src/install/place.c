@@ -19,7 +19,7 @@
 static const MaterialPlace places[NUM_MATERIAL_KINDS] = {
 	[MATERIAL_SERVER] = {2, {SETTING_CERT_FILE, SETTING_KEY_FILE}},
 	[MATERIAL_CA] = {1, {SETTING_CA_FILE}},
-	[MATERIAL_CRL] = {1, {SETTING_CRL_FILE}}
+	[MATERIAL_CRL] = {1, {SETTING_CRL_FILE}},
 };
 
 const MaterialPlace *
@@ -116,7 +116,7 @@ require_readable(const Installation *inst, const PemFile *file)
 				 errdetail("%s", file->error),
 				 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
 						 inst->indexed ? "sslpolicy.crl_file" :
-						 tls_setting_name(places[inst->kind].settings[0]))));
+										 tls_setting_name(places[inst->kind].settings[0]))));
 }
 
 /*

@@ -18,8 +18,8 @@
 /* What going back is for each kind. */
 typedef struct WayBack
 {
-	void		(*check_allowed) (bool force);	/* NULL: to whoever may call it */
-	void		(*judge) (Installation *inst);	/* and say who is affected */
+	void		(*check_allowed)(bool force);	/* NULL: to whoever may call it */
+	void		(*judge)(Installation *inst);	/* and say who is affected */
 	bool		to_none;		/* there may have been no file before the first */
 	bool		returns;		/* the next one undoes this one; of the other kinds,
 								 * it goes further back */
@@ -34,7 +34,7 @@ check_cas_allowed(bool force)
 static const WayBack ways_back[NUM_MATERIAL_KINDS] = {
 	[MATERIAL_SERVER] = {NULL, judge_earlier_identity, .returns = true},
 	[MATERIAL_CA] = {check_cas_allowed, judge_earlier_cas, .to_none = true},
-	[MATERIAL_CRL] = {check_earlier_crls_allowed, judge_earlier_crls, .to_none = true}
+	[MATERIAL_CRL] = {check_earlier_crls_allowed, judge_earlier_crls, .to_none = true},
 };
 
 /*
@@ -74,7 +74,7 @@ static HistoryEntry *
 version_before(const Installation *inst)
 {
 	HistoryEntry *current = inst->old_bytes == NULL ? NULL :
-		history_entry_in_place(inst->history, inst->kind, bytes_fingerprint(inst->old_bytes, inst->old_len));
+													  history_entry_in_place(inst->history, inst->kind, bytes_fingerprint(inst->old_bytes, inst->old_len));
 	HistoryEntry *target;
 
 	/* something else changed the file: back to what was installed here */

@@ -40,7 +40,7 @@ find_objection(const Configuration *configuration, SSL_CTX **context)
 	{
 		*context = build_context(&files, &error);
 		if (*context)
-			(void) free_at_reset(*context, (void (*) (void *)) SSL_CTX_free);
+			(void) free_at_reset(*context, (void (*)(void *)) SSL_CTX_free);
 	}
 	if (error == NULL)
 		error = configuration->error;

@@ -62,13 +62,13 @@ typedef struct Wanted
 } Wanted;
 
 /* not dynahash: that makes a memory context for each table */
-#define SH_PREFIX wanted
-#define SH_ELEMENT_TYPE Wanted
-#define SH_KEY_TYPE ObjectKey
-#define SH_KEY key
+#define SH_PREFIX			  wanted
+#define SH_ELEMENT_TYPE		  Wanted
+#define SH_KEY_TYPE			  ObjectKey
+#define SH_KEY				  key
 #define SH_HASH_KEY(table, k) hash_combine(murmurhash32((k).object), (k).class)
 #define SH_EQUAL(table, a, b) ((a).object == (b).object && (a).class == (b).class)
-#define SH_SCOPE static inline
+#define SH_SCOPE			  static inline
 #define SH_DEFINE
 #define SH_DECLARE
 #include "lib/simplehash.h"
@@ -153,7 +153,7 @@ find_groups(Search *search, Oid role)
 		HeapTuple	tuple;
 
 		begin_catalog_scan(&scan, search->catalogs, pg_auth_members, AuthMemMemRoleIndexId,
-				   Anum_pg_auth_members_member, members, search->snapshot);
+						   Anum_pg_auth_members_member, members, search->snapshot);
 		while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 		{
 			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
@@ -178,13 +178,13 @@ read_labels(Search *search, Relation pg_shseclabel)
 	HeapTuple	tuple;
 
 	begin_catalog_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
-			   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
+					   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
 		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
 		char	   *label = wanted == NULL ? NULL :
-			our_label(tuple, RelationGetDescr(pg_shseclabel));
+									   our_label(tuple, RelationGetDescr(pg_shseclabel));
 
 		if (label != NULL)
 			wanted->label = label;
@@ -204,8 +204,7 @@ suppose_label(Search *search)
 
 	if (supposed->source == SOURCE_DEFAULT)
 		return;
-	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ?
-						 DatabaseRelationId : AuthIdRelationId, supposed->object);
+	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ? DatabaseRelationId : AuthIdRelationId, supposed->object);
 	if (wanted != NULL)
 		wanted->label = supposed->text;
 }
@@ -242,7 +241,7 @@ read_roles(Search *search, bool database_labelled)
 	roles = lappend_oid(roles, search->role);
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
 	begin_catalog_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
-			   roles, search->snapshot);
+					   roles, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
@@ -272,8 +271,9 @@ apply(Applicable *result, PolicySource source, const char *name,
 	AppliedPolicy *applied = &result->policies[result->count++];
 	PolicyError error;
 	PolicyPlace place = source == SOURCE_MINIMUM ? PLACE_MINIMUM :
-		source == SOURCE_DEFAULT ? PLACE_DEFAULT :
-		source == SOURCE_DATABASE ? PLACE_DATABASE : PLACE_ROLE;
+		source == SOURCE_DEFAULT				 ? PLACE_DEFAULT :
+		source == SOURCE_DATABASE				 ? PLACE_DATABASE :
+												   PLACE_ROLE;
 
 	applied->source = source;
 	applied->name = name;

@@ -40,13 +40,13 @@ typedef struct CopiedRows
 	List	   *rows;			/* HeapTuples */
 } CopiedRows;
 
-#define SH_PREFIX rows
-#define SH_ELEMENT_TYPE CopiedRows
-#define SH_KEY_TYPE RowKey
-#define SH_KEY key
+#define SH_PREFIX			  rows
+#define SH_ELEMENT_TYPE		  CopiedRows
+#define SH_KEY_TYPE			  RowKey
+#define SH_KEY				  key
 #define SH_HASH_KEY(table, k) hash_combine(murmurhash32((k).oid), (k).catalog)
 #define SH_EQUAL(table, a, b) ((a).oid == (b).oid && (a).catalog == (b).catalog)
-#define SH_SCOPE static inline
+#define SH_SCOPE			  static inline
 #define SH_DEFINE
 #define SH_DECLARE
 #include "lib/simplehash.h"
@@ -118,7 +118,7 @@ copied_rows(const CatalogCopy *copy, Oid catalog, Oid oid)
  */
 void
 begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog, Oid index,
-		   AttrNumber column, List *oids, Snapshot snapshot)
+				   AttrNumber column, List *oids, Snapshot snapshot)
 {
 	ScanKeyData key;
 

@@ -33,7 +33,7 @@ typedef struct CatalogScan
 
 extern CatalogCopy *copy_catalogs(Snapshot snapshot);
 extern void begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog,
-					   Oid index, AttrNumber column, List *oids, Snapshot snapshot);
+							   Oid index, AttrNumber column, List *oids, Snapshot snapshot);
 extern HeapTuple next_catalog_row(CatalogScan *s);
 extern void end_catalog_scan(CatalogScan *s);
 

@@ -138,7 +138,7 @@ remember_change(const ObjectAddress *object, const char *text)
 	appendStringInfo(&buf, "TLS policy of %s %s changed by %s",
 					 is_role ? "role" : "database",
 					 quoted_name(is_role ? GetUserNameFromId(object->objectId, false) :
-							get_database_name(object->objectId)),
+										   get_database_name(object->objectId)),
 					 caller_for_log(user));
 	appendStringInfoString(&buf, ": was ");
 	append_policy(&buf, before);
@@ -215,7 +215,8 @@ check_label(const ObjectAddress *object, const char *text)
 {
 	PolicyError error;
 	PolicyPlace place = object->classId == DatabaseRelationId ?
-		PLACE_DATABASE : PLACE_ROLE;
+		PLACE_DATABASE :
+		PLACE_ROLE;
 
 	if (object->classId != AuthIdRelationId && object->classId != DatabaseRelationId)
 		ereport(ERROR,
@@ -262,7 +263,7 @@ check_label(const ObjectAddress *object, const char *text)
 static void
 note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 {
-	ObjectAddress address = {.classId = class,.objectId = object};
+	ObjectAddress address = {.classId = class, .objectId = object};
 
 	if (previous_access_hook)
 		previous_access_hook(access, class, object, column, arg);
@@ -287,7 +288,7 @@ init_labels(void)
 char *
 read_label(Oid class, Oid object)
 {
-	ObjectAddress address = {.classId = class,.objectId = object};
+	ObjectAddress address = {.classId = class, .objectId = object};
 
 	return GetSecurityLabel(&address, LABEL_PROVIDER);
 }
@@ -360,5 +361,5 @@ char *
 labelled_name(const Label *label)
 {
 	return label->class == AuthIdRelationId ? GetUserNameFromId(label->object, true) :
-		get_database_name(label->object);
+											  get_database_name(label->object);
 }

@@ -54,7 +54,7 @@ static const SharedPiece piece = {
 	.name = "sslpolicy ended sessions",
 	.where = (void **) &ring,
 	.size = sizeof(Ring),
-	.tranche = "sslpolicy_ended"
+	.tranche = "sslpolicy_ended",
 };
 
 void
@@ -67,7 +67,7 @@ void
 remember_ended(const Session *session, const char *cause, const char *changed,
 			   List *reasons)
 {
-	Note		note = {.at = GetCurrentTimestamp(),.pid = session->pid};
+	Note		note = {.at = GetCurrentTimestamp(), .pid = session->pid};
 
 	namestrcpy(&note.role, session->facts.role);
 	note.has_database = session->facts.database != NULL;

@@ -44,8 +44,7 @@ exist(const Facts *facts, Oid role, Oid database)
 static Rejection
 rejection(const Facts *facts, RejectionSource source, List *reasons)
 {
-	Rejection	r = {.at = GetCurrentTimestamp(),.count = 1,.source = source,
-	.reasons = reasons,.facts = *facts};
+	Rejection	r = {.at = GetCurrentTimestamp(), .count = 1, .source = source, .reasons = reasons, .facts = *facts};
 
 	if (facts->cert)
 	{
@@ -125,7 +124,8 @@ note_letter(const Letter *letter, const Applicable *found)
 	r.reasons = list_make1(printable_text(letter->message));
 	if (letter->detail)
 		r.reasons = lappend(r.reasons, printable_text(letter->detail));
-	note_rejection(&r, known ? REJECTED_KNOWN_BY_SERVER : found ? REJECTED_STRANGER : REJECTED_UNNAMED);
+	note_rejection(&r, known ? REJECTED_KNOWN_BY_SERVER : found ? REJECTED_STRANGER :
+																  REJECTED_UNNAMED);
 	count_in_statistics(found ? found->role : InvalidOid, COUNTER_REFUSED, 1, r.at);
 }
 
@@ -135,8 +135,7 @@ note_letter(const Letter *letter, const Applicable *found)
 static void
 note_lost(int64 lost)
 {
-	Rejection	r = {.at = GetCurrentTimestamp(),.count = lost,.source = REJECTED_BY_SERVER,
-	.reasons = list_make1("refusals that came too fast to be written down one by one")};
+	Rejection	r = {.at = GetCurrentTimestamp(), .count = lost, .source = REJECTED_BY_SERVER, .reasons = list_make1("refusals that came too fast to be written down one by one")};
 
 	if (lost == 0)
 		return;
@@ -164,8 +163,7 @@ ledger_collect(void)
 	{
 		const Letter *letter = lfirst(cell);
 
-		found = lappend(found, letter->facts.role == NULL ? NULL :
-						find_applicable(letter->facts.role, letter->facts.database, false));
+		found = lappend(found, letter->facts.role == NULL ? NULL : find_applicable(letter->facts.role, letter->facts.database, false));
 	}
 
 	mailbox_begin_taking();

@@ -52,12 +52,12 @@
 
 #define NSLOTS 128
 
-#define TEXT_LEN 512
+#define TEXT_LEN   512
 #define SERIAL_LEN 64
 
 /* The state of a slot: 0, or the writer's pid, shifted, with one of these */
-#define WRITING 1
-#define FULL 2
+#define WRITING	  1
+#define FULL	  2
 #define PID_SHIFT 2
 
 typedef struct Slot
@@ -103,7 +103,7 @@ static const SharedPiece piece = {
 	.where = (void **) &mailbox,
 	.size = sizeof(Mailbox),
 	.tranche = "sslpolicy_mailbox",
-	.init = init_shared
+	.init = init_shared,
 };
 
 /*

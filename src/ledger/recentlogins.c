@@ -75,7 +75,13 @@ is_valid(const void *entry)
 }
 
 static BoundedTable table = {
-	"recent logins", sizeof(LoginKey), sizeof(Oid), sizeof(LoginEntry), max_recent_logins, is_valid, NULL
+	"recent logins",
+	sizeof(LoginKey),
+	sizeof(Oid),
+	sizeof(LoginEntry),
+	max_recent_logins,
+	is_valid,
+	NULL,
 };
 
 static const SharedPiece piece = {
@@ -84,7 +90,7 @@ static const SharedPiece piece = {
 	.size = sizeof(SharedLogins),
 	.tranche = "sslpolicy_logins",
 	.tables = &table,
-	.ntables = 1
+	.ntables = 1,
 };
 
 void
@@ -183,8 +189,7 @@ copy_login(const LoginEntry *entry)
 	login->last_login = entry->last_login;
 	login->count = entry->count;
 	login->compliance = entry->compliance;
-	login->facts = load_facts(&entry->facts, entry->cert_size > 0 ?
-							  unpack_cert(entry->cert, entry->cert_size) : NULL);
+	login->facts = load_facts(&entry->facts, entry->cert_size > 0 ? unpack_cert(entry->cert, entry->cert_size) : NULL);
 	return login;
 }
 

@@ -30,10 +30,10 @@
 #include "session/storedfacts.h"
 #include "settings/settings.h"
 
-#define DN_LEN 512
-#define SERIAL_LEN 64
+#define DN_LEN		512
+#define SERIAL_LEN	64
 #define VERSION_LEN 16
-#define NTABLES 4
+#define NTABLES		4
 
 /* without padding, since all of it is compared; its owner is first: the role */
 typedef struct RejectionKey
@@ -101,14 +101,16 @@ is_valid(const void *entry)
 }
 
 #define TABLE(name, capacity) \
-	{name, sizeof(RejectionKey), NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL}
+	{ \
+		name, sizeof(RejectionKey), NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL \
+	}
 
 /* by RejectionOf */
 static BoundedTable tables[NTABLES] = {
 	TABLE("rejections", max_rejections),
 	TABLE("rejections unnamed", most_strangers),
 	TABLE("rejections strangers", most_strangers),
-	TABLE("rejections by server", most_server_refusals)
+	TABLE("rejections by server", most_server_refusals),
 };
 
 static const SharedPiece piece = {
@@ -117,7 +119,7 @@ static const SharedPiece piece = {
 	.size = sizeof(SharedRejections),
 	.tranche = "sslpolicy_rejections",
 	.tables = tables,
-	.ntables = NTABLES
+	.ntables = NTABLES,
 };
 
 void

@@ -28,7 +28,7 @@ enum
 {
 	ROLES,
 	OTHERS,
-	NTABLES
+	NTABLES,
 };
 
 typedef struct SharedStatistics
@@ -63,11 +63,13 @@ is_valid(const void *entry)
 }
 
 #define TABLE(name, capacity) \
-	{name, sizeof(Oid), 0, sizeof(RoleStatistics), capacity, is_valid, NULL}
+	{ \
+		name, sizeof(Oid), 0, sizeof(RoleStatistics), capacity, is_valid, NULL \
+	}
 
 static BoundedTable tables[NTABLES] = {
 	[ROLES] = TABLE("statistics", most_roles),
-	[OTHERS] = TABLE("statistics others", single_row)
+	[OTHERS] = TABLE("statistics others", single_row),
 };
 
 static const SharedPiece piece = {
@@ -76,7 +78,7 @@ static const SharedPiece piece = {
 	.size = sizeof(SharedStatistics),
 	.tranche = "sslpolicy_statistics",
 	.tables = tables,
-	.ntables = NTABLES
+	.ntables = NTABLES,
 };
 
 void

@@ -24,7 +24,7 @@
 typedef struct LintCheck
 {
 	const char *subject;		/* what could not be checked if it fails */
-	void		(*run) (Survey *survey);
+	void		(*run)(Survey *survey);
 } LintCheck;
 
 static const LintCheck checks[] = {
@@ -52,7 +52,7 @@ static const LintCheck checks[] = {
 	{"ciphers", lint_ciphers},
 	{"enforcement", lint_enforcement},
 	{"the background worker", lint_worker},
-	{"logging", lint_logging}
+	{"logging", lint_logging},
 };
 
 /*

@@ -60,12 +60,12 @@ typedef struct Subject
 } Subject;
 
 /* What is wanted of the verdict about a session that is made up. */
-typedef bool (*Question) (const Verdict *verdict);
+typedef bool (*Question)(const Verdict *verdict);
 
 /* in networks that are reserved for documentation (RFC 5737, RFC 3849) */
 static const ProbeAddress nowhere[] = {
 	{{203, 0, 113, 77}, 4},
-	{{0x20, 0x01, 0x0d, 0xb8, [15] = 77}, 16}
+	{{0x20, 0x01, 0x0d, 0xb8, [15] = 77}, 16},
 };
 
 static const char *const clear_text_methods[] = {"password", "ldap", "pam", "bsd", "radius"};
@@ -186,10 +186,13 @@ judge_login(const Subject *subject, const ProbeDatabase *database, const ProbeAd
 	int			count = login->applicable->count;
 	AppliedPolicy *policies = palloc(sizeof(AppliedPolicy) * (Size) (count + 1));
 	Facts		facts = {
-		.role = login->name,.database = database->name,
-		.ssl = subject->tls,.tls_version = subject->tls ? TLS_1_3 : TLS_NONE,
-		.verified = subject->certificate,.auth_method = subject->method,
-		.address_len = address->len
+		.role = login->name,
+		.database = database->name,
+		.ssl = subject->tls,
+		.tls_version = subject->tls ? TLS_1_3 : TLS_NONE,
+		.verified = subject->certificate,
+		.auth_method = subject->method,
+		.address_len = address->len,
 	};
 
 	memcpy(facts.address, address->bytes, (size_t) address->len);
@@ -354,8 +357,8 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
 						  psprintf("This line lets in without TLS whom policies then refuse, after the authentication%s.",
 								   is_clear_text(line->method) ? psprintf(": with method %s the password has crossed the network in clear text by then", line->method) : ""),
 						  line->with_tls ?
-						  "Make it a hostssl line, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf()." :
-						  "Put a hostnossl line with reject before it for these roles, or make its method reject. Then SELECT pg_reload_conf().",
+							  "Make it a hostssl line, or put a hostnossl line with reject before it for these roles. Then SELECT pg_reload_conf()." :
+							  "Put a hostnossl line with reject before it for these roles, or make its method reject. Then SELECT pg_reload_conf().",
 						  "Roles", psprintf("\"%s\"", subject->login->name));
 		return;
 	}
@@ -432,10 +435,10 @@ static void
 check_cert_policy(Survey *survey, const Probes *probes, const Login *login,
 				  const AppliedPolicy *applied, ProbeDatabase *database)
 {
-	Applicable	alone = {.role = login->oid,.count = database ? 0 : 1,.policies = (AppliedPolicy *) applied};
+	Applicable	alone = {.role = login->oid, .count = database ? 0 : 1, .policies = (AppliedPolicy *) applied};
 	Login		with_alone = *login;
 	Probes		there = *probes;
-	Subject		subject = {.login = &with_alone,.method = "cert",.tls = true,.certificate = true};
+	Subject		subject = {.login = &with_alone, .method = "cert", .tls = true, .certificate = true};
 	ListCell   *cell;
 
 	if (!policy_asks_for(applied->policy, SSLMODE_CERT))
@@ -551,11 +554,11 @@ lint_way_back(Survey *survey)
 	add_finding(&survey->findings, SEVERITY_WARNING, "no_way_back",
 				sockets && sockets[0] ? "pg_hba.conf" : "setting unix_socket_directories",
 				sockets && sockets[0] ?
-				"No local line lets a superuser in: after a mistake in a policy nobody may be able to mend it, since policies bind every connection but those by a Unix socket." :
-				"The server has no Unix socket: after a mistake in a policy nobody may be able to mend it, since policies bind all other connections.",
+					"No local line lets a superuser in: after a mistake in a policy nobody may be able to mend it, since policies bind every connection but those by a Unix socket." :
+					"The server has no Unix socket: after a mistake in a policy nobody may be able to mend it, since policies bind all other connections.",
 				sockets && sockets[0] ?
-				"Put \"local all postgres peer\" (the name of a superuser) before other local lines, and SELECT pg_reload_conf()." :
-				"Set unix_socket_directories, and restart the server.");
+					"Put \"local all postgres peer\" (the name of a superuser) before other local lines, and SELECT pg_reload_conf()." :
+					"Set unix_socket_directories, and restart the server.");
 }
 
 /*

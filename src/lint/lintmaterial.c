@@ -52,7 +52,7 @@ static void
 check_server_dates(Survey *survey, const char *object, const CertFacts *facts)
 {
 	static const char *const remedy =
-	"Have a new one issued: SELECT sslpolicy.create_server_key(...), then SELECT * FROM sslpolicy.install_server_certificate(...).";
+		"Have a new one issued: SELECT sslpolicy.create_server_key(...), then SELECT * FROM sslpolicy.install_server_certificate(...).";
 
 	if (facts->not_after <= survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_expired", object,
@@ -227,7 +227,7 @@ static void
 check_crl_dates(Survey *survey, const char *object, bool has_end, int64 end, Severity expired)
 {
 	static const char *const remedy =
-	"Have the CA issue a new one: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...'), or replace the file.";
+		"Have the CA issue a new one: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...'), or replace the file.";
 
 	if (!has_end)
 		return;
@@ -270,7 +270,8 @@ check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
 	{
 		CrlFacts   *other = crl_issuer(sk_X509_CRL_value(trust->crls, i), trust->cas) == issuer ?
-			read_crl(sk_X509_CRL_value(trust->crls, i)) : NULL;
+			read_crl(sk_X509_CRL_value(trust->crls, i)) :
+			NULL;
 
 		if (other && facts->has_next_update && (!other->has_next_update || other->next_update > facts->next_update))
 			return;

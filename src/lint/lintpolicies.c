@@ -248,7 +248,7 @@ lint_policy_names(Survey *survey)
 	ListCell   *cell;
 
 	if (context)
-		(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+		(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	foreach(cell, survey->policies)
 	{
 		const StoredPolicy *stored = lfirst(cell);

@@ -75,7 +75,7 @@ compare_settings(Survey *survey, const Configuration *configuration)
 		const char *name = tls_setting_name((TlsSetting) i);
 		const char *now = GetConfigOption(name, false, false);
 		bool		same = i == SETTING_SSL ? configuration->ssl == EnableSSL :
-			strcmp(configuration->settings[i].value, now) == 0;
+									   strcmp(configuration->settings[i].value, now) == 0;
 
 		if (!same)
 			add_finding(&survey->findings, SEVERITY_WARNING, "setting_not_in_force", psprintf("setting %s", name),
@@ -95,15 +95,15 @@ static void
 check_rejected_settings(Survey *survey)
 {
 	QueryResult *rows = privileged_query(
-										 "SELECT pg_catalog.concat(f.sourcefile, ', line ', f.sourceline), f.name, "
-										 "s.name IS NULL "
-										 "FROM pg_catalog.pg_file_settings f LEFT JOIN pg_catalog.pg_settings s "
-										 "ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) pg_catalog.lower(s.name) "
-										 "WHERE f.error OPERATOR(pg_catalog.=) 'setting could not be applied' "
-										 "AND s.pending_restart IS NOT TRUE "
-										 "AND pg_catalog.lower(f.name) OPERATOR(pg_catalog.<>) ALL (ARRAY["
-										 "'default_text_search_config', 'default_tablespace', 'temp_tablespaces', "
-										 "'default_table_access_method', 'client_encoding']) ORDER BY f.seqno");
+		"SELECT pg_catalog.concat(f.sourcefile, ', line ', f.sourceline), f.name, "
+		"s.name IS NULL "
+		"FROM pg_catalog.pg_file_settings f LEFT JOIN pg_catalog.pg_settings s "
+		"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) pg_catalog.lower(s.name) "
+		"WHERE f.error OPERATOR(pg_catalog.=) 'setting could not be applied' "
+		"AND s.pending_restart IS NOT TRUE "
+		"AND pg_catalog.lower(f.name) OPERATOR(pg_catalog.<>) ALL (ARRAY["
+		"'default_text_search_config', 'default_tablespace', 'temp_tablespaces', "
+		"'default_table_access_method', 'client_encoding']) ORDER BY f.seqno");
 
 	for (int row = 0; row < rows->rows; row++)
 	{
@@ -112,12 +112,12 @@ check_rejected_settings(Survey *survey)
 
 		add_finding(&survey->findings, SEVERITY_ERROR, "setting_rejected", r[0],
 					unknown ?
-					psprintf("There is no setting \"%s\": the line has no effect.", r[1]) :
-					psprintf("The value of \"%s\" is not accepted: the server goes on with the one from before, and does not start with this one.", r[1]),
+						psprintf("There is no setting \"%s\": the line has no effect.", r[1]) :
+						psprintf("The value of \"%s\" is not accepted: the server goes on with the one from before, and does not start with this one.", r[1]),
 					unknown ?
-					psprintf("Mend the line: SELECT name FROM pg_settings WHERE name ~ '^%.*s' shows the settings that there are. Then SELECT pg_reload_conf().",
-							 (int) strcspn(r[1], "."), r[1]) :
-					"Mend the line: the server log has what is wrong with it. Then SELECT pg_reload_conf().");
+						psprintf("Mend the line: SELECT name FROM pg_settings WHERE name ~ '^%.*s' shows the settings that there are. Then SELECT pg_reload_conf().",
+								 (int) strcspn(r[1], "."), r[1]) :
+						"Mend the line: the server log has what is wrong with it. Then SELECT pg_reload_conf().");
 	}
 }
 
@@ -234,7 +234,7 @@ is_weak_cipher(const SSL_CIPHER *cipher)
 }
 
 static void
-find_ciphers(Survey *survey, SSL_CTX *context, bool (*is_bad) (const SSL_CIPHER *),
+find_ciphers(Survey *survey, SSL_CTX *context, bool (*is_bad)(const SSL_CIPHER *),
 			 Severity severity, const char *code, const char *text)
 {
 	STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
@@ -263,7 +263,7 @@ lint_ciphers(Survey *survey)
 	/* lint_loadable() says why not */
 	if (context == NULL)
 		return;
-	(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	if (!EnableSSL)
 		return;
 	find_ciphers(survey, context, is_null_cipher, SEVERITY_ERROR, "null_ciphers",
@@ -304,18 +304,18 @@ lint_enforcement(Survey *survey)
 					enforcement() == ENFORCEMENT_OFF ? "enforcement_off" : "enforcement_log",
 					"setting sslpolicy.enforcement",
 					enforcement() == ENFORCEMENT_OFF ?
-					"It is off, and there are policies: nobody looks at them." :
-					"It is log, and there are policies: who does not meet them is logged, and let in.",
+						"It is off, and there are policies: nobody looks at them." :
+						"It is log, and there are policies: who does not meet them is logged, and let in.",
 					"ALTER SYSTEM SET sslpolicy.enforcement = 'enforce'; SELECT pg_reload_conf().");
 	if (survey->policies != NIL && enforcement() == ENFORCEMENT_ENFORCE && recheck_policy() != RECHECK_TERMINATE)
 		add_finding(&survey->findings, recheck_policy() == RECHECK_OFF && ends_on_expiry(survey) ? SEVERITY_WARNING : SEVERITY_INFO,
 					recheck_policy() == RECHECK_OFF ? "recheck_policy_off" : "recheck_policy_log",
 					"setting sslpolicy.recheck_policy",
 					recheck_policy() == RECHECK_OFF ?
-					(ends_on_expiry(survey) ?
-					 "It is off: live sessions that their policies would refuse now are left alone, also those whose policy says on_expiry=end." :
-					 "It is off: live sessions that their policies would refuse now are left alone, and nobody is told.") :
-					"It is log: live sessions that their policies would refuse now are logged, and stay.",
+						(ends_on_expiry(survey) ?
+							 "It is off: live sessions that their policies would refuse now are left alone, also those whose policy says on_expiry=end." :
+							 "It is off: live sessions that their policies would refuse now are left alone, and nobody is told.") :
+						"It is log: live sessions that their policies would refuse now are logged, and stay.",
 					"ALTER SYSTEM SET sslpolicy.recheck_policy = 'terminate'; SELECT pg_reload_conf().");
 	if ((survey->policies != NIL || revokes) && recheck_revoked() != RECHECK_TERMINATE)
 		add_finding(&survey->findings, revokes ? SEVERITY_WARNING : SEVERITY_INFO,
@@ -333,8 +333,8 @@ void
 lint_worker(Survey *survey)
 {
 	QueryResult *rows = privileged_query(
-										 "SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) "
-										 "WHERE backend_type OPERATOR(pg_catalog.=) 'sslpolicy'");
+		"SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) "
+		"WHERE backend_type OPERATOR(pg_catalog.=) 'sslpolicy'");
 
 	if (rows->rows == 0)
 		add_finding(&survey->findings, SEVERITY_ERROR, "worker_not_running", "background worker sslpolicy",
@@ -355,11 +355,11 @@ lint_logging(Survey *survey)
 	if (!installation_allowed())
 		return;
 	rows = privileged_query(
-							"SELECT name FROM (SELECT name, reset_val AS value FROM pg_catalog.pg_settings UNION ALL "
-							"SELECT pg_catalog.split_part(c, '=', 1), pg_catalog.split_part(c, '=', 2) "
-							"FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) c) s "
-							"WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['debug_print_parse', 'debug_print_rewritten', 'debug_print_plan', 'debug_print_raw_parse']) "
-							"AND pg_catalog.lower(value) OPERATOR(pg_catalog.=) ANY (ARRAY['on', 'true', 'yes', '1']) GROUP BY name ORDER BY name");
+		"SELECT name FROM (SELECT name, reset_val AS value FROM pg_catalog.pg_settings UNION ALL "
+		"SELECT pg_catalog.split_part(c, '=', 1), pg_catalog.split_part(c, '=', 2) "
+		"FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) c) s "
+		"WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['debug_print_parse', 'debug_print_rewritten', 'debug_print_plan', 'debug_print_raw_parse']) "
+		"AND pg_catalog.lower(value) OPERATOR(pg_catalog.=) ANY (ARRAY['on', 'true', 'yes', '1']) GROUP BY name ORDER BY name");
 	for (int i = 0; i < rows->rows; i++)
 		add_finding_about(&survey->findings, SEVERITY_WARNING, "log_keeps_keys", "server log",
 						  "Parse and plan trees are logged, with all constants of statements as the numbers of their bytes: also a private key that is given to install_server_certificate().",

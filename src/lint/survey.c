@@ -33,9 +33,9 @@ add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *n
 	stored->name = name;
 	stored->source = source;
 	stored->object = object;
-	stored->policy = parse_policy(text, source == SOURCE_MINIMUM ? PLACE_MINIMUM :
-								  source == SOURCE_DEFAULT ? PLACE_DEFAULT :
-								  source == SOURCE_DATABASE ? PLACE_DATABASE : PLACE_ROLE,
+	stored->policy = parse_policy(text, source == SOURCE_MINIMUM ? PLACE_MINIMUM : source == SOURCE_DEFAULT ? PLACE_DEFAULT :
+									  source == SOURCE_DATABASE												? PLACE_DATABASE :
+																											  PLACE_ROLE,
 								  NULL, &error);
 	if (stored->policy == NULL)
 		stored->error = error.message;
@@ -53,8 +53,8 @@ static void
 read_logins(Survey *survey)
 {
 	QueryResult *rows = privileged_query(
-										 "SELECT oid, rolname, rolsuper, rolreplication FROM pg_catalog.pg_authid "
-										 "WHERE rolcanlogin ORDER BY rolname");
+		"SELECT oid, rolname, rolsuper, rolreplication FROM pg_catalog.pg_authid "
+		"WHERE rolcanlogin ORDER BY rolname");
 	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	CatalogCopy *catalogs = copy_catalogs(snapshot);
 

@@ -44,7 +44,7 @@ objection(const MaterialFiles *files)
 
 	if (context == NULL)
 		return error;
-	(void) free_at_reset(context, (void (*) (void *)) SSL_CTX_free);
+	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	return reload_objection(files);
 }
 

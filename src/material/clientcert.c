@@ -55,8 +55,9 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no certificate in the text"),
-				 error ? errdetail("The error was: %s.", error) :
-				 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
+				 error					   ? errdetail("The error was: %s.", error) :
+					 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) :
+											 0,
 				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
 	leaf = sk_X509_value(given->certs, 0);
 	result->facts = read_certificate(leaf, NULL);
@@ -69,7 +70,7 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 	result->context = build_context(&files, &result->error);
 	if (result->context == NULL)
 		return result;
-	(void) free_at_reset(result->context, (void (*) (void *)) SSL_CTX_free);
+	(void) free_at_reset(result->context, (void (*)(void *)) SSL_CTX_free);
 	if (files.ca_file[0] == '\0')
 	{
 		result->error = "ssl_ca_file is not set: the server accepts no client certificate";

@@ -22,8 +22,14 @@
 #include "material/configuration.h"
 
 static const char *const setting_names[NUM_TLS_SETTINGS] = {
-	"ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir",
-	"sslpolicy.crl_file", "sslpolicy.crl_dir"
+	"ssl",
+	"ssl_cert_file",
+	"ssl_key_file",
+	"ssl_ca_file",
+	"ssl_crl_file",
+	"ssl_crl_dir",
+	"sslpolicy.crl_file",
+	"sslpolicy.crl_dir",
 };
 
 const char *
@@ -40,11 +46,11 @@ static char *
 configuration_error(void)
 {
 	QueryResult *rows = privileged_query(
-										 "SELECT pg_catalog.concat('file \"', sourcefile, '\", line ', sourceline, ': ', "
-										 "CASE WHEN name IS NOT NULL THEN pg_catalog.concat('\"', name, '\": ') END, error) "
-										 "FROM pg_catalog.pg_file_settings "
-										 "WHERE error OPERATOR(pg_catalog.<>) 'setting could not be applied' "
-										 "ORDER BY seqno LIMIT 1");
+		"SELECT pg_catalog.concat('file \"', sourcefile, '\", line ', sourceline, ': ', "
+		"CASE WHEN name IS NOT NULL THEN pg_catalog.concat('\"', name, '\": ') END, error) "
+		"FROM pg_catalog.pg_file_settings "
+		"WHERE error OPERATOR(pg_catalog.<>) 'setting could not be applied' "
+		"ORDER BY seqno LIMIT 1");
 
 	return rows->rows > 0 ? rows->values[0][0] : NULL;
 }
@@ -61,11 +67,11 @@ read_configuration(void)
 
 	result->error = configuration_error();
 	rows = privileged_query(
-							"SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
-							"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$' "
-							"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
-							"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
-							"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir']) ORDER BY f.seqno");
+		"SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
+		"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$' "
+		"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
+		"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
+		"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir']) ORDER BY f.seqno");
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];

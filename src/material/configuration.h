@@ -44,7 +44,7 @@ extern const char *tls_setting_name(TlsSetting setting);
 extern Configuration *read_configuration(void);
 extern MaterialFiles configured_files(const Configuration *configuration);
 extern void check_alter_tls_setting(const Configuration *configuration,
-							   TlsSetting setting);
+									TlsSetting setting);
 extern void alter_tls_setting(TlsSetting setting, const char *value);
 
 #endif							/* SSLPOLICY_CONFIGURATION_H */

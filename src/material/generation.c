@@ -295,7 +295,7 @@ follow(SSL_CTX *context, CRYPTO_EX_DATA *ex_data)
 		newest.contexts = more;
 	if (more == NULL ||
 		(ex_data ? CRYPTO_set_ex_data(ex_data, ex_index, number) :
-		 SSL_CTX_set_ex_data(context, ex_index, number)) != 1)
+				   SSL_CTX_set_ex_data(context, ex_index, number)) != 1)
 	{
 		/* cannot be followed: then nothing is known */
 		forget(&newest);
@@ -488,7 +488,7 @@ static const SharedPiece piece = {
 	.name = "sslpolicy generations",
 	.where = (void **) &shared,
 	.size = sizeof(SharedState),
-	.init = init_shared
+	.init = init_shared,
 };
 
 void

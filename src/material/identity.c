@@ -34,13 +34,13 @@ judge_validity(X509 *cert, int64 now)
 	{
 		(void) read_asn1_time(X509_get0_notAfter(cert), &limit);
 		return make_trust_refusal(psprintf("certificate %s has expired on %s", certificate_title(cert), unix_time_text(limit)),
-							pstrdup("Clients that verify the server would refuse it."), NULL);
+								  pstrdup("Clients that verify the server would refuse it."), NULL);
 	}
 	if (X509_cmp_time(X509_get0_notBefore(cert), &at) > 0)
 	{
 		(void) read_asn1_time(X509_get0_notBefore(cert), &limit);
 		return make_trust_refusal(psprintf("certificate %s is not valid before %s", certificate_title(cert), unix_time_text(limit)),
-							pstrdup("Clients that verify the server would refuse it."), NULL);
+								  pstrdup("Clients that verify the server would refuse it."), NULL);
 	}
 	return NULL;
 }
@@ -53,8 +53,8 @@ judge_key_size(X509 *cert)
 	if (key && (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) &&
 		EVP_PKEY_get_bits(key) < MIN_RSA_BITS)
 		return make_trust_refusal(psprintf("the RSA key of certificate %s has %d bits",
-									 certificate_title(cert), EVP_PKEY_get_bits(key)),
-							psprintf("At least %d are wanted.", MIN_RSA_BITS), NULL);
+										   certificate_title(cert), EVP_PKEY_get_bits(key)),
+								  psprintf("At least %d are wanted.", MIN_RSA_BITS), NULL);
 	return NULL;
 }
 
@@ -104,10 +104,10 @@ order_chain(Identity *identity, X509 *leaf)
 				return NULL;
 			missing = dn_text(X509_get_issuer_name(last));
 			return make_trust_refusal(psprintf("the chain is not complete: the certificate of \"%s\" is missing",
-										 missing ? certificate_string(missing) : ""),
-								psprintf("It issued %s, and is neither in the text, nor in ssl_ca_file, nor a root that the system trusts.",
-										 certificate_title(last)),
-								pstrdup("Append it to the chain."));
+											   missing ? certificate_string(missing) : ""),
+									  psprintf("It issued %s, and is neither in the text, nor in ssl_ca_file, nor a root that the system trusts.",
+											   certificate_title(last)),
+									  pstrdup("Append it to the chain."));
 		}
 		sk_X509_push(identity->chain, issuer);
 		last = issuer;
@@ -126,8 +126,7 @@ warn_of_lost_names(const CertFacts *before, const CertFacts *after, List **warni
 		for (int k = 0; k < after->nsans && !kept; k++)
 			kept = strcmp(before->sans[i], after->sans[k]) == 0;
 		if (!kept)
-			*warnings = lappend(*warnings, psprintf("the certificate until now also named %s: clients that use that name with sslmode=verify-full will refuse the server",
-													certificate_string(before->sans[i])));
+			*warnings = lappend(*warnings, psprintf("the certificate until now also named %s: clients that use that name with sslmode=verify-full will refuse the server", certificate_string(before->sans[i])));
 	}
 }
 
@@ -148,8 +147,7 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
 	for (int i = 0; i < sk_X509_num(identity->given); i++)
 		if (!has_certificate(identity->chain, sk_X509_value(identity->given, i)))
-			*warnings = lappend(*warnings, psprintf("certificate %s does not belong to the chain and is left out",
-													certificate_title(sk_X509_value(identity->given, i))));
+			*warnings = lappend(*warnings, psprintf("certificate %s does not belong to the chain and is left out", certificate_title(sk_X509_value(identity->given, i))));
 	if (facts && before)
 		warn_of_lost_names(before, facts, warnings);
 	if (identity->before &&
@@ -169,9 +167,9 @@ judge_identity(Identity *identity, List **warnings)
 
 	if (leaf == NULL)
 		return make_trust_refusal(psprintf("the private key does not belong to certificate %s",
-									 certificate_title(find_leaf_certificate(identity->given))),
-							pstrdup("It does not belong to any other certificate of the text either."),
-							pstrdup("Give the certificate that was issued for this key."));
+										   certificate_title(find_leaf_certificate(identity->given))),
+								  pstrdup("It does not belong to any other certificate of the text either."),
+								  pstrdup("Give the certificate that was issued for this key."));
 	refusal = judge_validity(leaf, identity->now);
 	if (refusal == NULL)
 		refusal = judge_key_size(leaf);

@@ -13,12 +13,12 @@
 /* What judge_identity() is given, and what it finds. */
 typedef struct Identity
 {
-	STACK_OF(X509) * given;		/* the certificates, in any order */
-	STACK_OF(X509) * cas;		/* of ssl_ca_file, where roots may be */
+	STACK_OF(X509) *given;		/* the certificates, in any order */
+	STACK_OF(X509) *cas;		/* of ssl_ca_file, where roots may be */
 	EVP_PKEY   *key;
 	X509	   *before;			/* the server's certificate until now, or NULL */
 	int64		now;
-	STACK_OF(X509) * chain;		/* result: leaf first */
+	STACK_OF(X509) *chain;		/* result: leaf first */
 } Identity;
 
 extern Refusal *judge_identity(Identity *identity, List **warnings);

@@ -63,7 +63,7 @@ remove_leftovers(void)
 /* no memory: only the moments at which it is made */
 static const SharedPiece piece = {
 	.name = "sslpolicy leftovers",
-	.init = remove_leftovers
+	.init = remove_leftovers,
 };
 
 void

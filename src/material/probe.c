@@ -31,7 +31,7 @@
 #include "material/probe.h"
 
 #define QUEUE_SIZE 16384
-#define POLL_MS 10
+#define POLL_MS	   10
 
 PGDLLEXPORT void sslpolicy_probe_main(Datum segment_handle);
 

@@ -135,7 +135,8 @@ reload_objection(const MaterialFiles *files)
 		return error;
 	if (files->ca_file[0] == '\0')
 		return EnableSSL && ssl_ca_file[0] ?
-			pstrdup("ssl_ca_file is empty now: no client certificate would be verified") : NULL;
+			pstrdup("ssl_ca_file is empty now: no client certificate would be verified") :
+			NULL;
 	refusal = judge_cas(trust, NULL, &warnings);
 	if (refusal)
 		return psprintf("file \"%s\": %s%s%s", files->ca_file, refusal->message,

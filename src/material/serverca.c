@@ -41,7 +41,7 @@ free_stack(void *certs)
 static STACK_OF(X509) *
 new_stack(void)
 {
-	STACK_OF(X509) * stack = sk_X509_new_null();
+	STACK_OF(X509) *stack = sk_X509_new_null();
 
 	if (stack == NULL)
 		ereport(ERROR,
@@ -103,7 +103,7 @@ system_issuer(X509_STORE *store, X509 *cert)
 	if (ctx && X509_STORE_CTX_init(ctx, store, cert, NULL) == 1 &&
 		X509_STORE_CTX_get1_issuer(&issuer, ctx, cert) == 1)
 	{
-		(void) free_at_reset(issuer, (void (*) (void *)) X509_free);
+		(void) free_at_reset(issuer, (void (*)(void *)) X509_free);
 		if (!is_issued_by(cert, issuer))
 			issuer = NULL;
 	}
@@ -216,8 +216,8 @@ ServerIdentity *
 server_identity(int64 now)
 {
 	ServerIdentity *identity = palloc0(sizeof(ServerIdentity));
-	STACK_OF(X509) * found = new_stack();
-	STACK_OF(X509) * cas;
+	STACK_OF(X509) *found = new_stack();
+	STACK_OF(X509) *cas;
 	X509	   *orphan;
 
 	identity->sent = new_stack();
@@ -243,7 +243,7 @@ server_identity(int64 now)
 
 		if (system)
 		{
-			(void) free_at_reset(system, (void (*) (void *)) X509_STORE_free);
+			(void) free_at_reset(system, (void (*)(void *)) X509_STORE_free);
 			(void) X509_STORE_set_default_paths(system);
 			orphan = find_anchors(identity, found, cas, system);
 		}

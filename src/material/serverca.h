@@ -15,9 +15,9 @@
 typedef struct ServerIdentity
 {
 	X509	   *leaf;			/* NULL: there is none, see error */
-	STACK_OF(X509) * sent;		/* what the server sends with it, as far as that is
+	STACK_OF(X509) *sent;		/* what the server sends with it, as far as that is
 								 * known */
-	STACK_OF(X509) * anchors;	/* what a client needs to verify it: roots, and
+	STACK_OF(X509) *anchors;	/* what a client needs to verify it: roots, and
 								 * intermediates that the server does not send */
 	char	   *error;			/* why there are no anchors; NULL if there are */
 	char	   *hint;			/* what to do about it, a sentence */

@@ -27,14 +27,14 @@ static const struct
 	const char *algorithm;
 	const char *curve;
 	int			bits;
-}			key_types[] = {
+} key_types[] = {
 	{"EC P-256", "EC", "P-256", 0},
 	{"EC P-384", "EC", "P-384", 0},
 	{"EC P-521", "EC", "P-521", 0},
 	{"RSA 2048", "RSA", NULL, 2048},
 	{"RSA 3072", "RSA", NULL, 3072},
 	{"RSA 4096", "RSA", NULL, 4096},
-	{"ED25519", "ED25519", NULL, 0}
+	{"ED25519", "ED25519", NULL, 0},
 };
 
 static void
@@ -136,7 +136,7 @@ make_general_name(const char *san)
 	{
 		const char *prefix;
 		int			type;
-	}			types[] = {{"dns:", GEN_DNS}, {"ip:", GEN_IPADD}, {"email:", GEN_EMAIL}, {"uri:", GEN_URI}};
+	} types[] = {{"dns:", GEN_DNS}, {"ip:", GEN_IPADD}, {"email:", GEN_EMAIL}, {"uri:", GEN_URI}};
 
 	for (int i = 0; i < (int) lengthof(types); i++)
 	{

@@ -31,9 +31,9 @@ passphrase_problem(const char *key_file)
 {
 	ERR_clear_error();
 	return psprintf("private key file \"%s\" has a passphrase, and %s", key_file,
-					ssl_passphrase_command[0] == '\0' ? "ssl_passphrase_command is not set" :
-					ssl_passphrase_command_supports_reload ? "ssl_passphrase_command does not give it" :
-					"ssl_passphrase_command_supports_reload is off: only a restart would load it");
+					ssl_passphrase_command[0] == '\0'		   ? "ssl_passphrase_command is not set" :
+						ssl_passphrase_command_supports_reload ? "ssl_passphrase_command does not give it" :
+																 "ssl_passphrase_command_supports_reload is off: only a restart would load it");
 }
 
 /*
@@ -91,7 +91,7 @@ load_trust(SSL_CTX *context, const MaterialFiles *files)
 
 	if (files->ca_file[0])
 	{
-		STACK_OF(X509_NAME) * names;
+		STACK_OF(X509_NAME) *names;
 
 		if (SSL_CTX_load_verify_locations(context, files->ca_file, NULL) != 1 ||
 			(names = SSL_load_client_CA_file(files->ca_file)) == NULL)
@@ -169,7 +169,7 @@ add_loaded(LoadedList *list, LoadedKind kind, X509 *cert, X509_CRL *crl)
 
 	item->kind = (uint8) kind;
 	if (cert ? certificate_fingerprint(cert, item->fingerprint) :
-		crl_fingerprint(crl, item->fingerprint))
+			   crl_fingerprint(crl, item->fingerprint))
 		list->count++;
 }
 
@@ -184,7 +184,7 @@ context_material(SSL_CTX *context)
 {
 	ContextMaterial material = {
 		.store = SSL_CTX_get_cert_store(context),
-		.leaf = SSL_CTX_get0_certificate(context)
+		.leaf = SSL_CTX_get0_certificate(context),
 	};
 
 	(void) SSL_CTX_get0_chain_certs(context, &material.chain);

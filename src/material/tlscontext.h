@@ -43,7 +43,7 @@ typedef struct ContextMaterial
 {
 	X509_STORE *store;			/* NULL: there is no context */
 	X509	   *leaf;
-	STACK_OF(X509) * chain;
+	STACK_OF(X509) *chain;
 } ContextMaterial;
 
 typedef struct LoadedList

@@ -112,8 +112,8 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 	{
 		if (added)
 			*refusal = make_trust_refusal(psprintf("certificate %s is not a CA", title),
-									pstrdup("Its basic constraints or its key usage do not let it sign certificates."),
-									pstrdup("Give the certificate of the CA that issued it."));
+										  pstrdup("Its basic constraints or its key usage do not let it sign certificates."),
+										  pstrdup("Give the certificate of the CA that issued it."));
 		else
 			*warnings = lappend(*warnings, psprintf("%s is not a CA", title));
 		return false;
@@ -127,8 +127,8 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 
 		if (added)
 			*refusal = make_trust_refusal(psprintf("CA %s is too weak", title),
-									psprintf("OpenSSL says: %s.", reason),
-									pstrdup("The server would refuse every certificate that it issued."));
+										  psprintf("OpenSSL says: %s.", reason),
+										  pstrdup("The server would refuse every certificate that it issued."));
 		else
 			*warnings = lappend(*warnings, psprintf("CA %s is too weak: %s", title, reason));
 		return false;
@@ -137,15 +137,12 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 		*warnings = lappend(*warnings, psprintf("CA %s is an X.509 v1 certificate, which cannot say that it is a CA", title));
 	if (has_verify_error(v, X509_V_ERR_CERT_HAS_EXPIRED) &&
 		X509_cmp_time(X509_get0_notAfter(ca), &now) < 0)
-		*warnings = lappend(*warnings, psprintf("CA %s has expired on %s", title,
-												asn1_time_text(X509_get0_notAfter(ca))));
+		*warnings = lappend(*warnings, psprintf("CA %s has expired on %s", title, asn1_time_text(X509_get0_notAfter(ca))));
 	else if (has_verify_error(v, X509_V_ERR_CERT_NOT_YET_VALID) &&
 			 X509_cmp_time(X509_get0_notBefore(ca), &now) > 0)
-		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title,
-												asn1_time_text(X509_get0_notBefore(ca))));
+		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title, asn1_time_text(X509_get0_notBefore(ca))));
 	else if (lacks_issuer(v))
-		*warnings = lappend(*warnings, psprintf("the issuer of CA %s, %s, is missing: without it no certificate of this CA is accepted",
-												title, issuer_title(X509_get_issuer_name(ca))));
+		*warnings = lappend(*warnings, psprintf("the issuer of CA %s, %s, is missing: without it no certificate of this CA is accepted", title, issuer_title(X509_get_issuer_name(ca))));
 	else if (!v->ok)
 		*warnings = lappend(*warnings, psprintf("CA %s verifies nobody: %s", title, verification_text(v)));
 	return v->ok;
@@ -166,9 +163,9 @@ judge_names(STACK_OF(X509) *cas)
 	if (size <= MAX_CA_NAMES_BYTES)
 		return NULL;
 	return make_trust_refusal(pstrdup("the names of the CAs are too long"),
-						psprintf("They take %zu bytes; at most %d fit into the message that a server sends to its clients.",
-								 size, MAX_CA_NAMES_BYTES),
-						pstrdup("Install fewer CAs, or put others behind one root."));
+							  psprintf("They take %zu bytes; at most %d fit into the message that a server sends to its clients.",
+									   size, MAX_CA_NAMES_BYTES),
+							  pstrdup("Install fewer CAs, or put others behind one root."));
 }
 
 /*
@@ -198,8 +195,8 @@ judge_cas(const Trust *trust, STACK_OF(X509) *added, List **warnings)
 		foreach(cell, *warnings)
 			appendStringInfo(&why, "%s%s", why.len ? "; " : "", (char *) lfirst(cell));
 		refusal = make_trust_refusal(pstrdup("no usable CA would remain"),
-							   why.len ? psprintf("Because: %s.", why.data) : NULL,
-							   pstrdup("With it, every client certificate would be refused."));
+									 why.len ? psprintf("Because: %s.", why.data) : NULL,
+									 pstrdup("With it, every client certificate would be refused."));
 	}
 	return refusal;
 }
@@ -227,17 +224,17 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
 		return make_trust_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
 	if (facts->unsupported)
 		return make_trust_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
-							NULL, pstrdup("Accepted is a complete CRL of one issuer for all that it has revoked (RFC 5280 section 5)."));
+								  NULL, pstrdup("Accepted is a complete CRL of one issuer for all that it has revoked (RFC 5280 section 5)."));
 	if (crl_issuer(crl, cas) == NULL)
 		return make_trust_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
-							pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
-							pstrdup("Install the CA first."));
+								  pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
+								  pstrdup("Install the CA first."));
 	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
 		return make_trust_refusal(facts->this_update > now ?
-							psprintf("the CRL of %s is not valid before %s", title, unix_time_text(facts->this_update)) :
-							psprintf("the CRL of %s has expired on %s", title, unix_time_text(facts->next_update)),
-							pstrdup("With it, the server would refuse every certificate of this CA."),
-							pstrdup("Have the CA issue a new CRL."));
+									  psprintf("the CRL of %s is not valid before %s", title, unix_time_text(facts->this_update)) :
+									  psprintf("the CRL of %s has expired on %s", title, unix_time_text(facts->next_update)),
+								  pstrdup("With it, the server would refuse every certificate of this CA."),
+								  pstrdup("Have the CA issue a new CRL."));
 	return NULL;
 }
 
@@ -345,8 +342,7 @@ judge_revocation(const Trust *trust, List **warnings)
 		if (gap == NULL)
 			usable++;
 		else
-			*warnings = lappend(*warnings, psprintf("certificates of CA %s are refused: %s",
-													certificate_title(ca), gap));
+			*warnings = lappend(*warnings, psprintf("certificates of CA %s are refused: %s", certificate_title(ca), gap));
 	}
 	return usable;
 }

@@ -19,8 +19,8 @@
 /* What the server verifies clients with. */
 typedef struct Trust
 {
-	STACK_OF(X509) * cas;
-	STACK_OF(X509_CRL) * crls;	/* of ssl_crl_file and ssl_crl_dir */
+	STACK_OF(X509) *cas;
+	STACK_OF(X509_CRL) *crls;	/* of ssl_crl_file and ssl_crl_dir */
 	bool		use_crls;		/* one of these is set */
 	int			level;			/* OpenSSL's security level */
 	int64		now;			/* seconds since 1970-01-01 UTC */

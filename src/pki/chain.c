@@ -181,7 +181,7 @@ collect_errors(int ok, X509_STORE_CTX *ctx)
 static void
 note_chain(X509_STORE_CTX *ctx, X509 *cert, Verification *v)
 {
-	STACK_OF(X509) * chain = X509_STORE_CTX_get0_chain(ctx);
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
 	int			count = chain ? sk_X509_num(chain) : 0;
 
 	v->chain = palloc(sizeof(char *) * (Size) (count + 1));

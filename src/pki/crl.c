@@ -78,7 +78,7 @@ partition(X509_CRL *crl)
 static char *
 unsupported_entry(X509_CRL *crl)
 {
-	STACK_OF(X509_REVOKED) * entries = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
 	int			count = entries ? sk_X509_REVOKED_num(entries) : 0;
 
 	for (int i = 0; i < count; i++)
@@ -132,7 +132,7 @@ read_crl(X509_CRL *crl)
 {
 	CrlFacts   *facts = palloc0(sizeof(CrlFacts));
 	ASN1_INTEGER *number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-	STACK_OF(X509_REVOKED) * entries = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
 	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
 	bool		ok;
 
@@ -348,8 +348,8 @@ verify_bytes(EVP_PKEY *key, const uint8 *signature, size_t signature_len,
  */
 bool
 has_signed_crl(X509 *ca, const SignatureScheme *scheme,
-		   const uint8 *signature, size_t signature_len,
-		   const uint8 *bytes, size_t len)
+			   const uint8 *signature, size_t signature_len,
+			   const uint8 *bytes, size_t len)
 {
 	EVP_PKEY   *key = X509_get0_pubkey(ca);
 	int			type = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;

@@ -41,8 +41,8 @@ extern bool is_crl_signed_by(X509_CRL *crl, X509 *ca);
 extern bool may_issue_crl(X509 *ca, X509_CRL *crl);
 extern bool read_signature_scheme(const X509_ALGOR *algorithm, SignatureScheme *scheme);
 extern bool has_signed_crl(X509 *ca, const SignatureScheme *scheme,
-					   const uint8 *signature, size_t signature_len,
-					   const uint8 *bytes, size_t len);
+						   const uint8 *signature, size_t signature_len,
+						   const uint8 *bytes, size_t len);
 extern X509 *crl_issuer(X509_CRL *crl, STACK_OF(X509) *cas);
 extern bool crl_fingerprint(X509_CRL *crl, uint8 *digest);
 

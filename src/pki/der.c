@@ -75,8 +75,7 @@ next_der_integer(Slice *from, Slice *content)
 	if (!next_der_slice(from, TAG_INTEGER, content))
 		return false;
 	len = slice_len(content);
-	return len == 1 || (len > 1 && !((content->pos[0] == 0 && content->pos[1] < 0x80) ||
-						 (content->pos[0] == 0xFF && content->pos[1] >= 0x80)));
+	return len == 1 || (len > 1 && !((content->pos[0] == 0 && content->pos[1] < 0x80) || (content->pos[0] == 0xFF && content->pos[1] >= 0x80)));
 }
 
 /*

@@ -12,16 +12,16 @@
 
 #define DER_MAX_HEAD 7			/* bytes: a tag, and a length of up to 5 of them */
 
-#define TAG_BOOLEAN 0x01
-#define TAG_INTEGER 0x02
-#define TAG_BIT_STRING 0x03
-#define TAG_OCTET_STRING 0x04
-#define TAG_OID 0x06
-#define TAG_ENUMERATED 0x0A
-#define TAG_UTC_TIME 0x17
+#define TAG_BOOLEAN			 0x01
+#define TAG_INTEGER			 0x02
+#define TAG_BIT_STRING		 0x03
+#define TAG_OCTET_STRING	 0x04
+#define TAG_OID				 0x06
+#define TAG_ENUMERATED		 0x0A
+#define TAG_UTC_TIME		 0x17
 #define TAG_GENERALIZED_TIME 0x18
-#define TAG_SEQUENCE 0x30
-#define TAG_CONTEXT_0 0xA0
+#define TAG_SEQUENCE		 0x30
+#define TAG_CONTEXT_0		 0xA0
 
 /* The head of an element. */
 typedef struct Element

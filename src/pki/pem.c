@@ -16,7 +16,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#define KEY_SUFFIX "PRIVATE KEY"
+#define KEY_SUFFIX		   "PRIVATE KEY"
 #define REFUSED_PASSPHRASE (-1)
 
 /*
@@ -31,7 +31,7 @@ openssl_reason(void)
 	/* a system error has no reason string of OpenSSL's */
 	if (code != 0)
 		reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
-			ERR_reason_error_string(code);
+										  ERR_reason_error_string(code);
 	ERR_clear_error();
 	return pstrdup(reason ? reason : "unknown error");
 }
@@ -90,7 +90,8 @@ take_block(PemContent *content, const char *type, const unsigned char *data,
 	if (is_certificate_block(type))
 	{
 		X509	   *cert = strcmp(type, PEM_STRING_X509_TRUSTED) == 0 ?
-			d2i_X509_AUX(NULL, &pos, len) : d2i_X509(NULL, &pos, len);
+			d2i_X509_AUX(NULL, &pos, len) :
+			d2i_X509(NULL, &pos, len);
 
 		if (cert == NULL)
 			return false;
@@ -219,9 +220,9 @@ read_pem_private_key(const char *text, size_t len, char **error)
 		key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &asked);
 	BIO_free(bio);
 	if (key == NULL)
-		*error = pstrdup(asked ? "it is encrypted" :
-						 mentions_private_key(text, len) ? openssl_reason() :
-						 "there is none in the text");
+		*error = pstrdup(asked								 ? "it is encrypted" :
+							 mentions_private_key(text, len) ? openssl_reason() :
+															   "there is none in the text");
 	ERR_clear_error();
 	return key;
 }
@@ -268,9 +269,8 @@ append_pem_certificate(StringInfo buf, X509 *cert)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
 
-	return append_bio(buf, bio, bio == NULL ? 0 : X509_trusted(cert) ?
-					  PEM_write_bio_X509_AUX(bio, cert) :
-					  PEM_write_bio_X509(bio, cert));
+	return append_bio(buf, bio, bio == NULL ? 0 : X509_trusted(cert) ? PEM_write_bio_X509_AUX(bio, cert) :
+																	   PEM_write_bio_X509(bio, cert));
 }
 
 bool
@@ -289,8 +289,7 @@ append_pem_private_key(StringInfo buf, EVP_PKEY *key)
 {
 	BIO		   *bio = BIO_new(BIO_s_secmem());
 
-	return append_bio(buf, bio, bio ?
-					  PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) : 0);
+	return append_bio(buf, bio, bio ? PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) : 0);
 }
 
 bool

@@ -17,15 +17,15 @@
  * The most that callers give of certificates: several times what operating systems
  * trust.  To judge them takes the square of their number in time.
  */
-#define MAX_PEM_BYTES (1024 * 1024)
-#define MAX_CERTIFICATES 1000
+#define MAX_PEM_BYTES		   (1024 * 1024)
+#define MAX_CERTIFICATES	   1000
 #define MAX_CHAIN_CERTIFICATES 100
 
 /* What a PEM text holds, in its order. */
 typedef struct PemContent
 {
-	STACK_OF(X509) * certs;
-	STACK_OF(X509_CRL) * crls;
+	STACK_OF(X509) *certs;
+	STACK_OF(X509_CRL) *crls;
 	int			nkeys;			/* private keys, which are not read */
 	int			nothers;		/* other blocks that the server would ignore */
 	char	   *other;			/* the type of the first of these */

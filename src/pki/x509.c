@@ -126,45 +126,47 @@ general_name_text(const GENERAL_NAME *name)
 		case GEN_DNS:
 		case GEN_EMAIL:
 		case GEN_URI:
-			{
-				const ASN1_STRING *ia5 = value;
-				char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
-												ASN1_STRING_length(ia5));
+		{
+			const ASN1_STRING *ia5 = value;
+			char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
+											ASN1_STRING_length(ia5));
 
-				return prefixed(type == GEN_DNS ? "dns:" :
-								type == GEN_EMAIL ? "email:" : "uri:", text);
-			}
+			return prefixed(type == GEN_DNS		  ? "dns:" :
+								type == GEN_EMAIL ? "email:" :
+													"uri:",
+							text);
+		}
 		case GEN_IPADD:
-			{
-				const ASN1_STRING *ip = value;
-				int			len = ASN1_STRING_length(ip);
-				char		text[INET6_ADDRSTRLEN];
+		{
+			const ASN1_STRING *ip = value;
+			int			len = ASN1_STRING_length(ip);
+			char		text[INET6_ADDRSTRLEN];
 
-				if ((len == 4 || len == 16) &&
-					inet_ntop(len == 4 ? AF_INET : AF_INET6,
-							  ASN1_STRING_get0_data(ip), text, sizeof(text)))
-					return prefixed("ip:", text);
-				return prefixed("badip:",
-								escape_bytes((const char *) ASN1_STRING_get0_data(ip),
-											 len));
-			}
+			if ((len == 4 || len == 16) &&
+				inet_ntop(len == 4 ? AF_INET : AF_INET6,
+						  ASN1_STRING_get0_data(ip), text, sizeof(text)))
+				return prefixed("ip:", text);
+			return prefixed("badip:",
+							escape_bytes((const char *) ASN1_STRING_get0_data(ip),
+										 len));
+		}
 		case GEN_DIRNAME:
-			{
-				char	   *text = dn_text(value);
+		{
+			char	   *text = dn_text(value);
 
-				return prefixed("dirname:", text ? text : "");
-			}
+			return prefixed("dirname:", text ? text : "");
+		}
 		case GEN_RID:
 		case GEN_OTHERNAME:
-			{
-				const ASN1_OBJECT *oid = type == GEN_RID ? value :
-					((OTHERNAME *) value)->type_id;
-				char		text[128];
+		{
+			const ASN1_OBJECT *oid = type == GEN_RID ? value :
+													   ((OTHERNAME *) value)->type_id;
+			char		text[128];
 
-				if (OBJ_obj2txt(text, sizeof(text), oid, 1) <= 0)
-					text[0] = '\0';
-				return prefixed(type == GEN_RID ? "rid:" : "othername:", text);
-			}
+			if (OBJ_obj2txt(text, sizeof(text), oid, 1) <= 0)
+				text[0] = '\0';
+			return prefixed(type == GEN_RID ? "rid:" : "othername:", text);
+		}
 		default:
 			return prefixed("other:", "");
 	}
@@ -219,7 +221,7 @@ char *
 integer_text(const ASN1_INTEGER *value)
 {
 	BIGNUM	   *number = ASN1_STRING_length(value) > MAX_SERIAL ? NULL :
-		ASN1_INTEGER_to_BN(value, NULL);
+															  ASN1_INTEGER_to_BN(value, NULL);
 	char	   *decimal = number ? BN_bn2dec(number) : NULL;
 	char	   *result = decimal ? pstrdup(decimal) : NULL;
 

@@ -175,8 +175,8 @@ mode_of(const Facts *facts)
 		return pstrdup("no TLS");
 	if (!facts->verified)
 		return pstrdup((facts->unknown & UNKNOWN_CERTIFICATE) ? "TLS" :
-					   facts->unreadable ? "TLS, client certificate that cannot be read" :
-					   "TLS, no client certificate");
+						   facts->unreadable				  ? "TLS, client certificate that cannot be read" :
+																"TLS, no client certificate");
 	return psprintf("TLS, verified client certificate%s%s",
 					facts->auth_method ? ", authenticated by " : "",
 					facts->auth_method ? facts->auth_method : "");

@@ -145,7 +145,7 @@ dn_read(const char *text, DnError *error)
 			return NULL;
 		attribute.length = (int) (r.pos - text) - attribute.offset;
 		dn->attributes = dn->count == 0 ? palloc(sizeof(DnAttribute)) :
-			repalloc(dn->attributes, sizeof(DnAttribute) * (Size) (dn->count + 1));
+										  repalloc(dn->attributes, sizeof(DnAttribute) * (Size) (dn->count + 1));
 		dn->attributes[dn->count++] = attribute;
 		joined = *r.pos == '+';
 		if (*r.pos != '\0')

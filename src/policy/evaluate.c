@@ -62,7 +62,7 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	{
 		v->capacity = v->capacity * 2 + 16;
 		v->checks = v->checks ? repalloc(v->checks, sizeof(Check) * (Size) v->capacity) :
-			palloc(sizeof(Check) * (Size) v->capacity);
+								palloc(sizeof(Check) * (Size) v->capacity);
 	}
 	check = &v->checks[v->nchecks++];
 	check->applied = applied;
@@ -128,9 +128,9 @@ rule_fits(const PolicyRule *rule, const Facts *facts)
 		}
 	}
 	return both(asks_address && (facts->unknown & UNKNOWN_ADDRESS) ? OUTCOME_UNKNOWN :
-			   outcome_of(address == asks_address),
-			   asks_database && (facts->unknown & UNKNOWN_DATABASE) ? OUTCOME_UNKNOWN :
-			   outcome_of(database == asks_database));
+																	 outcome_of(address == asks_address),
+				asks_database && (facts->unknown & UNKNOWN_DATABASE) ? OUTCOME_UNKNOWN :
+																	   outcome_of(database == asks_database));
 }
 
 /*
@@ -174,8 +174,8 @@ sslmode_outcome(SslMode mode, const Facts *facts)
 			return is_verified(facts);
 		case SSLMODE_CERT:
 			return both(is_verified(facts),
-					   (facts->unknown & UNKNOWN_AUTH_METHOD) ? OUTCOME_UNKNOWN :
-					   outcome_of(facts->auth_method && strcmp(facts->auth_method, "cert") == 0));
+						(facts->unknown & UNKNOWN_AUTH_METHOD) ? OUTCOME_UNKNOWN :
+																 outcome_of(facts->auth_method && strcmp(facts->auth_method, "cert") == 0));
 	}
 	return OUTCOME_FAILED;
 }
@@ -184,8 +184,8 @@ static Outcome
 protocol_outcome(TlsVersion wanted, const Facts *facts)
 {
 	return both(uses_tls(facts),
-			   (facts->unknown & UNKNOWN_TLS_VERSION) ? OUTCOME_UNKNOWN :
-			   outcome_of(facts->tls_version >= wanted));
+				(facts->unknown & UNKNOWN_TLS_VERSION) ? OUTCOME_UNKNOWN :
+														 outcome_of(facts->tls_version >= wanted));
 }
 
 /*
@@ -211,7 +211,7 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 {
 	bool		dns = name->key == KEY_SAN && strncmp(name->text, "dns:", 4) == 0;
 	char	   *wanted = name->regex ? name_pattern(name, e->facts->role) :
-		expand_name(name, e->facts->role);
+								 expand_name(name, e->facts->role);
 	size_t		type;
 
 	if (name->key != KEY_SAN)
@@ -221,7 +221,7 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 		if (have == NULL)
 			return false;
 		return name->regex ? e->matches(wanted, have, false) :
-			strcmp(wanted, have) == 0;
+							 strcmp(wanted, have) == 0;
 	}
 
 	type = (size_t) (strchr(name->text, ':') - name->text) + 1;
@@ -232,7 +232,8 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 		if (strncmp(have, name->text, type) != 0)
 			continue;
 		if (name->regex ? e->matches(wanted, have + type, dns) :
-			dns ? pg_strcasecmp(wanted, have) == 0 : strcmp(wanted, have) == 0)
+				dns		? pg_strcasecmp(wanted, have) == 0 :
+						  strcmp(wanted, have) == 0)
 			return true;
 	}
 	return false;
@@ -284,7 +285,7 @@ role_cn_outcome(const Evaluation *e)
 {
 	bool		met = e->cert != NULL && e->cert->cn != NULL &&
 		strcmp(e->cert->cn,
-			   escape_bytes(e->facts->role, (int) strlen(e->facts->role))) == 0;
+					  escape_bytes(e->facts->role, (int) strlen(e->facts->role))) == 0;
 
 	return certificate_outcome(e, met, true);
 }
@@ -362,8 +363,8 @@ chain_has(const CertFacts *cert, const PolicyValue *value)
 		return memcmp(value->bytes, cert->fingerprint, FINGERPRINT_LEN) == 0;
 	for (int c = 0; c < cert->ncas; c++)
 		if (value->key == KEY_ISSUER ?
-			strcmp(value->text, cert->cas[c].subject_dn) == 0 :
-			memcmp(value->bytes, cert->cas[c].fingerprint, FINGERPRINT_LEN) == 0)
+				strcmp(value->text, cert->cas[c].subject_dn) == 0 :
+				memcmp(value->bytes, cert->cas[c].fingerprint, FINGERPRINT_LEN) == 0)
 			return true;
 	return false;
 }
@@ -390,7 +391,7 @@ any_value_outcome(const Evaluation *e, const PolicyRule *rule, PolicyKey key)
 	if (key != KEY_CIPHER)
 		return certificate_outcome(e, met, key == KEY_ISSUER);
 	return both(uses_tls(e->facts),
-			   (e->facts->unknown & UNKNOWN_CIPHER) ? OUTCOME_UNKNOWN : outcome_of(met));
+				(e->facts->unknown & UNKNOWN_CIPHER) ? OUTCOME_UNKNOWN : outcome_of(met));
 }
 
 static Outcome
@@ -548,8 +549,11 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 		 RegexMatcher matches, int64 now)
 {
 	Evaluation	e = {
-		.applied = applied,.napplied = napplied,.facts = facts,
-		.matches = matches,.now = now
+		.applied = applied,
+		.napplied = napplied,
+		.facts = facts,
+		.matches = matches,
+		.now = now,
 	};
 	bool		given_names = false;
 

@@ -68,12 +68,12 @@ typedef struct Verdict
  * Does text (printable ASCII) match the regular expression?  Must say false
  * where it cannot tell.
  */
-typedef bool (*RegexMatcher) (const char *pattern, const char *text,
-							  bool ignore_case);
+typedef bool (*RegexMatcher)(const char *pattern, const char *text,
+							 bool ignore_case);
 
 extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);
 extern bool has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints,
-					   int nfingerprints);
+								   int nfingerprints);
 
 #endif							/* SSLPOLICY_EVALUATE_H */

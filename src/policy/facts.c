@@ -37,7 +37,8 @@ append_bounded(StringInfo buf, const char *text, size_t limit)
 	size_t		len = strlen(text);
 	size_t		used = (size_t) buf->len;
 	size_t		room = limit > used + sizeof(CUT_MARK) ?
-		limit - used - sizeof(CUT_MARK) : 0;
+		limit - used - sizeof(CUT_MARK) :
+		0;
 
 	if (len <= room)
 	{

@@ -69,10 +69,10 @@ typedef struct CertFacts
 #define UNKNOWN_DATABASE	0x01
 #define UNKNOWN_ADDRESS		0x02
 #define UNKNOWN_SSL			0x04
-#define UNKNOWN_TLS_VERSION	0x08
+#define UNKNOWN_TLS_VERSION 0x08
 #define UNKNOWN_CIPHER		0x10
-#define UNKNOWN_CERTIFICATE	0x20	/* whether there is one, unless verified is set */
-#define UNKNOWN_AUTH_METHOD	0x40
+#define UNKNOWN_CERTIFICATE 0x20	/* whether there is one, unless verified is set */
+#define UNKNOWN_AUTH_METHOD 0x40
 
 typedef struct Facts
 {

@@ -43,34 +43,34 @@ static const struct
 	bool		name;
 	SslMode		implies;		/* SSLMODE_ALLOW: implies none */
 	const char *accepted;
-}			keys[NUM_POLICY_KEYS] =
-{
-	[KEY_ADDRESS] = {true, true, false, SSLMODE_ALLOW,
-	"an IPv4 or IPv6 address, or a network in CIDR form such as 10.0.0.0/8"},
-	[KEY_DATABASE] = {true, true, false, SSLMODE_ALLOW,
-	"the name of a database, or replication for physical replication"},
-	[KEY_SSLMODE] = {false, false, false, SSLMODE_ALLOW,
-	"reject, disable, allow, prefer, require, verify-ca, verify-full or cert"},
-	[KEY_MIN_PROTOCOL] = {false, false, false, SSLMODE_REQUIRE,
-	"TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"},
-	[KEY_CIPHER] = {true, false, false, SSLMODE_REQUIRE,
-	"an OpenSSL cipher name as in pg_stat_ssl.cipher, such as TLS_AES_256_GCM_SHA384"},
-	[KEY_CN] = {true, false, true, SSLMODE_VERIFY_FULL,
-	"a common name, or a regular expression as /^...$"},
-	[KEY_DN] = {true, false, true, SSLMODE_VERIFY_FULL,
-	"a subject DN in RFC 2253 form such as CN=app,O=Acme, or a regular expression as /^...$"},
-	[KEY_SAN] = {true, false, true, SSLMODE_VERIFY_FULL,
-	"dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
-	[KEY_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
-	"the SHA-256 fingerprint of a client certificate: 64 hexadecimal digits, with or without colons"},
-	[KEY_ISSUER] = {true, false, false, SSLMODE_VERIFY_CA,
-	"the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme"},
-	[KEY_CA_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
-	"the SHA-256 fingerprint of a CA: 64 hexadecimal digits, with or without colons"},
-	[KEY_MAX_LIFETIME] = {false, false, false, SSLMODE_VERIFY_CA,
-	"a whole number with a unit (s, min, h or d), such as 24h or 90d"},
-	[KEY_ON_EXPIRY] = {false, false, false, SSLMODE_ALLOW, "keep or end"},
-	[KEY_ACTION] = {false, false, false, SSLMODE_ALLOW, "reject or log"},
+} keys[NUM_POLICY_KEYS] =
+	{
+		[KEY_ADDRESS] = {true, true, false, SSLMODE_ALLOW,
+						 "an IPv4 or IPv6 address, or a network in CIDR form such as 10.0.0.0/8"},
+		[KEY_DATABASE] = {true, true, false, SSLMODE_ALLOW,
+						  "the name of a database, or replication for physical replication"},
+		[KEY_SSLMODE] = {false, false, false, SSLMODE_ALLOW,
+						 "reject, disable, allow, prefer, require, verify-ca, verify-full or cert"},
+		[KEY_MIN_PROTOCOL] = {false, false, false, SSLMODE_REQUIRE,
+							  "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"},
+		[KEY_CIPHER] = {true, false, false, SSLMODE_REQUIRE,
+						"an OpenSSL cipher name as in pg_stat_ssl.cipher, such as TLS_AES_256_GCM_SHA384"},
+		[KEY_CN] = {true, false, true, SSLMODE_VERIFY_FULL,
+					"a common name, or a regular expression as /^...$"},
+		[KEY_DN] = {true, false, true, SSLMODE_VERIFY_FULL,
+					"a subject DN in RFC 2253 form such as CN=app,O=Acme, or a regular expression as /^...$"},
+		[KEY_SAN] = {true, false, true, SSLMODE_VERIFY_FULL,
+					 "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
+		[KEY_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
+							 "the SHA-256 fingerprint of a client certificate: 64 hexadecimal digits, with or without colons"},
+		[KEY_ISSUER] = {true, false, false, SSLMODE_VERIFY_CA,
+						"the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme"},
+		[KEY_CA_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
+								"the SHA-256 fingerprint of a CA: 64 hexadecimal digits, with or without colons"},
+		[KEY_MAX_LIFETIME] = {false, false, false, SSLMODE_VERIFY_CA,
+							  "a whole number with a unit (s, min, h or d), such as 24h or 90d"},
+		[KEY_ON_EXPIRY] = {false, false, false, SSLMODE_ALLOW, "keep or end"},
+		[KEY_ACTION] = {false, false, false, SSLMODE_ALLOW, "reject or log"},
 };
 
 /*
@@ -98,7 +98,8 @@ fail_value(Parser *p, int offset, PolicyKey key, const char *value)
 				psprintf("invalid value \"%s\" for key \"%s\"",
 						 value, policy_key_name(key)),
 				len > 0 && value[len - 1] == ',' ?
-				psprintf("Separate key=value pairs by spaces. Accepted is %s.", keys[key].accepted) : NULL);
+					psprintf("Separate key=value pairs by spaces. Accepted is %s.", keys[key].accepted) :
+					NULL);
 }
 
 #define SPACE " \t\r\n\f\v"
@@ -178,7 +179,7 @@ read_key(Parser *p, PolicyKey *key)
 		fail(p, offset, *key,
 			 psprintf("key \"%s\" is not accepted in %s", word,
 					  p->place == PLACE_DATABASE ? "the policy of a database" :
-					  "the minimum policy"),
+												   "the minimum policy"),
 			 accepted_keys(p->place));
 		return false;
 	}
@@ -212,8 +213,7 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 	if (*quoted)
 		p->pos++;
 
-	while (*p->pos && (*quoted ? *p->pos != '\'' :
-					   (*p->pos != ';' && !is_space(*p->pos))))
+	while (*p->pos && (*quoted ? *p->pos != '\'' : (*p->pos != ';' && !is_space(*p->pos))))
 	{
 		if (!*quoted && *p->pos == '\'')
 			return fail(p, offset_of(p), key,
@@ -287,7 +287,7 @@ read_address(Parser *p, const char *value, int offset, PolicyValue *out)
 					psprintf("Write %s/%d, or a longer prefix.", text, out->address_bits));
 
 	out->text = out->address_bits == out->address_len * 8 ? pstrdup(text) :
-		psprintf("%s/%d", text, out->address_bits);
+															psprintf("%s/%d", text, out->address_bits);
 	return true;
 }
 
@@ -469,7 +469,7 @@ read_lifetime(Parser *p, const char *value, int offset, int64 *seconds)
 	{
 		const char *name;
 		int			seconds;
-	}			units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
 	size_t		digits = strspn(value, "0123456789");
 
 	*seconds = 0;
@@ -588,7 +588,7 @@ read_pair(Parser *p, PolicyRule *rule)
 	if (out.text != NULL)
 	{
 		rule->values = rule->nvalues == 0 ? palloc(sizeof(out)) :
-			repalloc(rule->values, sizeof(out) * (Size) (rule->nvalues + 1));
+											repalloc(rule->values, sizeof(out) * (Size) (rule->nvalues + 1));
 		rule->values[rule->nvalues++] = out;
 	}
 	rule->has_match |= keys[key].match;
@@ -628,10 +628,10 @@ settle_mode(Parser *p, PolicyRule *rule, int offset)
 							 sslmode_name(rule->sslmode)),
 					psprintf("Leave sslmode out, or write %s.",
 							 p->needs_mode == SSLMODE_VERIFY_FULL ?
-							 "verify-full or cert" :
-							 p->needs_mode == SSLMODE_VERIFY_CA ?
-							 "verify-ca, verify-full or cert" :
-							 "require, verify-ca, verify-full or cert"));
+								 "verify-full or cert" :
+								 p->needs_mode == SSLMODE_VERIFY_CA ?
+								 "verify-ca, verify-full or cert" :
+								 "require, verify-ca, verify-full or cert"));
 	if (refuses_tls && rule->has_on_expiry)
 		return fail(p, p->offsets[KEY_ON_EXPIRY], KEY_ON_EXPIRY,
 					psprintf("key \"on_expiry\" means nothing with sslmode=%s",
@@ -692,7 +692,7 @@ Policy *
 parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 			 PolicyError *error)
 {
-	Parser		p = {.text = text,.pos = text,.place = place,.checks = checks,.error = error};
+	Parser		p = {.text = text, .pos = text, .place = place, .checks = checks, .error = error};
 	Policy	   *policy = palloc0(sizeof(Policy));
 
 	memset(error, 0, sizeof(*error));
@@ -714,7 +714,7 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 		skip_space(&p);
 		offset = offset_of(&p);
 		policy->rules = policy->nrules == 0 ? palloc(sizeof(PolicyRule)) :
-			repalloc(policy->rules, sizeof(PolicyRule) * (Size) (policy->nrules + 1));
+											  repalloc(policy->rules, sizeof(PolicyRule) * (Size) (policy->nrules + 1));
 		rule = &policy->rules[policy->nrules++];
 		if (!read_rule(&p, rule))
 			return NULL;

@@ -107,8 +107,8 @@ typedef struct PolicyError
  */
 typedef struct PolicyChecks
 {
-	char	   *(*regex) (const char *pattern);
-	char	   *(*cipher) (const char *name);
+	char *(*regex)(const char *pattern);
+	char *(*cipher)(const char *name);
 } PolicyChecks;
 
 /* parser.c */

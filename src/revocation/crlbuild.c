@@ -57,7 +57,7 @@ typedef struct Candidate
 typedef struct Build
 {
 	const CrlSet *set;
-	STACK_OF(X509) * cas;
+	STACK_OF(X509) *cas;
 	List	   *sources;
 	List	   *candidates;		/* one for each CA */
 	IndexFile	old;
@@ -273,12 +273,10 @@ judge_against_old(Build *b, const Candidate *c)
 	if (old == NULL || memcmp(old->fingerprint, facts->fingerprint, FINGERPRINT_LEN) == 0)
 		return true;
 	if (compare_age(facts->number, facts->this_update, old->number, old->this_update) < 0)
-		return fail(b, psprintf("file \"%s\": the CRL of %s is older than the one in force",
-								c->source->path, shown(facts->issuer_dn)));
+		return fail(b, psprintf("file \"%s\": the CRL of %s is older than the one in force", c->source->path, shown(facts->issuer_dn)));
 	if (facts->has_next_update && facts->next_update <= now &&
 		(!old->has_next_update || old->next_update > now))
-		return fail(b, psprintf("file \"%s\": the CRL of %s has expired, and the one in force has not",
-								c->source->path, shown(facts->issuer_dn)));
+		return fail(b, psprintf("file \"%s\": the CRL of %s has expired, and the one in force has not", c->source->path, shown(facts->issuer_dn)));
 	return true;
 }
 
@@ -336,8 +334,7 @@ judge_crl_file(Build *b, Source *source)
 		if (why != NULL && b->set->of_core)
 			continue;
 		if (why != NULL)
-			return fail(b, psprintf("file \"%s\": the CRL of %s %s", source->path,
-									shown(crl->facts->issuer_dn), why));
+			return fail(b, psprintf("file \"%s\": the CRL of %s %s", source->path, shown(crl->facts->issuer_dn), why));
 		for (int k = 0; k < crl->nissuers; k++)
 			add_candidate(b, source, i, crl->issuers[k]);
 	}
@@ -455,10 +452,13 @@ take_entries(Build *b)
 	{
 		const Candidate *c = lfirst(cell);
 		IndexedCrl	crl = {
-			.path = c->source->path,.issuer_dn = c->facts->issuer_dn,
-			.number = c->facts->number,.this_update = c->facts->this_update,
+			.path = c->source->path,
+			.issuer_dn = c->facts->issuer_dn,
+			.number = c->facts->number,
+			.this_update = c->facts->this_update,
 			.has_next_update = c->facts->has_next_update,
-			.next_update = c->facts->next_update,.entries = c->facts->entries
+			.next_update = c->facts->next_update,
+			.entries = c->facts->entries,
 		};
 
 		memcpy(crl.fingerprint, c->facts->fingerprint, FINGERPRINT_LEN);

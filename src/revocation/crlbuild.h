@@ -19,7 +19,7 @@ typedef struct CrlSet
 	bool		of_core;		/* dir has the names that OpenSSL looks for, and
 								 * core judges the CRLs */
 	bool		accept_older;	/* than the CRL in force */
-	void		(*pause) (void);	/* called often; may longjmp away */
+	void		(*pause)(void); /* called often; may longjmp away */
 } CrlSet;
 
 typedef enum CrlOutcome

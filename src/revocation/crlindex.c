@@ -26,18 +26,18 @@
 #include "port/pg_bswap.h"
 #include "port/pg_crc32c.h"
 
-#define INDEX_MAGIC "SSLPCRL\n"
-#define INDEX_VERSION 1
+#define INDEX_MAGIC		"SSLPCRL\n"
+#define INDEX_VERSION	1
 #define BYTE_ORDER_MARK 0x01020304
 
-#define BLOCK_SIZE 4096
-#define BLOCK_RECORDS 127
+#define BLOCK_SIZE		4096
+#define BLOCK_RECORDS	127
 #define AVERAGE_RECORDS 100
 #define BLOCK_OVERFLOWS 0x0001	/* flag: the next one has records of it */
 
 #define MAX_CRLS_LEN 0x1FFFFFFF /* bytes; within palloc's limit when read */
 
-#define PAUSE_BLOCKS 256		/* 1 MB */
+#define PAUSE_BLOCKS	  256	/* 1 MB */
 #define PAUSE_COMPARISONS 100000
 
 typedef struct IndexHeader
@@ -99,7 +99,7 @@ StaticAssertDecl(sizeof(StoredCrl) == 16 + 5 * 4 + 20 + 64, "stored CRLs have no
 
 struct CrlIndexBuilder
 {
-	void		(*pause) (void);
+	void		(*pause)(void);
 	CrlKeyMaker maker;
 	CrlRecord  *records;
 	size_t		nrecords;
@@ -160,7 +160,7 @@ block_checksum(Block *block, uint32 *field)
  * free_crl_index_builder().
  */
 CrlIndexBuilder *
-new_crl_index_builder(void (*pause) (void))
+new_crl_index_builder(void (*pause)(void))
 {
 	CrlIndexBuilder *builder = palloc0(sizeof(CrlIndexBuilder));
 
@@ -235,8 +235,7 @@ add_indexed_entry(CrlIndexBuilder *builder, const uint8 *identity,
 void
 add_indexed_crl(CrlIndexBuilder *builder, const IndexedCrl *crl)
 {
-	CrlRecord  *record = new_record(builder, CRL_RECORD_ISSUER, crl->has_next_update ?
-									crl->next_update : PG_INT64_MAX, 0);
+	CrlRecord  *record = new_record(builder, CRL_RECORD_ISSUER, crl->has_next_update ? crl->next_update : PG_INT64_MAX, 0);
 	StoredCrl	stored;
 
 	if (make_crl_issuer_key(&builder->maker, crl->identity, record->key))
@@ -283,11 +282,11 @@ compare_records(const CrlRecord *a, const CrlRecord *b, CrlIndexBuilder *builder
 	return a->since < b->since ? -1 : a->since > b->since;
 }
 
-#define ST_SORT sort_records
-#define ST_ELEMENT_TYPE CrlRecord
+#define ST_SORT				  sort_records
+#define ST_ELEMENT_TYPE		  CrlRecord
 #define ST_COMPARE(a, b, arg) compare_records(a, b, arg)
-#define ST_COMPARE_ARG_TYPE CrlIndexBuilder
-#define ST_SCOPE static
+#define ST_COMPARE_ARG_TYPE	  CrlIndexBuilder
+#define ST_SCOPE			  static
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
@@ -493,8 +492,8 @@ check_length(const CrlIndex *index, char **error)
 	if (len == 1)
 		return true;
 	*error = len < 0 ? psprintf("it cannot be read: %s", strerror(errno)) :
-		psprintf("it is %s than the %llu bytes that its header says",
-				 len == 0 ? "shorter" : "longer", (unsigned long long) end);
+					   psprintf("it is %s than the %llu bytes that its header says",
+								len == 0 ? "shorter" : "longer", (unsigned long long) end);
 	return false;
 }
 
@@ -674,7 +673,7 @@ check_records(const CrlIndex *index, uint32 number, const RecordBlock *block, ui
 		const CrlRecord *record = &block->records[i];
 		uint32		home = home_block(record->key, index->nblocks);
 		uint32		distance = number >= home ? number - home :
-			index->nblocks - home + number;
+										   index->nblocks - home + number;
 
 		if (distance > run ||
 			(record->kind != CRL_RECORD_ENTRY && record->kind != CRL_RECORD_ISSUER))
@@ -688,7 +687,7 @@ check_records(const CrlIndex *index, uint32 number, const RecordBlock *block, ui
  * pause as for the builder.
  */
 bool
-check_crl_index(const CrlIndex *index, void (*pause) (void), char **error)
+check_crl_index(const CrlIndex *index, void (*pause)(void), char **error)
 {
 	uint64		nrecords = 0;
 	uint32		run;

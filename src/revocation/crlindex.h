@@ -61,11 +61,11 @@ typedef struct CrlIndexBuilder CrlIndexBuilder;
 typedef struct CrlIndexOutput
 {
 	/* false with errno */
-	bool		(*write) (void *arg, const void *bytes, size_t len);
+	bool		(*write)(void *arg, const void *bytes, size_t len);
 	void	   *arg;
 } CrlIndexOutput;
 
-extern CrlIndexBuilder *new_crl_index_builder(void (*pause) (void));
+extern CrlIndexBuilder *new_crl_index_builder(void (*pause)(void));
 extern void free_crl_index_builder(void *builder);
 extern void add_indexed_crl(CrlIndexBuilder *builder, const IndexedCrl *crl);
 extern void add_indexed_entry(CrlIndexBuilder *builder, const uint8 *identity,
@@ -78,7 +78,7 @@ extern bool write_crl_index(CrlIndexBuilder *builder, const CrlIndexLabel *label
 typedef struct CrlIndexInput
 {
 	/* how many bytes it got, fewer only at the end of the file; -1 with errno */
-	ssize_t		(*read) (void *arg, void *buf, size_t size, uint64 offset);
+	ssize_t		(*read)(void *arg, void *buf, size_t size, uint64 offset);
 	void	   *arg;
 } CrlIndexInput;
 
@@ -106,6 +106,6 @@ extern bool open_crl_index(CrlIndex *index, const CrlIndexInput *input, char **e
 extern CrlLookup lookup_crl_index(const CrlIndex *index, const uint8 *key,
 								  CrlRecord *record, char **error);
 extern IndexedCrl *read_indexed_crls(const CrlIndex *index, int *ncrls, char **error);
-extern bool check_crl_index(const CrlIndex *index, void (*pause) (void), char **error);
+extern bool check_crl_index(const CrlIndex *index, void (*pause)(void), char **error);
 
 #endif							/* SSLPOLICY_CRLINDEX_H */

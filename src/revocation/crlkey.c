@@ -17,7 +17,7 @@
 #include "pki/der.h"
 
 #define KEY_ISSUER 0x01
-#define KEY_ENTRY 0x02
+#define KEY_ENTRY  0x02
 
 /*
  * If OpenSSL fails here, no key can be made.
@@ -76,7 +76,7 @@ make_crl_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
  */
 bool
 make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity, const uint8 *serial,
-			   int len, uint8 *key)
+				   int len, uint8 *key)
 {
 	return make_key(maker, KEY_ENTRY, identity, serial, len, key);
 }

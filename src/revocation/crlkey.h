@@ -30,6 +30,6 @@ extern void init_crl_key_maker(CrlKeyMaker *maker);
 extern void free_crl_key_maker(CrlKeyMaker *maker);
 extern bool make_crl_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
 extern bool make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity,
-						   const uint8 *serial, int len, uint8 *key);
+							   const uint8 *serial, int len, uint8 *key);
 
 #endif							/* SSLPOLICY_CRLKEY_H */

@@ -24,7 +24,7 @@
 #include "pki/x509.h"
 
 #define MAX_ENTRY 65536
-#define MAX_TBS 0x3FFFFFFF		/* of one that has to be kept; palloc's limit */
+#define MAX_TBS	  0x3FFFFFFF	/* of one that has to be kept; palloc's limit */
 
 #define REASON_REMOVE_FROM_CRL 8
 
@@ -131,7 +131,8 @@ note_critical(CrlReader *r, const Slice *oid)
 {
 	const unsigned char *pos = oid->pos - 2;
 	ASN1_OBJECT *object = slice_len(oid) < 0x80 ?
-		d2i_ASN1_OBJECT(NULL, &pos, (long) slice_len(oid) + 2) : NULL;
+		d2i_ASN1_OBJECT(NULL, &pos, (long) slice_len(oid) + 2) :
+		NULL;
 	char		text[128];
 
 	if (object == NULL || OBJ_obj2txt(text, sizeof(text), object, 1) <= 0)
@@ -529,8 +530,8 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 
 		if (may_issue_crl(ca, r->parsed) &&
 			has_signed_crl(ca, &r->scheme, ASN1_STRING_get0_data(signature),
-					   (size_t) ASN1_STRING_length(signature),
-					   has_digest ? digest : r->tbs, has_digest ? len : r->tbs_len))
+						   (size_t) ASN1_STRING_length(signature),
+						   has_digest ? digest : r->tbs, has_digest ? len : r->tbs_len))
 			crl->issuers[crl->nissuers++] = ca;
 	}
 	return true;

@@ -21,8 +21,8 @@ typedef struct CrlSink
 	 * since is in seconds since 1970-01-01 UTC; reason is that of RFC 5280, 0
 	 * where none is given
 	 */
-	void		(*entry) (void *arg, int crl, const uint8 *serial, int len,
-						  int64 since, int reason);
+	void		(*entry)(void *arg, int crl, const uint8 *serial, int len,
+						 int64 since, int reason);
 	void	   *arg;
 } CrlSink;
 

@@ -30,7 +30,7 @@
 #include "revocation/crlstate.h"
 
 #define ERROR_LEN 2048
-#define POLL_MS 5
+#define POLL_MS	  5
 
 /* A worker that has ended is started again after a second. */
 #define WORKER_PATIENCE_MS 5000
@@ -63,7 +63,7 @@ static const SharedPiece piece = {
 	.where = (void **) &shared,
 	.size = sizeof(SharedCrlState),
 	.tranche = "sslpolicy_crls",
-	.init = init_shared
+	.init = init_shared,
 };
 
 void

@@ -20,13 +20,13 @@
 #define READ_SIZE 65536
 #endif
 #define WINDOW_SIZE (CRL_MAX_ELEMENT + DER_MAX_HEAD + 2 * READ_SIZE)
-#define MAX_LINE 128			/* of the lines that PEM blocks begin and end with */
+#define MAX_LINE	128			/* of the lines that PEM blocks begin and end with */
 
-#define PEM_BEGIN "-----BEGIN "
-#define PEM_END "-----END "
-#define PEM_DASHES "-----"
+#define PEM_BEGIN		"-----BEGIN "
+#define PEM_END			"-----END "
+#define PEM_DASHES		"-----"
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
-#define CRL_BLOCK "X509 CRL"
+#define CRL_BLOCK		"X509 CRL"
 
 /*
  * Memory of OpenSSL's goes with free_crl_stream().
@@ -207,8 +207,7 @@ find_block(CrlStream *s)
 		if (type == NULL)
 			return fail_file(s, psprintf("the first line of PEM block %d is damaged", s->block));
 		if (strcmp(type, CRL_BLOCK) != 0)
-			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block,
-										 printable_text(type)));
+			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block, printable_text(type)));
 		pfree(type);
 		EVP_DecodeInit(s->base64);
 		s->padded = false;
@@ -255,7 +254,7 @@ decode(CrlStream *s, const uint8 *text, size_t len)
 	if (len == 0)
 		return true;
 	state = s->padded ? -1 :
-		EVP_DecodeUpdate(s->base64, s->window + s->end, &decoded, text, (int) len);
+						EVP_DecodeUpdate(s->base64, s->window + s->end, &decoded, text, (int) len);
 	if (state < 0)
 		return fail_crl_stream_at(s, "its PEM block is no valid base64");
 	s->padded = state == 0;
@@ -281,7 +280,7 @@ run_tap(CrlStream *s)
  * From here on, what is read goes to tap as well.
  */
 void
-start_crl_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len), void *arg)
+start_crl_tap(CrlStream *s, bool (*tap)(void *arg, const uint8 *bytes, size_t len), void *arg)
 {
 	s->tap = tap;
 	s->tap_arg = arg;

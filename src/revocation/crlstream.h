@@ -20,11 +20,11 @@
 /* Where the bytes come from. */
 typedef struct CrlInput
 {
-	ssize_t		(*read) (void *arg, char *buf, size_t size);	/* 0 at the end, -1
-																 * with errno */
+	ssize_t		(*read)(void *arg, char *buf, size_t size); /* 0 at the end, -1
+															 * with errno */
 	void	   *arg;
-	void		(*pause) (void);	/* called every 64 kB or less, may longjmp
-									 * away; NULL if nothing is to be done */
+	void		(*pause)(void); /* called every 64 kB or less, may longjmp
+								 * away; NULL if nothing is to be done */
 } CrlInput;
 
 typedef struct CrlStream
@@ -56,7 +56,7 @@ typedef struct CrlStream
 	EVP_MD_CTX *crl_digest;
 
 	/* what is read goes here as well, after start_crl_tap() */
-	bool		(*tap) (void *arg, const uint8 *bytes, size_t len);
+	bool		(*tap)(void *arg, const uint8 *bytes, size_t len);
 	void	   *tap_arg;
 	size_t		tapped;			/* up to here in the window */
 } CrlStream;
@@ -70,8 +70,8 @@ extern bool close_crl_stream(CrlStream *s, uint8 *sha256);
 
 extern bool peek_crl_element(CrlStream *s, uint64 within, Element *element);
 extern bool get_crl_element(CrlStream *s, uint64 within, size_t limit, Element *element);
-extern void start_crl_tap(CrlStream *s, bool (*tap) (void *arg, const uint8 *bytes, size_t len),
-					  void *arg);
+extern void start_crl_tap(CrlStream *s, bool (*tap)(void *arg, const uint8 *bytes, size_t len),
+						  void *arg);
 extern bool stop_crl_tap(CrlStream *s);
 
 extern bool fail_crl_stream_at(CrlStream *s, const char *what);

@@ -42,7 +42,7 @@ open_revocation_index(bool of_core)
 	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
 		return index;
 	if (of_core ? !is_index_of_settings(&index->file, ssl_crl_file, ssl_crl_dir) :
-		!is_index_of_settings(&index->file, crl_file(), crl_dir()))
+				  !is_index_of_settings(&index->file, crl_file(), crl_dir()))
 		index->error = pstrdup("the CRLs that are set have not been read yet");
 	return index;
 }
@@ -60,9 +60,17 @@ char *
 revocation_reason(int reason)
 {
 	static const char *const names[] = {
-		"unspecified", "keyCompromise", "cACompromise", "affiliationChanged",
-		"superseded", "cessationOfOperation", "certificateHold", NULL,
-		"removeFromCRL", "privilegeWithdrawn", "aACompromise"
+		"unspecified",
+		"keyCompromise",
+		"cACompromise",
+		"affiliationChanged",
+		"superseded",
+		"cessationOfOperation",
+		"certificateHold",
+		NULL,
+		"removeFromCRL",
+		"privilegeWithdrawn",
+		"aACompromise",
 	};
 
 	if (reason < 0 || reason >= (int) lengthof(names) || names[reason] == NULL)
@@ -74,7 +82,9 @@ static Revocation
 unknown(const char *why, bool index_damaged)
 {
 	Revocation	result = {
-		REVOCATION_UNKNOWN, psprintf("revocation cannot be checked: %s", why), index_damaged
+		REVOCATION_UNKNOWN,
+		psprintf("revocation cannot be checked: %s", why),
+		index_damaged,
 	};
 
 	return result;

@@ -156,7 +156,7 @@ caller_for_log(Oid user)
 {
 	Oid			session_user = GetSessionUserId();
 	char	   *session = session_user == user ? "" :
-		psprintf(" (session user %s)", role_name(session_user));
+										   psprintf(" (session user %s)", role_name(session_user));
 
 	return psprintf("user %s%s from %s", role_name(user), session, client_address(MyProcPort));
 }

@@ -142,7 +142,7 @@ static const SharedPiece piece = {
 	.where = (void **) &table,
 	.size_at_start = table_size,
 	.tranche = "sslpolicy",
-	.init = init_table
+	.init = init_table,
 };
 
 void

@@ -36,20 +36,20 @@ static const struct config_enum_entry enforcement_options[] = {
 	{"off", ENFORCEMENT_OFF, false},
 	{"log", ENFORCEMENT_LOG, false},
 	{"enforce", ENFORCEMENT_ENFORCE, false},
-	{NULL, 0, false}
+	{NULL, 0, false},
 };
 
 static const struct config_enum_entry recheck_options[] = {
 	{"off", RECHECK_OFF, false},
 	{"log", RECHECK_LOG, false},
 	{"terminate", RECHECK_TERMINATE, false},
-	{NULL, 0, false}
+	{NULL, 0, false},
 };
 
 static const struct config_enum_entry crl_gap_options[] = {
 	{"reject", CRL_GAP_REJECT, false},
 	{"accept", CRL_GAP_ACCEPT, false},
-	{NULL, 0, false}
+	{NULL, 0, false},
 };
 
 static int	enforcement_setting = ENFORCEMENT_ENFORCE;
@@ -436,26 +436,26 @@ typedef struct Setting
 		struct
 		{
 			bool	   *variable;
-		}			boolean;
+		} boolean;
 		struct
 		{
 			int		   *variable;
 			int			min;
 			int			max;
-		}			integer;
+		} integer;
 		struct
 		{
 			int		   *variable;
 			const struct config_enum_entry *options;
-		}			choice;
+		} choice;
 		struct
 		{
 			char	  **variable;
 			const char *initially;
 			GucStringCheckHook check;
 			GucStringAssignHook assign;
-		}			string;
-	}			as;
+		} string;
+	} as;
 } Setting;
 
 /*
@@ -464,176 +464,148 @@ typedef struct Setting
  * defined, is given here.
  */
 #define BOOL_SETTING(variable) \
-	SETTING_BOOL, {.boolean = {variable}}
+	SETTING_BOOL, \
+	{ \
+		.boolean = { variable } \
+	}
 #define INT_SETTING(variable, min, max) \
-	SETTING_INT, {.integer = {variable, min, max}}
+	SETTING_INT, \
+	{ \
+		.integer = { variable, \
+					 min, \
+					 max } \
+	}
 #define ENUM_SETTING(variable, options) \
-	SETTING_ENUM, {.choice = {variable, options}}
+	SETTING_ENUM, \
+	{ \
+		.choice = { variable, \
+					options } \
+	}
 #define STRING_SETTING(variable, initially, check, assign) \
-	SETTING_STRING, {.string = {variable, initially, check, assign}}
+	SETTING_STRING, \
+	{ \
+		.string = { variable, \
+					initially, \
+					check, \
+					assign } \
+	}
 
 static const Setting settings[] = {
-	{
-		DEFAULT_POLICY,
-		"TLS policy of roles that have no policy of their own.",
-		"Written in the policy language. Empty means none.",
-		PGC_SIGHUP, 0,
-		STRING_SETTING(&default_policy_setting, "", check_default_policy, NULL)
-	},
-	{
-		MINIMUM_POLICY,
-		"TLS policy that every TCP connection must meet, whatever the role.",
-		"Written in the policy language, without cn, dn and san. Empty means none.",
-		PGC_SIGHUP, 0,
-		STRING_SETTING(&minimum_policy_setting, "", check_minimum_policy, NULL)
-	},
-	{
-		"sslpolicy.reserved_roles",
-		"Roles that are bound neither by policies of groups nor of databases, and whose policy only superusers change.",
-		"A comma-separated list of role names.",
-		PGC_SIGHUP, GUC_LIST_INPUT,
-		STRING_SETTING(&reserved_roles_setting, "", check_reserved_roles, NULL)
-	},
-	{
-		"sslpolicy.blocked_fingerprints",
-		"Client certificates, and CAs, that are refused.",
-		"A comma-separated list of SHA-256 fingerprints. They are refused whatever sslpolicy.enforcement says.",
-		PGC_SIGHUP, GUC_LIST_INPUT,
-		STRING_SETTING(&blocked_fingerprints_setting, "", check_blocked_fingerprints, assign_blocked_fingerprints)
-	},
-	{
-		"sslpolicy.enforcement",
-		"What happens to a connection that does not meet its TLS policies.",
-		"enforce refuses it; log lets it in and logs what would have been refused; off does not look.",
-		PGC_SIGHUP, 0,
-		ENUM_SETTING(&enforcement_setting, enforcement_options)
-	},
-	{
-		"sslpolicy.max_certificate_text",
-		"Most text of a client certificate that is kept for sslpolicy.sessions.",
-		"Longer names are cut there, and say so. Policies always see the whole certificate.",
-		PGC_SIGHUP, GUC_UNIT_KB,
-		INT_SETTING(&max_certificate_text_setting, 1, 128)
-	},
-	{
-		"sslpolicy.directory",
-		"Directory for TLS material that sslpolicy installs, and for its history.",
-		"Relative to the data directory. It is made when it is needed.",
-		PGC_POSTMASTER, 0,
-		STRING_SETTING(&directory_setting, "sslpolicy", check_directory, NULL)
-	},
-	{
-		"sslpolicy.install",
-		"Whether functions may install TLS material.",
-		"Turn it off where another agent owns the files.",
-		PGC_SIGHUP, 0,
-		BOOL_SETTING(&install_setting)
-	},
-	{
-		"sslpolicy.max_crl_size",
-		"Largest certificate revocation list that is installed.",
-		"Each connection with TLS walks the whole of ssl_crl_file.",
-		PGC_SIGHUP, GUC_UNIT_KB,
-		INT_SETTING(&max_crl_size_setting, 1, MAX_FILE_BYTES / 1024)
-	},
-	{
-		"sslpolicy.recheck_policy",
-		"What happens to a live session that its TLS policies would refuse now.",
-		"terminate ends it, log logs it, off does not look.",
-		PGC_SIGHUP, 0,
-		ENUM_SETTING(&recheck_policy_setting, recheck_options)
-	},
-	{
-		"sslpolicy.recheck_revoked",
-		"What happens to a live session whose client certificate is revoked or blocked.",
-		"terminate ends it, log logs it, off does not look.",
-		PGC_SIGHUP, 0,
-		ENUM_SETTING(&recheck_revoked_setting, recheck_options)
-	},
-	{
-		"sslpolicy.terminate_grace",
-		"How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
-		"0 does not wait.",
-		PGC_SIGHUP, GUC_UNIT_S,
-		INT_SETTING(&terminate_grace_setting, 0, 24 * 3600)
-	},
-	{
-		"sslpolicy.recheck_interval",
-		"Longest time between two checks of all live sessions.",
-		"Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
-		PGC_SIGHUP, GUC_UNIT_S,
-		INT_SETTING(&recheck_interval_setting, 1, 24 * 3600)
-	},
-	{
-		"sslpolicy.crl_file",
-		"File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
-		"PEM or DER, of any number of issuers. Empty means none.",
-		PGC_SIGHUP, 0,
-		STRING_SETTING(&crl_file_setting, "", check_crl_path, NULL)
-	},
-	{
-		"sslpolicy.crl_dir",
-		"Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
-		"Every file in it must hold CRLs, whatever its name. Empty means none.",
-		PGC_SIGHUP, 0,
-		STRING_SETTING(&crl_dir_setting, "", check_crl_path, NULL)
-	},
-	{
-		"sslpolicy.crl_expired",
-		"What happens to a client certificate if the CRL of a CA that issued it has expired.",
-		"Only where sslpolicy.crl_file or crl_dir is set.",
-		PGC_SIGHUP, 0,
-		ENUM_SETTING(&crl_expired_setting, crl_gap_options)
-	},
-	{
-		"sslpolicy.crl_missing",
-		"What happens to a client certificate if there is no CRL of a CA that issued it.",
-		"Only where sslpolicy.crl_file or crl_dir is set.",
-		PGC_SIGHUP, 0,
-		ENUM_SETTING(&crl_missing_setting, crl_gap_options)
-	},
-	{
-		"sslpolicy.auto_reload",
-		"Whether changed files of ssl_cert_file, ssl_key_file, ssl_ca_file and ssl_crl_file are loaded without being told.",
-		"They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
-		PGC_SIGHUP, 0,
-		BOOL_SETTING(&auto_reload_setting)
-	},
-	{
-		"sslpolicy.max_recent_logins",
-		"How many rows sslpolicy.recent_logins has at most.",
-		"0 keeps none. A row takes about 2 kB of shared memory.",
-		PGC_POSTMASTER, 0,
-		INT_SETTING(&max_recent_logins_setting, 0, 10000)
-	},
-	{
-		"sslpolicy.max_rejections",
-		"How many rows of roles that exist sslpolicy.rejections has at most.",
-		"0 keeps none. A row takes about 2 kB of shared memory; seven tenths are added for what PostgreSQL itself refuses and for all others.",
-		PGC_POSTMASTER, 0,
-		INT_SETTING(&max_rejections_setting, 0, 10000)
-	},
-	{
-		"sslpolicy.lint_server_days",
-		"How many days before the server's certificate expires sslpolicy.lint() says so.",
-		"0 waits until it has expired.",
-		PGC_SIGHUP, 0,
-		INT_SETTING(&lint_server_days_setting, 0, 3650)
-	},
-	{
-		"sslpolicy.lint_ca_days",
-		"How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
-		"0 waits until it has expired.",
-		PGC_SIGHUP, 0,
-		INT_SETTING(&lint_ca_days_setting, 0, 3650)
-	},
-	{
-		"sslpolicy.lint_crl_days",
-		"How many days before a certificate revocation list expires sslpolicy.lint() says so.",
-		"0 waits until it has expired.",
-		PGC_SIGHUP, 0,
-		INT_SETTING(&lint_crl_days_setting, 0, 3650)
-	}
+	{DEFAULT_POLICY,
+	 "TLS policy of roles that have no policy of their own.",
+	 "Written in the policy language. Empty means none.",
+	 PGC_SIGHUP, 0,
+	 STRING_SETTING(&default_policy_setting, "", check_default_policy, NULL)},
+	{MINIMUM_POLICY,
+	 "TLS policy that every TCP connection must meet, whatever the role.",
+	 "Written in the policy language, without cn, dn and san. Empty means none.",
+	 PGC_SIGHUP, 0,
+	 STRING_SETTING(&minimum_policy_setting, "", check_minimum_policy, NULL)},
+	{"sslpolicy.reserved_roles",
+	 "Roles that are bound neither by policies of groups nor of databases, and whose policy only superusers change.",
+	 "A comma-separated list of role names.",
+	 PGC_SIGHUP, GUC_LIST_INPUT,
+	 STRING_SETTING(&reserved_roles_setting, "", check_reserved_roles, NULL)},
+	{"sslpolicy.blocked_fingerprints",
+	 "Client certificates, and CAs, that are refused.",
+	 "A comma-separated list of SHA-256 fingerprints. They are refused whatever sslpolicy.enforcement says.",
+	 PGC_SIGHUP, GUC_LIST_INPUT,
+	 STRING_SETTING(&blocked_fingerprints_setting, "", check_blocked_fingerprints, assign_blocked_fingerprints)},
+	{"sslpolicy.enforcement",
+	 "What happens to a connection that does not meet its TLS policies.",
+	 "enforce refuses it; log lets it in and logs what would have been refused; off does not look.",
+	 PGC_SIGHUP, 0,
+	 ENUM_SETTING(&enforcement_setting, enforcement_options)},
+	{"sslpolicy.max_certificate_text",
+	 "Most text of a client certificate that is kept for sslpolicy.sessions.",
+	 "Longer names are cut there, and say so. Policies always see the whole certificate.",
+	 PGC_SIGHUP, GUC_UNIT_KB,
+	 INT_SETTING(&max_certificate_text_setting, 1, 128)},
+	{"sslpolicy.directory",
+	 "Directory for TLS material that sslpolicy installs, and for its history.",
+	 "Relative to the data directory. It is made when it is needed.",
+	 PGC_POSTMASTER, 0,
+	 STRING_SETTING(&directory_setting, "sslpolicy", check_directory, NULL)},
+	{"sslpolicy.install",
+	 "Whether functions may install TLS material.",
+	 "Turn it off where another agent owns the files.",
+	 PGC_SIGHUP, 0,
+	 BOOL_SETTING(&install_setting)},
+	{"sslpolicy.max_crl_size",
+	 "Largest certificate revocation list that is installed.",
+	 "Each connection with TLS walks the whole of ssl_crl_file.",
+	 PGC_SIGHUP, GUC_UNIT_KB,
+	 INT_SETTING(&max_crl_size_setting, 1, MAX_FILE_BYTES / 1024)},
+	{"sslpolicy.recheck_policy",
+	 "What happens to a live session that its TLS policies would refuse now.",
+	 "terminate ends it, log logs it, off does not look.",
+	 PGC_SIGHUP, 0,
+	 ENUM_SETTING(&recheck_policy_setting, recheck_options)},
+	{"sslpolicy.recheck_revoked",
+	 "What happens to a live session whose client certificate is revoked or blocked.",
+	 "terminate ends it, log logs it, off does not look.",
+	 PGC_SIGHUP, 0,
+	 ENUM_SETTING(&recheck_revoked_setting, recheck_options)},
+	{"sslpolicy.terminate_grace",
+	 "How long sslpolicy.recheck_policy = terminate waits for the end of a session's transaction.",
+	 "0 does not wait.",
+	 PGC_SIGHUP, GUC_UNIT_S,
+	 INT_SETTING(&terminate_grace_setting, 0, 24 * 3600)},
+	{"sslpolicy.recheck_interval",
+	 "Longest time between two checks of all live sessions.",
+	 "Changes of policies, roles, settings and TLS material are noticed at once, whatever it is.",
+	 PGC_SIGHUP, GUC_UNIT_S,
+	 INT_SETTING(&recheck_interval_setting, 1, 24 * 3600)},
+	{"sslpolicy.crl_file",
+	 "File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
+	 "PEM or DER, of any number of issuers. Empty means none.",
+	 PGC_SIGHUP, 0,
+	 STRING_SETTING(&crl_file_setting, "", check_crl_path, NULL)},
+	{"sslpolicy.crl_dir",
+	 "Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
+	 "Every file in it must hold CRLs, whatever its name. Empty means none.",
+	 PGC_SIGHUP, 0,
+	 STRING_SETTING(&crl_dir_setting, "", check_crl_path, NULL)},
+	{"sslpolicy.crl_expired",
+	 "What happens to a client certificate if the CRL of a CA that issued it has expired.",
+	 "Only where sslpolicy.crl_file or crl_dir is set.",
+	 PGC_SIGHUP, 0,
+	 ENUM_SETTING(&crl_expired_setting, crl_gap_options)},
+	{"sslpolicy.crl_missing",
+	 "What happens to a client certificate if there is no CRL of a CA that issued it.",
+	 "Only where sslpolicy.crl_file or crl_dir is set.",
+	 PGC_SIGHUP, 0,
+	 ENUM_SETTING(&crl_missing_setting, crl_gap_options)},
+	{"sslpolicy.auto_reload",
+	 "Whether changed files of ssl_cert_file, ssl_key_file, ssl_ca_file and ssl_crl_file are loaded without being told.",
+	 "They are checked as sslpolicy.reload() does; bad ones are logged and left alone.",
+	 PGC_SIGHUP, 0,
+	 BOOL_SETTING(&auto_reload_setting)},
+	{"sslpolicy.max_recent_logins",
+	 "How many rows sslpolicy.recent_logins has at most.",
+	 "0 keeps none. A row takes about 2 kB of shared memory.",
+	 PGC_POSTMASTER, 0,
+	 INT_SETTING(&max_recent_logins_setting, 0, 10000)},
+	{"sslpolicy.max_rejections",
+	 "How many rows of roles that exist sslpolicy.rejections has at most.",
+	 "0 keeps none. A row takes about 2 kB of shared memory; seven tenths are added for what PostgreSQL itself refuses and for all others.",
+	 PGC_POSTMASTER, 0,
+	 INT_SETTING(&max_rejections_setting, 0, 10000)},
+	{"sslpolicy.lint_server_days",
+	 "How many days before the server's certificate expires sslpolicy.lint() says so.",
+	 "0 waits until it has expired.",
+	 PGC_SIGHUP, 0,
+	 INT_SETTING(&lint_server_days_setting, 0, 3650)},
+	{"sslpolicy.lint_ca_days",
+	 "How many days before a CA in ssl_ca_file expires sslpolicy.lint() says so.",
+	 "0 waits until it has expired.",
+	 PGC_SIGHUP, 0,
+	 INT_SETTING(&lint_ca_days_setting, 0, 3650)},
+	{"sslpolicy.lint_crl_days",
+	 "How many days before a certificate revocation list expires sslpolicy.lint() says so.",
+	 "0 waits until it has expired.",
+	 PGC_SIGHUP, 0,
+	 INT_SETTING(&lint_crl_days_setting, 0, 3650)},
 };
 
 static void

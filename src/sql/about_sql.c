@@ -58,10 +58,10 @@ put_library(FunctionCallInfo fcinfo)
 
 	put_item(fcinfo, "library", SSLPOLICY_VERSION, "the one that answers");
 	put_item(fcinfo, "preloaded library", running,
-			 is_preloaded() ? "the same" :
-			 running == NULL ? "none: no policy is enforced; add sslpolicy to shared_preload_libraries and restart the server" :
-			 strcmp(running, SSLPOLICY_VERSION) == 0 ? "another file of the same version: shared_preload_libraries and the SQL objects name different files" :
-			 "another copy: after an upgrade, restart the server");
+			 is_preloaded()								 ? "the same" :
+				 running == NULL						 ? "none: no policy is enforced; add sslpolicy to shared_preload_libraries and restart the server" :
+				 strcmp(running, SSLPOLICY_VERSION) == 0 ? "another file of the same version: shared_preload_libraries and the SQL objects name different files" :
+														   "another copy: after an upgrade, restart the server");
 	switch (library_file_state(&on_disk))
 	{
 		case LIBRARY_FILE_SAME:
@@ -90,9 +90,9 @@ put_sql_objects(FunctionCallInfo fcinfo)
 	const char *installed = result->rows > 0 ? result->values[0][0] : NULL;
 
 	put_item(fcinfo, "SQL objects", installed,
-			 installed == NULL ? "the extension is not in this database: CREATE EXTENSION sslpolicy" :
-			 strcmp(installed, SSLPOLICY_VERSION) == 0 ? "they fit this library" :
-			 "another version than this library: run ALTER EXTENSION sslpolicy UPDATE, and restart the server if its library is the older one");
+			 installed == NULL							   ? "the extension is not in this database: CREATE EXTENSION sslpolicy" :
+				 strcmp(installed, SSLPOLICY_VERSION) == 0 ? "they fit this library" :
+															 "another version than this library: run ALTER EXTENSION sslpolicy UPDATE, and restart the server if its library is the older one");
 }
 
 static void
@@ -102,9 +102,9 @@ put_openssl(FunctionCallInfo fcinfo)
 
 	put_item(fcinfo, "OpenSSL, running", running,
 			 strcmp(running, OPENSSL_VERSION_STR) == 0 ? NULL :
-			 OPENSSL_version_major() == OPENSSL_VERSION_MAJOR ?
-			 "another one than at compile time, of the same major version: they fit" :
-			 "another major version than at compile time: compile sslpolicy again");
+				 OPENSSL_version_major() == OPENSSL_VERSION_MAJOR ?
+														 "another one than at compile time, of the same major version: they fit" :
+														 "another major version than at compile time: compile sslpolicy again");
 	put_item(fcinfo, "OpenSSL, compiled with", OPENSSL_VERSION_STR, NULL);
 }
 
@@ -173,7 +173,7 @@ sslpolicy_version(PG_FUNCTION_ARGS)
 			 "through these grants a NOLOGIN role's policy binds its members");
 	put_item(fcinfo, "ALTER SYSTEM", compat_allow_alter_system() ? "yes" : "no",
 			 compat_allow_alter_system() ? NULL :
-			 "allow_alter_system = off: installations cannot set paths, only replace files");
+										   "allow_alter_system = off: installations cannot set paths, only replace files");
 	return (Datum) 0;
 }
 

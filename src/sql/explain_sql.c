@@ -173,9 +173,9 @@ put_explained(FunctionCallInfo fcinfo, List *rows)
 		row_add_text(&row, explained->requirement);
 		row_add(&row, required != NULL, required ? label_text(required) : (Datum) 0);
 		row_add(&row, explained->actual != NULL,
-			explained->actual ? certificate_text(explained->actual) : (Datum) 0);
+				explained->actual ? certificate_text(explained->actual) : (Datum) 0);
 		row_add(&row, explained->outcome != OUTCOME_UNKNOWN,
-			BoolGetDatum(explained->outcome == OUTCOME_OK));
+				BoolGetDatum(explained->outcome == OUTCOME_OK));
 		row_put(fcinfo, &row);
 	}
 }

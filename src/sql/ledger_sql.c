@@ -38,7 +38,7 @@ add_address(Row *row, const Facts *facts)
 	bool		known = facts->address_len > 0;
 
 	row_add(row, known,
-		known ? DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))) : (Datum) 0);
+			known ? DirectFunctionCall1(inet_in, CStringGetDatum(address_text(facts))) : (Datum) 0);
 }
 
 static void

@@ -76,7 +76,7 @@ put_certificate(FunctionCallInfo fcinfo, const char *kind, LoadedKind loaded_kin
 	row_add_text(&row, pem.data);
 	row_add_text(&row, path);
 	row_add(&row, loaded != NULL,
-		BoolGetDatum(loaded && is_loaded(loaded, loaded_kind, facts->fingerprint)));
+			BoolGetDatum(loaded && is_loaded(loaded, loaded_kind, facts->fingerprint)));
 	row_put(fcinfo, &row);
 }
 
@@ -127,7 +127,7 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	row_add_text(&row, path);
 	row_add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
 	row_add(&row, facts && facts->number && is_serial_number(facts->number),
-		facts && facts->number ? serial_number(facts->number) : (Datum) 0);
+			facts && facts->number ? serial_number(facts->number) : (Datum) 0);
 	row_add_time(&row, facts != NULL, facts ? facts->this_update : 0);
 	row_add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
 	row_add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
@@ -148,15 +148,14 @@ put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
 	row_add_text(&row, crl->path);
 	row_add(&row, true, certificate_text(crl->issuer_dn));
 	row_add(&row, crl->number && is_serial_number(crl->number),
-		crl->number ? serial_number(crl->number) : (Datum) 0);
+			crl->number ? serial_number(crl->number) : (Datum) 0);
 	row_add_time(&row, true, crl->this_update);
 	row_add_time(&row, crl->has_next_update, crl->next_update);
 	row_add(&row, true, Int32GetDatum(crl->entries));
 	row_add(&row, true, fingerprint_text(crl->ca_fingerprint));
 	row_add(&row, true, BoolGetDatum(true));
-	row_add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL :
-			 accept_expired_crl() ? "it has expired" :
-			 "it has expired: every certificate of this CA is refused");
+	row_add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL : accept_expired_crl() ? "it has expired" :
+																													  "it has expired: every certificate of this CA is refused");
 	row_put(fcinfo, &row);
 }
 
@@ -203,7 +202,7 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 {
 	MaterialFiles files = files_of_settings();
 	LoadedList *loaded;
-	STACK_OF(X509) * cas;
+	STACK_OF(X509) *cas;
 	PemFile    *file;
 	ListCell   *cell;
 
@@ -242,8 +241,11 @@ Datum
 sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 {
 	MaterialFiles files = files_of_settings();
-	const char *paths[NUM_MATERIAL_KINDS] = {files.cert_file, files.ca_file,
-		crl_file()[0] ? crl_file() : files.crl_file[0] ? files.crl_file : files.crl_dir
+	const char *paths[NUM_MATERIAL_KINDS] = {
+		files.cert_file,
+		files.ca_file,
+		crl_file()[0] ? crl_file() : files.crl_file[0] ? files.crl_file :
+														 files.crl_dir,
 	};
 	LoadState  *state;
 
@@ -274,8 +276,10 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 Datum
 sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 {
-	const char *paths[NUM_MATERIAL_KINDS] = {ssl_cert_file, ssl_ca_file,
-		crl_file()[0] ? crl_file() : ssl_crl_file
+	const char *paths[NUM_MATERIAL_KINDS] = {
+		ssl_cert_file,
+		ssl_ca_file,
+		crl_file()[0] ? crl_file() : ssl_crl_file,
 	};
 	List	   *history;
 	ListCell   *cell;

@@ -115,8 +115,9 @@ key_datum(const PolicyRule *rule, PolicyKey key, Datum *datum)
 					continue;
 				/* a database of the keyword's name, as policies write it */
 				items[count++] = key == KEY_DATABASE && !value->keyword &&
-					strcmp(value->text, "replication") == 0 ?
-					"'replication'" : value->text;
+						strcmp(value->text, "replication") == 0 ?
+					"'replication'" :
+					value->text;
 			}
 			*datum = label_array(items, count);
 			return count > 0;

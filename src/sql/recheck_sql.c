@@ -102,7 +102,7 @@ sslpolicy_get_ended_sessions(PG_FUNCTION_ARGS)
 		row_add(&row, true, label_text(ended->role));
 		row_add(&row, ended->database != NULL, ended->database ? label_text(ended->database) : (Datum) 0);
 		row_add(&row, ended->address != NULL,
-			ended->address ? DirectFunctionCall1(inet_in, CStringGetDatum(ended->address)) : (Datum) 0);
+				ended->address ? DirectFunctionCall1(inet_in, CStringGetDatum(ended->address)) : (Datum) 0);
 		row_add_text(&row, ended->cause);
 		row_add_text(&row, ended->changed);
 		row_add(&row, true, text_list(ended->reasons));

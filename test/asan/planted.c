@@ -21,7 +21,7 @@ static int
 past_the_stack(int len)
 {
 	char		array[8];
-	char	   *volatile start = memset(array, 'x', sizeof(array));
+	char *volatile start = memset(array, 'x', sizeof(array));
 
 	return start[len];
 }

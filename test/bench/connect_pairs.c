@@ -65,7 +65,7 @@ median(double *values, int count)
 {
 	qsort(values, (size_t) count, sizeof(double), compare);
 	return count % 2 ? values[count / 2] :
-		(values[count / 2 - 1] + values[count / 2]) / 2;
+					   (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 int

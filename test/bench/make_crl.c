@@ -26,10 +26,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#define DAY 86400
-#define VALID_DAYS 30
+#define DAY			86400
+#define VALID_DAYS	30
 #define MAX_REVOKED 100
-#define MAX_ENTRY 128
+#define MAX_ENTRY	128
 #define BUFFER_SIZE 65536
 
 typedef struct Job
@@ -75,8 +75,10 @@ next_random(uint64_t *state)
 static unsigned char *
 put_head(unsigned char *to, int tag, uint64_t len)
 {
-	int			bytes = len < 0x80 ? 0 : len < 0x100 ? 1 : len < 0x10000 ? 2 :
-		len < 0x1000000 ? 3 : 4;
+	int			bytes = len < 0x80 ? 0 : len < 0x100 ? 1 :
+		len < 0x10000						 ? 2 :
+		len < 0x1000000						 ? 3 :
+											   4;
 
 	*to++ = (unsigned char) tag;
 	*to++ = (unsigned char) (bytes ? 0x80 | bytes : (int) len);
@@ -102,7 +104,20 @@ make_entry(const Job *job, uint64_t *state, const unsigned char *integer, int in
 {
 	/* extensions { reasonCode, keyCompromise }; the last byte is the reason */
 	static const unsigned char reason[] = {
-		0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55, 0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01, 0x01
+		0x30,
+		0x0C,
+		0x30,
+		0x0A,
+		0x06,
+		0x03,
+		0x55,
+		0x1D,
+		0x15,
+		0x04,
+		0x03,
+		0x0A,
+		0x01,
+		0x01,
 	};
 	uint64_t	random = next_random(state);
 	unsigned char content[MAX_ENTRY];
@@ -186,8 +201,8 @@ put_entries(const Job *job, Output *out)
 			filled = 0;
 		}
 		len = revoked < 0 ? make_entry(job, &state, NULL, 0, buffer + filled) :
-			make_entry(job, &state, job->revoked[revoked], job->revoked_len[revoked],
-					   buffer + filled);
+							make_entry(job, &state, job->revoked[revoked], job->revoked_len[revoked],
+									   buffer + filled);
 		filled += len;
 		total += len;
 	}
@@ -208,13 +223,14 @@ make_shell(const Job *job)
 	ASN1_INTEGER *number = ASN1_INTEGER_new();
 
 	must(crl && now && end && number &&
-		 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-		 X509_CRL_set_issuer_name(crl, X509_get_subject_name(job->ca)) == 1 &&
-		 X509_CRL_set1_lastUpdate(crl, now) == 1 &&
-		 X509_CRL_set1_nextUpdate(crl, end) == 1 &&
-		 ASN1_INTEGER_set(number, job->number) == 1 &&
-		 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1 &&
-		 X509_CRL_sign(crl, job->key, EVP_sha256()) > 0, "make a CRL");
+			 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+			 X509_CRL_set_issuer_name(crl, X509_get_subject_name(job->ca)) == 1 &&
+			 X509_CRL_set1_lastUpdate(crl, now) == 1 &&
+			 X509_CRL_set1_nextUpdate(crl, end) == 1 &&
+			 ASN1_INTEGER_set(number, job->number) == 1 &&
+			 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1 &&
+			 X509_CRL_sign(crl, job->key, EVP_sha256()) > 0,
+		 "make a CRL");
 	ASN1_TIME_free(now);
 	ASN1_TIME_free(end);
 	ASN1_INTEGER_free(number);
@@ -309,7 +325,8 @@ sign(const Job *job, const Parts *parts, unsigned char **signature)
 
 	*signature = malloc(len);
 	must(*signature && out.signing &&
-		 EVP_DigestSignInit(out.signing, NULL, EVP_sha256(), NULL, job->key) == 1, "sign");
+			 EVP_DigestSignInit(out.signing, NULL, EVP_sha256(), NULL, job->key) == 1,
+		 "sign");
 	put_tbs(job, parts, &out);
 	must(EVP_DigestSignFinal(out.signing, *signature, &len) == 1, "sign");
 	EVP_MD_CTX_free(out.signing);
@@ -339,8 +356,7 @@ write_crl(const Job *job, Output *out)
 	head_end = put_head(head, 0x03, signature_len + 1);
 	*head_end++ = 0;			/* no unused bits */
 
-	put_sequence(out, head_len(parts.tbs_len) + parts.tbs_len + (uint64_t) algorithm_len +
-				 (uint64_t) (head_end - head) + signature_len);
+	put_sequence(out, head_len(parts.tbs_len) + parts.tbs_len + (uint64_t) algorithm_len + (uint64_t) (head_end - head) + signature_len);
 	put_tbs(job, &parts, out);
 	put(out, algorithm_der, (size_t) algorithm_len);
 	put(out, head, (size_t) (head_end - head));
@@ -419,7 +435,7 @@ main(int argc, char **argv)
 	if (argc < 5 || argc % 2 == 0)
 	{
 		fprintf(stderr, "usage: make_crl CA.crt CA.key ENTRIES OUTPUT.der|.pem "
-				"[--revoke SERIAL_HEX]... [--number N]\n");
+						"[--revoke SERIAL_HEX]... [--number N]\n");
 		return 2;
 	}
 	read_ca(&job, argv[1], argv[2]);

@@ -17,16 +17,16 @@
 
 #include "chaos.h"
 
-#define MAX_STATES 1000000
+#define MAX_STATES	 1000000
 #define RECONNECT_MS 50
-#define MAX_TRIES 50
+#define MAX_TRIES	 50
 
 Counts		counts;
 const char *admin_conninfo;
 const char *folder;
 
-#define BIT(kind) (1 << (kind))
-#define WITH_CERT (BIT(CERT) | BIT(REVOKED) | BIT(SECOND))
+#define BIT(kind)  (1 << (kind))
+#define WITH_CERT  (BIT(CERT) | BIT(REVOKED) | BIT(SECOND))
 #define WITH_TLS13 (BIT(TLS) | WITH_CERT | BIT(FOREIGN))
 
 /* Policies in canonical form, and which clients they admit. */
@@ -34,15 +34,15 @@ static const struct
 {
 	const char *text;
 	int			admits;
-}			policies[] =
-{
-	{"", ~0},
-	{"sslmode=require", WITH_TLS13 | BIT(TLS12)},
-	{"sslmode=verify-ca", WITH_CERT | BIT(FOREIGN)},
-	{"sslmode=verify-full", WITH_CERT},
-	{"sslmode=disable", BIT(PLAIN)},
-	{"sslmode=reject", 0},
-	{"sslmode=require min_protocol=TLSv1.3", WITH_TLS13},
+} policies[] =
+	{
+		{"", ~0},
+		{"sslmode=require", WITH_TLS13 | BIT(TLS12)},
+		{"sslmode=verify-ca", WITH_CERT | BIT(FOREIGN)},
+		{"sslmode=verify-full", WITH_CERT},
+		{"sslmode=disable", BIT(PLAIN)},
+		{"sslmode=reject", 0},
+		{"sslmode=require min_protocol=TLSv1.3", WITH_TLS13},
 };
 
 #define NUM_POLICIES ((int) (sizeof(policies) / sizeof(policies[0])))
@@ -333,9 +333,9 @@ static void
 plan_ca(Actor *a)
 {
 	static char *both,
-			   *root,
-			   *second,
-			   *fingerprint;
+		*root,
+		*second,
+		*fingerprint;
 	Step	   *s = add_step(a, true);
 	bool		whole = random_below(2) != 0;
 
@@ -347,18 +347,18 @@ plan_ca(Actor *a)
 		fingerprint = read_whole("second.fingerprint");
 	}
 	a->new_state = !current(a);
-	append(s, whole ? "SELECT installed FROM sslpolicy.install_ca($1, force => true)" :
-		   a->new_state ? "SELECT installed FROM sslpolicy.add_ca($1, force => true)" :
-		   "SELECT installed FROM sslpolicy.remove_ca($1, force => true)");
+	append(s, whole ? "SELECT installed FROM sslpolicy.install_ca($1, force => true)" : a->new_state ? "SELECT installed FROM sslpolicy.add_ca($1, force => true)" :
+																									   "SELECT installed FROM sslpolicy.remove_ca($1, force => true)");
 	s->params[s->nparams++] = whole ? (a->new_state ? both : root) :
-		a->new_state ? second : fingerprint;
+		a->new_state				? second :
+									  fingerprint;
 }
 
 static void
 plan_server(Actor *a)
 {
 	static char *certs[2],
-			   *keys[2];
+		*keys[2];
 	Step	   *s = add_step(a, true);
 
 	if (certs[0] == NULL)
@@ -411,13 +411,13 @@ plan_question(Actor *a)
 				 a->number, a->number, a->number, a->number);
 	else if (a->kind == CRL)
 		append(s, "SELECT loaded FROM sslpolicy.reload('30s');"
-			   " SELECT string_agg(crl_number::text, ','), bool_and(in_force) FROM sslpolicy.crls WHERE file ~ 'own[.]crl$'");
+				  " SELECT string_agg(crl_number::text, ','), bool_and(in_force) FROM sslpolicy.crls WHERE file ~ 'own[.]crl$'");
 	else if (a->kind == CA)
 		append(s, "SELECT loaded FROM sslpolicy.reload('30s');"
-			   " SELECT string_agg(subject_dn, ',' ORDER BY position), bool_and(in_force) FROM sslpolicy.certificates WHERE kind = 'ca'");
+				  " SELECT string_agg(subject_dn, ',' ORDER BY position), bool_and(in_force) FROM sslpolicy.certificates WHERE kind = 'ca'");
 	else
 		append(s, "SELECT loaded FROM sslpolicy.reload('30s');"
-			   " SELECT subject_dn, in_force FROM sslpolicy.certificates WHERE kind = 'server' AND position = 1");
+				  " SELECT subject_dn, in_force FROM sslpolicy.certificates WHERE kind = 'server' AND position = 1");
 }
 
 /*
@@ -434,11 +434,13 @@ answered_state(const Actor *a)
 		case CRL:
 			return answer[0] >= '0' && answer[0] <= '9' && !strchr(answer, ',') ? atoi(answer) : -1;
 		case CA:
-			return strcmp(answer, "O=Acme,CN=Test Root") == 0 ? 0 :
-				strcmp(answer, "O=Acme,CN=Test Root,CN=second") == 0 ? 1 : -1;
+			return strcmp(answer, "O=Acme,CN=Test Root") == 0		 ? 0 :
+				strcmp(answer, "O=Acme,CN=Test Root,CN=second") == 0 ? 1 :
+																	   -1;
 		case SERVER:
 			return strcmp(answer, "CN=server0") == 0 ? 0 :
-				strcmp(answer, "CN=server1") == 0 ? 1 : -1;
+				strcmp(answer, "CN=server1") == 0	 ? 1 :
+													   -1;
 		default:
 			for (int i = 0; i < NUM_POLICIES * NUM_POLICIES * NUM_POLICIES; i++)
 			{
@@ -580,8 +582,8 @@ send_step(Actor *a)
 		may_be(a, a->new_state);
 	a->sent = true;
 	if (s->nparams == 0 ? !PQsendQuery(a->login.connection, s->sql) :
-		!PQsendQueryParams(a->login.connection, s->sql, s->nparams, NULL,
-						   s->params, NULL, NULL, 0))
+						  !PQsendQueryParams(a->login.connection, s->sql, s->nparams, NULL,
+											 s->params, NULL, NULL, 0))
 		lose(a);
 }
 

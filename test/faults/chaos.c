@@ -24,10 +24,10 @@
 #include "chaos.h"
 
 #define MAX_CLIENTS 100
-#define MAX_CELLS 20
+#define MAX_CELLS	20
 #define PATIENCE_MS 300000
 #define MAX_HOLD_MS 400
-#define RETRY_MS 50
+#define RETRY_MS	50
 
 /* A client, and the first of the states that it may have met. */
 typedef struct Client
@@ -50,17 +50,17 @@ static int	nclients;
 static Actor cells[MAX_CELLS];
 static int	ncells;
 static Actor crl,
-			ca,
-			server;
+	ca,
+	server;
 static const char *server_conninfo;
 static char *conninfos[MAX_CELLS][NUM_KINDS];
 
 static long outcomes[NUM_OUTCOMES];
 static long sharp_in,
-			sharp_refused,
-			wrong_in,
-			wrong_refused,
-			wrong_server;
+	sharp_refused,
+	wrong_in,
+	wrong_refused,
+	wrong_server;
 
 static void
 stop(int signal)
@@ -295,8 +295,7 @@ wait_for_something(void)
 
 	for (int i = 0; i < nclients; i++)
 		if (clients[i].login.connection && clients[i].leaves <= 0)
-			n = add_fd(fds, n, login_events(&clients[i].login) ?
-					   PQsocket(clients[i].login.connection) : -1, login_events(&clients[i].login));
+			n = add_fd(fds, n, login_events(&clients[i].login) ? PQsocket(clients[i].login.connection) : -1, login_events(&clients[i].login));
 	for (int i = 0; i < ncells + 3; i++)
 	{
 		int			fd = actor_fd(i < ncells ? &cells[i] : others[i - ncells], &events);

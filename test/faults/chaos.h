@@ -59,7 +59,7 @@ typedef enum Phase
 } Phase;
 
 #define MAX_STEPS 4
-#define SQL_SIZE 1200
+#define SQL_SIZE  1200
 
 typedef struct Step
 {
@@ -87,19 +87,19 @@ typedef struct Actor
 	bool		vanishes;		/* hangs up behind the last step */
 	int			new_state;
 	int			tries;			/* to resolve */
-	char		answer[2][300];	/* of the last row that the server sent */
+	char		answer[2][300]; /* of the last row that the server sent */
 } Actor;
 
 typedef struct Counts
 {
 	long		acknowledged,
-				undone,			/* rolled back, on purpose */
-				lost,			/* connections, with a change under way */
-				lost_old,		/* and the old state was found afterwards */
-				lost_new,
-				resolved,		/* how often stored states were compared */
-				wrong_stored,
-				errors;
+		undone,					/* rolled back, on purpose */
+		lost,					/* connections, with a change under way */
+		lost_old,				/* and the old state was found afterwards */
+		lost_new,
+		resolved,				/* how often stored states were compared */
+		wrong_stored,
+		errors;
 } Counts;
 
 extern Counts counts;

@@ -17,7 +17,14 @@
 #include "login.h"
 
 const char *const outcome_names[NUM_OUTCOMES] = {
-	"let_in", "policy", "revoked", "blocked", "ca", "core", "interrupted", "strange"
+	"let_in",
+	"policy",
+	"revoked",
+	"blocked",
+	"ca",
+	"core",
+	"interrupted",
+	"strange",
 };
 
 /* What a message is known by, in the order in which it is looked for. */
@@ -25,38 +32,38 @@ static const struct
 {
 	const char *text;
 	Outcome		outcome;
-}			messages[] =
-{
-	{"does not meet its TLS policy", REFUSED_POLICY},
-	{" is revoked", REFUSED_REVOKED},
-	{" is blocked", REFUSED_BLOCKED},
-	{"alert unknown ca", REFUSED_CA},
-	{"password authentication failed", REFUSED_CORE},
-	{"pg_hba.conf rejects connection", REFUSED_CORE},
-	{"no pg_hba.conf entry", REFUSED_CORE},
-	{"\" does not exist", REFUSED_CORE},
-	{"server closed the connection unexpectedly", INTERRUPTED},
-	{"Connection refused", INTERRUPTED},
-	{"Connection reset", INTERRUPTED},
-	{"No such file or directory", INTERRUPTED}, /* of the Unix socket */
-	{"SSL SYSCALL error", INTERRUPTED},
-	/* of a postmaster that does not listen yet, or a process that is told to quit */
-	{"error response during SSL exchange", INTERRUPTED},
-	{"SSL connection has been closed unexpectedly", INTERRUPTED},
-	{"unexpected eof", INTERRUPTED},
-	{"could not receive data from server", INTERRUPTED},
-	{"could not send", INTERRUPTED},
-	{"no connection to the server", INTERRUPTED},
-	{"the database system is starting up", INTERRUPTED},
-	{"the database system is in recovery mode", INTERRUPTED},
-	{"the database system is shutting down", INTERRUPTED},
-	{"the database system is not yet accepting connections", INTERRUPTED},
-	{"because of crash of another server process", INTERRUPTED},
-	{"due to administrator command", INTERRUPTED},	/* a recheck */
-	{"unexpected postmaster exit", INTERRUPTED},
-	{"sorry, too many clients already", INTERRUPTED},
-	{"remaining connection slots are reserved", INTERRUPTED},
-	{NULL, STRANGE}
+} messages[] =
+	{
+		{"does not meet its TLS policy", REFUSED_POLICY},
+		{" is revoked", REFUSED_REVOKED},
+		{" is blocked", REFUSED_BLOCKED},
+		{"alert unknown ca", REFUSED_CA},
+		{"password authentication failed", REFUSED_CORE},
+		{"pg_hba.conf rejects connection", REFUSED_CORE},
+		{"no pg_hba.conf entry", REFUSED_CORE},
+		{"\" does not exist", REFUSED_CORE},
+		{"server closed the connection unexpectedly", INTERRUPTED},
+		{"Connection refused", INTERRUPTED},
+		{"Connection reset", INTERRUPTED},
+		{"No such file or directory", INTERRUPTED}, /* of the Unix socket */
+		{"SSL SYSCALL error", INTERRUPTED},
+		/* of a postmaster that does not listen yet, or a process that is told to quit */
+		{"error response during SSL exchange", INTERRUPTED},
+		{"SSL connection has been closed unexpectedly", INTERRUPTED},
+		{"unexpected eof", INTERRUPTED},
+		{"could not receive data from server", INTERRUPTED},
+		{"could not send", INTERRUPTED},
+		{"no connection to the server", INTERRUPTED},
+		{"the database system is starting up", INTERRUPTED},
+		{"the database system is in recovery mode", INTERRUPTED},
+		{"the database system is shutting down", INTERRUPTED},
+		{"the database system is not yet accepting connections", INTERRUPTED},
+		{"because of crash of another server process", INTERRUPTED},
+		{"due to administrator command", INTERRUPTED},	/* a recheck */
+		{"unexpected postmaster exit", INTERRUPTED},
+		{"sorry, too many clients already", INTERRUPTED},
+		{"remaining connection slots are reserved", INTERRUPTED},
+		{NULL, STRANGE},
 };
 
 double
@@ -88,7 +95,8 @@ start_login(Login *login, const char *conninfo)
 	}
 	PQsetNoticeProcessor(login->connection, ignore_notice, NULL);
 	login->wants = PQstatus(login->connection) == CONNECTION_BAD ?
-		PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+		PGRES_POLLING_FAILED :
+		PGRES_POLLING_WRITING;
 }
 
 /*

@@ -26,7 +26,7 @@
 #include "login.h"
 
 #define MAX_CLIENTS 1000
-#define MAX_KINDS 50
+#define MAX_KINDS	50
 
 typedef struct Kind
 {

@@ -24,7 +24,7 @@
 
 static EVP_PKEY *ca_key;
 static X509 *ca;
-static STACK_OF(X509) * cas;
+static STACK_OF(X509) *cas;
 static X509_STORE *store;
 
 static void
@@ -78,7 +78,8 @@ check_at(X509 *cert, int purpose, int64 at)
 	HOLDS((v->facts == NULL) == (read_certificate(cert, NULL) == NULL), "facts only in a chain, or not there");
 	if (v->facts)
 		HOLDS(v->facts->ncas == 1 && certificate_fingerprint(ca, fingerprint) &&
-			  memcmp(v->facts->cas[0].fingerprint, fingerprint, FINGERPRINT_LEN) == 0, "another CA");
+				  memcmp(v->facts->cas[0].fingerprint, fingerprint, FINGERPRINT_LEN) == 0,
+			  "another CA");
 }
 
 /*

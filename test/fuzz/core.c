@@ -44,9 +44,12 @@ append_utf8(StringInfo buf, unsigned c)
 		appendStringInfoChar(buf, (char) c);
 	else
 	{
-		int			more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+		int			more = c < 0x800 ? 1 : c < 0x10000 ? 2 :
+												 3;
 
-		appendStringInfoChar(buf, (char) ((more == 1 ? 0xC0 : more == 2 ? 0xE0 : 0xF0) | c >> 6 * more));
+		appendStringInfoChar(buf, (char) ((more == 1 ? 0xC0 : more == 2 ? 0xE0 :
+																		  0xF0) |
+										  c >> 6 * more));
 		while (more-- > 0)
 			appendStringInfoChar(buf, (char) (0x80 | (c >> 6 * more & 0x3F)));
 	}

@@ -47,12 +47,15 @@ keep(void *arg, int crl, const uint8 *serial, int len, int64 since, int reason)
 	{
 		r->size = r->size * 2 + 64;
 		r->entries = r->entries ? repalloc(r->entries, sizeof(ReadEntry) * (Size) r->size) :
-			palloc(sizeof(ReadEntry) * (Size) r->size);
+								  palloc(sizeof(ReadEntry) * (Size) r->size);
 	}
 	entry = &r->entries[r->nentries++];
-	*entry = (ReadEntry)
-	{
-		crl, palloc((Size) len + 1), len, since, reason
+	*entry = (ReadEntry){
+		crl,
+		palloc((Size) len + 1),
+		len,
+		since,
+		reason,
 	};
 	memcpy(entry->serial, serial, (size_t) len);
 }
@@ -80,7 +83,8 @@ same_facts(const CrlFacts *a, const CrlFacts *b)
 	HOLDS(strcmp(a->issuer_dn, b->issuer_dn) == 0, "issuer %s, not %s", a->issuer_dn, b->issuer_dn);
 	HOLDS(same_text(a->number, b->number), "number %s, not %s", shown(a->number), shown(b->number));
 	HOLDS(a->this_update == b->this_update && a->has_next_update == b->has_next_update &&
-		  a->next_update == b->next_update, "other dates");
+			  a->next_update == b->next_update,
+		  "other dates");
 	HOLDS(a->entries == b->entries, "%d entries, not %d", a->entries, b->entries);
 	HOLDS(same_text(a->unsupported, b->unsupported), "not supported because %s, or %s",
 		  shown(a->unsupported), shown(b->unsupported));
@@ -105,7 +109,8 @@ same_readings(const Reading *a, const Reading *b, const char *what)
 		const ReadEntry *y = &b->entries[i];
 
 		HOLDS(x->crl == y->crl && x->len == y->len && memcmp(x->serial, y->serial, (size_t) x->len) == 0 &&
-			  x->since == y->since && x->reason == y->reason, "%s: entry %d", what, i + 1);
+				  x->since == y->since && x->reason == y->reason,
+			  "%s: entry %d", what, i + 1);
 	}
 }
 
@@ -126,7 +131,8 @@ reason_of(const X509_REVOKED *entry)
 {
 	int			critical;
 	ASN1_ENUMERATED *value = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, NULL);
-	int			reason = value ? (int) ASN1_ENUMERATED_get(value) : critical == -1 ? 0 : -1;
+	int			reason = value ? (int) ASN1_ENUMERATED_get(value) : critical == -1 ? 0 :
+																			 -1;
 
 	ASN1_ENUMERATED_free(value);
 	return reason;
@@ -138,7 +144,7 @@ reason_of(const X509_REVOKED *entry)
 void
 compare_with_openssl(const Reading *reading, int number, X509_CRL *crl)
 {
-	STACK_OF(X509_REVOKED) * list = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
 	int			count = list ? sk_X509_REVOKED_num(list) : 0;
 	int			next = 0;
 	CrlFacts   *facts = read_crl(crl);
@@ -275,7 +281,7 @@ is_rfc5280_time(const ASN1_TIME *time)
 }
 
 /* Does an entry have this wrong with it? */
-typedef bool (*EntryTest) (const X509_REVOKED *entry);
+typedef bool (*EntryTest)(const X509_REVOKED *entry);
 
 /*
  * Two reasons, or one that is no ENUMERATED of one byte from 0 on and nothing
@@ -319,7 +325,7 @@ has_empty_extensions(const X509_REVOKED *entry)
 static bool
 any_entry(X509_CRL *crl, EntryTest test)
 {
-	STACK_OF(X509_REVOKED) * list = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
 
 	for (int i = 0; i < (list ? sk_X509_REVOKED_num(list) : 0); i++)
 		if (test(sk_X509_REVOKED_value(list, i)))
@@ -368,7 +374,7 @@ has_odd_signature(X509_CRL *crl)
 bool
 is_good_reason(const char *error, const uint8 *der, size_t len, X509_CRL *crl)
 {
-	STACK_OF(X509_REVOKED) * list = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
 
 #define SAYS(text) (strstr(error, text) != NULL)
 	if (SAYS("it is of version 1") || SAYS("it is no CRL of version 2"))

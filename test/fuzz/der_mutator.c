@@ -13,8 +13,8 @@
 #include "der_mutator.h"
 
 #define MAX_ELEMENTS 1024
-#define MAX_DEPTH 16
-#define MAX_BYTES 65536
+#define MAX_DEPTH	 16
+#define MAX_BYTES	 65536
 
 extern size_t LLVMFuzzerMutate(uint8 *data, size_t size, size_t max_size);
 
@@ -98,7 +98,9 @@ static size_t
 write_head(uint8 *out, uint8 tag, size_t len)
 {
 	bool		longer = below(200) == 0;
-	int			count = len < 0x80 && !longer ? 0 : len < 0x100 ? 1 : len < 0x10000 ? 2 : 3;
+	int			count = len < 0x80 && !longer ? 0 : len < 0x100 ? 1 :
+		len < 0x10000									? 2 :
+														  3;
 
 	if (longer && count < 3)
 		count++;
@@ -152,46 +154,68 @@ static const struct
 {
 	const char *bytes;
 	size_t		len;
-}			elements[] =
-{
-#define ELEMENT(s) {s, sizeof(s) - 1}
-	ELEMENT("\x31\x0C\x30\x0A\x06\x03\x55\x04\x03\x0C\x03" "app"),	/* RDN: CN=app */
-	ELEMENT("\x30\x0A\x06\x03\x55\x04\x03\x0C\x03" "app"),	/* attribute: CN=app */
-	ELEMENT("\x30\x0D\x06\x03\x55\x04\x03\x1E\x06\0a\0p\0p"),	/* in a BMPString */
-	ELEMENT("\x30\x0B\x06\x03\x55\x04\x03\x0C\x04" "app\0"),	/* with NUL */
-	ELEMENT("\x30\x0B\x06\x03\x55\x04\x0A\x14\x04" "a\xE9,#"),	/* O, T61String */
-	ELEMENT("\x0C\x03" "app"),
-	ELEMENT("\x1E\x06\0a\xD8\0\0b"),	/* BMPString: a, half a pair, b */
-	ELEMENT("\x1C\x08\0\0\0a\0\0\xD8\0"),	/* UniversalString, the same */
-	ELEMENT("\x82\x03" "app"),	/* dNSName */
-	ELEMENT("\x82\x06" "a\0.app"),
-	ELEMENT("\x81\x05" "a@app"),	/* rfc822Name */
-	ELEMENT("\x86\x05" "x:app"),	/* URI */
-	ELEMENT("\x87\x04\x0A\0\0\x01"),	/* iPAddress */
-	ELEMENT("\x87\x10\0\0\0\0\0\0\0\0\0\0\xFF\xFF\x0A\0\0\x01"),
-	ELEMENT("\x30\x0C\x06\x03\x55\x1D\x11\x04\x05\x30\x03\x82\x01" "a"),	/* SAN */
-	ELEMENT("\x30\x0A\x06\x03\x55\x1D\x15\x04\x03\x0A\x01\x08"),	/* reasonCode */
-	ELEMENT("\x30\x0D\x06\x03\x55\x1D\x15\x01\x01\xFF\x04\x03\x0A\x01\x01"),
-	ELEMENT("\x30\x12\x06\x03\x55\x1D\x1D\x04\x0B\x30\x09\x82\x07" "another"),	/* certificateIssuer */
-	ELEMENT("\x30\x0D\x06\x03\x55\x1D\x1B\x01\x01\xFF\x04\x03\x02\x01\x05"),	/* delta CRL */
-	ELEMENT("\x30\x0F\x06\x03\x55\x1D\x1C\x01\x01\xFF\x04\x05\x30\x03\x84\x01\xFF"),	/* indirect */
-	ELEMENT("\x30\x0D\x06\x04\x2A\x03\x04\x05\x01\x01\xFF\x04\x02\x05\0"),	/* critical, unknown */
-	ELEMENT("\x30\x0A\x06\x03\x55\x1D\x14\x04\x03\x02\x01\x07"),	/* CRL number */
-	ELEMENT("\x30\x12\x02\x01\x2A\x17\x0D" "250102030405Z"),	/* an entry */
-	ELEMENT("\x30\x23\x02\x02\xFF\x2A\x18\x0F" "20500102030405Z\x30\x0C\x30\x0A\x06\x03\x55\x1D\x15\x04\x03\x0A\x01\x04"),
-	ELEMENT("\x17\x0D" "500101000000Z"),
-	ELEMENT("\x17\x0B" "5001010000Z"),
-	ELEMENT("\x17\x11" "250101000000+0100"),
-	ELEMENT("\x18\x0F" "99991231235959Z"),
-	ELEMENT("\x18\x0F" "00000101000000Z"),
-	ELEMENT("\x18\x11" "20250101000000.5Z"),
-	ELEMENT("\x02\x01\0"),
-	ELEMENT("\x02\x02\0\x80"),
-	ELEMENT("\x02\x02\xFF\x01"),
-	ELEMENT("\x02\x09\x80\0\0\0\0\0\0\0\x01"),
-	ELEMENT("\x01\x01\xFF"),
-	ELEMENT("\x05\0"),
-	ELEMENT("\x30\0"),
+} elements[] =
+	{
+#define ELEMENT(s) \
+	{ \
+		s, sizeof(s) - 1 \
+	}
+		ELEMENT("\x31\x0C\x30\x0A\x06\x03\x55\x04\x03\x0C\x03"
+				"app"),			/* RDN: CN=app */
+		ELEMENT("\x30\x0A\x06\x03\x55\x04\x03\x0C\x03"
+				"app"),			/* attribute: CN=app */
+		ELEMENT("\x30\x0D\x06\x03\x55\x04\x03\x1E\x06\0a\0p\0p"),	/* in a BMPString */
+		ELEMENT("\x30\x0B\x06\x03\x55\x04\x03\x0C\x04"
+				"app\0"),		/* with NUL */
+		ELEMENT("\x30\x0B\x06\x03\x55\x04\x0A\x14\x04"
+				"a\xE9,#"),		/* O, T61String */
+		ELEMENT("\x0C\x03"
+				"app"),
+		ELEMENT("\x1E\x06\0a\xD8\0\0b"),	/* BMPString: a, half a pair, b */
+		ELEMENT("\x1C\x08\0\0\0a\0\0\xD8\0"),	/* UniversalString, the same */
+		ELEMENT("\x82\x03"
+				"app"),			/* dNSName */
+		ELEMENT("\x82\x06"
+				"a\0.app"),
+		ELEMENT("\x81\x05"
+				"a@app"),		/* rfc822Name */
+		ELEMENT("\x86\x05"
+				"x:app"),		/* URI */
+		ELEMENT("\x87\x04\x0A\0\0\x01"),	/* iPAddress */
+		ELEMENT("\x87\x10\0\0\0\0\0\0\0\0\0\0\xFF\xFF\x0A\0\0\x01"),
+		ELEMENT("\x30\x0C\x06\x03\x55\x1D\x11\x04\x05\x30\x03\x82\x01"
+				"a"),			/* SAN */
+		ELEMENT("\x30\x0A\x06\x03\x55\x1D\x15\x04\x03\x0A\x01\x08"),	/* reasonCode */
+		ELEMENT("\x30\x0D\x06\x03\x55\x1D\x15\x01\x01\xFF\x04\x03\x0A\x01\x01"),
+		ELEMENT("\x30\x12\x06\x03\x55\x1D\x1D\x04\x0B\x30\x09\x82\x07"
+				"another"),		/* certificateIssuer */
+		ELEMENT("\x30\x0D\x06\x03\x55\x1D\x1B\x01\x01\xFF\x04\x03\x02\x01\x05"),	/* delta CRL */
+		ELEMENT("\x30\x0F\x06\x03\x55\x1D\x1C\x01\x01\xFF\x04\x05\x30\x03\x84\x01\xFF"),	/* indirect */
+		ELEMENT("\x30\x0D\x06\x04\x2A\x03\x04\x05\x01\x01\xFF\x04\x02\x05\0"),	/* critical, unknown */
+		ELEMENT("\x30\x0A\x06\x03\x55\x1D\x14\x04\x03\x02\x01\x07"),	/* CRL number */
+		ELEMENT("\x30\x12\x02\x01\x2A\x17\x0D"
+				"250102030405Z"),	/* an entry */
+		ELEMENT("\x30\x23\x02\x02\xFF\x2A\x18\x0F"
+				"20500102030405Z\x30\x0C\x30\x0A\x06\x03\x55\x1D\x15\x04\x03\x0A\x01\x04"),
+		ELEMENT("\x17\x0D"
+				"500101000000Z"),
+		ELEMENT("\x17\x0B"
+				"5001010000Z"),
+		ELEMENT("\x17\x11"
+				"250101000000+0100"),
+		ELEMENT("\x18\x0F"
+				"99991231235959Z"),
+		ELEMENT("\x18\x0F"
+				"00000101000000Z"),
+		ELEMENT("\x18\x11"
+				"20250101000000.5Z"),
+		ELEMENT("\x02\x01\0"),
+		ELEMENT("\x02\x02\0\x80"),
+		ELEMENT("\x02\x02\xFF\x01"),
+		ELEMENT("\x02\x09\x80\0\0\0\0\0\0\0\x01"),
+		ELEMENT("\x01\x01\xFF"),
+		ELEMENT("\x05\0"),
+		ELEMENT("\x30\0"),
 };
 
 /*
@@ -212,14 +236,14 @@ mutate_content(uint8 *data, size_t size, size_t max_size, int index)
 	switch (below(8))
 	{
 		case 0:					/* a NUL, at an end or within */
-			{
-				size_t		at = below(3) == 0 ? len : below((unsigned) len + 1);
+		{
+			size_t		at = below(3) == 0 ? len : below((unsigned) len + 1);
 
-				memmove(content + at + 1, content + at, len - at);
-				content[at] = 0;
-				len++;
-				break;
-			}
+			memmove(content + at + 1, content + at, len - at);
+			content[at] = 0;
+			len++;
+			break;
+		}
 		case 1:					/* from one byte a character to two */
 			if (len > 4096)
 				return 0;
@@ -267,7 +291,7 @@ mutate_node(uint8 *data, size_t size, size_t max_size, int index)
 			return replace(data, size, max_size, index, bytes, len + other_len);
 		case 4:					/* of another type */
 			bytes[0] = below(4) == 0 ? (uint8) below(256) :
-				(uint8) "\x0C\x13\x14\x16\x1E\x1C\x1A\x12\x04\x02\x0A\x03\x17\x18\x01\x05\x30\x31"[below(18)];
+									   (uint8) "\x0C\x13\x14\x16\x1E\x1C\x1A\x12\x04\x02\x0A\x03\x17\x18\x01\x05\x30\x31"[below(18)];
 			return replace(data, size, max_size, index, bytes, len);
 		case 5:					/* a known one in its place, before or behind it */
 			return replace(data, size, max_size, index, (const uint8 *) elements[e].bytes, elements[e].len);
@@ -303,7 +327,7 @@ der_mutate(uint8 *data, size_t size, size_t max_size, unsigned seed)
 			return i ? size : LLVMFuzzerMutate(data, size, max_size);
 		index = (int) below((unsigned) nnodes);
 		result = below(2) ? mutate_content(data, size, max_size, index) :
-			mutate_node(data, size, max_size, index);
+							mutate_node(data, size, max_size, index);
 		if (result > 0)
 			size = result;
 	}

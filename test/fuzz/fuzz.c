@@ -98,7 +98,7 @@ pstrdup(const char *in)
 }
 
 void
-does_not_hold(const char *condition, const char *file, int line, const char *format,...)
+does_not_hold(const char *condition, const char *file, int line, const char *format, ...)
 {
 	va_list		args;
 

@@ -44,10 +44,11 @@ take16(Bytes *bytes)
 }
 
 extern void does_not_hold(const char *condition, const char *file, int line,
-						  const char *format,...) __attribute__((noreturn, format(printf, 4, 5)));
+						  const char *format, ...) __attribute__((noreturn, format(printf, 4, 5)));
 
 #define HOLDS(condition, ...) \
-	do { \
+	do \
+	{ \
 		if (!(condition)) \
 			does_not_hold(#condition, __FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)

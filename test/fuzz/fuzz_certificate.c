@@ -43,7 +43,8 @@
 static const char *
 outcome_name(Outcome outcome)
 {
-	return outcome == OUTCOME_OK ? "holds" : outcome == OUTCOME_FAILED ? "fails" : "not known";
+	return outcome == OUTCOME_OK ? "holds" : outcome == OUTCOME_FAILED ? "fails" :
+																		 "not known";
 }
 
 static bool
@@ -61,8 +62,13 @@ verdict(const CertFacts *cert, const char *label, const char *role)
 	PolicyError error;
 	AppliedPolicy applied = {SOURCE_ROLE, "role", parse_policy(label, PLACE_ROLE, NULL, &error), NULL, false};
 	Facts		facts = {
-		.role = role,.database = "db",.address_len = 4,.ssl = true,
-		.tls_version = TLS_1_3,.verified = true,.cert = cert
+		.role = role,
+		.database = "db",
+		.address_len = 4,
+		.ssl = true,
+		.tls_version = TLS_1_3,
+		.verified = true,
+		.cert = cert,
 	};
 
 	HOLDS(applied.policy, "%s: %s", label, error.message);
@@ -120,8 +126,8 @@ check_unreadable(X509 *cert)
 			valid_strings &= decoded_string(value, &len) != NULL;
 		}
 	HOLDS(bad_names || !valid_strings || ASN1_STRING_length(X509_get0_serialNumber(cert)) > MAX_SERIAL ||
-		  ASN1_TIME_to_tm(X509_get0_notBefore(cert), &tm) != 1 ||
-		  ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1,
+			  ASN1_TIME_to_tm(X509_get0_notBefore(cert), &tm) != 1 ||
+			  ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1,
 		  "not readable for no reason");
 }
 
@@ -236,8 +242,7 @@ check_wanted_name(const CertFacts *facts, X509 *cert, const char *bytes, size_t 
 	/* to OpenSSL a leading dot stands for any name before it */
 	if (label && bytes[0] != '.')
 		HOLDS((verdict(facts, label, "app") == OUTCOME_OK) ==
-			  (X509_check_host(cert, bytes, len, X509_CHECK_FLAG_NO_WILDCARDS |
-							   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1),
+				  (X509_check_host(cert, bytes, len, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1),
 			  "%s: not as X509_check_host()", label);
 	label = label_for("san=email:", bytes, len);
 	if (label && verdict(facts, label, "app") == OUTCOME_OK)
@@ -252,7 +257,8 @@ static void
 check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text,
 				  const char *bytes, size_t len)
 {
-	const char *prefix = type == GEN_DNS ? "dns:" : type == GEN_EMAIL ? "email:" : "uri:";
+	const char *prefix = type == GEN_DNS ? "dns:" : type == GEN_EMAIL ? "email:" :
+																		"uri:";
 	char	   *expected = psprintf("%s%s", prefix, escape_bytes(bytes, (int) len));
 	char	   *label;
 
@@ -295,13 +301,13 @@ check_alternative_names(const CertFacts *facts, X509 *cert)
 			HOLDS((strncmp(text, "ip:", 3) == 0) == (len == 4 || len == 16), "%s of %d bytes", text, len);
 			if (strncmp(text, "ip:", 3) == 0)
 				HOLDS(X509_check_ip(cert, ASN1_STRING_get0_data(value), (size_t) len, 0) == 1 &&
-					  X509_check_ip_asc(cert, text + 3, 0) == 1 &&
-					  verdict(facts, psprintf("san=%s", text), "app") == OUTCOME_OK,
+						  X509_check_ip_asc(cert, text + 3, 0) == 1 &&
+						  verdict(facts, psprintf("san=%s", text), "app") == OUTCOME_OK,
 					  "%s does not match", text);
 		}
 		else
 			HOLDS(strncmp(text, "dns:", 4) != 0 && strncmp(text, "ip:", 3) != 0 &&
-				  strncmp(text, "uri:", 4) != 0 && strncmp(text, "email:", 6) != 0,
+					  strncmp(text, "uri:", 4) != 0 && strncmp(text, "email:", 6) != 0,
 				  "type %d reads as %s", type, text);
 	}
 	GENERAL_NAMES_free(names);
@@ -323,7 +329,8 @@ check_serial(const CertFacts *facts, X509 *cert)
 
 	HOLDS(next_der_integer(&from, &content) && from.pos == from.end, "serial %s", facts->serial);
 	HOLDS(crl_entry_key(identity, content.pos, (int) slice_len(&content), by_bytes) &&
-		  decimal_crl_entry_key(identity, facts->serial, by_text), "no key for serial %s", facts->serial);
+			  decimal_crl_entry_key(identity, facts->serial, by_text),
+		  "no key for serial %s", facts->serial);
 	HOLDS(memcmp(by_bytes, by_text, CRL_KEY_LEN) == 0, "two keys for serial %s", facts->serial);
 	OPENSSL_free(der);
 }
@@ -344,21 +351,28 @@ static void
 check_packing(const CertFacts *facts)
 {
 	static const char *const labels[] = {
-		"sslmode=verify-full", "cn=/^.*$", "dn=/^.*$", "cn=app", "dn=CN=app", "san=dns:app",
-		"san=uri:/^.*$ cn=a", "max_lifetime=90d", "sslmode=verify-ca on_expiry=end"
+		"sslmode=verify-full",
+		"cn=/^.*$",
+		"dn=/^.*$",
+		"cn=app",
+		"dn=CN=app",
+		"san=dns:app",
+		"san=uri:/^.*$ cn=a",
+		"max_lifetime=90d",
+		"sslmode=verify-ca on_expiry=end",
 	};
 	size_t		size;
 	char	   *bytes = pack_cert(facts, 1000000, &size);
 	CertFacts  *whole = unpack_cert(bytes, size);
 
 	HOLDS(whole && !whole->cut && strcmp(whole->subject_dn, facts->subject_dn) == 0 &&
-		  strcmp(whole->issuer_dn, facts->issuer_dn) == 0 && same_text(whole->cn, facts->cn) &&
-		  whole->cn_count == facts->cn_count && strcmp(whole->serial, facts->serial) == 0 &&
-		  strcmp(whole->key_algorithm, facts->key_algorithm) == 0 &&
-		  strcmp(whole->signature_algorithm, facts->signature_algorithm) == 0 &&
-		  whole->key_bits == facts->key_bits && whole->not_before == facts->not_before &&
-		  whole->not_after == facts->not_after && whole->nsans == facts->nsans && whole->ncas == 0 &&
-		  memcmp(whole->fingerprint, facts->fingerprint, FINGERPRINT_LEN) == 0,
+			  strcmp(whole->issuer_dn, facts->issuer_dn) == 0 && same_text(whole->cn, facts->cn) &&
+			  whole->cn_count == facts->cn_count && strcmp(whole->serial, facts->serial) == 0 &&
+			  strcmp(whole->key_algorithm, facts->key_algorithm) == 0 &&
+			  strcmp(whole->signature_algorithm, facts->signature_algorithm) == 0 &&
+			  whole->key_bits == facts->key_bits && whole->not_before == facts->not_before &&
+			  whole->not_after == facts->not_after && whole->nsans == facts->nsans && whole->ncas == 0 &&
+			  memcmp(whole->fingerprint, facts->fingerprint, FINGERPRINT_LEN) == 0,
 		  "unpacked it is another certificate");
 	for (int i = 0; i < facts->nsans; i++)
 		HOLDS(strcmp(whole->sans[i], facts->sans[i]) == 0, "unpacked it has the name %s", whole->sans[i]);
@@ -395,7 +409,7 @@ check_pem(X509 *cert)
 	content = read_pem(buf.data, (size_t) buf.len, &error);
 	HOLDS(content, "%s: %s", error, buf.data);
 	HOLDS(sk_X509_num(content->certs) == 1 && X509_cmp(sk_X509_value(content->certs, 0), cert) == 0 &&
-		  sk_X509_CRL_num(content->crls) == 0 && content->nkeys == 0 && content->nothers == 0,
+			  sk_X509_CRL_num(content->crls) == 0 && content->nkeys == 0 && content->nothers == 0,
 		  "another certificate: %s", buf.data);
 	free_pem_content(content);
 }

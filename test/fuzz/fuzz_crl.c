@@ -110,7 +110,8 @@ sign_again(const uint8 *der, X509_CRL *crl, EVP_PKEY *key, const EVP_MD *digest,
 	tbs = pos;
 	ASN1_get_object(&pos, &tbs_len, &tag, &class, LARGE);
 	HOLDS(EVP_DigestSignInit(ctx, NULL, digest, NULL, key) == 1 &&
-		  EVP_DigestSign(ctx, signature, &signature_len, tbs, (size_t) (pos - tbs + tbs_len)) == 1, "sign");
+			  EVP_DigestSign(ctx, signature, &signature_len, tbs, (size_t) (pos - tbs + tbs_len)) == 1,
+		  "sign");
 	EVP_MD_CTX_free(ctx);
 	if (change)
 		signature[signature_len / 2] ^= 0x10;
@@ -127,7 +128,7 @@ check_signature(const uint8 *der, size_t len, X509_CRL *crl, bool change)
 	const EVP_MD *digest;
 	EVP_PKEY   *key = key_for(X509_CRL_get_signature_nid(crl), &digest);
 	X509	   *ca = key ? make_issuer(crl, key) : NULL;
-	STACK_OF(X509) * cas;
+	STACK_OF(X509) *cas;
 	Reading		reading;
 	uint8	   *again;
 	const unsigned char *pos;

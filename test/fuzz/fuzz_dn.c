@@ -31,7 +31,7 @@
 #include "pki/x509.h"
 #include "policy/dn.h"
 
-#define MAX_TEXT 2000
+#define MAX_TEXT	   2000
 #define MAX_ATTRIBUTES 8
 
 static void
@@ -64,11 +64,11 @@ check_places(const char *text, const Dn *dn)
 		at += strspn(text + at, " ");
 		HOLDS((size_t) attribute->offset == at && attribute->length > 0, "attribute %d of %s", i, text);
 		HOLDS(strncmp(text + at, attribute->type, strlen(attribute->type)) == 0 &&
-			  text[at + strlen(attribute->type)] == '=', "type of attribute %d of %s", i, text);
+				  text[at + strlen(attribute->type)] == '=',
+			  "type of attribute %d of %s", i, text);
 		HOLDS(attribute->value[attribute->value_len] == '\0', "no NUL behind a value: %s", text);
 		HOLDS(attribute->value_len <= attribute->length, "longer than its text: %s", text);
-		HOLDS(!attribute->hex || (attribute->value_len > 2 && attribute->value_len % 2 == 1 &&
-								  attribute->value[0] == '#'), "no bytes: %s", text);
+		HOLDS(!attribute->hex || (attribute->value_len > 2 && attribute->value_len % 2 == 1 && attribute->value[0] == '#'), "no bytes: %s", text);
 		at += (size_t) attribute->length;
 	}
 	at += text[at] == ',';
@@ -299,8 +299,7 @@ check_name(const X509_NAME *name)
 		char	   *type = type_text(X509_NAME_ENTRY_get_object(entry), &cut);
 		int			len;
 		char	   *value = expected_value(string, attribute->hex, &len);
-		bool		joined = i > 0 && X509_NAME_ENTRY_set(entry) ==
-			X509_NAME_ENTRY_set(X509_NAME_get_entry(name, count - i));
+		bool		joined = i > 0 && X509_NAME_ENTRY_set(entry) == X509_NAME_ENTRY_set(X509_NAME_get_entry(name, count - i));
 
 		HOLDS(strcmp(attribute->type, type) == 0, "type %s instead of %s: %s", attribute->type, type, printed);
 		HOLDS(attribute->joined == joined, "attribute %d is in the wrong RDN: %s", i, printed);
@@ -308,7 +307,8 @@ check_name(const X509_NAME *name)
 			  "attribute %d of %s is %s, not %s", i, printed,
 			  escape_bytes(attribute->value, attribute->value_len), escape_bytes(value, len));
 		as_text &= attribute->hex ?
-			ASN1_STRING_type(string) != V_ASN1_BIT_STRING : compares_as_text(string);
+			ASN1_STRING_type(string) != V_ASN1_BIT_STRING :
+			compares_as_text(string);
 	}
 	HOLDS(same_text(dn_spelling(printed, &error), printed), "%s is spelled %s", printed,
 		  shown(dn_spelling(printed, &error)));
@@ -333,12 +333,10 @@ make_name(Bytes bytes)
 {
 	static const int attributes[] = {
 		NID_commonName, NID_organizationName, NID_organizationalUnitName, NID_countryName,
-		NID_pkcs9_emailAddress, NID_domainComponent, NID_userId, NID_serialNumber
-	};
+		NID_pkcs9_emailAddress, NID_domainComponent, NID_userId, NID_serialNumber};
 	static const int types[] = {
 		V_ASN1_UTF8STRING, V_ASN1_UTF8STRING, V_ASN1_PRINTABLESTRING, V_ASN1_IA5STRING, V_ASN1_T61STRING,
-		V_ASN1_BMPSTRING, V_ASN1_UNIVERSALSTRING, V_ASN1_NUMERICSTRING, V_ASN1_BIT_STRING
-	};
+		V_ASN1_BMPSTRING, V_ASN1_UNIVERSALSTRING, V_ASN1_NUMERICSTRING, V_ASN1_BIT_STRING};
 	X509_NAME  *name = X509_NAME_new();
 
 	for (int i = 0; bytes.pos < bytes.end && i < MAX_ATTRIBUTES; i++)
@@ -375,7 +373,7 @@ fuzz_one(const uint8 *data, size_t size)
 	char	   *text = pnstrdup((const char *) data, Min(size, MAX_TEXT));
 	DnError		error;
 	Dn		   *dn = dn_read(text, &error);
-	X509_NAME  *names[2] = {make_name((Bytes) {data, data + size}), NULL};
+	X509_NAME  *names[2] = {make_name((Bytes){data, data + size}), NULL};
 
 	if (dn == NULL)
 		check_error(text, &error);

@@ -26,7 +26,8 @@
 static const char *
 outcome_name(Outcome result)
 {
-	return result == OUTCOME_OK ? "allow" : result == OUTCOME_FAILED ? "deny" : "not known";
+	return result == OUTCOME_OK ? "allow" : result == OUTCOME_FAILED ? "deny" :
+																	   "not known";
 }
 
 static Outcome
@@ -113,8 +114,7 @@ remove_value(PolicyRule *rule, unsigned which)
 		return false;
 	name = rule->values[i].key >= KEY_CN && rule->values[i].key <= KEY_SAN;
 	for (int k = 0; k < rule->nvalues; k++)
-		others += k != i && (rule->values[k].key == rule->values[i].key ||
-							 (name && rule->values[k].key >= KEY_CN && rule->values[k].key <= KEY_SAN));
+		others += k != i && (rule->values[k].key == rule->values[i].key || (name && rule->values[k].key >= KEY_CN && rule->values[k].key <= KEY_SAN));
 	if (others == 0)
 		return false;
 	copy_values(rule);
@@ -135,9 +135,9 @@ add_value(PolicyRule *rule, unsigned which)
 	if (rule_has_key(rule, key))
 		return false;
 	copy_values(rule);
-	rule->values[rule->nvalues] = (PolicyValue)
-	{
-		.key = key,.text = key == KEY_ISSUER ? "CN=Root" : "A"
+	rule->values[rule->nvalues] = (PolicyValue){
+		.key = key,
+		.text = key == KEY_ISSUER ? "CN=Root" : "A",
 	};
 	memset(rule->values[rule->nvalues++].bytes, key == KEY_FINGERPRINT ? 0x11 : 0x33, FINGERPRINT_LEN);
 	return true;
@@ -170,9 +170,10 @@ make_stricter(Bytes *from, AppliedPolicy *applied, int *count, const char **what
 		PolicySource source = take_below(from, 2) ? SOURCE_MINIMUM : SOURCE_DATABASE;
 
 		*what = "another policy";
-		applied[*count] = (AppliedPolicy)
-		{
-			.source = source,.name = "name",.policy = make_policy(from, place_of(source))
+		applied[*count] = (AppliedPolicy){
+			.source = source,
+			.name = "name",
+			.policy = make_policy(from, place_of(source)),
 		};
 		(*count)++;
 		return true;
@@ -221,7 +222,7 @@ make_stricter(Bytes *from, AppliedPolicy *applied, int *count, const char **what
 				Policy	   *policy = palloc(sizeof(Policy));
 				PolicyError error;
 				Policy	   *refusal = parse_policy(arg & 1 ? "address=10.0.0.0/8 sslmode=reject; sslmode=reject" :
-												   "address=0.0.0.0/0 sslmode=reject; sslmode=reject",
+															 "address=0.0.0.0/0 sslmode=reject; sslmode=reject",
 												   PLACE_DATABASE, NULL, &error);
 
 				policy->nrules = one->policy->nrules + 1;

@@ -25,14 +25,14 @@
 
 #include "revocation/crlindex.h"
 
-#define BLOCK 4096
-#define RECORDS_PER_BLOCK 127
-#define CRC_IN_HEADER 8			/* where it stands */
-#define CRC_IN_BLOCK 0
+#define BLOCK			   4096
+#define RECORDS_PER_BLOCK  127
+#define CRC_IN_HEADER	   8	/* where it stands */
+#define CRC_IN_BLOCK	   0
 #define CRLS_CRC_IN_HEADER 136
-#define MAX_CHANGED 8
-#define ABSENT 64
-#define MAX_FILE 65536
+#define MAX_CHANGED		   8
+#define ABSENT			   64
+#define MAX_FILE		   65536
 
 /* A build, with what is true of it. */
 typedef struct Build
@@ -131,8 +131,13 @@ static IndexedCrl
 crl_of(int ca)
 {
 	IndexedCrl	crl = {
-		.path = ca ? "/crl/b.pem" : "/crl/a.pem",.issuer_dn = ca ? "CN=B" : "CN=A",.number = ca ? NULL : "17",
-		.this_update = 1700000000,.has_next_update = !ca,.next_update = ca ? 0 : 1800000000,.entries = 5
+		.path = ca ? "/crl/b.pem" : "/crl/a.pem",
+		.issuer_dn = ca ? "CN=B" : "CN=A",
+		.number = ca ? NULL : "17",
+		.this_update = 1700000000,
+		.has_next_update = !ca,
+		.next_update = ca ? 0 : 1800000000,
+		.entries = 5,
 	};
 
 	memcpy(crl.identity, identities[ca], CA_IDENTITY_LEN);
@@ -374,9 +379,9 @@ check_crls(const CrlIndex *index, const File *file, const Build *build)
 		IndexedCrl	truth = crl_of(ca);
 
 		HOLDS(ncrls == 2 && strcmp(crls[ca].path, truth.path) == 0 && strcmp(crls[ca].issuer_dn, truth.issuer_dn) == 0 &&
-			  same_text(crls[ca].number, truth.number) && crls[ca].this_update == truth.this_update &&
-			  crls[ca].has_next_update == truth.has_next_update && crls[ca].next_update == truth.next_update &&
-			  crls[ca].entries == truth.entries && memcmp(crls[ca].identity, truth.identity, CA_IDENTITY_LEN) == 0,
+				  same_text(crls[ca].number, truth.number) && crls[ca].this_update == truth.this_update &&
+				  crls[ca].has_next_update == truth.has_next_update && crls[ca].next_update == truth.next_update &&
+				  crls[ca].entries == truth.entries && memcmp(crls[ca].identity, truth.identity, CA_IDENTITY_LEN) == 0,
 			  "another CRL");
 	}
 }

@@ -37,7 +37,7 @@ check_certificate(X509 *cert)
 	HOLDS(append_pem_certificate(&buf, cert), "it cannot be written");
 	again = read_pem(buf.data, (size_t) buf.len, &error);
 	HOLDS(again && sk_X509_num(again->certs) == 1 && X509_cmp(sk_X509_value(again->certs, 0), cert) == 0 &&
-		  X509_trusted(sk_X509_value(again->certs, 0)) == X509_trusted(cert),
+			  X509_trusted(sk_X509_value(again->certs, 0)) == X509_trusted(cert),
 		  "written and read again: %s", shown(error));
 	free_pem_content(again);
 }
@@ -64,7 +64,7 @@ static void
 compare_with_server(const char *text, size_t len, bool has_keys, const PemContent *content, const char *error)
 {
 	BIO		   *bio = BIO_new_mem_buf(text, (int) len);
-	STACK_OF(X509_INFO) * infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
+	STACK_OF(X509_INFO) *infos = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
 	int			ncerts = 0;
 	int			ncrls = 0;
 
@@ -79,10 +79,12 @@ compare_with_server(const char *text, size_t len, bool has_keys, const PemConten
 
 		if (info->x509)
 			HOLDS(ncerts < sk_X509_num(content->certs) &&
-				  X509_cmp(sk_X509_value(content->certs, ncerts++), info->x509) == 0, "certificate %d", ncerts);
+					  X509_cmp(sk_X509_value(content->certs, ncerts++), info->x509) == 0,
+				  "certificate %d", ncerts);
 		if (info->crl)
 			HOLDS(ncrls < sk_X509_CRL_num(content->crls) &&
-				  X509_CRL_match(sk_X509_CRL_value(content->crls, ncrls++), info->crl) == 0, "CRL %d", ncrls);
+					  X509_CRL_match(sk_X509_CRL_value(content->crls, ncrls++), info->crl) == 0,
+				  "CRL %d", ncrls);
 	}
 	if (content && infos)
 		HOLDS(ncerts == sk_X509_num(content->certs) && ncrls == sk_X509_CRL_num(content->crls),
@@ -239,7 +241,7 @@ compare_with_stream(const char *text, size_t len, const PemContent *content, con
 	{
 		HOLDS(content, "the stream accepts what read_pem() does not: %s", error);
 		HOLDS(sk_X509_num(content->certs) == 0 && content->nkeys == 0 && content->nothers == 0 &&
-			  sk_X509_CRL_num(content->crls) == reading.file->ncrls,
+				  sk_X509_CRL_num(content->crls) == reading.file->ncrls,
 			  "the stream sees %d CRLs, read_pem() %d, %d certificates, %d keys and %d others", reading.file->ncrls,
 			  sk_X509_CRL_num(content->crls), sk_X509_num(content->certs), content->nkeys, content->nothers);
 		for (int i = 0; i < reading.file->ncrls; i++)

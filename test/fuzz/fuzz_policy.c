@@ -23,8 +23,10 @@
 #define MAX_TEXT (POLICY_MAX_BYTES + 200)
 
 static const char *const places[] = {
-	[PLACE_ROLE] = "role", [PLACE_DATABASE] = "database",
-	[PLACE_DEFAULT] = "default", [PLACE_MINIMUM] = "minimum"
+	[PLACE_ROLE] = "role",
+	[PLACE_DATABASE] = "database",
+	[PLACE_DEFAULT] = "default",
+	[PLACE_MINIMUM] = "minimum",
 };
 
 /*

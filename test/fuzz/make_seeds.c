@@ -98,24 +98,23 @@ write_subjects(void)
 	{
 		const char *name;
 		Attribute	subject[5];
-	}			cases[] =
-	{
-		{"plain", {CN("app")}},
-		{"empty", {{0}}},
-		{"nul", {{NID_commonName, V_ASN1_UTF8STRING, "app\0.evil", 9}}},
-		{"bmp", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0p\0p", 6}}},
-		{"bmp-no-nul", {{NID_commonName, V_ASN1_BMPSTRING, "\x4E\x2D\x65\x87", 4}}},
-		{"universal", {{NID_commonName, V_ASN1_UNIVERSALSTRING, "\0\0\0a", 4}}},
-		{"t61", {{NID_commonName, V_ASN1_T61STRING, "\xE9t\xE9", 3}}},
-		{"printable", {{NID_commonName, V_ASN1_PRINTABLESTRING, "app", 3}}},
-		{"letters", {CN("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x94\x92")}},
-		{"specials", {CN(" #,+\"\\<>;= ")}},
-		{"controls", {CN("a\nb\x1B\x7F")}},
-		{"two", {CN("app"), CN("admin")}},
-		{"several", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme, Inc.", -1},
-			{NID_organizationalUnitName, V_ASN1_T61STRING, "\xE9", 1}, {NID_countryName, V_ASN1_PRINTABLESTRING, "DE", -1}}},
-		{"email", {{NID_pkcs9_emailAddress, V_ASN1_IA5STRING, "a@b", 3}}},
-	};
+	} cases[] =
+		{
+			{"plain", {CN("app")}},
+			{"empty", {{0}}},
+			{"nul", {{NID_commonName, V_ASN1_UTF8STRING, "app\0.evil", 9}}},
+			{"bmp", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0p\0p", 6}}},
+			{"bmp-no-nul", {{NID_commonName, V_ASN1_BMPSTRING, "\x4E\x2D\x65\x87", 4}}},
+			{"universal", {{NID_commonName, V_ASN1_UNIVERSALSTRING, "\0\0\0a", 4}}},
+			{"t61", {{NID_commonName, V_ASN1_T61STRING, "\xE9t\xE9", 3}}},
+			{"printable", {{NID_commonName, V_ASN1_PRINTABLESTRING, "app", 3}}},
+			{"letters", {CN("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x94\x92")}},
+			{"specials", {CN(" #,+\"\\<>;= ")}},
+			{"controls", {CN("a\nb\x1B\x7F")}},
+			{"two", {CN("app"), CN("admin")}},
+			{"several", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme, Inc.", -1}, {NID_organizationalUnitName, V_ASN1_T61STRING, "\xE9", 1}, {NID_countryName, V_ASN1_PRINTABLESTRING, "DE", -1}}},
+			{"email", {{NID_pkcs9_emailAddress, V_ASN1_IA5STRING, "a@b", 3}}},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 		write_cert(psprintf("subject-%s", cases[i].name), new_cert(cases[i].subject));
@@ -128,15 +127,21 @@ write_other_certs(void)
 	X509	   *cert = new_cert(app);
 	X509_NAME  *name = make_name(app);
 	ASN1_OBJECT *unknown = OBJ_txt2obj("1.3.6.1.4.1.99999.1", 1);
-	static const char names[] = "\x30\x59\x82\x03" "app\x82\x05*.app\x81\x05" "a@app\x86\x05x:app\x87\x04\x0A\0\0\x01"
-		"\x87\x10\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01\x87\x03\x0A\0\0\x88\x03\x2A\x03\x04"
-		"\xA0\x0B\x06\x03\x2A\x03\x04\xA0\x04\x0C\x02" "hi\xA4\x0E\x30\x0C\x31\x0A\x30\x08\x06\x03\x55\x04\x03\x0C\x01" "a";
+	static const char names[] = "\x30\x59\x82\x03"
+								"app\x82\x05*.app\x81\x05"
+								"a@app\x86\x05x:app\x87\x04\x0A\0\0\x01"
+								"\x87\x10\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01\x87\x03\x0A\0\0\x88\x03\x2A\x03\x04"
+								"\xA0\x0B\x06\x03\x2A\x03\x04\xA0\x04\x0C\x02"
+								"hi\xA4\x0E\x30\x0C\x31\x0A\x30\x08\x06\x03\x55\x04\x03\x0C\x01"
+								"a";
 
 	set_der(cert, NID_subject_alt_name, names, sizeof(names) - 1);
 	write_cert("names", cert);
 
 	cert = new_cert(NULL);
-	set_der(cert, NID_subject_alt_name, "\x30\x05\x82\x01" "a", 5);
+	set_der(cert, NID_subject_alt_name, "\x30\x05\x82\x01"
+										"a",
+			5);
 	write_cert("bad-names", cert);
 
 	cert = new_cert(app);
@@ -146,15 +151,16 @@ write_other_certs(void)
 
 	cert = new_cert(app);
 	must(X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING, (const unsigned char *) "b", -1, -1, -1) == 1 &&
-		 X509_NAME_add_entry_by_OBJ(name, unknown, V_ASN1_UTF8STRING, (const unsigned char *) "x", -1, -1, 0) == 1 &&
-		 X509_set_subject_name(cert, name) == 1, "make a name");
+			 X509_NAME_add_entry_by_OBJ(name, unknown, V_ASN1_UTF8STRING, (const unsigned char *) "x", -1, -1, 0) == 1 &&
+			 X509_set_subject_name(cert, name) == 1,
+		 "make a name");
 	write_cert("unusual-subject", cert);
 
 	cert = new_cert(app);
 	must(X509_set_version(cert, X509_VERSION_1) == 1 &&
-		 ASN1_TIME_set_string(X509_getm_notBefore(cert), "19500101000000Z") == 1 &&
-		 ASN1_TIME_set_string(X509_getm_notAfter(cert), "99991231235959Z") == 1 &&
-		 ASN1_STRING_set(X509_get_serialNumber(cert), "\xFE\xDC\xBA\x98\x76\x54\x32\x10\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C", 20) == 1,
+			 ASN1_TIME_set_string(X509_getm_notBefore(cert), "19500101000000Z") == 1 &&
+			 ASN1_TIME_set_string(X509_getm_notAfter(cert), "99991231235959Z") == 1 &&
+			 ASN1_STRING_set(X509_get_serialNumber(cert), "\xFE\xDC\xBA\x98\x76\x54\x32\x10\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C", 20) == 1,
 		 "set dates");
 	write_cert("version-1", cert);
 
@@ -175,8 +181,8 @@ new_crl(bool next_update)
 	ASN1_TIME  *to = ASN1_TIME_new();
 
 	must(ASN1_TIME_set_string(from, "20250101000000Z") == 1 && ASN1_TIME_set_string(to, "20250201000000Z") == 1 &&
-		 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 && X509_CRL_set_issuer_name(crl, name) == 1 &&
-		 X509_CRL_set1_lastUpdate(crl, from) == 1 && (!next_update || X509_CRL_set1_nextUpdate(crl, to) == 1),
+			 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 && X509_CRL_set_issuer_name(crl, name) == 1 &&
+			 X509_CRL_set1_lastUpdate(crl, from) == 1 && (!next_update || X509_CRL_set1_nextUpdate(crl, to) == 1),
 		 "make a CRL");
 	X509_NAME_free(name);
 	ASN1_TIME_free(from);
@@ -214,10 +220,11 @@ revoke(X509_CRL *crl, const char *serial, int len, const char *date, int reason,
 	ASN1_ENUMERATED *value = ASN1_ENUMERATED_new();
 
 	must(ASN1_STRING_set(number, serial, len) == 1 && ASN1_TIME_set_string(time, date) == 1 &&
-		 X509_REVOKED_set_serialNumber(entry, number) == 1 && X509_REVOKED_set_revocationDate(entry, time) == 1 &&
-		 ASN1_ENUMERATED_set(value, reason) == 1 &&
-		 (reason < 0 || X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, value, 0, 0) == 1) &&
-		 (ext == NULL || X509_REVOKED_add_ext(entry, ext, -1) == 1) && X509_CRL_add0_revoked(crl, entry) == 1, "revoke");
+			 X509_REVOKED_set_serialNumber(entry, number) == 1 && X509_REVOKED_set_revocationDate(entry, time) == 1 &&
+			 ASN1_ENUMERATED_set(value, reason) == 1 &&
+			 (reason < 0 || X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, value, 0, 0) == 1) &&
+			 (ext == NULL || X509_REVOKED_add_ext(entry, ext, -1) == 1) && X509_CRL_add0_revoked(crl, entry) == 1,
+		 "revoke");
 	X509_EXTENSION_free(ext);
 	ASN1_INTEGER_free(number);
 	ASN1_TIME_free(time);
@@ -279,9 +286,24 @@ write_crls(void)
 {
 	/* both sides of every edge */
 	static const char *const dates[] = {
-		"491231235959Z", "500101000000Z", "691231235959Z", "700101000000Z", "991231235959Z", "000101000000Z",
-		"240229120000Z", "240301000000Z", "250228235959Z", "250301000000Z", "251130010203Z", "19000228000000Z",
-		"19000301000000Z", "20000229000000Z", "21000228235959Z", "21000301000000Z", "00010101000000Z", "99991231235959Z"
+		"491231235959Z",
+		"500101000000Z",
+		"691231235959Z",
+		"700101000000Z",
+		"991231235959Z",
+		"000101000000Z",
+		"240229120000Z",
+		"240301000000Z",
+		"250228235959Z",
+		"250301000000Z",
+		"251130010203Z",
+		"19000228000000Z",
+		"19000301000000Z",
+		"20000229000000Z",
+		"21000228235959Z",
+		"21000301000000Z",
+		"00010101000000Z",
+		"99991231235959Z",
 	};
 	X509_CRL   *crl = new_crl(true);
 
@@ -300,14 +322,18 @@ write_crls(void)
 
 	crl = new_crl(true);
 	revoke(crl, "\x01", 1, "250102030405Z", 8, NULL);
-	revoke(crl, "\x02", 1, "250102030405Z", 1, extension("2.5.29.24", 0, "\x18\x0F" "20250101000000Z", 17));
+	revoke(crl, "\x02", 1, "250102030405Z", 1, extension("2.5.29.24", 0, "\x18\x0F"
+																		 "20250101000000Z",
+														 17));
 	revoke(crl, "\x03", 1, "250102030405Z", -1, extension("1.2.3.4", 1, "\x05\x00", 2));
-	revoke(crl, "\x04", 1, "250102030405Z", -1, extension("2.5.29.29", 1, "\x30\x03\x82\x01" "a", 5));
+	revoke(crl, "\x04", 1, "250102030405Z", -1, extension("2.5.29.29", 1, "\x30\x03\x82\x01"
+																		  "a",
+														  5));
 	write_crl("extensions", crl, fixed_key());
 
 	crl = new_crl(true);
 	for (int i = 0; i < (int) lengthof(dates); i++)
-		revoke(crl, (char[]) {(char) (i + 1)}, 1, dates[i], -1, NULL);
+		revoke(crl, (char[]){(char) (i + 1)}, 1, dates[i], -1, NULL);
 	write_crl("dates", crl, fixed_key());
 
 	crl = new_crl(true);
@@ -376,7 +402,8 @@ main(int argc, char **argv)
 	write_pem("key", NULL, NULL, fixed_key(), NULL, NULL);
 	must(X509_NAME_add_entry_by_NID(X509_get_subject_name(other), NID_commonName, V_ASN1_UTF8STRING,
 									(const unsigned char *) "b", -1, -1, 0) == 1 &&
-		 X509_set_pubkey(other, fixed_key()) == 1 && X509_sign(other, fixed_key(), NULL) > 0, "sign");
+			 X509_set_pubkey(other, fixed_key()) == 1 && X509_sign(other, fixed_key(), NULL) > 0,
+		 "sign");
 	write_pem("two-certificates", cert, NULL, NULL, other, NULL);
 	X509_free(other);
 	must(X509_add1_trust_object(cert, OBJ_nid2obj(NID_client_auth)) == 1, "trust");

@@ -52,7 +52,7 @@ fits(const PolicyRule *rule, const Facts *facts)
 		{
 			wanted[1]++;
 			met[1] += value->keyword ? facts->database == NULL :
-				facts->database != NULL && strcmp(value->text, facts->database) == 0;
+									   facts->database != NULL && strcmp(value->text, facts->database) == 0;
 		}
 	}
 	return (!wanted[0] || met[0]) && (!wanted[1] || met[1]);
@@ -85,7 +85,8 @@ has_san(const Session *s, const PolicyValue *value)
 		if (strncmp(san, value->text, type) != 0)
 			continue;
 		if (value->regex ? s->matches(name, san + type, dns) :
-			dns ? pg_strcasecmp(name, san) == 0 : strcmp(name, san) == 0)
+				dns		 ? pg_strcasecmp(name, san) == 0 :
+						   strcmp(name, san) == 0)
 			return true;
 	}
 	return false;
@@ -115,7 +116,7 @@ has_value(const Session *s, const PolicyValue *value)
 		default:
 			for (int i = 0; i < s->cert->ncas; i++)
 				if (value->key == KEY_ISSUER ? strcmp(value->text, s->cert->cas[i].subject_dn) == 0 :
-					memcmp(value->bytes, s->cert->cas[i].fingerprint, FINGERPRINT_LEN) == 0)
+											   memcmp(value->bytes, s->cert->cas[i].fingerprint, FINGERPRINT_LEN) == 0)
 					return true;
 			return false;
 	}
@@ -145,11 +146,12 @@ mode_holds(SslMode mode, const Facts *facts)
 {
 	bool		verified = facts->ssl && facts->verified;
 
-	return mode == SSLMODE_DISABLE ? !facts->ssl :
-		mode == SSLMODE_ALLOW || mode == SSLMODE_PREFER ? true :
-		mode == SSLMODE_REQUIRE ? facts->ssl :
+	return mode == SSLMODE_DISABLE								 ? !facts->ssl :
+		mode == SSLMODE_ALLOW || mode == SSLMODE_PREFER			 ? true :
+		mode == SSLMODE_REQUIRE									 ? facts->ssl :
 		mode == SSLMODE_VERIFY_CA || mode == SSLMODE_VERIFY_FULL ? verified :
-		mode == SSLMODE_CERT ? verified && facts->auth_method && strcmp(facts->auth_method, "cert") == 0 : false;
+		mode == SSLMODE_CERT									 ? verified && facts->auth_method && strcmp(facts->auth_method, "cert") == 0 :
+																   false;
 }
 
 /*

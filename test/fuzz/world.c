@@ -8,7 +8,7 @@
 #include "world.h"
 
 #define HOUR INT64CONST(3600)
-#define DAY INT64CONST(86400)
+#define DAY	 INT64CONST(86400)
 
 /* One of a list, by the next byte. */
 #define ONE_OF(from, list) ((list)[take_below(from, lengthof(list))])
@@ -50,12 +50,21 @@ static void
 add_match(Bytes *from, PolicyPlace place, StringInfo buf)
 {
 	static const char *const addresses[] = {
-		"address=10.0.0.0/8", "address=10.1.2.3", "address=192.0.2.0/25", "address=0.0.0.0/0",
+		"address=10.0.0.0/8",
+		"address=10.1.2.3",
+		"address=192.0.2.0/25",
+		"address=0.0.0.0/0",
 		"address=10.0.0.0/12",
-		"address=2001:db8::/33", "address=::/0", "address=10.0.0.0/8 address=2001:db8::1"
+		"address=2001:db8::/33",
+		"address=::/0",
+		"address=10.0.0.0/8 address=2001:db8::1",
 	};
 	static const char *const databases[] = {
-		"database=d1", "database=d2", "database=replication", "database='replication'", "database=d1 database=d2"
+		"database=d1",
+		"database=d2",
+		"database=replication",
+		"database='replication'",
+		"database=d1 database=d2",
 	};
 	unsigned	which = take_below(from, 3);
 
@@ -72,20 +81,48 @@ char *
 make_rule(Bytes *from, PolicyPlace place, bool last)
 {
 	static const char *const modes[] = {
-		"reject", "disable", "allow", "prefer", "require", "verify-ca", "verify-full", "verify-full", "cert"
+		"reject",
+		"disable",
+		"allow",
+		"prefer",
+		"require",
+		"verify-ca",
+		"verify-full",
+		"verify-full",
+		"cert",
 	};
 	static const char *const requirements[] = {
-		"min_protocol=TLSv1.3 ", "min_protocol=TLSv1.2 ", "cipher=A ", "cipher=A cipher=B ",
+		"min_protocol=TLSv1.3 ",
+		"min_protocol=TLSv1.2 ",
+		"cipher=A ",
+		"cipher=A cipher=B ",
 		"fingerprint=1111111111111111111111111111111111111111111111111111111111111111 ",
 		"fingerprint=2222222222222222222222222222222222222222222222222222222222222222 ",
-		"issuer=CN=Root ", "issuer=CN=Other issuer=CN=Root ",
+		"issuer=CN=Root ",
+		"issuer=CN=Other issuer=CN=Root ",
 		"ca_fingerprint=3333333333333333333333333333333333333333333333333333333333333333 ",
-		"max_lifetime=1h ", "max_lifetime=30d ", "on_expiry=end ", "on_expiry=keep "
+		"max_lifetime=1h ",
+		"max_lifetime=30d ",
+		"on_expiry=end ",
+		"on_expiry=keep ",
 	};
 	static const char *const names[] = {
-		"cn=app ", "cn=%u ", "cn=/^a.*$ ", "cn=/^%u$ ", "dn=CN=app,O=Acme ", "dn=CN=%u ", "dn=/^CN=%u.*$ ", "dn=/^CN=.*]$ ",
-		"san=dns:app.example ", "san=dns:%u.example ", "san=dns:/^.*\\\\.EXAMPLE$ ", "san=uri:x:%u ", "san=email:a@b ",
-		"san=ip:10.1.2.3 ", "cn=other ", "cn=%u%% "
+		"cn=app ",
+		"cn=%u ",
+		"cn=/^a.*$ ",
+		"cn=/^%u$ ",
+		"dn=CN=app,O=Acme ",
+		"dn=CN=%u ",
+		"dn=/^CN=%u.*$ ",
+		"dn=/^CN=.*]$ ",
+		"san=dns:app.example ",
+		"san=dns:%u.example ",
+		"san=dns:/^.*\\\\.EXAMPLE$ ",
+		"san=uri:x:%u ",
+		"san=email:a@b ",
+		"san=ip:10.1.2.3 ",
+		"cn=other ",
+		"cn=%u%% ",
 	};
 	StringInfoData buf;
 	PolicyError error;
@@ -100,7 +137,8 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 	for (unsigned left = take_below(from, 4); left > 0; left--)
 	{
 		const char *text = place == PLACE_MINIMUM || place == PLACE_DATABASE || take_below(from, 2) == 0 ?
-			ONE_OF(from, requirements) : ONE_OF(from, names);
+			ONE_OF(from, requirements) :
+			ONE_OF(from, names);
 		char	   *key = pnstrdup(text, strcspn(text, "=") + 1);
 
 		/* cn, dn and san may repeat */
@@ -144,7 +182,8 @@ PolicyPlace
 place_of(PolicySource source)
 {
 	return source == SOURCE_MINIMUM ? PLACE_MINIMUM : source == SOURCE_DEFAULT ? PLACE_DEFAULT :
-		source == SOURCE_DATABASE ? PLACE_DATABASE : PLACE_ROLE;
+		source == SOURCE_DATABASE											   ? PLACE_DATABASE :
+																				 PLACE_ROLE;
 }
 
 /*
@@ -172,11 +211,11 @@ make_applied(Bytes *from, AppliedPolicy *applied)
 	{
 		bool		readable = take_below(from, 40) != 39;
 
-		applied[i] = (AppliedPolicy)
-		{
-			.source = sources[i],.name = "name",
+		applied[i] = (AppliedPolicy){
+			.source = sources[i],
+			.name = "name",
 			.policy = readable ? make_policy(from, place_of(sources[i])) : NULL,
-			.error = readable ? NULL : "it is not readable"
+			.error = readable ? NULL : "it is not readable",
 		};
 	}
 	return count;
@@ -188,7 +227,13 @@ make_cert(Bytes *from)
 	static char *const cns[] = {"app", "other", "app%", NULL};
 	static char *const dns[] = {"CN=app", "CN=app,O=Acme", "CN=other", "", "CN=app\\,O=Acme"};
 	static char *const sans[] = {
-		"dns:app.example", "dns:APP.example", "uri:x:app", "email:a@b", "ip:10.1.2.3", "other:", "dns:*.example"
+		"dns:app.example",
+		"dns:APP.example",
+		"uri:x:app",
+		"email:a@b",
+		"ip:10.1.2.3",
+		"other:",
+		"dns:*.example",
 	};
 	static char *const issuers[] = {"CN=Root", "CN=Other"};
 	static const int64 spans[] = {HOUR, HOUR + 300, HOUR + 301, 30 * DAY, 90 * DAY, -1};
@@ -233,10 +278,15 @@ make_session(Bytes *from)
 	{
 		int			len;
 		uint8		bytes[16];
-	}			addresses[] = {
-		{4, {10, 1, 2, 3}}, {4, {10, 200, 0, 1}}, {4, {10, 17, 0, 1}}, {4, {192, 0, 2, 127}}, {4, {192, 0, 2, 128}},
-		{16, {0x20, 0x01, 0x0D, 0xB8, 0x7F}}, {16, {0x20, 0x01, 0x0D, 0xB8, 0x80}},
-		{16, {0x20, 0x01, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}
+	} addresses[] = {
+		{4, {10, 1, 2, 3}},
+		{4, {10, 200, 0, 1}},
+		{4, {10, 17, 0, 1}},
+		{4, {192, 0, 2, 127}},
+		{4, {192, 0, 2, 128}},
+		{16, {0x20, 0x01, 0x0D, 0xB8, 0x7F}},
+		{16, {0x20, 0x01, 0x0D, 0xB8, 0x80}},
+		{16, {0x20, 0x01, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
 	};
 	Facts		facts = {0};
 	unsigned	address = take_below(from, lengthof(addresses));

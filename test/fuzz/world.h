@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 #define MAX_APPLIED 5
-#define MAX_RULES 4
+#define MAX_RULES	4
 
 /* what the fuzzer takes for the present: 2025-01-01 00:00 UTC */
 #define NOW INT64CONST(1735689600)

@@ -31,8 +31,8 @@
 
 #include <libpq-fe.h>
 
-#define MAX_CLIENTS 1000
-#define PATIENCE_MS 30000
+#define MAX_CLIENTS		1000
+#define PATIENCE_MS		30000
 #define MOST_CONNECTING 20
 
 typedef enum State
@@ -137,7 +137,8 @@ go_on_all(int count, int ms)
 		of[n] = c;
 		fds[n].fd = PQsocket(c->connection);
 		fds[n].events = c->state == CONNECTING && c->wants == PGRES_POLLING_WRITING ?
-			POLLOUT : POLLIN;
+			POLLOUT :
+			POLLIN;
 		n++;
 	}
 	fds[n].fd = PQsocket(admin);
@@ -217,8 +218,9 @@ hold(const char *conninfo)
 	start(&clients[0], conninfo);
 	while (clients[0].state != REFUSED && clients[0].state != ENDED && now_ms() < end)
 		go_on_all(1, 100);
-	printf("%s %s\n", clients[0].state == REFUSED ? "refused" :
-		   clients[0].state == ENDED ? "ended" : "alive", clients[0].message);
+	printf("%s %s\n", clients[0].state == REFUSED ? "refused" : clients[0].state == ENDED ? "ended" :
+																							"alive",
+		   clients[0].message);
 	return 0;
 }
 
@@ -252,10 +254,10 @@ static int
 race(int rounds, int count, const char *conninfo, const char *role)
 {
 	int			refused = 0,
-				ended = 0,
-				missed = 0,
-				stayed = 0,
-				wrong = 0;
+		ended = 0,
+		missed = 0,
+		stayed = 0,
+		wrong = 0;
 
 	for (int round = 0; round < rounds; round++)
 	{
@@ -311,11 +313,11 @@ churn(double seconds, int count, const char *role, int kinds, char **conninfos)
 	double		now;
 	bool		full = false;
 	int			labels = 0,
-				logins = 0,
-				refused = 0,
-				ended = 0,
-				wrong = 0,
-				most = 0;
+		logins = 0,
+		refused = 0,
+		ended = 0,
+		wrong = 0,
+		most = 0;
 
 	for (int i = 0; i < count; i++)
 	{

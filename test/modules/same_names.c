@@ -16,12 +16,12 @@ PG_MODULE_MAGIC;
 /* all but same_names() itself: by nobody but it */
 static int	calls = 0;
 
-int			bounded_table_count(const void *table);
-void	   *bounded_table_find_or_add(void *table, const void *key, bool *found);
-void	   *evaluate(const void *applied, int napplied, const void *facts);
-int			file_exists(const char *path);
-char	   *read_whole_file(const char *path, size_t *len, char **error);
-int			row_add(void *row, bool known, Datum value);
+int bounded_table_count(const void *table);
+void *bounded_table_find_or_add(void *table, const void *key, bool *found);
+void *evaluate(const void *applied, int napplied, const void *facts);
+int file_exists(const char *path);
+char *read_whole_file(const char *path, size_t *len, char **error);
+int row_add(void *row, bool known, Datum value);
 
 int
 bounded_table_count(const void *table)

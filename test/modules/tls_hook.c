@@ -9,7 +9,7 @@
 
 PG_MODULE_MAGIC;
 
-void		_PG_init(void);
+void _PG_init(void);
 
 static openssl_tls_init_hook_typ previous_hook = NULL;
 

@@ -49,7 +49,8 @@ make_name(const Attribute *attributes)
 	for (const Attribute *a = attributes; a && a->nid; a++)
 		must(X509_NAME_add_entry_by_NID(name, a->nid, a->string_type,
 										(const unsigned char *) a->bytes, a->len,
-										-1, 0) == 1, "add an attribute");
+										-1, 0) == 1,
+			 "add an attribute");
 	return name;
 }
 
@@ -64,13 +65,14 @@ new_cert(const Attribute *subject)
 	X509_NAME  *name = make_name(subject);
 
 	must(cert != NULL &&
-		 X509_set_version(cert, X509_VERSION_3) == 1 &&
-		 ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) == 1 &&
-		 X509_set_subject_name(cert, name) == 1 &&
-		 X509_set_issuer_name(cert, name) == 1 &&
-		 ASN1_TIME_set_string(X509_getm_notBefore(cert), "20250101000000Z") == 1 &&
-		 ASN1_TIME_set_string(X509_getm_notAfter(cert), "20250201000000Z") == 1 &&
-		 X509_set_pubkey(cert, test_key()) == 1, "make a certificate");
+			 X509_set_version(cert, X509_VERSION_3) == 1 &&
+			 ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) == 1 &&
+			 X509_set_subject_name(cert, name) == 1 &&
+			 X509_set_issuer_name(cert, name) == 1 &&
+			 ASN1_TIME_set_string(X509_getm_notBefore(cert), "20250101000000Z") == 1 &&
+			 ASN1_TIME_set_string(X509_getm_notAfter(cert), "20250201000000Z") == 1 &&
+			 X509_set_pubkey(cert, test_key()) == 1,
+		 "make a certificate");
 	X509_NAME_free(name);
 	return cert;
 }
@@ -84,8 +86,7 @@ set_der(X509 *cert, int nid, const char *bytes, int len)
 	ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
 	X509_EXTENSION *extension;
 
-	must(octets != NULL && ASN1_OCTET_STRING_set(octets, (const unsigned char *) bytes,
-												 len) == 1, "set bytes");
+	must(octets != NULL && ASN1_OCTET_STRING_set(octets, (const unsigned char *) bytes, len) == 1, "set bytes");
 	extension = X509_EXTENSION_create_by_NID(NULL, nid, 0, octets);
 	must(extension != NULL && X509_add_ext(cert, extension, -1) == 1, "add an extension");
 	X509_EXTENSION_free(extension);

@@ -23,7 +23,10 @@ typedef struct Attribute
 	int			len;			/* -1: up to the terminating zero */
 } Attribute;
 
-#define CN(text) {NID_commonName, V_ASN1_UTF8STRING, text, -1}
+#define CN(text) \
+	{ \
+		NID_commonName, V_ASN1_UTF8STRING, text, -1 \
+	}
 
 extern EVP_PKEY *test_key(void);
 extern X509_NAME *make_name(const Attribute *attributes);

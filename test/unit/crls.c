@@ -119,13 +119,14 @@ new_crl(X509 *ca)
 	ASN1_INTEGER *number = ASN1_INTEGER_new();
 
 	must(crl && ASN1_TIME_set_string(from, "20250101000000Z") == 1 &&
-		 ASN1_TIME_set_string(to, "20250201000000Z") == 1 &&
-		 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-		 X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca)) == 1 &&
-		 X509_CRL_set1_lastUpdate(crl, from) == 1 &&
-		 X509_CRL_set1_nextUpdate(crl, to) == 1 &&
-		 ASN1_INTEGER_set(number, 17) == 1 &&
-		 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1, "make a CRL");
+			 ASN1_TIME_set_string(to, "20250201000000Z") == 1 &&
+			 X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+			 X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca)) == 1 &&
+			 X509_CRL_set1_lastUpdate(crl, from) == 1 &&
+			 X509_CRL_set1_nextUpdate(crl, to) == 1 &&
+			 ASN1_INTEGER_set(number, 17) == 1 &&
+			 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1,
+		 "make a CRL");
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(to);
 	ASN1_INTEGER_free(number);
@@ -143,11 +144,12 @@ revoke(X509_CRL *crl, const ASN1_INTEGER *serial, const char *date, int reason)
 	ASN1_ENUMERATED *value = ASN1_ENUMERATED_new();
 
 	must(entry && X509_REVOKED_set_serialNumber(entry, (ASN1_INTEGER *) serial) == 1 &&
-		 ASN1_TIME_set_string(time, date) == 1 &&
-		 X509_REVOKED_set_revocationDate(entry, time) == 1 &&
-		 ASN1_ENUMERATED_set(value, reason) == 1 &&
-		 (reason < 0 || X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, value, 0, 0) == 1) &&
-		 X509_CRL_add0_revoked(crl, entry) == 1, "revoke");
+			 ASN1_TIME_set_string(time, date) == 1 &&
+			 X509_REVOKED_set_revocationDate(entry, time) == 1 &&
+			 ASN1_ENUMERATED_set(value, reason) == 1 &&
+			 (reason < 0 || X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, value, 0, 0) == 1) &&
+			 X509_CRL_add0_revoked(crl, entry) == 1,
+		 "revoke");
 	ASN1_TIME_free(time);
 	ASN1_ENUMERATED_free(value);
 }
@@ -176,12 +178,13 @@ signed_der(X509_CRL *crl, EVP_PKEY *key, const EVP_MD *digest, int salt_len)
 	must(EVP_DigestSignInit(ctx, &key_ctx, digest, NULL, key) == 1, "sign");
 	if (salt_len >= 0)
 		must(EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
-			 EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, salt_len) > 0, "use PSS");
+				 EVP_PKEY_CTX_set_rsa_pss_saltlen(key_ctx, salt_len) > 0,
+			 "use PSS");
 	must(X509_CRL_sign_ctx(crl, ctx) > 0, "sign");
 	EVP_MD_CTX_free(ctx);
 	len = i2d_X509_CRL(crl, &der);
 	must(len > 0, "encode");
-	return (Bytes) {(char *) der, (size_t) len};
+	return (Bytes){(char *) der, (size_t) len};
 }
 
 Bytes
@@ -198,7 +201,7 @@ as_pem(Bytes der)
 	copy = palloc((size_t) len);
 	memcpy(copy, data, (size_t) len);
 	BIO_free(bio);
-	return (Bytes) {copy, (size_t) len};
+	return (Bytes){copy, (size_t) len};
 }
 
 Bytes
@@ -208,19 +211,19 @@ joined(Bytes a, Bytes b)
 
 	memcpy(data, a.data, a.len);
 	memcpy(data + a.len, b.data, b.len);
-	return (Bytes) {data, a.len + b.len};
+	return (Bytes){data, a.len + b.len};
 }
 
 Bytes
 str(const char *s)
 {
-	return (Bytes) {s, strlen(s)};
+	return (Bytes){s, strlen(s)};
 }
 
 STACK_OF(X509) *
 cas_of(X509 *a, X509 *b, X509 *c)
 {
-	STACK_OF(X509) * cas = sk_X509_new_null();
+	STACK_OF(X509) *cas = sk_X509_new_null();
 
 	sk_X509_push(cas, a);
 	if (b)

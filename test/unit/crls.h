@@ -14,7 +14,7 @@
 #include "revocation/crlreader.h"
 #include "tap.h"
 
-#define MAX_ENTRIES 3000
+#define MAX_ENTRIES	   3000
 #define MAX_SERIAL_LEN 128
 
 typedef struct Bytes

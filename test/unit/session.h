@@ -18,11 +18,26 @@ typedef struct Written
 	const char *text;			/* NULL: the end of a list */
 } Written;
 
-#define MINIMUM(text) {SOURCE_MINIMUM, NULL, text}
-#define ROLE(text) {SOURCE_ROLE, "role", text}
-#define DEFAULT(text) {SOURCE_DEFAULT, NULL, text}
-#define GROUP(name, text) {SOURCE_GROUP, name, text}
-#define DATABASE(text) {SOURCE_DATABASE, "database", text}
+#define MINIMUM(text) \
+	{ \
+		SOURCE_MINIMUM, NULL, text \
+	}
+#define ROLE(text) \
+	{ \
+		SOURCE_ROLE, "role", text \
+	}
+#define DEFAULT(text) \
+	{ \
+		SOURCE_DEFAULT, NULL, text \
+	}
+#define GROUP(name, text) \
+	{ \
+		SOURCE_GROUP, name, text \
+	}
+#define DATABASE(text) \
+	{ \
+		SOURCE_DATABASE, "database", text \
+	}
 
 /* the text of a policy that cannot be read */
 #define UNREADABLE ""

@@ -57,7 +57,7 @@ tap_result(bool passed, const char *format, va_list args)
 
 /* is this so? */
 static inline bool __attribute__((format(printf, 2, 3)))
-ok(bool passed, const char *format,...)
+ok(bool passed, const char *format, ...)
 {
 	va_list		args;
 
@@ -69,10 +69,10 @@ ok(bool passed, const char *format,...)
 
 /* are these strings, or two NULLs, the same? */
 static inline bool __attribute__((format(printf, 3, 4)))
-is_str(const char *got, const char *expected, const char *format,...)
+is_str(const char *got, const char *expected, const char *format, ...)
 {
 	bool		passed = got == NULL || expected == NULL ? got == expected :
-		strcmp(got, expected) == 0;
+													strcmp(got, expected) == 0;
 	va_list		args;
 
 	va_start(args, format);
@@ -91,7 +91,7 @@ is_str(const char *got, const char *expected, const char *format,...)
 
 /* are these numbers the same? */
 static inline bool __attribute__((format(printf, 3, 4)))
-is_int(int64 got, int64 expected, const char *format,...)
+is_int(int64 got, int64 expected, const char *format, ...)
 {
 	va_list		args;
 
@@ -106,7 +106,7 @@ is_int(int64 got, int64 expected, const char *format,...)
 
 /* does text, which may be NULL, have this in it? */
 static inline bool __attribute__((format(printf, 3, 4)))
-has_str(const char *text, const char *part, const char *format,...)
+has_str(const char *text, const char *part, const char *format, ...)
 {
 	bool		passed = text != NULL && strstr(text, part) != NULL;
 	va_list		args;

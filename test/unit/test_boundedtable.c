@@ -11,11 +11,11 @@
 #include "base/boundedtable.h"
 #include "tap.h"
 
-#define MOST 50
-#define KEYS 120
+#define MOST  50
+#define KEYS  120
 #define STEPS 200000
 #define FLOOD 1000000
-#define NEW 100000
+#define NEW	  100000
 
 typedef struct Entry
 {
@@ -146,7 +146,7 @@ test_model(int capacity_now, int owners)
 	BoundedTable table = {"test", sizeof(uint64) * 2, owners > 0 ? sizeof(uint64) : 0, sizeof(Entry), capacity, is_valid, NULL};
 	Size		size;
 	char	   *memory;
-	Model		model = {.capacity = capacity_now,.owners = owners};
+	Model		model = {.capacity = capacity_now, .owners = owners};
 	bool		same = true;
 	bool		right = true;
 

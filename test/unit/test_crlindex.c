@@ -202,8 +202,8 @@ static void
 test_keys(void)
 {
 	static const char *const decimals[] = {"0", "1", "127", "128", "255", "256", "-1", "-128",
-		"-129", "-256", "1461501637330902918203684832716283019655932542975",
-	"-1461501637330902918203684832716283019655932542976"};
+										   "-129", "-256", "1461501637330902918203684832716283019655932542975",
+										   "-1461501637330902918203684832716283019655932542976"};
 	Attribute	subject[] = {CN("root"), {0}};
 	Attribute	other[] = {CN("other"), {0}};
 	X509	   *ca = as_received(new_cert(subject));
@@ -216,7 +216,8 @@ test_keys(void)
 	uint8		bytes[22];
 
 	must(ASN1_INTEGER_set(X509_get_serialNumber(again), 2) == 1 &&
-		 X509_set_pubkey(rekeyed, EVP_EC_gen("P-256")) == 1, "change certificates");
+			 X509_set_pubkey(rekeyed, EVP_EC_gen("P-256")) == 1,
+		 "change certificates");
 	ok(ca_identity(ca, a) && ca_identity(as_received(again), b) && memcmp(a, b, sizeof(a)) == 0,
 	   "a CA is the same with another certificate");
 	ok(ca_identity(renamed, b) && memcmp(a, b, sizeof(a)) != 0, "but not by another name");
@@ -245,14 +246,15 @@ test_keys(void)
 		integer = BN_to_ASN1_INTEGER(number, NULL);
 		len = i2d_ASN1_INTEGER(integer, &der);
 		ok(crl_entry_key(identity, der + 2, len - 2, a) &&
-		   decimal_crl_entry_key(identity, decimals[i], b) && memcmp(a, b, sizeof(a)) == 0,
+			   decimal_crl_entry_key(identity, decimals[i], b) && memcmp(a, b, sizeof(a)) == 0,
 		   "serial %s in decimal and in DER", decimals[i]);
 		OPENSSL_free(der);
 		ASN1_INTEGER_free(integer);
 		BN_free(number);
 	}
 	ok(!decimal_crl_entry_key(identity, "", b) && !decimal_crl_entry_key(identity, "12x", b) &&
-	   !decimal_crl_entry_key(identity, "-", b), "no number has no key");
+		   !decimal_crl_entry_key(identity, "-", b),
+	   "no number has no key");
 }
 
 static void
@@ -284,7 +286,7 @@ test_sizes(void)
 		ok(absent, "%u entries: no others are", count);
 		crl_issuer_key(identity, key);
 		ok(lookup_crl_index(&index, key, &record, &error) == CRL_FOUND &&
-		   record.kind == CRL_RECORD_ISSUER && record.since == 1800000000,
+			   record.kind == CRL_RECORD_ISSUER && record.since == 1800000000,
 		   "%u entries: their issuer is", count);
 		crl_issuer_key(other_identity, key);
 		ok(lookup_crl_index(&index, key, &record, &error) == CRL_NOT_FOUND,
@@ -315,7 +317,8 @@ test_empty(void)
 	int			ncrls;
 
 	ok(opened(&index, m, &error) && lookup(&index, 1, &record) == CRL_NOT_FOUND &&
-	   check_crl_index(&index, NULL, &error), "an index of nothing");
+		   check_crl_index(&index, NULL, &error),
+	   "an index of nothing");
 	ok(read_indexed_crls(&index, &ncrls, &error) != NULL && ncrls == 0, "without CRLs");
 }
 
@@ -411,15 +414,16 @@ test_crls(void)
 	is_str(crls[0].issuer_dn, "CN=root", "issuer");
 	is_str(crls[0].number, "123456789012345678901234567890", "number");
 	ok(crls[0].this_update == 1700000000 && crls[0].has_next_update &&
-	   crls[0].next_update == 1800000000 && crls[0].entries == 5 &&
-	   crls[0].fingerprint[31] == 1 && crls[0].ca_fingerprint[31] == 2 &&
-	   memcmp(crls[0].identity, identity, CA_IDENTITY_LEN) == 0, "the rest");
+		   crls[0].next_update == 1800000000 && crls[0].entries == 5 &&
+		   crls[0].fingerprint[31] == 1 && crls[0].ca_fingerprint[31] == 2 &&
+		   memcmp(crls[0].identity, identity, CA_IDENTITY_LEN) == 0,
+	   "the rest");
 	is_str(crls[1].path, "", "an empty path");
 	is_str(crls[1].issuer_dn, long_one->issuer_dn, "an issuer of 100,000 characters");
 	is_str(crls[1].number, NULL, "no number");
 	crl_issuer_key(other_identity, key);
 	ok(!crls[1].has_next_update &&
-	   lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == PG_INT64_MAX,
+		   lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == PG_INT64_MAX,
 	   "no nextUpdate: no end");
 }
 
@@ -466,7 +470,7 @@ test_damage(void)
 	{
 		/* first those of the header, then at random, also in the CRLs */
 		size_t		bit = i < 1200 ? (size_t) i : i % 10 ? next_random() % (whole * 8) :
-			(whole - 1 - next_random() % 250) * 8 + next_random() % 8;
+													  (whole - 1 - next_random() % 250) * 8 + next_random() % 8;
 
 		m->data[bit / 8] ^= (char) (1 << (bit % 8));
 		believed += !is_refused(m, count);

@@ -54,7 +54,7 @@ static void
 check_kind(const char *what, EVP_PKEY *key, const EVP_MD *digest, int salt_len, bool expected)
 {
 	X509	   *ca = make_ca("root", key, NULL);
-	STACK_OF(X509) * cas = cas_of(ca, NULL, NULL);
+	STACK_OF(X509) *cas = cas_of(ca, NULL, NULL);
 	X509_CRL   *crl = new_crl(ca);
 	Bytes		der;
 	CrlFile    *file;
@@ -71,7 +71,7 @@ check_kind(const char *what, EVP_PKEY *key, const EVP_MD *digest, int salt_len, 
 		file = read_bytes(bytes, cas, &error);
 		is_str(error, NULL, "%s: read as %s", what, pem ? "PEM" : "DER");
 		ok(file && file->ncrls == 1 && file->crls[0].nissuers == (expected ? 1 : 0) &&
-		   (!expected || file->crls[0].issuers[0] == ca),
+			   (!expected || file->crls[0].issuers[0] == ca),
 		   "%s: its CA has %s it", what, expected ? "signed" : "not signed");
 		ok(file && same_facts(file->crls[0].facts, openssl_facts(der)), "%s: the facts", what);
 		SHA256((const unsigned char *) bytes.data, bytes.len, sha256);
@@ -80,8 +80,8 @@ check_kind(const char *what, EVP_PKEY *key, const EVP_MD *digest, int salt_len, 
 		ok(nseen == 2 && npauses >= 2, "%s: the entries", what);
 		file = read_bytes(bytes, NULL, &error);
 		ok(file && file->crls[0].nissuers == 0 && nseen == 2 &&
-		   memcmp(file->sha256, sha256, FINGERPRINT_LEN) == 0 &&
-		   same_facts(file->crls[0].facts, openssl_facts(der)),
+			   memcmp(file->sha256, sha256, FINGERPRINT_LEN) == 0 &&
+			   same_facts(file->crls[0].facts, openssl_facts(der)),
 		   "%s: the same without verification", what);
 	}
 	X509_CRL_free(crl);
@@ -96,8 +96,9 @@ test_kinds(void)
 	EVP_PKEY   *pss = NULL;
 
 	must(ctx && EVP_PKEY_keygen_init(ctx) == 1 &&
-		 EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1 &&
-		 EVP_PKEY_generate(ctx, &pss) == 1, "make an RSA-PSS key");
+			 EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1 &&
+			 EVP_PKEY_generate(ctx, &pss) == 1,
+		 "make an RSA-PSS key");
 	check_kind("RSA, SHA-256", rsa, EVP_sha256(), -1, true);
 	check_kind("RSA, SHA-1", rsa, EVP_sha1(), -1, true);
 	check_kind("RSA, SHA-512", rsa, EVP_sha512(), -1, true);
@@ -128,7 +129,8 @@ test_issuers(void)
 	CrlFile    *file = read_bytes(der, cas_of(ca, twin, renewed), &error);
 
 	ok(file && file->crls[0].nissuers == 2 && file->crls[0].issuers[0] == ca &&
-	   file->crls[0].issuers[1] == renewed, "both certificates of a renewed CA, not its twin");
+		   file->crls[0].issuers[1] == renewed,
+	   "both certificates of a renewed CA, not its twin");
 	is_int(file->crls[0].facts->entries, 0, "no entries at all is fine");
 	file = read_bytes(der, cas_of(renamed, no_usage, twin), &error);
 	ok(file && file->crls[0].nissuers == 0, "not by another name, key usage or key");
@@ -169,8 +171,9 @@ random_date(void)
 	int			year = years[next_random() % lengthof(years)];
 	int			month = 1 + (int) (next_random() % 12);
 	bool		leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	int			day = next_random() % 4 == 0 ? (month != 2 ? 30 : leap ? 29 : 28) :
-		1 + (int) (next_random() % 28);
+	int			day = next_random() % 4 == 0 ? (month != 2 ? 30 : leap ? 29 :
+																		 28) :
+									   1 + (int) (next_random() % 28);
 	bool		utc = year < 2050 && next_random() % 2;
 
 	return psprintf("%0*d%02d%02d%02d%02d%02dZ", utc ? 2 : 4, utc ? year % 100 : year,
@@ -184,7 +187,7 @@ random_date(void)
 static bool
 same_entries(X509_CRL *crl)
 {
-	STACK_OF(X509_REVOKED) * entries = X509_CRL_get_REVOKED(crl);
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
 	int			n = 0;
 
 	for (int i = 0; i < sk_X509_REVOKED_num(entries); i++)
@@ -217,7 +220,7 @@ test_entries(void)
 	static const int reasons[] = {-1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 8, 9, 10};
 	static const size_t chunks[] = {1, 2, 7, 64, 65, 1000, 65536, 1000000};
 	X509	   *ca = make_ca("root", test_key(), NULL);
-	STACK_OF(X509) * cas = cas_of(ca, NULL, NULL);
+	STACK_OF(X509) *cas = cas_of(ca, NULL, NULL);
 
 	for (int round = 0; round < 24; round++)
 	{
@@ -238,7 +241,8 @@ test_entries(void)
 		chunk_size = chunks[(size_t) round % lengthof(chunks)];
 		file = read_bytes(round % 2 ? as_pem(der) : der, cas, &error);
 		ok(file && file->crls[0].nissuers == 1 && same_facts(file->crls[0].facts, openssl_facts(der)) &&
-		   same_entries(crl), "random CRL %d: %d entries, %d bytes at a time: %s", round, count,
+			   same_entries(crl),
+		   "random CRL %d: %d entries, %d bytes at a time: %s", round, count,
 		   (int) chunk_size, error ? error : "as OpenSSL has them");
 		X509_CRL_free(crl);
 	}
@@ -265,16 +269,18 @@ test_files(void)
 	revoke_number(crl, 7, -1);
 	b = signed_der(crl, test_key(), EVP_sha256(), -1);
 	pem = joined(joined(joined(str("a CRL\n -----BEGIN NOTHING-----\n"), as_pem(a)),
-						str("and - another\n")), joined(as_pem(b), str("the end")));
+						str("and - another\n")),
+				 joined(as_pem(b), str("the end")));
 	file = read_bytes(pem, cas_of(second, ca, NULL), &error);
 	ok(file && file->ncrls == 2 && file->crls[0].issuers[0] == ca &&
-	   file->crls[1].issuers[0] == second && nseen == 1 && seen[0].crl == 1,
+		   file->crls[1].issuers[0] == second && nseen == 1 && seen[0].crl == 1,
 	   "two CRLs with text around them: %s", error ? error : "fine");
 	ok(file && same_facts(file->crls[0].facts, openssl_facts(a)) &&
-	   same_facts(file->crls[1].facts, openssl_facts(b)), "and the facts of each");
+		   same_facts(file->crls[1].facts, openssl_facts(b)),
+	   "and the facts of each");
 
 	for (size_t i = 0; i < pem.len; i++)
-		crlf = joined(crlf, pem.data[i] == '\n' ? str("\r\n") : (Bytes) {pem.data + i, 1});
+		crlf = joined(crlf, pem.data[i] == '\n' ? str("\r\n") : (Bytes){pem.data + i, 1});
 	file = read_bytes(crlf, NULL, &error);
 	ok(file && file->ncrls == 2, "lines that end as on Windows");
 
@@ -300,18 +306,19 @@ test_files(void)
 	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
 				"the first line of PEM block 2 is damaged", "a character behind the beginning");
 	/* OpenSSL passes over those behind the line, and takes none within it */
-	check_error((Bytes) {"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
+	check_error((Bytes){"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
 				"CRL 1, byte 0: the end is missing", "a NUL and another control character behind the first line");
 	check_error(str("-----BEGIN X509 CRL-----"
 					"                                                                                                              "
-					"junk\nMIIB\n"), "the first line of PEM block 1 is damaged", "text far behind the first line");
+					"junk\nMIIB\n"),
+				"the first line of PEM block 1 is damaged", "text far behind the first line");
 	check_error(joined(as_pem(b), str("\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
 				"PEM block 2 begins behind a byte order mark", "a byte order mark");
-	check_error((Bytes) {"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
+	check_error((Bytes){"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
 				"the first line of PEM block 1 is damaged", "a NUL for the space");
-	check_error((Bytes) {"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",
+	check_error((Bytes){"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",
 				"a NUL in the type");
-	check_error((Bytes) {"-----BEGIN X509 CRL-----\nMIIB\n-----END X509\031CRL-----\n", 54},
+	check_error((Bytes){"-----BEGIN X509 CRL-----\nMIIB\n-----END X509\031CRL-----\n", 54},
 				"its PEM block does not end with", "another control character in the last line");
 	check_error(str("-----BEGIN X509 CRL-----\n"), "its PEM block does not end", "only the beginning");
 	check_error(str("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"),
@@ -322,7 +329,7 @@ test_files(void)
 				"its base64 is incomplete", "incomplete base64");
 	check_error(str("-----BEGIN X509 CRL-----\nMA==\nMIIB\n-----END X509 CRL-----\n"),
 				"its PEM block is no valid base64", "base64 behind its padding");
-	check_error(joined((Bytes) {as_pem(b).data, as_pem(b).len - 24}, str("-----END CERTIFICATE-----\n")),
+	check_error(joined((Bytes){as_pem(b).data, as_pem(b).len - 24}, str("-----END CERTIFICATE-----\n")),
 				"its PEM block does not end with", "another END");
 	check_error(joined(a, a), "there are bytes behind its end", "two CRLs in DER");
 	check_error(joined(a, str("\n")), "there are bytes behind its end", "a line feed behind DER");
@@ -342,7 +349,7 @@ static void
 test_large_extension(void)
 {
 	X509	   *ca = make_ca("root", test_key(), NULL);
-	STACK_OF(X509) * cas = cas_of(ca, NULL, NULL);
+	STACK_OF(X509) *cas = cas_of(ca, NULL, NULL);
 
 	for (int size = 500000; size <= 1500000; size += 1000000)
 	{
@@ -391,10 +398,10 @@ test_interrupts(void)
 	pem = as_pem(signed_der(crl, test_key(), EVP_sha256(), -1));
 	for (int pause = 1; pause < 5; pause++)
 	{
-		char	   *volatile text = pnstrdup(pem.data, pem.len);
-		FILE	   *volatile stream = fmemopen(text, pem.len, "r");
+		char *volatile text = pnstrdup(pem.data, pem.len);
+		FILE *volatile stream = fmemopen(text, pem.len, "r");
 		CrlInput	input = {read_stream, stream, jump_away};
-		CrlReader  *volatile reader = new_crl_reader(&input);
+		CrlReader *volatile reader = new_crl_reader(&input);
 		volatile bool jumped = true;
 		char	   *error;
 
@@ -430,7 +437,7 @@ static void
 check_damage(const char *what, EVP_PKEY *key, const EVP_MD *digest, int salt_len)
 {
 	X509	   *ca = make_ca("root", key, NULL);
-	STACK_OF(X509) * cas = cas_of(ca, NULL, NULL);
+	STACK_OF(X509) *cas = cas_of(ca, NULL, NULL);
 	X509_CRL   *crl = new_crl(ca);
 	CrlFacts   *facts;
 	Bytes		der;
@@ -453,8 +460,8 @@ check_damage(const char *what, EVP_PKEY *key, const EVP_MD *digest, int salt_len
 			char	   *copy = malloc(len ? len : 1);
 
 			memcpy(copy, whole.data, len);
-			unsafe += !is_safe((Bytes) {copy, len}, cas, crl, facts);
-			read += read_bytes((Bytes) {copy, len}, NULL, &error) != NULL;
+			unsafe += !is_safe((Bytes){copy, len}, cas, crl, facts);
+			read += read_bytes((Bytes){copy, len}, NULL, &error) != NULL;
 			free(copy);
 		}
 		/* the line feed at the end of PEM may be missing */

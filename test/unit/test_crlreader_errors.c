@@ -27,7 +27,7 @@ hex(const char *digits)
 		must(sscanf(digits++, "%2x", &byte) == 1, "read hex");
 		data[len++] = (char) byte;
 	}
-	return (Bytes) {data, len};
+	return (Bytes){data, len};
 }
 
 static Bytes
@@ -45,13 +45,13 @@ tlv(int tag, Bytes content)
 	else if (content.len >= 128)
 		head[len++] = (char) 0x81;
 	head[len++] = (char) content.len;
-	return joined((Bytes) {head, len}, content);
+	return joined((Bytes){head, len}, content);
 }
 
-#define ALGORITHM "300A 0608 2A8648CE3D040302"	/* ecdsa-with-SHA256 */
-#define NAME "300F 310D 300B 0603 550403 0C04 726F6F74" /* CN=root */
-#define DATE "170D 3235303130313030303030305A"	/* 250101000000Z */
-#define PREFIX "0201 01" ALGORITHM NAME DATE
+#define ALGORITHM "300A 0608 2A8648CE3D040302" /* ecdsa-with-SHA256 */
+#define NAME	  "300F 310D 300B 0603 550403 0C04 726F6F74" /* CN=root */
+#define DATE	  "170D 3235303130313030303030305A" /* 250101000000Z */
+#define PREFIX	  "0201 01" ALGORITHM NAME DATE
 #define SIGNATURE "0309 00 3006 020101 020101"
 
 /*
@@ -73,8 +73,7 @@ with_entries(const char *entries)
 static Bytes
 with_extensions(const char *extensions)
 {
-	return with_tbs(joined(hex(PREFIX), tlv(0x30, tlv(0x30, joined(hex("0201 05" DATE),
-																   tlv(0x30, hex(extensions)))))));
+	return with_tbs(joined(hex(PREFIX), tlv(0x30, tlv(0x30, joined(hex("0201 05" DATE), tlv(0x30, hex(extensions)))))));
 }
 
 static void
@@ -85,13 +84,13 @@ test_errors(void)
 		const char *entries;
 		const char *error;
 		const char *what;
-	}			bad[] = {
+	} bad[] = {
 		{"", "its list of entries is empty", "no entries in a list"},
 		{"3003 020105", "its revocation date", "no date"},
 		{"3012 020105 " DATE " 3012 0201", "an element is longer", "entry longer than the list"},
 		{"0201 05", "it is no SEQUENCE", "a number as an entry"},
 		{"3012 020105 " DATE "3013 02020005" DATE,
-			"CRL 1, entry 2 at byte 73: its serial number is no INTEGER", "a long form of 5"},
+		 "CRL 1, entry 2 at byte 73: its serial number is no INTEGER", "a long form of 5"},
 		{"3013 0202FF85 " DATE, "its serial number is no INTEGER", "a long form of -123"},
 		{"3011 0200 " DATE, "its serial number is no INTEGER", "an empty serial"},
 		{"3013 028101 05 " DATE, "its serial number is no INTEGER", "a long length"},
@@ -222,7 +221,8 @@ test_delta(void)
 	CrlFile    *file;
 
 	must(ASN1_INTEGER_set(base, 3) == 1 &&
-		 X509_CRL_add1_ext_i2d(crl, NID_delta_crl, base, 1, 0) == 1, "make a delta CRL");
+			 X509_CRL_add1_ext_i2d(crl, NID_delta_crl, base, 1, 0) == 1,
+		 "make a delta CRL");
 	file = read_bytes(signed_der(crl, test_key(), EVP_sha256(), -1), NULL, &error);
 	is_str(file ? file->crls[0].facts->unsupported : NULL, "it is a delta CRL", "a delta CRL");
 }

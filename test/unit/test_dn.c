@@ -55,7 +55,7 @@ test_reading(void)
 	{
 		const char *text;
 		const char *expected;
-	}			cases[] = {
+	} cases[] = {
 		{"CN=app", "[CN|app]"},
 		{"CN=app,O=Acme", "[CN|app][O|Acme]"},
 		{"CN=a+O=b", "[CN|a]+[O|b]"},
@@ -138,7 +138,7 @@ test_errors(void)
 		const char *message;
 		int			offset;
 		const char *hint;
-	}			cases[] = {
+	} cases[] = {
 		{"", "it is empty", 0, "backslash"},
 		{"   ", "it is empty", 0, "backslash"},
 		{"app", "\"=\" is missing after \"app\"", 0, "backslash"},
@@ -183,7 +183,7 @@ test_spelling(void)
 	{
 		const char *text;
 		const char *expected;	/* NULL: the same */
-	}			cases[] = {
+	} cases[] = {
 		{"CN=app,O=Acme", NULL},
 		{"CN=a+O=b", NULL},
 		{"CN=\xC3\xA9", "CN=\\C3\\A9"},
@@ -218,8 +218,20 @@ test_spelling(void)
 		{" /CN=a", NULL},
 	};
 	static const char *const none[] = {
-		"", "app", "%u", "app, Acme", "/CN=a", "/CN=a, O=b", " /CN=a, O=b", "/", "CN=Acme, Inc.", "CN = a, O = b",
-		"CN=a, ", "CN=a, O=b+", "CN=a, O=b\\", ",CN=a, O=b"
+		"",
+		"app",
+		"%u",
+		"app, Acme",
+		"/CN=a",
+		"/CN=a, O=b",
+		" /CN=a, O=b",
+		"/",
+		"CN=Acme, Inc.",
+		"CN = a, O = b",
+		"CN=a, ",
+		"CN=a, O=b+",
+		"CN=a, O=b\\",
+		",CN=a, O=b",
 	};
 	DnError		error;
 

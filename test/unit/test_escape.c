@@ -52,20 +52,20 @@ test_escape_bytes(void)
 		const char *bytes;
 		int			len;
 		const char *escaped;
-	}			cases[] =
-	{
-		{"", 0, ""},
-		{"app", 3, "app"},
-		{"app", 2, "ap"},
-		{" ~", 2, " ~"},
-		{"\x7F\x80\xFF", 3, "\\7F\\80\\FF"},
-		{"a\0b", 3, "a\\00b"},
-		{"\n\r\t\x1B", 4, "\\0A\\0D\\09\\1B"},
-		{"\\", 1, "\\5C"},
-		{"\\0A", 3, "\\5C0A"},
-		{"\xC3\xA9", 2, "\\C3\\A9"},
-		{"%u'\";,", 6, "%u'\";,"},
-	};
+	} cases[] =
+		{
+			{"", 0, ""},
+			{"app", 3, "app"},
+			{"app", 2, "ap"},
+			{" ~", 2, " ~"},
+			{"\x7F\x80\xFF", 3, "\\7F\\80\\FF"},
+			{"a\0b", 3, "a\\00b"},
+			{"\n\r\t\x1B", 4, "\\0A\\0D\\09\\1B"},
+			{"\\", 1, "\\5C"},
+			{"\\0A", 3, "\\5C0A"},
+			{"\xC3\xA9", 2, "\\C3\\A9"},
+			{"%u'\";,", 6, "%u'\";,"},
+		};
 	int			wrong = 0;
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
@@ -113,7 +113,7 @@ test_hex_value(void)
 	for (int c = 0; c < 256; c++)
 	{
 		const char *digit = c == 0 ? NULL :
-			strchr(digits, c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+									 strchr(digits, c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
 
 		if (hex_value((char) c) != (digit ? (int) (digit - digits) : -1))
 			wrong++;
@@ -128,26 +128,26 @@ test_dn_value(void)
 	{
 		const char *value;
 		const char *escaped;
-	}			cases[] =
-	{
-		{"", ""},
-		{"app", "app"},
-		{"a,b", "a\\,b"},
-		{"+\"\\<>;", "\\+\\\"\\\\\\<\\>\\;"},
-		{"a=b", "a=b"},
-		{"#x", "\\#x"},
-		{"x#", "x#"},
-		/* alone, OpenSSL takes it for the last character, not the first */
-		{"#", "#"},
-		{" x ", "\\ x\\ "},
-		{" ", "\\ "},
-		{"  ", "\\ \\ "},
-		{"   ", "\\  \\ "},
-		{"a b", "a b"},
-		{"\xC3\xA9", "\\C3\\A9"},
-		{"a\nb", "a\\0Ab"},
-		{"\x7F", "\\7F"},
-	};
+	} cases[] =
+		{
+			{"", ""},
+			{"app", "app"},
+			{"a,b", "a\\,b"},
+			{"+\"\\<>;", "\\+\\\"\\\\\\<\\>\\;"},
+			{"a=b", "a=b"},
+			{"#x", "\\#x"},
+			{"x#", "x#"},
+			/* alone, OpenSSL takes it for the last character, not the first */
+			{"#", "#"},
+			{" x ", "\\ x\\ "},
+			{" ", "\\ "},
+			{"  ", "\\ \\ "},
+			{"   ", "\\  \\ "},
+			{"a b", "a b"},
+			{"\xC3\xA9", "\\C3\\A9"},
+			{"a\nb", "a\\0Ab"},
+			{"\x7F", "\\7F"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -167,27 +167,27 @@ test_unescape_high_bytes(void)
 	{
 		const char *text;
 		const char *readable;
-	}			cases[] =
-	{
-		{"", ""},
-		{"app", "app"},
-		{"\\C3\\A9", "\xC3\xA9"},
-		{"\\c3\\a9", "\xC3\xA9"},
-		{"x\\80y\\FFz", "x\x80y\xFFz"},
-		/* what is below 0x80 stays escaped */
-		{"\\0A\\00\\7F", "\\0A\\00\\7F"},
-		{"\\5C", "\\5C"},
-		/* a backslash of the name itself does not begin an escape */
-		{"\\5CC3", "\\5CC3"},
-		{"\\\\C3", "\\\\C3"},
-		{"\\\\\\C3", "\\\\\xC3"},
-		{"CN=a\\,b", "CN=a\\,b"},
-		/* not an escape, or not a whole one */
-		{"\\C", "\\C"},
-		{"\\Cx", "\\Cx"},
-		{"\\", "\\"},
-		{"x\\", "x\\"},
-	};
+	} cases[] =
+		{
+			{"", ""},
+			{"app", "app"},
+			{"\\C3\\A9", "\xC3\xA9"},
+			{"\\c3\\a9", "\xC3\xA9"},
+			{"x\\80y\\FFz", "x\x80y\xFFz"},
+			/* what is below 0x80 stays escaped */
+			{"\\0A\\00\\7F", "\\0A\\00\\7F"},
+			{"\\5C", "\\5C"},
+			/* a backslash of the name itself does not begin an escape */
+			{"\\5CC3", "\\5CC3"},
+			{"\\\\C3", "\\\\C3"},
+			{"\\\\\\C3", "\\\\\xC3"},
+			{"CN=a\\,b", "CN=a\\,b"},
+			/* not an escape, or not a whole one */
+			{"\\C", "\\C"},
+			{"\\Cx", "\\Cx"},
+			{"\\", "\\"},
+			{"x\\", "x\\"},
+		};
 	int			wrong = 0;
 
 	for (int i = 0; i < (int) lengthof(cases); i++)

@@ -20,10 +20,14 @@ static void
 test_sslmodes(void)
 {
 	static const char *const sessions[] = {
-		"no TLS", "TLS", "TLS and a certificate that nothing verified",
-		"TLS and a verified certificate", "TLS and method cert",
-		"no known method", "certificate facts without TLS",
-		"a verified certificate that could not be read"
+		"no TLS",
+		"TLS",
+		"TLS and a certificate that nothing verified",
+		"TLS and a verified certificate",
+		"TLS and method cert",
+		"no known method",
+		"certificate facts without TLS",
+		"a verified certificate that could not be read",
 	};
 
 	/* for each of the sessions: + allow, - deny */
@@ -31,17 +35,17 @@ test_sslmodes(void)
 	{
 		const char *sslmode;
 		const char *allowed;
-	}			cases[] =
-	{
-		{"reject", "--------"},
-		{"disable", "+-----+-"},
-		{"allow", "++++++++"},
-		{"prefer", "++++++++"},
-		{"require", "-+++++-+"},
-		{"verify-ca", "---+++-+"},
-		{"verify-full", "---+++--"},
-		{"cert", "----+---"},
-	};
+	} cases[] =
+		{
+			{"reject", "--------"},
+			{"disable", "+-----+-"},
+			{"allow", "++++++++"},
+			{"prefer", "++++++++"},
+			{"require", "-+++++-+"},
+			{"verify-ca", "---+++-+"},
+			{"verify-full", "---+++--"},
+			{"cert", "----+---"},
+		};
 	CertFacts	cert = plain_cert();
 	Facts		facts[lengthof(sessions)];
 
@@ -91,7 +95,8 @@ test_min_protocol(void)
 
 			facts.tls_version = have;
 			is_str(judgement_of_role(psprintf("min_protocol=%s",
-											  tls_version_name(asked)), &facts),
+											  tls_version_name(asked)),
+									 &facts),
 				   have >= asked ? "allow" : "deny; role 1 min_protocol",
 				   "min_protocol=%s with %s", tls_version_name(asked),
 				   tls_version_name(have));
@@ -114,19 +119,19 @@ test_cipher(void)
 		const char *policy;
 		const char *cipher;
 		const char *verdict;
-	}			cases[] =
-	{
-		{"cipher=A", "A", "allow"},
-		{"cipher=A", "B", "deny; role 1 cipher"},
-		{"cipher=A", "a", "deny; role 1 cipher"},
-		{"cipher=A", "AB", "deny; role 1 cipher"},
-		{"cipher=AB", "A", "deny; role 1 cipher"},
-		{"cipher=A", NULL, "deny; role 1 cipher"},
-		{"cipher=A cipher=B cipher=C", "A", "allow"},
-		{"cipher=A cipher=B cipher=C", "B", "allow"},
-		{"cipher=A cipher=B cipher=C", "C", "allow"},
-		{"cipher=A cipher=B cipher=C", "D", "deny; role 1 cipher"},
-	};
+	} cases[] =
+		{
+			{"cipher=A", "A", "allow"},
+			{"cipher=A", "B", "deny; role 1 cipher"},
+			{"cipher=A", "a", "deny; role 1 cipher"},
+			{"cipher=A", "AB", "deny; role 1 cipher"},
+			{"cipher=AB", "A", "deny; role 1 cipher"},
+			{"cipher=A", NULL, "deny; role 1 cipher"},
+			{"cipher=A cipher=B cipher=C", "A", "allow"},
+			{"cipher=A cipher=B cipher=C", "B", "allow"},
+			{"cipher=A cipher=B cipher=C", "C", "allow"},
+			{"cipher=A cipher=B cipher=C", "D", "deny; role 1 cipher"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -209,15 +214,18 @@ test_chain(void)
 		is_str(judgement_of_role(psprintf("ca_fingerprint=%s", hex.data), &facts),
 			   "allow", "ca_fingerprint is that of CA %d of the chain", i);
 		is_str(judgement_of_role(psprintf("issuer=CN=x issuer='%s'",
-										  cas[i].subject_dn), &facts),
+										  cas[i].subject_dn),
+								 &facts),
 			   "allow", "any of several issuers: CA %d", i);
 		is_str(judgement_of_role(psprintf("ca_fingerprint=" FP_00 " ca_fingerprint=%s",
-										  hex.data), &facts),
+										  hex.data),
+								 &facts),
 			   "allow", "any of several CA fingerprints: CA %d", i);
 
 		/* the two keys must both hold, by whichever CA */
 		is_str(judgement_of_role(psprintf("issuer='CN=Root,O=Acme' ca_fingerprint=%s",
-										  hex.data), &facts),
+										  hex.data),
+								 &facts),
 			   "allow", "issuer and ca_fingerprint, CA %d", i);
 		cert.ncas = i;
 		is_str(judgement_of_role(psprintf("issuer='%s'", cas[i].subject_dn), &facts),
@@ -235,8 +243,10 @@ test_chain(void)
 		   "the certificate itself is no CA of its chain");
 	is_str(judgement_of_role("ca_fingerprint=" FP_11, &facts),
 		   "deny; role 1 ca_fingerprint", "nor by its fingerprint");
-	is_str(judgement_of_role("fingerprint=" "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
-							 "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0", &facts),
+	is_str(judgement_of_role("fingerprint="
+							 "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0"
+							 "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0",
+							 &facts),
 		   "deny; role 1 fingerprint", "fingerprint is the client's, not a CA's");
 	is_str(judgement_of_role("issuer='CN=Root,O=ACME'", &facts),
 		   "deny; role 1 issuer", "an issuer compares with case");
@@ -265,26 +275,26 @@ test_max_lifetime(void)
 		const char *policy;
 		int64		span;
 		bool		allowed;
-	}			cases[] =
-	{
-		{"max_lifetime=24h", DAY, true},
-		{"max_lifetime=24h", DAY + 1, true},
-		{"max_lifetime=24h", DAY + 299, true},
-		{"max_lifetime=24h", DAY + 300, true},
-		{"max_lifetime=24h", DAY + 301, false},
-		{"max_lifetime=24h", 90 * DAY, false},
-		{"max_lifetime=1d", DAY + 300, true},
-		{"max_lifetime=1d", DAY + 301, false},
-		{"max_lifetime=90min", 5400 + 300, true},
-		{"max_lifetime=90min", 5400 + 301, false},
-		{"max_lifetime=1s", 301, true},
-		{"max_lifetime=1s", 302, false},
-		{"max_lifetime=1s", 0, true},
-		/* ends before it begins */
-		{"max_lifetime=24h", -1, false},
-		{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 300, true},
-		{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 301, false},
-	};
+	} cases[] =
+		{
+			{"max_lifetime=24h", DAY, true},
+			{"max_lifetime=24h", DAY + 1, true},
+			{"max_lifetime=24h", DAY + 299, true},
+			{"max_lifetime=24h", DAY + 300, true},
+			{"max_lifetime=24h", DAY + 301, false},
+			{"max_lifetime=24h", 90 * DAY, false},
+			{"max_lifetime=1d", DAY + 300, true},
+			{"max_lifetime=1d", DAY + 301, false},
+			{"max_lifetime=90min", 5400 + 300, true},
+			{"max_lifetime=90min", 5400 + 301, false},
+			{"max_lifetime=1s", 301, true},
+			{"max_lifetime=1s", 302, false},
+			{"max_lifetime=1s", 0, true},
+			/* ends before it begins */
+			{"max_lifetime=24h", -1, false},
+			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 300, true},
+			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 301, false},
+		};
 	CertFacts	cert = plain_cert();
 	Facts		facts = plain_session(&cert);
 
@@ -321,30 +331,32 @@ test_on_expiry(void)
 		int64		after;		/* seconds after the certificate's end */
 		const char *verdict;
 		bool		end;
-	}			cases[] =
-	{
-		{"sslmode=verify-ca on_expiry=end", -1, "allow", true},
-		{"sslmode=verify-ca on_expiry=end", 0, "allow", true},
-		{"sslmode=verify-ca on_expiry=end", 1, "deny; role 1 on_expiry", true},
-		{"sslmode=verify-ca on_expiry=keep", 1, "allow", false},
-		{"sslmode=verify-ca", 1, "allow", false},
-		{"sslmode=prefer on_expiry=end", 1, "deny; role 1 on_expiry", true},
-		/* only the rule that decides ends a session */
-		{"sslmode=verify-ca on_expiry=end action=log; sslmode=verify-ca", 1,
-		"allow; role 1 on_expiry (log)", false},
-		{"sslmode=verify-ca on_expiry=end action=log; sslmode=verify-ca", 0,
-		"allow", false},
-		{"address=10.0.0.0/8 sslmode=verify-ca on_expiry=end; sslmode=verify-ca", 1,
-		"allow", false},
-		{"address=192.0.2.0/24 sslmode=verify-ca; sslmode=verify-ca on_expiry=end", 1,
-		"allow", false},
-	};
+	} cases[] =
+		{
+			{"sslmode=verify-ca on_expiry=end", -1, "allow", true},
+			{"sslmode=verify-ca on_expiry=end", 0, "allow", true},
+			{"sslmode=verify-ca on_expiry=end", 1, "deny; role 1 on_expiry", true},
+			{"sslmode=verify-ca on_expiry=keep", 1, "allow", false},
+			{"sslmode=verify-ca", 1, "allow", false},
+			{"sslmode=prefer on_expiry=end", 1, "deny; role 1 on_expiry", true},
+			/* only the rule that decides ends a session */
+			{"sslmode=verify-ca on_expiry=end action=log; sslmode=verify-ca", 1,
+			 "allow; role 1 on_expiry (log)", false},
+			{"sslmode=verify-ca on_expiry=end action=log; sslmode=verify-ca", 0,
+			 "allow", false},
+			{"address=10.0.0.0/8 sslmode=verify-ca on_expiry=end; sslmode=verify-ca", 1,
+			 "allow", false},
+			{"address=192.0.2.0/24 sslmode=verify-ca; sslmode=verify-ca on_expiry=end", 1,
+			 "allow", false},
+		};
 	CertFacts	cert = plain_cert();
 	Facts		facts = plain_session(&cert);
 	Facts		without = plain_session(NULL);
 	Written		several[] = {
-		MINIMUM("sslmode=require"), ROLE("sslmode=require"),
-		DATABASE("sslmode=require on_expiry=end"), {0}
+		MINIMUM("sslmode=require"),
+		ROLE("sslmode=require"),
+		DATABASE("sslmode=require on_expiry=end"),
+		{0},
 	};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
@@ -380,38 +392,38 @@ test_all_failures(void)
 		const char *what;
 		Written		written[MAX_WRITTEN];
 		const char *verdict;
-	}			cases[] =
-	{
-		{"no policy at all", {{0}}, "allow"},
-		{"every key of one rule",
-			{ROLE("sslmode=cert min_protocol=TLSv1.3 cipher=A cn=a dn=CN=a san=dns:a"
-				  " fingerprint=" FP_11 " issuer=CN=a ca_fingerprint=" FP_22
-			" max_lifetime=1d")},
-			"deny; role 1 sslmode; role 1 min_protocol; role 1 cipher;"
-			" role 1 fingerprint; role 1 issuer; role 1 ca_fingerprint;"
-		" role 1 max_lifetime; role 1 cn, dn, san"},
-		{"every policy",
-			{MINIMUM("sslmode=require"), ROLE("sslmode=verify-ca"),
-				GROUP("g1", "cipher=A"), GROUP("g2", "min_protocol=TLSv1.2"),
-			DATABASE("sslmode=reject")},
-			"deny; minimum 1 sslmode; role 1 sslmode; g1 1 sslmode; g1 1 cipher;"
-		" g2 1 sslmode; g2 1 min_protocol; database 1 sslmode"},
-		{"one of several policies",
-			{MINIMUM("sslmode=prefer"), DEFAULT("sslmode=disable"),
-			GROUP("g1", "sslmode=require"), DATABASE("sslmode=allow")},
-		"deny; g1 1 sslmode"},
-		{"a policy that cannot be read", {ROLE(UNREADABLE)}, "deny; role 0 sslmode"},
-		{"a minimum policy that cannot be read",
-			{MINIMUM(UNREADABLE), ROLE("sslmode=prefer")},
-		"deny; minimum 0 sslmode"},
-		{"a policy that cannot be read among others",
-			{MINIMUM("sslmode=prefer"), ROLE("sslmode=require"), GROUP("g1", UNREADABLE),
-			DATABASE("sslmode=disable")},
-		"deny; role 1 sslmode; g1 0 sslmode"},
-		{"two policies that cannot be read",
-			{ROLE(UNREADABLE), DATABASE(UNREADABLE)},
-		"deny; role 0 sslmode; database 0 sslmode"},
-	};
+	} cases[] =
+		{
+			{"no policy at all", {{0}}, "allow"},
+			{"every key of one rule",
+			 {ROLE("sslmode=cert min_protocol=TLSv1.3 cipher=A cn=a dn=CN=a san=dns:a"
+				   " fingerprint=" FP_11 " issuer=CN=a ca_fingerprint=" FP_22
+				   " max_lifetime=1d")},
+			 "deny; role 1 sslmode; role 1 min_protocol; role 1 cipher;"
+			 " role 1 fingerprint; role 1 issuer; role 1 ca_fingerprint;"
+			 " role 1 max_lifetime; role 1 cn, dn, san"},
+			{"every policy",
+			 {MINIMUM("sslmode=require"), ROLE("sslmode=verify-ca"),
+			  GROUP("g1", "cipher=A"), GROUP("g2", "min_protocol=TLSv1.2"),
+			  DATABASE("sslmode=reject")},
+			 "deny; minimum 1 sslmode; role 1 sslmode; g1 1 sslmode; g1 1 cipher;"
+			 " g2 1 sslmode; g2 1 min_protocol; database 1 sslmode"},
+			{"one of several policies",
+			 {MINIMUM("sslmode=prefer"), DEFAULT("sslmode=disable"),
+			  GROUP("g1", "sslmode=require"), DATABASE("sslmode=allow")},
+			 "deny; g1 1 sslmode"},
+			{"a policy that cannot be read", {ROLE(UNREADABLE)}, "deny; role 0 sslmode"},
+			{"a minimum policy that cannot be read",
+			 {MINIMUM(UNREADABLE), ROLE("sslmode=prefer")},
+			 "deny; minimum 0 sslmode"},
+			{"a policy that cannot be read among others",
+			 {MINIMUM("sslmode=prefer"), ROLE("sslmode=require"), GROUP("g1", UNREADABLE),
+			  DATABASE("sslmode=disable")},
+			 "deny; role 1 sslmode; g1 0 sslmode"},
+			{"two policies that cannot be read",
+			 {ROLE(UNREADABLE), DATABASE(UNREADABLE)},
+			 "deny; role 0 sslmode; database 0 sslmode"},
+		};
 	Facts		facts = plain_session(NULL);
 	Written		many[MAX_WRITTEN] = {{0}};
 	Verdict    *verdict;
@@ -428,7 +440,7 @@ test_all_failures(void)
 	{
 		many[i].source = SOURCE_GROUP;
 		many[i].text = "min_protocol=TLSv1 cipher=A fingerprint=" FP_11
-			" issuer=CN=a max_lifetime=1d";
+					   " issuer=CN=a max_lifetime=1d";
 	}
 	verdict = judge(many, &facts, NOW);
 	is_int(verdict->nchecks, 6 * (MAX_WRITTEN - 1), "42 checks are all there");
@@ -446,7 +458,9 @@ test_met_checks(void)
 {
 	Facts		facts = plain_session(NULL);
 	Written		written[] = {
-		MINIMUM("sslmode=require"), ROLE("min_protocol=TLSv1.2 cipher=A"), {0}
+		MINIMUM("sslmode=require"),
+		ROLE("min_protocol=TLSv1.2 cipher=A"),
+		{0},
 	};
 	Verdict    *verdict = judge(written, &facts, NOW);
 	StringInfoData buf;
@@ -471,23 +485,23 @@ test_required(void)
 		int			check;
 		const char *keys;
 		const char *required;
-	}			cases[] =
-	{
-		{"sslmode=verify-full", 0, "sslmode", "sslmode=verify-full"},
-		{"sslmode=verify-full", 1, "cn", "cn=a\\0Ab"},
-		{"cn=x", 1, "cn", "cn=x"},
-		{"san=dns:b san=dns:a cn=%u", 1, "cn, san",
-		"cn=%u or san=dns:b or san=dns:a"},
-		{"san=dns:a dn=CN=a", 1, "dn, san", "dn=CN=a or san=dns:a"},
-		{"min_protocol=TLSv1.2", 1, "min_protocol", "min_protocol=TLSv1.2"},
-		{"cipher=A cipher=B", 1, "cipher", "cipher=A or cipher=B"},
-		{"fingerprint=" FP_11, 1, "fingerprint", "fingerprint=" FP_11},
-		{"ca_fingerprint=" FP_11, 1, "ca_fingerprint", "ca_fingerprint=" FP_11},
-		{"issuer=CN=a issuer=CN=b", 1, "issuer", "issuer=CN=a or issuer=CN=b"},
-		{"max_lifetime=48h", 1, "max_lifetime", "max_lifetime=2d"},
-		{"sslmode=verify-ca on_expiry=end", 1, "on_expiry", "on_expiry=end"},
-		{UNREADABLE, 0, "sslmode", "a policy that can be read: it is not readable"},
-	};
+	} cases[] =
+		{
+			{"sslmode=verify-full", 0, "sslmode", "sslmode=verify-full"},
+			{"sslmode=verify-full", 1, "cn", "cn=a\\0Ab"},
+			{"cn=x", 1, "cn", "cn=x"},
+			{"san=dns:b san=dns:a cn=%u", 1, "cn, san",
+			 "cn=%u or san=dns:b or san=dns:a"},
+			{"san=dns:a dn=CN=a", 1, "dn, san", "dn=CN=a or san=dns:a"},
+			{"min_protocol=TLSv1.2", 1, "min_protocol", "min_protocol=TLSv1.2"},
+			{"cipher=A cipher=B", 1, "cipher", "cipher=A or cipher=B"},
+			{"fingerprint=" FP_11, 1, "fingerprint", "fingerprint=" FP_11},
+			{"ca_fingerprint=" FP_11, 1, "ca_fingerprint", "ca_fingerprint=" FP_11},
+			{"issuer=CN=a issuer=CN=b", 1, "issuer", "issuer=CN=a or issuer=CN=b"},
+			{"max_lifetime=48h", 1, "max_lifetime", "max_lifetime=2d"},
+			{"sslmode=verify-ca on_expiry=end", 1, "on_expiry", "on_expiry=end"},
+			{UNREADABLE, 0, "sslmode", "a policy that can be read: it is not readable"},
+		};
 	CertFacts	cert = plain_cert();
 	Facts		facts = plain_session(&cert);
 

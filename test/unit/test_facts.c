@@ -223,17 +223,17 @@ test_round_trip(void)
 		int			length;
 		int			nsans;
 		int			ncas;
-	}			cases[] =
-	{
-		{"empty names", 0, 0, 0},
-		{"small", 10, 2, 1},
-		{"no chain", 10, 3, 0},
-		{"no alternative names", 10, 0, 3},
-		{"long names", 4096, 1, 2},
-		{"very many names", 100, 20000, 2},
-		{"a long chain", 100, 1, 100},
-		{"huge", 1000000, 3, 3},
-	};
+	} cases[] =
+		{
+			{"empty names", 0, 0, 0},
+			{"small", 10, 2, 1},
+			{"no chain", 10, 3, 0},
+			{"no alternative names", 10, 0, 3},
+			{"long names", 4096, 1, 2},
+			{"very many names", 100, 20000, 2},
+			{"a long chain", 100, 1, 100},
+			{"huge", 1000000, 3, 3},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -302,7 +302,7 @@ test_limits(void)
 			return;
 		}
 		if (size > limit + FIXED_PART + (size_t) cert->ncas * CA_PART +
-			(size_t) strings * sizeof(MARK))
+				(size_t) strings * sizeof(MARK))
 			too_large++;
 
 		/* a mark's worth of bytes may be kept free at the end */
@@ -351,13 +351,13 @@ test_hostile_sizes(void)
 		const char *what;
 		int			length;
 		int			nsans;
-	}			cases[] =
-	{
-		{"long names", 1000000, 0},
-		{"a long name in each of many", 5000, 500},
-		{"very many names", 1, 100000},
-		{"very many empty names", 0, 100000},
-	};
+	} cases[] =
+		{
+			{"long names", 1000000, 0},
+			{"a long name in each of many", 5000, 500},
+			{"very many names", 1, 100000},
+			{"very many empty names", 0, 100000},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -381,7 +381,7 @@ test_hostile_sizes(void)
 				   cases[i].what);
 		if (cases[i].nsans > 0)
 			ok(back->nsans < cert->nsans &&
-			   strstr(back->sans[back->nsans - 1], MARK) != NULL,
+				   strstr(back->sans[back->nsans - 1], MARK) != NULL,
 			   "%s: the list ends with a mark", cases[i].what);
 	}
 }
@@ -413,7 +413,8 @@ test_truncated(void)
 	is_int(wrong, 0, "none of them has more text than there is");
 	ok(unpack_cert(before_guard_page("", 0), 0) == NULL, "nothing is no certificate");
 	ok(unpack_cert(before_guard_page(packed, sizeof(CertFacts) - 1),
-				   sizeof(CertFacts) - 1) == NULL, "less than a header is no certificate");
+				   sizeof(CertFacts) - 1) == NULL,
+	   "less than a header is no certificate");
 }
 
 /*

@@ -29,7 +29,7 @@ former_dn_spelling(const char *value, DnError *error)
 	return former_spelling(value);
 }
 
-#define dn_spelling former_dn_spelling
+#define dn_spelling	 former_dn_spelling
 #define parse_policy former_parse_policy
 #include "policy/parser.c"
 #undef parse_policy
@@ -39,16 +39,29 @@ extern Policy *parse_policy(const char *text, PolicyPlace place,
 							const PolicyChecks *checks, PolicyError *error);
 
 static const char *const sources[] = {
-	"test/unit/*.c", "test/unit/*.h", "test/t/*.pl", "test/lib/SSLPolicy/*.pm", "test/pgtap/*.sql",
-	"test/suites/*.pl", "test/bench/*", "test/fuzz/*.c", "test/fuzz/*.dict", "sql/*.sql", "expected/*.out",
-	"docs/*.md", "docs/how-to/*.md", "*.md", "test/fuzz/seeds/policy/*", "test/fuzz/regressions/policy/*",
-	"test/fuzz/seeds/dn/*"
+	"test/unit/*.c",
+	"test/unit/*.h",
+	"test/t/*.pl",
+	"test/lib/SSLPolicy/*.pm",
+	"test/pgtap/*.sql",
+	"test/suites/*.pl",
+	"test/bench/*",
+	"test/fuzz/*.c",
+	"test/fuzz/*.dict",
+	"sql/*.sql",
+	"expected/*.out",
+	"docs/*.md",
+	"docs/how-to/*.md",
+	"*.md",
+	"test/fuzz/seeds/policy/*",
+	"test/fuzz/regressions/policy/*",
+	"test/fuzz/seeds/dn/*",
 };
 
-static int	nsame = 0;
-static int	nsame_with_dn = 0;
-static int	nnew = 0;
-static int	ndifferent = 0;
+static int nsame = 0;
+static int nsame_with_dn = 0;
+static int nnew = 0;
+static int ndifferent = 0;
 
 static bool
 has_dn(const Policy *policy)
@@ -75,8 +88,8 @@ compare(const char *text)
 		{
 			PolicyError error;
 			const PolicyChecks *checks = set ? &accepts_all : NULL;
-			Policy	   *former = former_parse_policy(text, place, checks, &error);
-			Policy	   *present = parse_policy(text, place, checks, &error);
+			Policy *former = former_parse_policy(text, place, checks, &error);
+			Policy *present = parse_policy(text, place, checks, &error);
 
 			if (former == NULL)
 				nnew += present != NULL;

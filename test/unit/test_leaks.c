@@ -58,7 +58,7 @@ counted_realloc(void *p, size_t size, const char *file, int line)
 }
 
 /* what each test hands to the code under test */
-typedef void (*Reader) (Bytes bytes);
+typedef void (*Reader)(Bytes bytes);
 
 static STACK_OF(X509) *cas;
 
@@ -99,8 +99,8 @@ static void
 leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 {
 	long		whole,
-				cut = 0,
-				changed = 0;
+		cut = 0,
+		changed = 0;
 
 	/* what OpenSSL makes once and keeps */
 	(void) growth(reader, bytes);
@@ -110,9 +110,9 @@ leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 		char	   *copy = copy_of(bytes.data, len);
 		long		grown;
 
-		grown = growth(reader, (Bytes) {copy, len});
+		grown = growth(reader, (Bytes){copy, len});
 		/* an algorithm that was never asked for is looked up once */
-		cut += grown ? growth(reader, (Bytes) {copy, len}) : 0;
+		cut += grown ? growth(reader, (Bytes){copy, len}) : 0;
 		free(copy);
 	}
 	for (size_t at = 0; at < bytes.len; at += step)
@@ -124,8 +124,9 @@ leaks_nothing(const char *what, Reader reader, Bytes bytes, size_t step)
 			char	   *copy = copy_of(bytes.data, bytes.len);
 
 			copy[at] = (char) (copy[at] ^ masks[m]);
-			changed += growth(reader, (Bytes) {copy, bytes.len}) ?
-				growth(reader, (Bytes) {copy, bytes.len}) : 0;
+			changed += growth(reader, (Bytes){copy, bytes.len}) ?
+				growth(reader, (Bytes){copy, bytes.len}) :
+				0;
 			free(copy);
 		}
 	}
@@ -240,7 +241,7 @@ der_of(X509 *cert)
 	int			len = i2d_X509(cert, &der);
 
 	must(len > 0, "encode");
-	return (Bytes) {(const char *) der, (size_t) len};
+	return (Bytes){(const char *) der, (size_t) len};
 }
 
 int
@@ -248,15 +249,19 @@ main(void)
 {
 	static const Attribute subject[] = {
 		CN("app"), {NID_organizationName, V_ASN1_BMPSTRING, "\0A\0c", 4}, CN("app2"), {0}};
-	static const char sans[] = "\x30\x1f\x82\x03" "a.b\x81\x03" "a@b\x86\x05" "uri:x\x87\x04\x7f\0\0\1"
-		"\x88\x02\x2a\x03" "\xa4\x02\x30\x00";
+	static const char sans[] = "\x30\x1f\x82\x03"
+							   "a.b\x81\x03"
+							   "a@b\x86\x05"
+							   "uri:x\x87\x04\x7f\0\0\1"
+							   "\x88\x02\x2a\x03"
+							   "\xa4\x02\x30\x00";
 	X509	   *ca;
 	X509	   *cert;
 	X509_CRL   *list;
 	Bytes		cert_der,
-				crl_der;
+		crl_der;
 	StringInfoData text,
-				key;
+		key;
 
 	if (CRYPTO_set_mem_functions(counted_malloc, counted_realloc, counted_free) != 1)
 	{
@@ -289,7 +294,7 @@ main(void)
 	leaks_nothing("CRL", crl, crl_der, 1);
 	leaks_nothing("CRL as a stream", crl_stream, crl_der, 1);
 	leaks_nothing("CRL as a stream, PEM", crl_stream, as_pem(crl_der), 3);
-	leaks_nothing("PEM", pem, (Bytes) {text.data, (size_t) text.len}, 7);
-	leaks_nothing("private key", private_key, (Bytes) {key.data, (size_t) key.len}, 3);
+	leaks_nothing("PEM", pem, (Bytes){text.data, (size_t) text.len}, 7);
+	leaks_nothing("private key", private_key, (Bytes){key.data, (size_t) key.len}, 3);
 	return done_testing();
 }

@@ -55,17 +55,17 @@ is_bad(const BadPolicy *bad, PolicyPlace place, const PolicyChecks *checks)
 }
 
 #define KEYS_OF_ROLE "Accepted keys are address, database, sslmode, min_protocol, cipher," \
-	" cn, dn, san, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+					 " cn, dn, san, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define KEYS_OF_DATABASE "Accepted keys are address, sslmode, min_protocol, cipher," \
-	" fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+						 " fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define KEYS_OF_MINIMUM "Accepted keys are address, database, sslmode, min_protocol, cipher," \
-	" fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+						" fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define CIDR_HINT "CIDR form such as 10.0.0.0/8"
 #define MODE_HINT \
 	"Accepted is reject, disable, allow, prefer, require, verify-ca, verify-full or cert."
 #define LIFETIME_HINT "a whole number with a unit (s, min, h or d)"
-#define ANCHOR_HINT "Write it as /^...$"
-#define FP_HINT "64 hexadecimal digits, with or without colons"
+#define ANCHOR_HINT	  "Write it as /^...$"
+#define FP_HINT		  "64 hexadecimal digits, with or without colons"
 
 static void
 test_syntax(void)
@@ -86,15 +86,15 @@ test_syntax(void)
 		{"address=::1 cn=a;b", "missing \"=\" after \"b\"", NULL, "b", "key=value"},
 		{"sslmode;=require", "missing \"=\" after \"sslmode\"", NULL, "sslmode;=require", "key=value"},
 		{"sslmode=prefer sslmode=prefer", "\"sslmode\" is written twice", "sslmode",
-		"sslmode=prefer", "may repeat"},
+		 "sslmode=prefer", "may repeat"},
 		{"min_protocol=TLSv1 cn=a min_protocol=TLSv1.2", "\"min_protocol\" is written twice",
-		"min_protocol", "min_protocol=TLSv1.2", "may repeat"},
+		 "min_protocol", "min_protocol=TLSv1.2", "may repeat"},
 		{"max_lifetime=1d max_lifetime=2d", "written twice", "max_lifetime", "max_lifetime=2d",
-		"may repeat"},
+		 "may repeat"},
 		{"sslmode=require on_expiry=end on_expiry=end", "written twice", "on_expiry",
-		"on_expiry=end", "may repeat"},
+		 "on_expiry=end", "may repeat"},
 		{"action=log sslmode=require action=log", "written twice", "action", "action=log",
-		"may repeat"},
+		 "may repeat"},
 
 		/* values */
 		{"sslmode=", "\"sslmode\" has no value", "sslmode", "", MODE_HINT},
@@ -122,48 +122,48 @@ test_syntax(void)
 		{";", "empty rule", NULL, ";", "between two rules"},
 		{" ; sslmode=require", "empty rule", NULL, "; sslmode=require", "between two rules"},
 		{"address=::1 sslmode=prefer;;sslmode=require", "empty rule", NULL,
-		";sslmode=require", "between two rules"},
+		 ";sslmode=require", "between two rules"},
 		{"address=::1 sslmode=prefer; ; sslmode=require", "empty rule", NULL,
-		"; sslmode=require", "between two rules"},
+		 "; sslmode=require", "between two rules"},
 		{"address=::1 sslmode=prefer;", "empty rule", NULL, "", "between two rules"},
 		{"address=::1 sslmode=prefer; ", "empty rule", NULL, "", "between two rules"},
 		{"sslmode=require action=log;", "empty rule", NULL, "", "between two rules"},
 		{"address=::1", "the rule asks for nothing", NULL, "address=::1", "Add a requirement"},
 		{"database=a database=b", "the rule asks for nothing", NULL, "database=a database=b",
-		"Add a requirement"},
+		 "Add a requirement"},
 		{"sslmode=require; address=::1", "rule 1 always decides", NULL, "; address=::1",
-		"Put it last"},
+		 "Put it last"},
 		{"address=::1; sslmode=require", "the rule asks for nothing", NULL,
-		"address=::1; sslmode=require", "Add a requirement"},
+		 "address=::1; sslmode=require", "Add a requirement"},
 		{"address=::1 sslmode=prefer;  database=a ; sslmode=require",
-			"the rule asks for nothing", NULL, "database=a ; sslmode=require",
-		"Add a requirement"},
+		 "the rule asks for nothing", NULL, "database=a ; sslmode=require",
+		 "Add a requirement"},
 		{"action=log", "the rule asks for nothing", NULL, "action=log", "Add a requirement"},
 		{"action=reject", "the rule asks for nothing", NULL, "action=reject", "Add a requirement"},
 		{" action=log; sslmode=require", "the rule asks for nothing", NULL,
-		"action=log; sslmode=require", "Add a requirement"},
+		 "action=log; sslmode=require", "Add a requirement"},
 		{"on_expiry=end", "the rule asks for nothing", NULL, "on_expiry=end", "Add a requirement"},
 		{"address=::1 on_expiry=end action=log; sslmode=require", "the rule asks for nothing",
-			NULL, "address=::1 on_expiry=end action=log; sslmode=require",
-		"Add a requirement"},
+		 NULL, "address=::1 on_expiry=end action=log; sslmode=require",
+		 "Add a requirement"},
 
 		/* the last rule decides for everybody, and no other does */
 		{"sslmode=require action=log", "the last rule must decide", "action",
-		"action=log", "such as sslmode=reject"},
+		 "action=log", "such as sslmode=reject"},
 		{"sslmode=require action=log;  cn=a action=log", "the last rule must decide", "action",
-		"action=log", "such as sslmode=reject"},
+		 "action=log", "such as sslmode=reject"},
 		{"address=::1 sslmode=require", "the last rule must decide", NULL,
-		"address=::1 sslmode=require", "neither address nor database"},
+		 "address=::1 sslmode=require", "neither address nor database"},
 		{"address=::1 sslmode=require; database=a sslmode=require", "the last rule must decide",
-		NULL, "database=a sslmode=require", "neither address nor database"},
+		 NULL, "database=a sslmode=require", "neither address nor database"},
 		{"address=::1 sslmode=require action=log", "the last rule must decide", "action",
-		"action=log", "neither address nor database"},
+		 "action=log", "neither address nor database"},
 		{"sslmode=require; sslmode=prefer", "rule 1 always decides", NULL, "; sslmode=prefer",
-		"Put it last"},
+		 "Put it last"},
 		{"address=::1 sslmode=require; sslmode=prefer ; sslmode=reject", "rule 2 always decides",
-		NULL, "; sslmode=reject", "give it an address, a database or action=log"},
+		 NULL, "; sslmode=reject", "give it an address, a database or action=log"},
 		{"sslmode=require action=reject; sslmode=prefer", "rule 1 always decides", NULL,
-		"; sslmode=prefer", "Put it last"},
+		 "; sslmode=prefer", "Put it last"},
 		{"sslmode=require;", "empty rule", NULL, "", "Each semicolon"},
 	};
 
@@ -183,46 +183,22 @@ test_values(void)
 		const char *key;
 		const char *hint;
 		const char *values[30];
-	}			cases[] =
-	{
-		{"sslmode", MODE_HINT,
-		{"on", "Require", "requir", "requires", "verify_ca", "verify-identity", "no", "1"}},
-		{"min_protocol", "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3",
-			{"TLSv1.4", "TLSv1.0", "TLSv2", "SSLv3", "1.2", "TLS1.2", "TLSv1.", "none", "any",
-		"TLSv1.33"}},
-		{"address", CIDR_HINT,
-			{"10.0.0.0/33", "10.0.0.0/999", "10.0.0.0/1000", "10.0.0.0/", "10.0.0.0/-1",
-				"10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/8x", "10.0.0.0/x", "/8",
-				"10.0.0", "10.0.0.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.01", "0x0a.0.0.1",
-				"167772161", "10.0.0.1:5432", "10.0.0.-1", "localhost", "samehost", "all",
-		"10.0.0.0/255.0.0.0", "*", "10.0.0.1.", "10,0,0,1"}},
-		{"address", CIDR_HINT,
-			{"2001:db8::/129", "2001:db8::/1280", "2001:db8::/", "2001:db8:::1", "::1::",
-				"fe80::1%eth0", "fe80::1%1", "[::1]", "12345::", "g::", ":", "1:2:3:4:5:6:7",
-		"1:2:3:4:5:6:7:8:9", "::256.0.0.1", "::ffff:10.0.0.0/129"}},
-		{"cipher", "as in pg_stat_ssl.cipher",
-		{"A:B", "HIGH:!aNULL", "@SECLEVEL=2", "A,B", "+A", "\xC3\xA9", "A/B", "%u"}},
-		{"san", "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address)",
-			{"db.example", "dns:", "DNS:db.example", "email:", "uri:", "ip:", "URI:x",
-				"dns", ":x", "rid:1.2", "dirname:CN=a", "othername:1.2", "/^dns:a$",
-				"ip:192.0.2.0/24", "ip:192.0.2", "ip:%u", "ip:192.0.2.256", "ip:fe80::1%%eth0",
-		"ip:x", "ip:2001:db8:::1", "badip:x", "other:"}},
-		{"dn", "a subject DN in RFC 2253 form", {"app", "%u", "CN"}},
-		{"issuer", "the DN of a CA in RFC 2253 form", {"Acme", "%u"}},
-		{"fingerprint", FP_HINT,
-			{HEX_62, HEX_62 "f", HEX_64 "0", HEX_64 "00", HEX_62 "fg", HEX_62 "0x",
-				"x" HEX_62 "f", HEX_62 ":f", "SHA256:" HEX_64, COLONS_90 "ee:f", COLONS_90 "ee:fff",
-				COLONS_90 "ee:ff:", COLONS_90 "ee-ff", COLONS_90 "eeff:", COLONS_90 "e:eff",
-				":" COLONS_90 "eeff", COLONS_90 "ee:gf", COLONS_90 "ee:f:",
-			":::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::"}},
-		{"ca_fingerprint", FP_HINT, {HEX_62, HEX_64 "0", HEX_62 "fg", COLONS_90 "ee-ff"}},
-		{"max_lifetime", LIFETIME_HINT,
-			{"0d", "0s", "00h", "-1d", "+1d", "1w", "1", "d", "1.5h", "1D", "1m", "1 d", "1ms",
-				"1dd", "1h30min", "365251d", "9999999999d", "99999999999d", "99999999999s", "9223372036854775807s",
-		"18446744073709551617s", "1e3s", "0x10s", "infinity"}},
-		{"on_expiry", "keep or end", {"kill", "End", "ending", "keep,end"}},
-		{"action", "reject or log", {"allow", "Log", "logs", "warn"}},
-	};
+	} cases[] =
+		{
+			{"sslmode", MODE_HINT, {"on", "Require", "requir", "requires", "verify_ca", "verify-identity", "no", "1"}},
+			{"min_protocol", "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3", {"TLSv1.4", "TLSv1.0", "TLSv2", "SSLv3", "1.2", "TLS1.2", "TLSv1.", "none", "any", "TLSv1.33"}},
+			{"address", CIDR_HINT, {"10.0.0.0/33", "10.0.0.0/999", "10.0.0.0/1000", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/8x", "10.0.0.0/x", "/8", "10.0.0", "10.0.0.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.01", "0x0a.0.0.1", "167772161", "10.0.0.1:5432", "10.0.0.-1", "localhost", "samehost", "all", "10.0.0.0/255.0.0.0", "*", "10.0.0.1.", "10,0,0,1"}},
+			{"address", CIDR_HINT, {"2001:db8::/129", "2001:db8::/1280", "2001:db8::/", "2001:db8:::1", "::1::", "fe80::1%eth0", "fe80::1%1", "[::1]", "12345::", "g::", ":", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::256.0.0.1", "::ffff:10.0.0.0/129"}},
+			{"cipher", "as in pg_stat_ssl.cipher", {"A:B", "HIGH:!aNULL", "@SECLEVEL=2", "A,B", "+A", "\xC3\xA9", "A/B", "%u"}},
+			{"san", "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address)", {"db.example", "dns:", "DNS:db.example", "email:", "uri:", "ip:", "URI:x", "dns", ":x", "rid:1.2", "dirname:CN=a", "othername:1.2", "/^dns:a$", "ip:192.0.2.0/24", "ip:192.0.2", "ip:%u", "ip:192.0.2.256", "ip:fe80::1%%eth0", "ip:x", "ip:2001:db8:::1", "badip:x", "other:"}},
+			{"dn", "a subject DN in RFC 2253 form", {"app", "%u", "CN"}},
+			{"issuer", "the DN of a CA in RFC 2253 form", {"Acme", "%u"}},
+			{"fingerprint", FP_HINT, {HEX_62, HEX_62 "f", HEX_64 "0", HEX_64 "00", HEX_62 "fg", HEX_62 "0x", "x" HEX_62 "f", HEX_62 ":f", "SHA256:" HEX_64, COLONS_90 "ee:f", COLONS_90 "ee:fff", COLONS_90 "ee:ff:", COLONS_90 "ee-ff", COLONS_90 "eeff:", COLONS_90 "e:eff", ":" COLONS_90 "eeff", COLONS_90 "ee:gf", COLONS_90 "ee:f:", ":::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::"}},
+			{"ca_fingerprint", FP_HINT, {HEX_62, HEX_64 "0", HEX_62 "fg", COLONS_90 "ee-ff"}},
+			{"max_lifetime", LIFETIME_HINT, {"0d", "0s", "00h", "-1d", "+1d", "1w", "1", "d", "1.5h", "1D", "1m", "1 d", "1ms", "1dd", "1h30min", "365251d", "9999999999d", "99999999999d", "99999999999s", "9223372036854775807s", "18446744073709551617s", "1e3s", "0x10s", "infinity"}},
+			{"on_expiry", "keep or end", {"kill", "End", "ending", "keep,end"}},
+			{"action", "reject or log", {"allow", "Log", "logs", "warn"}},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 		for (const char *const *value = cases[i].values; *value; value++)
@@ -231,7 +207,9 @@ test_values(void)
 			BadPolicy	bad = {
 				.text = psprintf("address=::1  %s = %s", cases[i].key, quoted),
 				.message = psprintf("invalid value \"%s\" for key \"%s\"", *value, cases[i].key),
-				.key = cases[i].key,.rest = quoted,.hint = cases[i].hint
+				.key = cases[i].key,
+				.rest = quoted,
+				.hint = cases[i].hint,
 			};
 
 			is_bad(&bad, PLACE_ROLE, NULL);
@@ -244,16 +222,16 @@ test_particular_values(void)
 	static const BadPolicy cases[] = {
 		/* one vendor's documentation spells it so */
 		{"sslmode=perfer", "invalid value \"perfer\" for key \"sslmode\"", "sslmode", "perfer",
-		"Perhaps you meant \"prefer\". Accepted is reject, disable,"},
+		 "Perhaps you meant \"prefer\". Accepted is reject, disable,"},
 
 		/* bits to the right of the prefix */
 		{"address=10.1.2.3/8 sslmode=prefer", "\"10.1.2.3/8\" has bits set to the right",
-		"address", "10.1.2.3/8 sslmode=prefer", "Write 10.0.0.0/8, or a longer prefix."},
+		 "address", "10.1.2.3/8 sslmode=prefer", "Write 10.0.0.0/8, or a longer prefix."},
 		/* DNs that could never match */
 		{"issuer=/CN=a", "it begins with a slash", "issuer", "/CN=a", "RFC 2253"},
 		{"dn=' /^CN=.*, O=.*$'", "it begins with a slash", "dn", "/^CN=.*, O=.*$'", "RFC 2253"},
 		{"issuer='C = DE, O = a'", "\"C = DE, O = a\" for key \"issuer\": there is a space before \"=\"", "issuer",
-		"'C = DE, O = a'", "Accepted is the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme. Write no spaces"},
+		 "'C = DE, O = a'", "Accepted is the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme. Write no spaces"},
 		{"issuer='O=Acme, Inc.'", "\"=\" is missing after \"Inc.\"", "issuer", "Inc.'", "Write a backslash before a comma"},
 		{"dn='CN=a, Inc.,O=b'", "\"=\" is missing after \"Inc.\"", "dn", "Inc.,O=b'", "Write a backslash before a comma"},
 		{"dn=CN=a,\\ Inc.", "\"=\" is missing after \"Inc.\"", "dn", "CN=a,\\ Inc.", "Write a backslash before a comma"},
@@ -261,32 +239,32 @@ test_particular_values(void)
 		{"dn='CN=a, O=b+'", "the name of an attribute is missing", "dn", "'", "Write a backslash before a comma"},
 
 		{"address=10.0.0.0/08 sslmode=prefer", "invalid value", "address",
-		"10.0.0.0/08 sslmode=prefer", "CIDR"},
+		 "10.0.0.0/08 sslmode=prefer", "CIDR"},
 		{"address=0.0.0.1/0 sslmode=prefer", "has bits set", "address",
-		"0.0.0.1/0 sslmode=prefer", "Write 0.0.0.0/0,"},
+		 "0.0.0.1/0 sslmode=prefer", "Write 0.0.0.0/0,"},
 		{"address=128.0.0.0/0 sslmode=prefer", "has bits set", "address",
-		"128.0.0.0/0 sslmode=prefer", "Write 0.0.0.0/0,"},
+		 "128.0.0.0/0 sslmode=prefer", "Write 0.0.0.0/0,"},
 		{"address=64.0.0.0/1 sslmode=prefer", "has bits set", "address",
-		"64.0.0.0/1 sslmode=prefer", "Write 0.0.0.0/1,"},
+		 "64.0.0.0/1 sslmode=prefer", "Write 0.0.0.0/1,"},
 		{"address=11.0.0.0/7 sslmode=prefer", "has bits set", "address",
-		"11.0.0.0/7 sslmode=prefer", "Write 10.0.0.0/7,"},
+		 "11.0.0.0/7 sslmode=prefer", "Write 10.0.0.0/7,"},
 		{"address=10.64.0.0/9 sslmode=prefer", "has bits set", "address",
-		"10.64.0.0/9 sslmode=prefer", "Write 10.0.0.0/9,"},
+		 "10.64.0.0/9 sslmode=prefer", "Write 10.0.0.0/9,"},
 		{"address=10.0.0.1/31 sslmode=prefer", "has bits set", "address",
-		"10.0.0.1/31 sslmode=prefer", "Write 10.0.0.0/31,"},
+		 "10.0.0.1/31 sslmode=prefer", "Write 10.0.0.0/31,"},
 		{"address=2001:db8::1/127 sslmode=prefer", "has bits set", "address",
-		"2001:db8::1/127 sslmode=prefer", "Write 2001:db8::/127,"},
+		 "2001:db8::1/127 sslmode=prefer", "Write 2001:db8::/127,"},
 		{"address=2001:db8::/31 sslmode=prefer address=2001:db9::/31", "has bits set",
-		"address", "2001:db9::/31", "Write 2001:db8::/31,"},
+		 "address", "2001:db9::/31", "Write 2001:db8::/31,"},
 		{"address=::1/0 sslmode=prefer", "has bits set", "address", "::1/0 sslmode=prefer",
-		"Write ::/0,"},
+		 "Write ::/0,"},
 
 		{"database=" N63 "4 sslmode=prefer", "database name \"" N63 "4\" is too long",
-		"database", N63 "4 sslmode=prefer", "at most 63 bytes"},
+		 "database", N63 "4 sslmode=prefer", "at most 63 bytes"},
 
 		/* what is taken for quotes, or for separators */
 		{"sslmode=verify-full, min_protocol=TLSv1.3", "invalid value \"verify-full,\"", "sslmode",
-		"verify-full, min_protocol=TLSv1.3", "Separate key=value pairs by spaces. Accepted is reject,"},
+		 "verify-full, min_protocol=TLSv1.3", "Separate key=value pairs by spaces. Accepted is reject,"},
 		{"san=DNS:app", "invalid value \"DNS:app\"", "san", "DNS:app", "in lower case"},
 		{"san=ip:300.1.1.1", "invalid value \"ip:300.1.1.1\"", "san", "ip:300.1.1.1", "for ip: an address"},
 
@@ -316,7 +294,7 @@ test_particular_values(void)
 		{"cn='/ ^a$'", "not anchored", "cn", "'/ ^a$'", ANCHOR_HINT},
 		{"cn='/^a$ '", "not anchored", "cn", "'/^a$ '", ANCHOR_HINT},
 		{"cn='/\\\\^a$'", "not anchored", "cn", "'/\\\\^a$'", ANCHOR_HINT},
-		{"cn=/***:^a$", "not anchored", "cn", "/***:^a$", ANCHOR_HINT},
+		{"cn=/***:^a$", "not anchored", "cn", " /***:^a$", ANCHOR_HINT},
 		{"dn=/CN=a$", "\"/CN=a$\" is not anchored", "dn", "/CN=a$", ANCHOR_HINT},
 		{"san=dns:/^a", "\"/^a\" is not anchored", "san", "dns:/^a", ANCHOR_HINT},
 		/* a dollar sign that is a literal is no anchor */
@@ -333,10 +311,10 @@ test_particular_values(void)
 
 		/* on_expiry where there can be no certificate */
 		{"sslmode=disable on_expiry=end", "\"on_expiry\" means nothing with sslmode=disable",
-		"on_expiry", "on_expiry=end", "Leave on_expiry out"},
+		 "on_expiry", "on_expiry=end", "Leave on_expiry out"},
 		{"sslmode=prefer action=log;  on_expiry=keep sslmode=reject",
-			"\"on_expiry\" means nothing with sslmode=reject", "on_expiry",
-		"on_expiry=keep sslmode=reject", "Leave on_expiry out"},
+		 "\"on_expiry\" means nothing with sslmode=reject", "on_expiry",
+		 "on_expiry=keep sslmode=reject", "Leave on_expiry out"},
 	};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
@@ -355,18 +333,18 @@ test_weaker_modes(void)
 		const char *value;
 		SslMode		needs;
 		const char *hint;
-	}			cases[] =
-	{
-		{"min_protocol", "TLSv1.2", SSLMODE_REQUIRE, "write require, verify-ca, verify-full or cert."},
-		{"cipher", "A", SSLMODE_REQUIRE, "write require, verify-ca, verify-full or cert."},
-		{"fingerprint", HEX_64, SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
-		{"issuer", "CN=a", SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
-		{"ca_fingerprint", HEX_64, SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
-		{"max_lifetime", "1d", SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
-		{"cn", "a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
-		{"dn", "CN=a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
-		{"san", "dns:a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
-	};
+	} cases[] =
+		{
+			{"min_protocol", "TLSv1.2", SSLMODE_REQUIRE, "write require, verify-ca, verify-full or cert."},
+			{"cipher", "A", SSLMODE_REQUIRE, "write require, verify-ca, verify-full or cert."},
+			{"fingerprint", HEX_64, SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
+			{"issuer", "CN=a", SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
+			{"ca_fingerprint", HEX_64, SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
+			{"max_lifetime", "1d", SSLMODE_VERIFY_CA, "write verify-ca, verify-full or cert."},
+			{"cn", "a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
+			{"dn", "CN=a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
+			{"san", "dns:a", SSLMODE_VERIFY_FULL, "write verify-full or cert."},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 		for (SslMode mode = SSLMODE_REJECT; mode <= SSLMODE_CERT; mode++)
@@ -379,7 +357,9 @@ test_weaker_modes(void)
 				.message = psprintf("key \"%s\" needs sslmode=%s, but sslmode=%s is written",
 									cases[i].key, sslmode_name(cases[i].needs),
 									sslmode_name(mode)),
-				.key = cases[i].key,.rest = pair,.hint = cases[i].hint
+				.key = cases[i].key,
+				.rest = pair,
+				.hint = cases[i].hint,
 			};
 			PolicyError error;
 
@@ -398,13 +378,13 @@ test_weaker_modes(void)
 		/* the key that needs most is named, the first of its kind */
 		static const BadPolicy cases_of_several[] = {
 			{"cipher=A sslmode=prefer issuer=CN=a cn=b dn=CN=c min_protocol=TLSv1",
-				"key \"cn\" needs sslmode=verify-full, but sslmode=prefer is written", "cn",
-			"cn=b dn=CN=c min_protocol=TLSv1", "write verify-full or cert."},
+			 "key \"cn\" needs sslmode=verify-full, but sslmode=prefer is written", "cn",
+			 "cn=b dn=CN=c min_protocol=TLSv1", "write verify-full or cert."},
 			{"sslmode=verify-ca cipher=A max_lifetime=1d san=dns:a", "key \"san\" needs", "san",
-			"san=dns:a", "write verify-full or cert."},
+			 "san=dns:a", "write verify-full or cert."},
 			/* in each rule anew */
 			{"address=::1 cn=a; sslmode=allow cipher=A", "key \"cipher\" needs sslmode=require",
-			"cipher", "cipher=A", "write require,"},
+			 "cipher", "cipher=A", "write require,"},
 		};
 
 		for (int i = 0; i < (int) lengthof(cases_of_several); i++)
@@ -420,20 +400,20 @@ test_places(void)
 {
 	static const BadPolicy database[] = {
 		{"cn=a", "key \"cn\" is not accepted in the policy of a database", "cn", "cn=a",
-		KEYS_OF_DATABASE},
+		 KEYS_OF_DATABASE},
 		{"sslmode=verify-full dn=CN=a", "\"dn\" is not accepted", "dn", "dn=CN=a",
-		KEYS_OF_DATABASE},
+		 KEYS_OF_DATABASE},
 		{"san=dns:a", "\"san\" is not accepted", "san", "san=dns:a", KEYS_OF_DATABASE},
 		{"database=a sslmode=prefer; sslmode=require", "\"database\" is not accepted",
-		"database", "database=a sslmode=prefer; sslmode=require", KEYS_OF_DATABASE},
+		 "database", "database=a sslmode=prefer; sslmode=require", KEYS_OF_DATABASE},
 		{"address=::1 sslmode=prefer; database=replication sslmode=prefer; sslmode=reject",
-			"\"database\" is not accepted", "database",
-		"database=replication sslmode=prefer; sslmode=reject", KEYS_OF_DATABASE},
+		 "\"database\" is not accepted", "database",
+		 "database=replication sslmode=prefer; sslmode=reject", KEYS_OF_DATABASE},
 		{"user=a", "unknown key \"user\"", NULL, "user=a", KEYS_OF_DATABASE},
 	};
 	static const BadPolicy minimum[] = {
 		{"cn=a", "key \"cn\" is not accepted in the minimum policy", "cn", "cn=a",
-		KEYS_OF_MINIMUM},
+		 KEYS_OF_MINIMUM},
 		{"sslmode=cert dn=CN=a", "\"dn\" is not accepted", "dn", "dn=CN=a", KEYS_OF_MINIMUM},
 		{"san=dns:%u", "\"san\" is not accepted", "san", "san=dns:%u", KEYS_OF_MINIMUM},
 		{"user=a", "unknown key \"user\"", NULL, "user=a", KEYS_OF_MINIMUM},
@@ -472,11 +452,11 @@ test_checks(void)
 	static const BadPolicy cases[] = {
 		{"cipher=A cipher=Bx", "there is an x", "cipher", "Bx", "as in pg_stat_ssl.cipher"},
 		{"cn=a cn=/^x$", "invalid regular expression \"/^x$\": there is an x", "cn", "/^x$",
-		"a common name"},
+		 "a common name"},
 		{"dn='/^CN=x$'", "invalid regular expression \"/^CN=x$\"", "dn", "'/^CN=x$'",
-		"a subject DN"},
+		 "a subject DN"},
 		{"san=uri:/^x$", "invalid regular expression \"/^x$\"", "san", "uri:/^x$",
-		"a regular expression as dns:/^...$"},
+		 "a regular expression as dns:/^...$"},
 		/* what would be lost, or taken for quotes */
 		{"cn=/^app\\.[0-9]+$", "single backslash in a value of \"cn\"", "cn", "\\.[0-9]+$", "Write it twice"},
 		{"cn='/^a\\\\.b\\.c$'", "single backslash", "cn", "\\.c$'", "Write it twice"},
@@ -486,8 +466,8 @@ test_checks(void)
 		{"cn=\"app\"", "double quote at the beginning of a value", "cn", "\"app\"", "quoted with single quotes"},
 	};
 	static const BadPolicy with_role =
-	{"cn=/^%u$", "invalid regular expression \"/^%u$\": not with a role in it", "cn", "/^%u$",
-	"a common name"};
+		{"cn=/^%u$", "invalid regular expression \"/^%u$\": not with a role in it", "cn", "/^%u$",
+		 "a common name"};
 	PolicyError error;
 
 	for (int i = 0; i < (int) lengthof(cases); i++)

@@ -79,8 +79,10 @@ make_sessions(void)
 		facts.auth_method = methods[(i / 42) % 2];
 		facts.ssl = tls > 0;
 		facts.verified = facts.cert != NULL;
-		facts.tls_version = tls == 0 ? TLS_NONE : tls <= 3 ? TLS_1_2 : TLS_1_3;
-		facts.cipher = tls == 0 ? NULL : tls <= 3 ? "A" : "B";
+		facts.tls_version = tls == 0 ? TLS_NONE : tls <= 3 ? TLS_1_2 :
+															 TLS_1_3;
+		facts.cipher = tls == 0 ? NULL : tls <= 3 ? "A" :
+													"B";
 		sessions[nsessions++] = facts;
 	}
 }

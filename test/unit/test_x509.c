@@ -78,7 +78,10 @@ static void
 test_issuer(void)
 {
 	static const Attribute issuer[] = {
-		{NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1}, CN("Root"), CN("Other"), {0}
+		{NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1},
+		CN("Root"),
+		CN("Other"),
+		{0},
 	};
 	X509	   *cert = new_cert(app);
 	X509_NAME  *name = make_name(issuer);
@@ -102,19 +105,19 @@ test_serials(void)
 	{
 		const char *what;
 		const char *decimal;
-	}			cases[] =
-	{
-		{"zero", "0"},
-		{"one byte", "127"},
-		{"one byte with a sign byte", "255"},
-		{"negative", "-1"},
-		{"negative, two bytes", "-32768"},
-		{"of 64 bits", "18446744073709551615"},
-		{"20 bytes", "730750818665451459101842416358141509827966271487"},
-		{"20 bytes, negative", "-730750818665451459101842416358141509827966271488"},
-		{"longer than RFC 5280 has it",
-		"115792089237316195423570985008687907853269984665640564039457584007913129639935"},
-	};
+	} cases[] =
+		{
+			{"zero", "0"},
+			{"one byte", "127"},
+			{"one byte with a sign byte", "255"},
+			{"negative", "-1"},
+			{"negative, two bytes", "-32768"},
+			{"of 64 bits", "18446744073709551615"},
+			{"20 bytes", "730750818665451459101842416358141509827966271487"},
+			{"20 bytes, negative", "-730750818665451459101842416358141509827966271488"},
+			{"longer than RFC 5280 has it",
+			 "115792089237316195423570985008687907853269984665640564039457584007913129639935"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -176,23 +179,30 @@ test_times(void)
 		int			type;
 		const char *text;
 		int64		seconds;
-	}			cases[] =
-	{
-		{V_ASN1_UTCTIME, "500101000000Z", INT64CONST(-631152000)},
-		{V_ASN1_UTCTIME, "691231235959Z", -1},
-		{V_ASN1_UTCTIME, "700101000000Z", 0},
-		{V_ASN1_UTCTIME, "700101000001Z", 1},
-		{V_ASN1_UTCTIME, "380119031408Z", INT64CONST(2147483648)},
-		{V_ASN1_UTCTIME, "491231235959Z", INT64CONST(2524607999)},
-		{V_ASN1_GENERALIZEDTIME, "20500101000000Z", INT64CONST(2524608000)},
-		{V_ASN1_GENERALIZEDTIME, "20240229120000Z", INT64CONST(1709208000)},
-		{V_ASN1_GENERALIZEDTIME, "19500101000000Z", INT64CONST(-631152000)},
-		{V_ASN1_GENERALIZEDTIME, "99991231235959Z", INT64CONST(253402300799)},
-		{V_ASN1_GENERALIZEDTIME, "00000101000000Z", INT64CONST(-62167219200)},
-	};
+	} cases[] =
+		{
+			{V_ASN1_UTCTIME, "500101000000Z", INT64CONST(-631152000)},
+			{V_ASN1_UTCTIME, "691231235959Z", -1},
+			{V_ASN1_UTCTIME, "700101000000Z", 0},
+			{V_ASN1_UTCTIME, "700101000001Z", 1},
+			{V_ASN1_UTCTIME, "380119031408Z", INT64CONST(2147483648)},
+			{V_ASN1_UTCTIME, "491231235959Z", INT64CONST(2524607999)},
+			{V_ASN1_GENERALIZEDTIME, "20500101000000Z", INT64CONST(2524608000)},
+			{V_ASN1_GENERALIZEDTIME, "20240229120000Z", INT64CONST(1709208000)},
+			{V_ASN1_GENERALIZEDTIME, "19500101000000Z", INT64CONST(-631152000)},
+			{V_ASN1_GENERALIZEDTIME, "99991231235959Z", INT64CONST(253402300799)},
+			{V_ASN1_GENERALIZEDTIME, "00000101000000Z", INT64CONST(-62167219200)},
+		};
 	static const char *const bad[] = {
-		"", "garbage", "20250101", "20251301000000Z", "20250132000000Z", "20250229000000Z",
-		"20250101250000Z", "-0250101000000Z", "2025010100000\xC3"
+		"",
+		"garbage",
+		"20250101",
+		"20251301000000Z",
+		"20250132000000Z",
+		"20250229000000Z",
+		"20250101250000Z",
+		"-0250101000000Z",
+		"2025010100000\xC3",
 	};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
@@ -255,22 +265,22 @@ test_algorithms(void)
 		const char *key_algorithm;
 		int			key_bits;
 		const char *signature;
-	}			cases[] =
-	{
-		{"RSA", 2048, "SHA256", "RSA", 2048, "sha256WithRSAEncryption"},
-		{"RSA", 2048, "SHA512", "RSA", 2048, "sha512WithRSAEncryption"},
-		{"P-256", 0, "SHA256", "EC", 256, "ecdsa-with-SHA256"},
-		{"P-384", 0, "SHA384", "EC", 384, "ecdsa-with-SHA384"},
-		{"ED25519", 0, NULL, "ED25519", 256, "ED25519"},
-	};
+	} cases[] =
+		{
+			{"RSA", 2048, "SHA256", "RSA", 2048, "sha256WithRSAEncryption"},
+			{"RSA", 2048, "SHA512", "RSA", 2048, "sha512WithRSAEncryption"},
+			{"P-256", 0, "SHA256", "EC", 256, "ecdsa-with-SHA256"},
+			{"P-384", 0, "SHA384", "EC", 384, "ecdsa-with-SHA384"},
+			{"ED25519", 0, NULL, "ED25519", 256, "ED25519"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
 		X509	   *cert = new_cert(app);
 		const char *what = cases[i].signature;
 		EVP_PKEY   *key = cases[i].bits ? EVP_RSA_gen(cases[i].bits) :
-			cases[i].digest ? EVP_EC_gen(cases[i].type) :
-			EVP_PKEY_Q_keygen(NULL, NULL, cases[i].type);
+			cases[i].digest			  ? EVP_EC_gen(cases[i].type) :
+										EVP_PKEY_Q_keygen(NULL, NULL, cases[i].type);
 		CertFacts  *facts;
 
 		X509_set_pubkey(cert, key);
@@ -308,7 +318,9 @@ static void
 test_chains(void)
 {
 	static const Attribute names[][2] = {
-		{CN("leaf"), {0}}, {CN("issuing CA"), {0}}, {CN("r\nt"), {0}}
+		{CN("leaf"), {0}},
+		{CN("issuing CA"), {0}},
+		{CN("r\nt"), {0}},
 	};
 	static const char *const dns[] = {"CN=leaf", "CN=issuing CA", "CN=r\\0At"};
 	X509	   *certs[3];
@@ -360,7 +372,9 @@ static void
 test_damaged_certificates(void)
 {
 	static const Attribute subject[] = {
-		CN("app"), {NID_organizationName, V_ASN1_BMPSTRING, "\0A\0c\0m\0e", 8}, {0}
+		CN("app"),
+		{NID_organizationName, V_ASN1_BMPSTRING, "\0A\0c\0m\0e", 8},
+		{0},
 	};
 	X509	   *cert = new_cert(subject);
 	CertFacts  *whole;
@@ -371,8 +385,12 @@ test_damaged_certificates(void)
 
 	/* a name of each of six types */
 	set_der(cert, NID_subject_alt_name,
-			"\x30\x24\x82\x01" "a\x81\x03" "a@b\x86\x03" "x:y\x87\x04\x0A\0\0\x01"
-			"\x88\x02\x2A\x03\xA4\x0B\x30\x09\x31\x07\x30\x05\x06\x01\x2A\x0C\0", 38);
+			"\x30\x24\x82\x01"
+			"a\x81\x03"
+			"a@b\x86\x03"
+			"x:y\x87\x04\x0A\0\0\x01"
+			"\x88\x02\x2A\x03\xA4\x0B\x30\x09\x31\x07\x30\x05\x06\x01\x2A\x0C\0",
+			38);
 	cert = as_received(cert);
 	whole = read_certificate(cert, NULL);
 	ok(whole != NULL && whole->nsans == 6, "the certificate is readable before it is damaged");

@@ -43,58 +43,42 @@ test_common_names(void)
 		int			count;
 		const char *cn;
 		const char *dn;
-	}			cases[] =
-	{
-		{"UTF8String", {CN("app")}, 1, "app", "CN=app"},
-		{"PrintableString", {{NID_commonName, V_ASN1_PRINTABLESTRING, "app", -1}}, 1,
-		"app", "CN=app"},
-		{"empty subject", {{0}}, 0, NULL, ""},
-		{"no CN", {{NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1}}, 0, NULL, "O=Acme"},
-		{"CN in another order", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1}},
-		1, "app", "O=Acme,CN=app"},
-		{"two CNs", {CN("app"), CN("admin")}, 2, NULL, "CN=admin,CN=app"},
-		{"two CNs that are the same", {CN("app"), CN("app")}, 2, NULL, "CN=app,CN=app"},
-		{"three CNs, others between", {CN("a"), {NID_organizationName, V_ASN1_UTF8STRING, "O", -1},
-			CN("b"), CN("c")}, 3, NULL, "CN=c,CN=b,O=O,CN=a"},
-		{"a CN and an empty one", {CN("app"), {NID_commonName, V_ASN1_UTF8STRING, "", 0}}, 2,
-		NULL, "CN=,CN=app"},
-		{"an empty CN", {{NID_commonName, V_ASN1_UTF8STRING, "", 0}}, 1, "", "CN="},
+	} cases[] =
+		{
+			{"UTF8String", {CN("app")}, 1, "app", "CN=app"},
+			{"PrintableString", {{NID_commonName, V_ASN1_PRINTABLESTRING, "app", -1}}, 1, "app", "CN=app"},
+			{"empty subject", {{0}}, 0, NULL, ""},
+			{"no CN", {{NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1}}, 0, NULL, "O=Acme"},
+			{"CN in another order", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme", -1}}, 1, "app", "O=Acme,CN=app"},
+			{"two CNs", {CN("app"), CN("admin")}, 2, NULL, "CN=admin,CN=app"},
+			{"two CNs that are the same", {CN("app"), CN("app")}, 2, NULL, "CN=app,CN=app"},
+			{"three CNs, others between", {CN("a"), {NID_organizationName, V_ASN1_UTF8STRING, "O", -1}, CN("b"), CN("c")}, 3, NULL, "CN=c,CN=b,O=O,CN=a"},
+			{"a CN and an empty one", {CN("app"), {NID_commonName, V_ASN1_UTF8STRING, "", 0}}, 2, NULL, "CN=,CN=app"},
+			{"an empty CN", {{NID_commonName, V_ASN1_UTF8STRING, "", 0}}, 1, "", "CN="},
 
-		/* one character, in each of the encodings that have it */
-		{"e acute, UTF8String", {CN("\xC3\xA9")}, 1, "\\C3\\A9", "CN=\\C3\\A9"},
-		{"two ideographs, BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\x4E\x2D\x65\x87", 4}}, 1,
-		"\\E4\\B8\\AD\\E6\\96\\87", "CN=\\E4\\B8\\AD\\E6\\96\\87"},
-		{"e acute, T61String", {{NID_commonName, V_ASN1_T61STRING, "\xE9", 1}}, 1,
-		"\\C3\\A9", "CN=\\C3\\A9"},
-		{"beyond the BMP, UTF8String", {CN("\xF0\x9F\x94\x92")}, 1, "\\F0\\9F\\94\\92",
-		"CN=\\F0\\9F\\94\\92"},
-		/* not composed: other bytes, another name */
-		{"e and an accent", {CN("e\xCC\x81")}, 1, "e\\CC\\81", "CN=e\\CC\\81"},
+			/* one character, in each of the encodings that have it */
+			{"e acute, UTF8String", {CN("\xC3\xA9")}, 1, "\\C3\\A9", "CN=\\C3\\A9"},
+			{"two ideographs, BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\x4E\x2D\x65\x87", 4}}, 1, "\\E4\\B8\\AD\\E6\\96\\87", "CN=\\E4\\B8\\AD\\E6\\96\\87"},
+			{"e acute, T61String", {{NID_commonName, V_ASN1_T61STRING, "\xE9", 1}}, 1, "\\C3\\A9", "CN=\\C3\\A9"},
+			{"beyond the BMP, UTF8String", {CN("\xF0\x9F\x94\x92")}, 1, "\\F0\\9F\\94\\92", "CN=\\F0\\9F\\94\\92"},
+			/* not composed: other bytes, another name */
+			{"e and an accent", {CN("e\xCC\x81")}, 1, "e\\CC\\81", "CN=e\\CC\\81"},
 
-		/* PostgreSQL refuses a CN with a NUL in its bytes, also that of a BMPString */
-		{"NUL within", {{NID_commonName, V_ASN1_UTF8STRING, "app\0.evil", 9}}, 1,
-		NULL, "CN=app\\00.evil"},
-		{"NUL at the end", {{NID_commonName, V_ASN1_UTF8STRING, "app\0", 4}}, 1,
-		NULL, "CN=app\\00"},
-		{"NUL at the start", {{NID_commonName, V_ASN1_PRINTABLESTRING, "\0app", 4}}, 1,
-		NULL, "CN=\\00app"},
-		{"NUL in a BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0\0\0b", 6}}, 1,
-		NULL, "CN=a\\00b"},
-		{"ASCII in a BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0p\0p", 6}}, 1,
-		NULL, "CN=app"},
-		{"e acute, BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0\xE9", 2}}, 1,
-		NULL, "CN=\\C3\\A9"},
-		{"e acute, UniversalString", {{NID_commonName, V_ASN1_UNIVERSALSTRING, "\0\0\0\xE9", 4}},
-		1, NULL, "CN=\\C3\\A9"},
-		{"new line and escape", {CN("a\nb\r\x1B[31m\tc\x7F")}, 1,
-		"a\\0Ab\\0D\\1B[31m\\09c\\7F", "CN=a\\0Ab\\0D\\1B[31m\\09c\\7F"},
-		{"backslash", {CN("a\\b")}, 1, "a\\5Cb", "CN=a\\\\b"},
-		{"what looks like an escape", {CN("\\C3\\A9")}, 1, "\\5CC3\\5CA9", "CN=\\\\C3\\\\A9"},
-		{"what looks like two attributes", {CN("app,O=Acme")}, 1, "app,O=Acme",
-		"CN=app\\,O=Acme"},
-		{"spaces at the ends", {CN(" app ")}, 1, " app ", "CN=\\ app\\ "},
-		{"number sign", {CN("#616263")}, 1, "#616263", "CN=\\#616263"},
-	};
+			/* PostgreSQL refuses a CN with a NUL in its bytes, also that of a BMPString */
+			{"NUL within", {{NID_commonName, V_ASN1_UTF8STRING, "app\0.evil", 9}}, 1, NULL, "CN=app\\00.evil"},
+			{"NUL at the end", {{NID_commonName, V_ASN1_UTF8STRING, "app\0", 4}}, 1, NULL, "CN=app\\00"},
+			{"NUL at the start", {{NID_commonName, V_ASN1_PRINTABLESTRING, "\0app", 4}}, 1, NULL, "CN=\\00app"},
+			{"NUL in a BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0\0\0b", 6}}, 1, NULL, "CN=a\\00b"},
+			{"ASCII in a BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0a\0p\0p", 6}}, 1, NULL, "CN=app"},
+			{"e acute, BMPString", {{NID_commonName, V_ASN1_BMPSTRING, "\0\xE9", 2}}, 1, NULL, "CN=\\C3\\A9"},
+			{"e acute, UniversalString", {{NID_commonName, V_ASN1_UNIVERSALSTRING, "\0\0\0\xE9", 4}}, 1, NULL, "CN=\\C3\\A9"},
+			{"new line and escape", {CN("a\nb\r\x1B[31m\tc\x7F")}, 1, "a\\0Ab\\0D\\1B[31m\\09c\\7F", "CN=a\\0Ab\\0D\\1B[31m\\09c\\7F"},
+			{"backslash", {CN("a\\b")}, 1, "a\\5Cb", "CN=a\\\\b"},
+			{"what looks like an escape", {CN("\\C3\\A9")}, 1, "\\5CC3\\5CA9", "CN=\\\\C3\\\\A9"},
+			{"what looks like two attributes", {CN("app,O=Acme")}, 1, "app,O=Acme", "CN=app\\,O=Acme"},
+			{"spaces at the ends", {CN(" app ")}, 1, " app ", "CN=\\ app\\ "},
+			{"number sign", {CN("#616263")}, 1, "#616263", "CN=\\#616263"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -123,14 +107,14 @@ test_invalid_strings(void)
 		int			string_type;
 		const char *bytes;
 		int			len;
-	}			cases[] =
-	{
-		{"stray continuation byte", V_ASN1_UTF8STRING, "app\x80", 4},
-		{"truncated sequence", V_ASN1_UTF8STRING, "app\xC3", 4},
-		{"overlong form", V_ASN1_UTF8STRING, "\xC1\xA1pp", 4},
-		{"odd length of a BMPString", V_ASN1_BMPSTRING, "\0a\0p\0", 5},
-		{"odd length of a UniversalString", V_ASN1_UNIVERSALSTRING, "\0\0a", 3},
-	};
+	} cases[] =
+		{
+			{"stray continuation byte", V_ASN1_UTF8STRING, "app\x80", 4},
+			{"truncated sequence", V_ASN1_UTF8STRING, "app\xC3", 4},
+			{"overlong form", V_ASN1_UTF8STRING, "\xC1\xA1pp", 4},
+			{"odd length of a BMPString", V_ASN1_BMPSTRING, "\0a\0p\0", 5},
+			{"odd length of a UniversalString", V_ASN1_UNIVERSALSTRING, "\0\0a", 3},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -179,10 +163,12 @@ test_long_subjects(void)
 	X509_NAME_free(name);
 
 	for (int i = 0; i < 128; i++)
-		subject[i] = (Attribute)
-	{
-		NID_organizationalUnitName, V_ASN1_UTF8STRING, bytes + 32 * i, 32
-	};
+		subject[i] = (Attribute){
+			NID_organizationalUnitName,
+			V_ASN1_UTF8STRING,
+			bytes + 32 * i,
+			32,
+		};
 	subject[128] = (Attribute) CN("app");
 	name = make_name(subject);
 	facts = receive(new_cert(subject), "129 attributes");
@@ -256,9 +242,31 @@ static void
 test_dn_values(void)
 {
 	static const char *const strings[] = {
-		"", "app", "\xC3\xA9", "\xC3\xA9t\xC3\xA9", " \xC3\xA9 ", "#\xC3\xA9", "\xE2\x82\xAC", "\xE6\x97\xA5\xE6\x9C\xAC",
-		"\xF0\x9F\x94\x92", "a\xCC\x81", "\xC2\x80", "\xDF\xBF", "\xEF\xBF\xBD", "   ", "# #", " # ",
-		"a,b", "a+b=c", "\\\\", "\"quoted\"", "<a;b>", "a\nb", "x ", " x", "CN=a,CN=b"
+		"",
+		"app",
+		"\xC3\xA9",
+		"\xC3\xA9t\xC3\xA9",
+		" \xC3\xA9 ",
+		"#\xC3\xA9",
+		"\xE2\x82\xAC",
+		"\xE6\x97\xA5\xE6\x9C\xAC",
+		"\xF0\x9F\x94\x92",
+		"a\xCC\x81",
+		"\xC2\x80",
+		"\xDF\xBF",
+		"\xEF\xBF\xBD",
+		"   ",
+		"# #",
+		" # ",
+		"a,b",
+		"a+b=c",
+		"\\\\",
+		"\"quoted\"",
+		"<a;b>",
+		"a\nb",
+		"x ",
+		" x",
+		"CN=a,CN=b",
 	};
 	static const char specials[] = " #,+\"\\<>;=a\n\x7F";
 	int			wrong = 0;
@@ -359,33 +367,33 @@ test_alternative_names(void)
 		const char *bytes;
 		int			len;
 		const char *san;
-	}			cases[] =
-	{
-		{GEN_DNS, "db.example", 10, "dns:db.example"},
-		{GEN_DNS, "DB.Example", 10, "dns:DB.Example"},
-		{GEN_DNS, "*.example", 9, "dns:*.example"},
-		{GEN_DNS, "", 0, "dns:"},
-		{GEN_DNS, "app\0.evil", 9, "dns:app\\00.evil"},
-		{GEN_DNS, "a\nb", 3, "dns:a\\0Ab"},
-		{GEN_DNS, "\xC3\xA9", 2, "dns:\\C3\\A9"},
-		{GEN_DNS, "\xE9", 1, "dns:\\E9"},
-		{GEN_DNS, "a\\b", 3, "dns:a\\5Cb"},
-		{GEN_EMAIL, "a@b.example", 11, "email:a@b.example"},
-		{GEN_EMAIL, "a\0@b", 4, "email:a\\00@b"},
-		{GEN_URI, "spiffe://bank/db/app", 20, "uri:spiffe://bank/db/app"},
-		{GEN_URI, "x\r\n", 3, "uri:x\\0D\\0A"},
-		{GEN_IPADD, "\xC0\0\x02\x01", 4, "ip:192.0.2.1"},
-		{GEN_IPADD, "\0\0\0\0", 4, "ip:0.0.0.0"},
-		{GEN_IPADD, "\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01", 16, "ip:2001:db8::1"},
-		{GEN_IPADD, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "ip:::"},
-		{GEN_IPADD, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\xC0\0\x02\x01", 16, "ip:::ffff:192.0.2.1"},
-		/* of no address: never one that could match */
-		{GEN_IPADD, "", 0, "badip:"},
-		{GEN_IPADD, "\xC0\0\x02", 3, "badip:\\C0\\00\\02"},
-		{GEN_IPADD, "\xC0\0\x02\x01\x01", 5, "badip:\\C0\\00\\02\\01\\01"},
-		{GEN_IPADD, "12345678", 8, "badip:12345678"},
-		{GEN_IPADD, "1234567890123456\0", 17, "badip:1234567890123456\\00"},
-	};
+	} cases[] =
+		{
+			{GEN_DNS, "db.example", 10, "dns:db.example"},
+			{GEN_DNS, "DB.Example", 10, "dns:DB.Example"},
+			{GEN_DNS, "*.example", 9, "dns:*.example"},
+			{GEN_DNS, "", 0, "dns:"},
+			{GEN_DNS, "app\0.evil", 9, "dns:app\\00.evil"},
+			{GEN_DNS, "a\nb", 3, "dns:a\\0Ab"},
+			{GEN_DNS, "\xC3\xA9", 2, "dns:\\C3\\A9"},
+			{GEN_DNS, "\xE9", 1, "dns:\\E9"},
+			{GEN_DNS, "a\\b", 3, "dns:a\\5Cb"},
+			{GEN_EMAIL, "a@b.example", 11, "email:a@b.example"},
+			{GEN_EMAIL, "a\0@b", 4, "email:a\\00@b"},
+			{GEN_URI, "spiffe://bank/db/app", 20, "uri:spiffe://bank/db/app"},
+			{GEN_URI, "x\r\n", 3, "uri:x\\0D\\0A"},
+			{GEN_IPADD, "\xC0\0\x02\x01", 4, "ip:192.0.2.1"},
+			{GEN_IPADD, "\0\0\0\0", 4, "ip:0.0.0.0"},
+			{GEN_IPADD, "\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01", 16, "ip:2001:db8::1"},
+			{GEN_IPADD, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "ip:::"},
+			{GEN_IPADD, "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\xC0\0\x02\x01", 16, "ip:::ffff:192.0.2.1"},
+			/* of no address: never one that could match */
+			{GEN_IPADD, "", 0, "badip:"},
+			{GEN_IPADD, "\xC0\0\x02", 3, "badip:\\C0\\00\\02"},
+			{GEN_IPADD, "\xC0\0\x02\x01\x01", 5, "badip:\\C0\\00\\02\\01\\01"},
+			{GEN_IPADD, "12345678", 8, "badip:12345678"},
+			{GEN_IPADD, "1234567890123456\0", 17, "badip:1234567890123456\\00"},
+		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
 	{
@@ -459,8 +467,7 @@ test_many_names(void)
 		char	   *text = psprintf("%d", i / 4);
 		const char	address[] = {10, 0, 0, (char) (i / 4)};
 
-		sk_GENERAL_NAME_push(names, i % 4 == 3 ? string_name(GEN_IPADD, address, 4) :
-							 string_name(types[i % 4], text, (int) strlen(text)));
+		sk_GENERAL_NAME_push(names, i % 4 == 3 ? string_name(GEN_IPADD, address, 4) : string_name(types[i % 4], text, (int) strlen(text)));
 	}
 	facts = receive(cert_with_names(names), "400 names");
 	if (!ok(facts != NULL, "400 names are readable"))
@@ -487,7 +494,10 @@ test_broken_extensions(void)
 	is_int(facts ? facts->nsans : -1, 0, "an extension without names");
 
 	cert = new_cert(NULL);
-	set_der(cert, NID_subject_alt_name, "\x30\x05" "\x82\x01" "a", 5);
+	set_der(cert, NID_subject_alt_name, "\x30\x05"
+										"\x82\x01"
+										"a",
+			5);
 	ok(receive(cert, "truncated extension") == NULL, "a truncated extension: not readable");
 
 	cert = new_cert(NULL);
@@ -501,18 +511,30 @@ test_broken_extensions(void)
 
 	/* which of the two would count? */
 	cert = new_cert(NULL);
-	set_der(cert, NID_subject_alt_name, "\x30\x03" "\x82\x01" "a", 5);
-	set_der(cert, NID_subject_alt_name, "\x30\x03" "\x82\x01" "b", 5);
+	set_der(cert, NID_subject_alt_name, "\x30\x03"
+										"\x82\x01"
+										"a",
+			5);
+	set_der(cert, NID_subject_alt_name, "\x30\x03"
+										"\x82\x01"
+										"b",
+			5);
 	ok(receive(cert, "two extensions") == NULL, "two extensions: not readable");
 
 	cert = new_cert(NULL);
-	set_der(cert, NID_subject_alt_name, "\x30\x03" "\x82\x01" "a", 5);
+	set_der(cert, NID_subject_alt_name, "\x30\x03"
+										"\x82\x01"
+										"a",
+			5);
 	facts = receive(cert, "one extension");
 	is_str(facts && facts->nsans == 1 ? facts->sans[0] : NULL, "dns:a", "one of the two alone");
 
 	/* the issuer's alternative names are not the subject's */
 	cert = new_cert(NULL);
-	set_der(cert, NID_issuer_alt_name, "\x30\x03" "\x82\x01" "a", 5);
+	set_der(cert, NID_issuer_alt_name, "\x30\x03"
+									   "\x82\x01"
+									   "a",
+			5);
 	facts = receive(cert, "names of the issuer");
 	is_int(facts ? facts->nsans : -1, 0, "names of the issuer are not read");
 }
