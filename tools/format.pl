@@ -92,7 +92,7 @@ sub columns
 			}
 			my $code = bare($line);
 			$depth += ($code =~ tr/(//) - ($code =~ tr/)//);
-			$shift = 0 if $depth == 0 && $code =~ /[;{]\s*$/;
+			$shift = 0 if $depth == 0;
 		}
 		my ($code, $note) = $line =~ m{^((?:[^"'/]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|/(?!\*))*\S)\s*(/\*.*)$};
 		undef $comment_at;

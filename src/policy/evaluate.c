@@ -285,7 +285,7 @@ role_cn_outcome(const Evaluation *e)
 {
 	bool		met = e->cert != NULL && e->cert->cn != NULL &&
 		strcmp(e->cert->cn,
-					  escape_bytes(e->facts->role, (int) strlen(e->facts->role))) == 0;
+			   escape_bytes(e->facts->role, (int) strlen(e->facts->role))) == 0;
 
 	return certificate_outcome(e, met, true);
 }
