@@ -53,12 +53,10 @@ sub declaration
 	return ($indent, $type, $stars // '', $rest);
 }
 
+sub without_strings { return $_[0] =~ s/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'//gr }
+
 # Code without strings, characters and comments, to count brackets in.
-sub bare
-{
-	my ($line) = @_;
-	return $line =~ s/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'//gr =~ s{/\*.*}{}r;
-}
+sub bare { return without_strings($_[0]) =~ s{/\*.*}{}r }
 
 sub columns
 {
@@ -94,7 +92,7 @@ sub columns
 			$depth += ($code =~ tr/(//) - ($code =~ tr/)//);
 			$shift = 0 if $depth == 0;
 		}
-		my ($code, $note) = $line =~ m{^((?:[^"'/]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|/(?!\*))*\S)\s*(/\*.*)$};
+		my ($code, $note) = $line =~ m{^((?>[^"'/]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|/(?!\*))*?)\s*(/\*.*)$};
 		undef $comment_at;
 		if (defined $note && $code =~ /\S/ && $note !~ m{\*/.*\S})
 		{
@@ -102,7 +100,7 @@ sub columns
 			$comment_at = $end < $comment ? $comment : $end + $tab - $end % $tab;
 			$line = $code . blanks($end, $comment_at) . $note;
 		}
-		$in_comment = 1 if $line =~ m{/\*} && $line !~ m{/\*.*\*/};
+		$in_comment = 1 if without_strings($line) =~ m{/\*} && $line !~ m{/\*.*\*/};
 		push @out, $line;
 	}
 	return join "\n", @out;

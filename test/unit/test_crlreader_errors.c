@@ -48,8 +48,8 @@ tlv(int tag, Bytes content)
 	return joined((Bytes){head, len}, content);
 }
 
-#define ALGORITHM "300A 0608 2A8648CE3D040302" /* ecdsa-with-SHA256 */
-#define NAME	  "300F 310D 300B 0603 550403 0C04 726F6F74" /* CN=root */
+#define ALGORITHM "300A 0608 2A8648CE3D040302"	/* ecdsa-with-SHA256 */
+#define NAME	  "300F 310D 300B 0603 550403 0C04 726F6F74"	/* CN=root */
 #define DATE	  "170D 3235303130313030303030305A" /* 250101000000Z */
 #define PREFIX	  "0201 01" ALGORITHM NAME DATE
 #define SIGNATURE "0309 00 3006 020101 020101"

@@ -58,10 +58,10 @@ static const char *const sources[] = {
 	"test/fuzz/seeds/dn/*",
 };
 
-static int nsame = 0;
-static int nsame_with_dn = 0;
-static int nnew = 0;
-static int ndifferent = 0;
+static int	nsame = 0;
+static int	nsame_with_dn = 0;
+static int	nnew = 0;
+static int	ndifferent = 0;
 
 static bool
 has_dn(const Policy *policy)
@@ -88,8 +88,8 @@ compare(const char *text)
 		{
 			PolicyError error;
 			const PolicyChecks *checks = set ? &accepts_all : NULL;
-			Policy *former = former_parse_policy(text, place, checks, &error);
-			Policy *present = parse_policy(text, place, checks, &error);
+			Policy	   *former = former_parse_policy(text, place, checks, &error);
+			Policy	   *present = parse_policy(text, place, checks, &error);
 
 			if (former == NULL)
 				nnew += present != NULL;

@@ -294,7 +294,7 @@ test_particular_values(void)
 		{"cn='/ ^a$'", "not anchored", "cn", "'/ ^a$'", ANCHOR_HINT},
 		{"cn='/^a$ '", "not anchored", "cn", "'/^a$ '", ANCHOR_HINT},
 		{"cn='/\\\\^a$'", "not anchored", "cn", "'/\\\\^a$'", ANCHOR_HINT},
-		{"cn=/***:^a$", "not anchored", "cn", " /***:^a$", ANCHOR_HINT},
+		{"cn=/***:^a$", "not anchored", "cn", "/***:^a$", ANCHOR_HINT},
 		{"dn=/CN=a$", "\"/CN=a$\" is not anchored", "dn", "/CN=a$", ANCHOR_HINT},
 		{"san=dns:/^a", "\"/^a\" is not anchored", "san", "dns:/^a", ANCHOR_HINT},
 		/* a dollar sign that is a literal is no anchor */
