@@ -51,19 +51,31 @@
  */
 typedef struct RevocationRefusal
 {
-	const char *message;		/* with the role */
+	const char *what;			/* is the matter with the certificate */
 	const char *detail;			/* for the client; NULL: the message says all */
 	const char *hint;
 } RevocationRefusal;
 
 static const RevocationRefusal revocation_refusals[] = {
 	[REVOKED] = {
-		"client certificate of role %s is revoked",
-		NULL,
-		OTHER_CERTIFICATE_HINT},
-	[CRL_EXPIRED] = {"client certificate of role %s cannot be checked for revocation", "The certificate revocation list of a CA that issued it has expired.", SERVER_LOG_HINT},
-	[CRL_MISSING] = {"client certificate of role %s cannot be checked for revocation", "There is no certificate revocation list of a CA that issued it.", SERVER_LOG_HINT},
-	[REVOCATION_UNKNOWN] = {"client certificate of role %s cannot be checked for revocation", "The certificate revocation lists cannot be read.", SERVER_LOG_HINT},
+		.what = "is revoked",
+		.hint = OTHER_CERTIFICATE_HINT,
+	},
+	[CRL_EXPIRED] = {
+		.what = "cannot be checked for revocation",
+		.detail = "The certificate revocation list of a CA that issued it has expired.",
+		.hint = SERVER_LOG_HINT,
+	},
+	[CRL_MISSING] = {
+		.what = "cannot be checked for revocation",
+		.detail = "There is no certificate revocation list of a CA that issued it.",
+		.hint = SERVER_LOG_HINT,
+	},
+	[REVOCATION_UNKNOWN] = {
+		.what = "cannot be checked for revocation",
+		.detail = "The certificate revocation lists cannot be read.",
+		.hint = SERVER_LOG_HINT,
+	},
 };
 
 static ClientAuthentication_hook_type previous_hook = NULL;
@@ -140,7 +152,7 @@ refuse_revoked_certificate(const Facts *facts)
 	refusal = &revocation_refusals[revocation.status];
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg(refusal->message, quoted_name(facts->role)),
+			 errmsg("client certificate of role %s %s", quoted_name(facts->role), refusal->what),
 			 refusal->detail ? errdetail("%s", refusal->detail) : 0,
 			 errdetail_log("Refused: %s; %s.", facts_for_log(facts), revocation.detail),
 			 errhint("%s", refusal->hint)));

@@ -243,7 +243,7 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
  * facts and issuer, of the CRL, may be NULL.
  */
 const char *
-crl_problem(X509_CRL *crl, const CrlFacts *facts, X509 *issuer, int64 now)
+crl_problem(X509_CRL *crl, const CrlFacts *facts, const X509 *issuer, int64 now)
 {
 	if (facts == NULL)
 		return "it cannot be read";

@@ -40,7 +40,7 @@ extern Refusal *judge_cas(const Trust *trust, STACK_OF(X509) *added,
 						  List **warnings);
 extern Refusal *judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now,
 						  bool accept_expired);
-extern const char *crl_problem(X509_CRL *crl, const CrlFacts *facts, X509 *issuer,
+extern const char *crl_problem(X509_CRL *crl, const CrlFacts *facts, const X509 *issuer,
 							   int64 now);
 extern int	judge_revocation(const Trust *trust, List **warnings);
 extern bool judge_expiry(const Trust *trust, char **error);

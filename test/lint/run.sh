@@ -43,8 +43,8 @@ for folder in "$("$pg_config" --includedir-server)" "$("$pg_config" --pkginclude
     "$("$pg_config" --includedir)"; do
     includes+=(-isystem "$folder")
 done
-defines=("-I$top/src" -D_GNU_SOURCE -DSSLPOLICY_VERSION='"0.0.0"' -DSSLPOLICY_STOP_POINTS)
-language=(-std=gnu99 -fno-strict-aliasing -fwrapv)
+defines=(-D_GNU_SOURCE -DSSLPOLICY_VERSION='"0.0.0"' -DSSLPOLICY_STOP_POINTS)
+language=(-std=gnu99 "-I$top/src" -fno-strict-aliasing -fwrapv)
 frontend=(-DFRONTEND "-I$top/test/unit")
 
 server_files=(src/*.c src/*/*.c)
@@ -56,7 +56,7 @@ while read -r file; do
         test/unit/* | test/fuzz/*) unit_files+=("$file") ;;
         *) tool_files+=("$file") ;;
     esac
-done < <(find test -name '*.c' -not -path 'test/lint/*' | sort)
+done < <(find test -name '*.c' -not -name planted.c -not -path 'test/lint/*' | sort)
 mapfile -t shell_files < <({ find test .ci debian -name '*.sh'; grep -rlE '^#!.*\b(ba)?sh\b' test .ci debian; } 2>/dev/null |
     grep -v '^test/lint/planted' | sort -u)
 mapfile -t perl_files < <(find test -name '*.p[lm]' -not -path 'test/lint/*' | sort)
