@@ -20,6 +20,11 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 
+/* in c.h since 18, where what PostgreSQL had before is gone */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* part of postgres.h until 15 */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

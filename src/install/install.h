@@ -8,6 +8,7 @@
 #ifndef SSLPOLICY_INSTALL_H
 #define SSLPOLICY_INSTALL_H
 
+#include "base/compat.h"
 #include "install/history.h"
 #include "material/configuration.h"
 #include "material/material.h"
@@ -58,8 +59,8 @@ extern void finish_installation(Installation *inst);
 extern void forbid_transaction_block(const char *action);
 extern void require_installation(void);
 extern void lock_installation(void);
-extern void refuse_installation(const char *message, const char *detail,
-								const char *hint) pg_attribute_noreturn();
+pg_noreturn extern void refuse_installation(const char *message, const char *detail,
+											const char *hint);
 extern void check_encoded(bool ok);
 
 #endif							/* SSLPOLICY_INSTALL_H */

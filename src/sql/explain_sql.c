@@ -18,6 +18,7 @@
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"

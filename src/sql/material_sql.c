@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/datums.h"
 #include "base/files.h"
 #include "base/preload.h"
