@@ -12,13 +12,13 @@
 
 #include <time.h>
 
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
-#include "utils/lsyscache.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"
