@@ -246,6 +246,10 @@ build_kept() {
         ! as_tester mkdir -p "$cache" 2>/dev/null; then
         rm -rf "$work/src"
         build
+        build_unit_tests "$work/src" || {
+            cat "$work/build.log" >&2
+            die "The unit tests do not build."
+        }
         return
     fi
     kept=$cache/$(md5sum <<<"$top $pg_config ${COPT:-}" | cut -c1-12)
@@ -262,10 +266,7 @@ build_kept() {
     as_tester touch "$kept/building"
     as_tester perl "$work/src/test/lib/mirror.pl" "$work/src" "$kept/src" || die "The sources cannot be copied to $kept."
     compile "$kept/src" as_tester || built=no
-    if [ $built = yes ] && wants_unit_tests; then
-        as_tester make -s -j"$(nproc)" -C "$kept/src/test/unit" PG_CONFIG="$pg_config" COPT="${COPT:-}" >>"$work/build.log" 2>&1 ||
-            built=no
-    fi
+    [ $built = no ] || build_unit_tests "$kept/src" || built=no
     # make has come to an end, and left nothing half done
     as_tester sh -c 'printf "%s\n" "$1" >"$2/identity" && rm "$2/building"' sh "$identity" "$kept"
     [ $built = yes ] || {
@@ -279,7 +280,12 @@ build_kept() {
     exec {lock}<&-
 }
 
-# Is one of them among TESTS?
+# If they are among TESTS.
+build_unit_tests() {
+    ! wants_unit_tests ||
+        as_tester make -s -j"$(nproc)" -C "$1/test/unit" PG_CONFIG="$pg_config" COPT="${COPT:-}" >>"$work/build.log" 2>&1
+}
+
 wants_unit_tests() {
     local file word
     [ -n "${TESTS:-}" ] || return 0
