@@ -15,6 +15,7 @@
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_database.h"
 #include "libpq/libpq.h"
+#include "miscadmin.h"
 #include "postmaster/bgworker_internals.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -126,25 +127,53 @@ compat_grant_conveys(Form_pg_auth_members grant)
 #endif
 
 /*
- * May user administer role?  Since 16 that needs ADMIN OPTION; 15 has only
- * CREATEROLE, which is good for every role that is no superuser.
+ * May user change properties of role?  As AlterRole(): since 16 that needs
+ * CREATEROLE and ADMIN OPTION on the role; on 15 CREATEROLE is good for every role
+ * but superusers and those with REPLICATION.  (The caller looks at superusers.)
  */
 static inline bool
 compat_may_administer(Oid user, Oid role)
 {
 #if PG_VERSION_NUM >= 160000
-	return is_admin_of_role(user, role);
+	return has_createrole_privilege(user) && is_admin_of_role(user, role);
 #else
-	(void) role;
-	return has_createrole_privilege(user);
+	return has_createrole_privilege(user) &&
+		(superuser_arg(user) || !has_rolreplication(role));
 #endif
 }
 
 #if PG_VERSION_NUM >= 160000
-#define COMPAT_ADMIN_PRIVILEGE "ADMIN OPTION on the role"
+#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE, and ADMIN OPTION on the role"
 #else
-#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE"
+#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE, and for a role with REPLICATION to be a superuser"
 #endif
+
+/*
+ * May user grant role to others, superusers among them?  As GRANT: with ADMIN
+ * OPTION, and on 15 also with CREATEROLE.
+ */
+static inline bool
+compat_may_grant(Oid user, Oid role)
+{
+#if PG_VERSION_NUM < 160000
+	if (has_createrole_privilege(user) && !superuser_arg(role))
+		return true;
+#endif
+	return is_admin_of_role(user, role);
+}
+
+/*
+ * May user give role another name?  As RenameRole().
+ */
+static inline bool
+compat_may_rename(Oid user, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	if (!is_admin_of_role(user, role))
+		return false;
+#endif
+	return has_createrole_privilege(user) && (!superuser_arg(role) || superuser_arg(user));
+}
 
 /* Can a role with CREATEROLE grant itself roles like pg_execute_server_program? */
 #if PG_VERSION_NUM >= 160000

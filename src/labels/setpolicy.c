@@ -47,7 +47,7 @@ deny(const char *reason, const char *subject, const char *hint)
 
 /*
  * May the caller set the policy of this role?  A superuser always; anybody
- * else only that of an ordinary role that they administer.
+ * else only that of an ordinary role that ALTER ROLE would let them change.
  */
 static void
 check_role_permission(Oid role, const char *name)
