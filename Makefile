@@ -27,7 +27,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 # few of its pages; the rest in the order of dependency, see docs/development.md.
 SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicable labels/exceptions labels/catalogscan session/sessions session/storedfacts policy/facts \
 	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/parser policy/dn policy/policy base/escape base/fingerprint \
-	labels/labels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/sharedmem \
+	labels/labels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql \
@@ -35,7 +35,7 @@ SOURCES = enforce/auth session/collect pki/x509 policy/evaluate labels/applicabl
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload \
-	install/place install/newtrust material/reload install/cabound install/hbalines install/affected install/history material/configuration \
+	install/place install/target install/newtrust material/reload install/cabound install/hbalines install/affected install/history material/configuration \
 	material/serverca material/probe material/generation material/keymask material/leftovers \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \

@@ -22,7 +22,8 @@
  *	  of these states.
  *
  * One installation runs at a time in the cluster, by an advisory lock of no
- * database, which can be waited for, cancelled, and taken on a standby.
+ * database, which can be waited for, cancelled, and taken on a standby.  It is held
+ * until the function returns: not until the caller's transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,9 +44,11 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/preload.h"
+#include "base/transaction.h"
 #include "install/affected.h"
 #include "install/install.h"
 #include "install/place.h"
+#include "install/target.h"
 #include "material/generation.h"
 #include "material/reload.h"
 #include "revocation/crlstate.h"
@@ -89,19 +92,21 @@ require_installation(void)
 }
 
 /*
- * Files know no rollback.  As PreventInTransactionBlock(), for a function.
+ * Files know no rollback.  As PreventInTransactionBlock(), for a function; and a
+ * statement of its own, too, can have changed something before it comes here (DO).
  */
 void
 forbid_transaction_block(const char *action)
 {
-	if (!IsTransactionBlock() && !IsSubTransaction() &&
-		((uint32) MyXactFlags & XACT_FLAGS_PIPELINING) == 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-			 errmsg("%s() cannot run inside a transaction block", action),
-			 errdetail("It takes effect at once, and cannot be rolled back."),
-			 errhint("Call it in a statement of its own, outside BEGIN and COMMIT and outside a block with EXCEPTION.")));
+	if (IsTransactionBlock() || IsSubTransaction() ||
+		((uint32) MyXactFlags & XACT_FLAGS_PIPELINING) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s() cannot run inside a transaction block", action),
+				 errdetail("It takes effect at once, and cannot be rolled back."),
+				 errhint("Call it in a statement of its own, outside BEGIN and COMMIT and outside a block with EXCEPTION.")));
+	forbid_changes_before(psprintf("%s() cannot run in a transaction that has changed something", action),
+						  "Call it in a statement of its own, which changes nothing else.");
 }
 
 void
@@ -111,6 +116,19 @@ lock_installation(void)
 
 	SET_LOCKTAG_ADVISORY(tag, InvalidOid, LOCK_KEY, 0, 1);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/*
+ * The caller's transaction can go on for long; an error ends it, and the lock with
+ * it.
+ */
+void
+unlock_installation(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, LOCK_KEY, 0, 1);
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
 /*
@@ -137,7 +155,7 @@ check_encoded(bool ok)
 
 /*
  * Check that something may be installed now, and read what there is.  Other
- * installations wait from here until the end of the transaction.
+ * installations wait from here until unlock_installation().
  */
 Installation *
 begin_installation(MaterialKind kind, const char *action, bool dry_run, bool force)
@@ -212,37 +230,6 @@ check_affected(const Installation *inst)
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }
 
-static bool
-is_own_setting(const Installation *inst, TlsSetting setting)
-{
-	const MaterialPlace *place = material_place(inst->kind);
-
-	for (int i = 0; i < place->count && !inst->indexed; i++)
-		if (place->settings[i] == setting)
-			return true;
-	return false;
-}
-
-/*
- * A file that serves two purposes cannot be replaced for one of them.
- */
-static void
-forbid_shared_file(const Progress *p)
-{
-	for (TlsSetting setting = SETTING_CERT_FILE; setting <= SETTING_CRL_FILE; setting++)
-	{
-		const char *path = p->inst->configuration->settings[setting].value;
-
-		if (!is_own_setting(p->inst, setting) && path[0] &&
-			strcmp(resolve_target(path), p->target) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("file \"%s\" cannot be replaced, because it is %s as well",
-							p->target, tls_setting_name(setting)),
-					 errhint("Let the two settings name two files.")));
-	}
-}
-
 /*
  * The settings of this kind will change.
  */
@@ -274,7 +261,7 @@ find_target(Progress *p)
 		claim_settings(p);
 	}
 	p->target = resolve_target(p->setting_value);
-	forbid_shared_file(p);
+	check_target_file(inst, p->setting_value, p->target);
 }
 
 /*

@@ -59,6 +59,7 @@ extern void finish_installation(Installation *inst);
 extern void forbid_transaction_block(const char *action);
 extern void require_installation(void);
 extern void lock_installation(void);
+extern void unlock_installation(void);
 pg_noreturn extern void refuse_installation(const char *message, const char *detail,
 											const char *hint);
 extern void check_encoded(bool ok);

@@ -15,13 +15,6 @@
 #include "install/newtrust.h"
 #include "pki/chain.h"
 
-void
-require_ca_installation(void)
-{
-	require_installation();
-	check_ca_bound();
-}
-
 static void
 check_given_cas(const PemContent *given)
 {
@@ -92,6 +85,7 @@ replace_cas(const PemContent *given, bool dry_run, bool force)
 
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
+	check_ca_bound();
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
 }
@@ -106,6 +100,7 @@ add_cas(const PemContent *given, bool dry_run, bool force)
 
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "add_ca", dry_run, force);
+	check_ca_bound();
 	keep_cas(inst, NULL);
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
@@ -142,8 +137,10 @@ remove_ca(const char *fingerprint, bool dry_run, bool force)
 void
 judge_earlier_cas(Installation *inst)
 {
-	Trust	   *after = trust_after_installation(inst, inst->content->certs, NULL);
+	Trust	   *after;
 
+	check_ca_bound();
+	after = trust_after_installation(inst, inst->content->certs, NULL);
 	if (inst->bytes)
 		raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);

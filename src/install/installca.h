@@ -10,7 +10,6 @@
 
 #include "install/install.h"
 
-extern void require_ca_installation(void);
 extern Installation *replace_cas(const PemContent *given, bool dry_run, bool force);
 extern Installation *add_cas(const PemContent *given, bool dry_run, bool force);
 extern Installation *remove_ca(const char *fingerprint, bool dry_run, bool force);

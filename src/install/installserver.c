@@ -152,6 +152,7 @@ create_server_key(const char *subject, List *sans, const char *type)
 				 errdetail("A certificate for the request before this one can no longer be installed.")));
 	replace_file(own_file(PENDING_KEY), key, strlen(key));
 	wipe_memory(key, strlen(key));
+	unlock_installation();
 	ereport(LOG,
 			(errmsg("private key for the server made by %s", caller_for_log(GetUserId()))));
 	return request;

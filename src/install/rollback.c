@@ -25,15 +25,9 @@ typedef struct WayBack
 								 * it goes further back */
 } WayBack;
 
-static void
-check_cas_allowed(bool force)
-{
-	require_ca_installation();
-}
-
 static const WayBack ways_back[NUM_MATERIAL_KINDS] = {
 	[MATERIAL_SERVER] = {NULL, judge_earlier_identity, .returns = true},
-	[MATERIAL_CA] = {check_cas_allowed, judge_earlier_cas, .to_none = true},
+	[MATERIAL_CA] = {NULL, judge_earlier_cas, .to_none = true},
 	[MATERIAL_CRL] = {check_earlier_crls_allowed, judge_earlier_crls, .to_none = true},
 };
 

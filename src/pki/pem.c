@@ -228,6 +228,40 @@ read_pem_private_key(const char *text, size_t len, char **error)
 }
 
 /*
+ * Does a line outside of PEM blocks hold anything but blanks or a comment, which
+ * begins with "#"?  Blocks begin and end as OpenSSL sees it (PEM_read_bio()).
+ */
+bool
+has_text_outside_pem(const char *text, size_t len)
+{
+	static const char begin[] = "-----BEGIN ";
+	static const char end[] = "-----END ";
+	bool		inside = false;
+
+	for (size_t pos = 0; pos < len;)
+	{
+		const char *line = text + pos;
+		const char *newline = memchr(line, '\n', len - pos);
+		size_t		size = newline ? (size_t) (newline - line) : len - pos;
+		size_t		blank = 0;
+
+		pos += size + 1;
+		if (!inside && size > strlen(begin) && memcmp(line, begin, strlen(begin)) == 0)
+			inside = true;
+		else if (inside)
+			inside = !(size > strlen(end) && memcmp(line, end, strlen(end)) == 0);
+		else
+		{
+			while (blank < size && (line[blank] == ' ' || line[blank] == '\t' || line[blank] == '\r'))
+				blank++;
+			if (blank < size && line[0] != '#')
+				return true;
+		}
+	}
+	return inside;
+}
+
+/*
  * Does the text look as if it carried a private key?  Said of damaged PEM, too.
  */
 bool

@@ -36,6 +36,7 @@ extern void free_pem_content(void *content);
 extern PemContent *read_pem(const char *text, size_t len, char **error);
 extern X509_CRL *read_der_crl(const uint8 *bytes, size_t len, char **error);
 extern EVP_PKEY *read_pem_private_key(const char *text, size_t len, char **error);
+extern bool has_text_outside_pem(const char *text, size_t len);
 extern bool mentions_private_key(const char *text, size_t len);
 extern bool append_pem_certificate(StringInfo buf, X509 *cert);
 extern bool append_pem_crl(StringInfo buf, X509_CRL *crl);

@@ -180,13 +180,14 @@ affected_datum(const Installation *inst)
 }
 
 /*
- * The row that says what was done.
+ * Let others install, and return the row that says what was done.
  */
 static Datum
-report_installation(FunctionCallInfo fcinfo, const Installation *inst)
+end_call(FunctionCallInfo fcinfo, const Installation *inst)
 {
 	Row			row = {0};
 
+	unlock_installation();
 	row_add(&row, true, BoolGetDatum(inst->installed));
 	row_add(&row, true, Int64GetDatum((int64) inst->generation));
 	row_add(&row, true, changes_datum(inst));
@@ -210,8 +211,7 @@ Datum
 sslpolicy_install_ca(PG_FUNCTION_ARGS)
 {
 	begin_call(fcinfo);
-	require_ca_installation();
-	return report_installation(fcinfo, replace_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, replace_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -221,8 +221,7 @@ Datum
 sslpolicy_add_ca(PG_FUNCTION_ARGS)
 {
 	begin_call(fcinfo);
-	require_ca_installation();
-	return report_installation(fcinfo, add_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, add_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -234,7 +233,7 @@ sslpolicy_remove_ca(PG_FUNCTION_ARGS)
 	char	   *fingerprint = required_text_argument(fcinfo, 0, "fingerprint");
 
 	begin_call(fcinfo);
-	return report_installation(fcinfo, remove_ca(fingerprint, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, remove_ca(fingerprint, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -250,7 +249,7 @@ sslpolicy_install_crl(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
 	given = pem_argument(fcinfo, 0, "pem", max_crl_size(), MAX_CERTIFICATES);
-	return report_installation(fcinfo, install_crls(given, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, install_crls(given, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -284,7 +283,7 @@ Datum
 sslpolicy_install_crl_der(PG_FUNCTION_ARGS)
 {
 	begin_call(fcinfo);
-	return report_installation(fcinfo, install_crls(der_argument(fcinfo, 0), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, install_crls(der_argument(fcinfo, 0), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -301,7 +300,7 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 		hide_statement();
 	begin_call(fcinfo);
 	given = pem_argument(fcinfo, 0, "chain", MAX_PEM_BYTES, MAX_CHAIN_CERTIFICATES);
-	return report_installation(fcinfo, install_server_certificate(given, private_key, flag_argument(fcinfo, 2), flag_argument(fcinfo, 3)));
+	return end_call(fcinfo, install_server_certificate(given, private_key, flag_argument(fcinfo, 2), flag_argument(fcinfo, 3)));
 }
 
 /*
@@ -319,7 +318,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown kind of TLS material \"%s\"", name),
 				 errhint("Accepted is ca, crl or server.")));
-	return report_installation(fcinfo, roll_back(kind, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, roll_back(kind, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*

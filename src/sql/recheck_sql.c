@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -19,6 +18,7 @@
 #include "base/datums.h"
 #include "base/preload.h"
 #include "base/rows.h"
+#include "base/transaction.h"
 #include "base/wakeup.h"
 #include "enforce/recheck.h"
 #include "ledger/ended.h"
@@ -26,21 +26,6 @@
 
 PG_FUNCTION_INFO_V1(sslpolicy_recheck);
 PG_FUNCTION_INFO_V1(sslpolicy_get_ended_sessions);
-
-/*
- * What a transaction has changed may be rolled back; nobody is ended for that.
- */
-static void
-require_no_changes(void)
-{
-	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-			 errmsg("sessions cannot be ended in a transaction that has changed something"),
-			 errdetail("The change might be rolled back."),
-			 errhint("COMMIT first, or use sslpolicy.recheck(dry_run => true).")));
-}
 
 /*
  * sslpolicy.recheck(dry_run boolean) returns setof record
@@ -60,7 +45,8 @@ sslpolicy_recheck(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "dry_run");
 	dry_run = PG_GETARG_BOOL(0);
 	if (!dry_run)
-		require_no_changes();
+		forbid_changes_before("sessions cannot be ended in a transaction that has changed something",
+							  "COMMIT first, or use sslpolicy.recheck(dry_run => true).");
 	InitMaterializedSRF(fcinfo, 0);
 	rechecked = recheck_sessions(dry_run, CHANGED_ASKED);
 	foreach(cell, rechecked)

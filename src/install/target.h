@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		Which file an installation may replace or make.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_TARGET_H
+#define SSLPOLICY_TARGET_H
+
+#include "install/install.h"
+
+extern void check_target_file(const Installation *inst, const char *path, const char *target);
+
+#endif							/* SSLPOLICY_TARGET_H */
