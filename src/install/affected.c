@@ -1,16 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * affected.c
- *		Live sessions that new TLS material would no longer accept.
+ *		Whom new TLS material would no longer accept: live sessions, recent
+ *		logins, and CAs.
  *
- * The session table has no certificates, only facts of them: fingerprints,
- * subjects and serials of the verified chain.  The certificates of its CAs are
- * found by fingerprint in the old set and in the versions before it, and what they
- * are in the new one by name and key, since a renewed CA verifies what the old one
- * has.  A CA that is in none of them was sent by the client, who will send it again.
- *
- * A session that the old material does not accept either is none of the new
- * one's doing.
+ * Whom the old material does not accept either is none of the new one's doing.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,137 +13,227 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
 #include "base/datums.h"
 #include "install/affected.h"
-#include "pki/chain.h"
-#include "pki/crl.h"
+#include "install/objection.h"
+#include "labels/exceptions.h"
+#include "ledger/recentlogins.h"
 #include "pki/x509.h"
 #include "session/sessions.h"
 
-/*
- * The CA of a chain in a set: the very certificate, or another one of the same
- * CA; NULL if there is none.  known is where its certificate is found.
- */
-static X509 *
-ca_in_set(const CaFacts *ca, STACK_OF(X509) *set, STACK_OF(X509) *known)
-{
-	X509	   *found = find_certificate_by_fingerprint(set, ca->fingerprint);
-	X509	   *old;
+/* How long a login counts. */
+#define RECENT_MS (24 * 60 * 60 * 1000)
 
-	if (found != NULL)
-		return found;
-	old = find_certificate_by_fingerprint(known, ca->fingerprint);
-	for (int i = 0; old != NULL && i < sk_X509_num(set); i++)
-		if (is_same_ca(old, sk_X509_value(set, i)))
-			return sk_X509_value(set, i);
-	return NULL;
+static char *
+role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	return name ? name : pstrdup("?");
+}
+
+static Affected *
+affected_session(const Session *s, char *reason)
+{
+	Affected   *affected = palloc0(sizeof(Affected));
+
+	affected->kind = AFFECTED_SESSION;
+	affected->pid = s->pid;
+	affected->role = role_name(s->role);
+	affected->reason = reason;
+	return affected;
 }
 
 /*
- * Has a CRL of this CA revoked the serial?
+ * Is what a role lacks then a CA, and the role one that no grantee may lock out?
+ */
+static void
+protect(Affected *affected, Oid role, const Objection *objection)
+{
+	affected->revoked = objection->revoked;
+	affected->is_protected = !objection->revoked &&
+		(superuser_arg(role) || is_reserved_role(affected->role));
+}
+
+/*
+ * The objection that comes with the new material; none if there was one before.
+ * before can be NULL: then everything is new.
+ */
+static Objection
+new_objection(TrustView *before, TrustView *after, const Facts *facts)
+{
+	Objection	objection = {NULL, false};
+
+	if (!facts->verified || facts->cert == NULL)
+		return objection;
+	objection = find_trust_objection(after, facts->cert);
+	if (objection.reason && before && find_trust_objection(before, facts->cert).reason)
+		objection.reason = NULL;
+	return objection;
+}
+
+/*
+ * Has the same client come with another certificate since, which is accepted?
  */
 static bool
-is_revoked(const Trust *trust, X509 *issuer, const char *serial)
+has_moved(const RecentLogin *login, List *logins, TrustView *after)
 {
-	BIGNUM	   *number = NULL;
-	ASN1_INTEGER *asn1 = BN_dec2bn(&number, serial) > 0 ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
-	bool		result = false;
+	ListCell   *cell;
 
-	for (int i = 0; asn1 && !result && i < sk_X509_CRL_num(trust->crls); i++)
+	foreach(cell, logins)
 	{
-		X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
-		X509_REVOKED *entry = NULL;
+		const RecentLogin *other = lfirst(cell);
 
-		/* the name is compared before a signature is */
-		if (is_crl_signed_by(crl, issuer))
-			result = X509_CRL_get0_by_serial(crl, &entry, asn1) == 1;
+		if (other->last_login > login->last_login && other->role == login->role &&
+			other->database == login->database &&
+			other->facts.address_len == login->facts.address_len &&
+			memcmp(other->facts.address, login->facts.address, (size_t) login->facts.address_len) == 0 &&
+			other->facts.verified && other->facts.cert &&
+			find_trust_objection(after, other->facts.cert).reason == NULL)
+			return true;
 	}
-	ASN1_INTEGER_free(asn1);
-	BN_free(number);
-	return result;
-}
-
-static char *
-shown(const char *subject)
-{
-	return psprintf("\"%s\"", certificate_string(subject));
+	return false;
 }
 
 /*
- * Why a set of CAs and CRLs does not accept a certificate that it was once
- * verified; NULL if it does.  known is where the certificates of CAs are found.
+ * Is a session that uses the same certificate among those that are found?
  */
-static char *
-objection(const CertFacts *cert, const Trust *trust, STACK_OF(X509) *known)
+static bool
+is_live(const RecentLogin *login, List *sessions)
 {
-	const char *subject = cert->subject_dn;
-	const char *serial = cert->serial;
+	ListCell   *cell;
 
-	if (cert->not_after < trust->now)
-		return psprintf("certificate %s has expired", shown(subject));
-	for (int i = 0; i < cert->ncas; i++)
+	foreach(cell, sessions)
 	{
-		const CaFacts *ca = &cert->cas[i];
-		bool		own = memcmp(ca->fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0;
-		X509	   *found = own ? find_certificate_by_fingerprint(trust->cas, ca->fingerprint) :
-							ca_in_set(ca, trust->cas, known);
-		bool		sent = i < cert->ncas - 1 && find_certificate_by_fingerprint(known, ca->fingerprint) == NULL;
+		const Session *s = lfirst(cell);
 
-		if (found == NULL && !sent)
-			return psprintf("CA %s is missing", shown(ca->subject_dn));
-		if (found != NULL && trust->use_crls)
-		{
-			char	   *gap = crl_gap(trust, found);
-
-			if (is_revoked(trust, found, serial))
-				return psprintf("certificate %s is revoked", shown(subject));
-			if (gap)
-				return gap;
-		}
-		if (found != NULL && !verify_ca(trust->cas, found, trust->level, trust->now)->ok)
-			return psprintf("CA %s is not verified", shown(ca->subject_dn));
-		subject = ca->subject_dn;
-		serial = ca->serial;
+		if (s->role == login->role && s->facts.cert &&
+			memcmp(s->facts.cert->fingerprint, login->facts.cert->fingerprint, FINGERPRINT_LEN) == 0)
+			return true;
 	}
-	return NULL;
-}
-
-static List *
-add_affected(List *list, const Session *s, char *reason)
-{
-	AffectedSession *affected = palloc(sizeof(AffectedSession));
-
-	affected->pid = s->pid;
-	affected->role = s->role;
-	affected->reason = reason;
-	return lappend(list, affected);
+	return false;
 }
 
 /*
- * Sessions whose certificate is accepted with the CAs and CRLs of before, and
- * not with those of after.  before can be NULL: then all that after does not
- * accept.  known has certificates of CAs, those of before among them: what it
+ * Sessions, and with recent set recent logins, whose certificate is accepted with the CAs and CRLs of
+ * before, and not with those of after.  before can be NULL: then all that after does
+ * not accept.  known has certificates of CAs, those of before among them: what it
  * does not have was sent by clients.
  */
 List *
-sessions_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known)
+find_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known,
+				  bool recent)
 {
+	TrustView  *old = before ? make_trust_view(before, known) : NULL;
+	TrustView  *new = make_trust_view(after, known);
+	List	   *sessions = copy_sessions();
+	List	   *logins = recent ? recent_logins() : NIL;
+	TimestampTz now = GetCurrentTimestamp();
 	List	   *result = NIL;
 	ListCell   *cell;
 
-	foreach(cell, copy_sessions())
+	foreach(cell, sessions)
 	{
 		const Session *s = lfirst(cell);
-		const CertFacts *cert = s->facts.cert;
-		char	   *reason;
+		Objection	objection = new_objection(old, new, &s->facts);
+		Affected   *affected;
 
-		if (!s->facts.verified || cert == NULL)
+		if (objection.reason == NULL)
 			continue;
-		reason = objection(cert, after, known);
-		if (reason && (before == NULL || objection(cert, before, known) == NULL))
-			result = add_affected(result, s, reason);
+		affected = affected_session(s, objection.reason);
+		protect(affected, s->role, &objection);
+		result = lappend(result, affected);
+	}
+	foreach(cell, logins)
+	{
+		const RecentLogin *login = lfirst(cell);
+		Objection	objection;
+		Affected   *affected;
+
+		CHECK_FOR_INTERRUPTS();
+		if (TimestampDifferenceExceeds(login->last_login, now, RECENT_MS))
+			continue;
+		objection = new_objection(old, new, &login->facts);
+		if (objection.reason == NULL || is_live(login, sessions) || has_moved(login, logins, new))
+			continue;
+		affected = palloc0(sizeof(Affected));
+		affected->kind = AFFECTED_LOGIN;
+		affected->role = role_name(login->role);
+		affected->last_login = login->last_login;
+		affected->reason = objection.reason;
+		protect(affected, login->role, &objection);
+		result = lappend(result, affected);
 	}
 	return result;
+}
+
+/*
+ * CAs of before whose certificates are accepted until now, and are not any more.
+ */
+List *
+find_losing_cas(const Trust *before, const Trust *after, STACK_OF(X509) *known)
+{
+	TrustView  *old = make_trust_view(before, known);
+	TrustView  *new = make_trust_view(after, known);
+	List	   *result = NIL;
+
+	for (int i = 0; i < sk_X509_num(before->cas); i++)
+	{
+		X509	   *ca = sk_X509_value(before->cas, i);
+		Affected   *affected;
+		char	   *reason;
+
+		CHECK_FOR_INTERRUPTS();
+		if (find_ca_objection(old, ca) != NULL)
+			continue;
+		reason = find_ca_objection(new, ca);
+		if (reason == NULL)
+			continue;
+		affected = palloc0(sizeof(Affected));
+		affected->kind = AFFECTED_CA;
+		affected->ca = certificate_string(dn_text(X509_get_subject_name(ca)));
+		affected->reason = psprintf("every certificate of the CA would be refused: %s", reason);
+		result = lappend(result, affected);
+	}
+	return result;
+}
+
+bool
+is_affected_own(const Affected *affected)
+{
+	return affected->kind == AFFECTED_SESSION && affected->pid == MyProcPid;
+}
+
+/*
+ * To refuse what is revoked is what the material is for; only nobody is to lock
+ * himself out by mistake.
+ */
+bool
+affected_wants_force(const Affected *affected)
+{
+	return !affected->revoked || is_affected_own(affected);
+}
+
+/*
+ * A few words for an error.
+ */
+char *
+affected_text(const Affected *affected)
+{
+	switch (affected->kind)
+	{
+		case AFFECTED_SESSION:
+			return psprintf("pid %d, role \"%s\": %s", affected->pid, affected->role, affected->reason);
+		case AFFECTED_LOGIN:
+			return psprintf("login of role \"%s\" at %s: %s", affected->role,
+							timestamptz_to_str(affected->last_login), affected->reason);
+		case AFFECTED_CA:
+			return psprintf("CA \"%s\": %s", affected->ca, affected->reason);
+	}
+	return NULL;				/* not reached */
 }
 
 /*
@@ -190,7 +274,7 @@ serves(X509 *certificate, int auth)
  * key.  (TLS 1.3 has no such ciphers.)
  */
 List *
-sessions_losing_cipher(X509 *before, X509 *after)
+find_losing_cipher(X509 *before, X509 *after)
 {
 	List	   *result = NIL;
 	SSL_CTX    *context = SSL_CTX_new(TLS_method());
@@ -211,7 +295,7 @@ sessions_losing_cipher(X509 *before, X509 *after)
 			continue;
 		needs = cipher_needs(context, s->facts.cipher);
 		if ((before == NULL || serves(before, needs)) && !serves(after, needs))
-			result = add_affected(result, s, psprintf("cipher %s needs a server certificate with another kind of key", s->facts.cipher));
+			result = lappend(result, affected_session(s, psprintf("cipher %s needs a server certificate with another kind of key", s->facts.cipher)));
 	}
 	SSL_CTX_free(context);
 	ERR_clear_error();

@@ -105,7 +105,7 @@ forbid_transaction_block(const char *action)
 				 errmsg("%s() cannot run inside a transaction block", action),
 				 errdetail("It takes effect at once, and cannot be rolled back."),
 				 errhint("Call it in a statement of its own, outside BEGIN and COMMIT and outside a block with EXCEPTION.")));
-	forbid_changes_before(psprintf("%s() cannot run in a transaction that has changed something", action),
+	forbid_changes_before(psprintf("permission denied to call %s() in a transaction that has changed something", action),
 						  "Call it in a statement of its own, which changes nothing else.");
 }
 
@@ -196,37 +196,91 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 }
 
 /*
- * Sessions that the new material does not accept are an error, unless forced.
+ * The first few of those that stand in the way, and how many there are.
+ */
+static char *
+list_affected(List *affected, bool (*counts)(const Affected *), int *count)
+{
+	StringInfoData list;
+	ListCell   *cell;
+
+	*count = 0;
+	initStringInfo(&list);
+	foreach(cell, affected)
+	{
+		if (!counts(lfirst(cell)))
+			continue;
+		if (++*count <= 5)
+			appendStringInfo(&list, "%s%s", list.len ? "; " : "", affected_text(lfirst(cell)));
+	}
+	return psprintf("Affected: %s%s.", list.data, *count > 5 ? "; and others" : "");
+}
+
+static bool
+is_protected(const Affected *affected)
+{
+	return affected->is_protected;
+}
+
+/*
+ * force is an argument, and whoever may call the function may write it: it does not
+ * go past what protects others from them.
+ */
+static void
+forbid_force(const Installation *inst)
+{
+	int			count;
+	char	   *list = list_affected(inst->affected, is_protected, &count);
+
+	if (count == 0 || superuser())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to make a CA unusable by which a superuser or a reserved role logs in"),
+			 errdetail("%s", list),
+			 errhint("A superuser may install it, with force => true.")));
+}
+
+static bool
+is_session_in_the_way(const Affected *affected)
+{
+	return affected->kind == AFFECTED_SESSION && affected_wants_force(affected);
+}
+
+/*
+ * Sessions, logins and CAs that the new material does not accept are an error, unless
+ * forced.
  */
 static void
 check_affected(const Installation *inst)
 {
-	StringInfoData list;
-	int			count = 0;
-	ListCell   *cell;
+	int			own;
+	int			sessions;
+	int			count;
+	char	   *list;
 
-	initStringInfo(&list);
-	foreach(cell, inst->affected)
+	if (inst->dry_run)
+		return;
+	if (inst->force)
 	{
-		const AffectedSession *s = lfirst(cell);
-
-		if (inst->only_own && s->pid != MyProcPid)
-			continue;
-		if (count++ < 5)
-			appendStringInfo(&list, "%spid %d, role \"%s\": %s", list.len ? "; " : "", s->pid,
-							 GetUserNameFromId(s->role, true) ? GetUserNameFromId(s->role, true) : "?",
-							 s->reason);
+		forbid_force(inst);
+		return;
 	}
-	if (count == 0 || inst->force || inst->dry_run)
+	(void) list_affected(inst->affected, is_affected_own, &own);
+	(void) list_affected(inst->affected, is_session_in_the_way, &sessions);
+	list = list_affected(inst->affected, affected_wants_force, &count);
+	if (count == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
-			 inst->only_own ?
+			 own == count ?
 				 errmsg("with this material your own connection would be refused") :
+				 sessions == count ?
 				 errmsg_plural("with this material %d live session could not log in again",
 							   "with this material %d live sessions could not log in again",
-							   (unsigned long) count, count),
-			 errdetail("Affected: %s%s.", list.data, count > 5 ? "; and others" : ""),
+							   (unsigned long) count, count) :
+				 errmsg("with this material clients would be refused that can log in now"),
+			 errdetail("%s", list),
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }
 

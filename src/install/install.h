@@ -41,9 +41,7 @@ typedef struct Installation
 	StringInfo	bytes;			/* NULL: no file any more */
 	PemContent *content;		/* of bytes; never NULL */
 	List	   *warnings;		/* of char * */
-	List	   *affected;		/* of AffectedSession * */
-	bool		only_own;		/* affected sessions other than the caller's do
-								 * not stand in the way */
+	List	   *affected;		/* of Affected * */
 	bool		goes_back;		/* to an earlier version */
 	int			version;		/* one that is there; 0: a new one */
 	int			parent;			/* the version before it */

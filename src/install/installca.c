@@ -65,7 +65,7 @@ install_cas(Installation *inst, STACK_OF(X509) *added)
 
 	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
-	inst->affected = sessions_losing_certificate(inst, after);
+	inst->affected = find_losing_certificate(inst, after);
 	inst->bytes = makeStringInfo();
 	for (int i = 0; i < sk_X509_num(set); i++)
 		check_encoded(append_pem_certificate(inst->bytes, sk_X509_value(set, i)));
@@ -144,5 +144,5 @@ judge_earlier_cas(Installation *inst)
 	if (inst->bytes)
 		raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
-	inst->affected = sessions_losing_certificate(inst, after);
+	inst->affected = find_losing_certificate(inst, after);
 }

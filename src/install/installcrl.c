@@ -146,8 +146,7 @@ install_crls(const PemContent *given, bool dry_run, bool force)
 		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(crls, i)));
 	after = trust_with_new_crls(inst);
 	forbid_lockout(inst, after);
-	inst->only_own = true;
-	inst->affected = sessions_losing_certificate(inst, after);
+	inst->affected = find_losing_certificate(inst, after);
 	finish_installation(inst);
 	return inst;
 }
@@ -173,6 +172,5 @@ judge_earlier_crls(Installation *inst)
 	Trust	   *after = trust_with_new_crls(inst);
 
 	(void) judge_revocation(after, &inst->warnings);
-	inst->only_own = true;
-	inst->affected = sessions_losing_certificate(inst, after);
+	inst->affected = find_losing_certificate(inst, after);
 }

@@ -123,7 +123,7 @@ install_server_certificate(const PemContent *given, char *private_key,
 	for (int i = 0; i < sk_X509_num(certs); i++)
 		check_encoded(append_pem_certificate(inst->bytes, sk_X509_value(certs, i)));
 	check_encoded(append_pem_private_key(inst->bytes, key));
-	inst->affected = sessions_losing_cipher(identity.before, sk_X509_value(certs, 0));
+	inst->affected = find_losing_cipher(identity.before, sk_X509_value(certs, 0));
 	if (private_key)
 		wipe_memory(private_key, strlen(private_key));
 	finish_installation(inst);
@@ -191,6 +191,6 @@ void
 judge_earlier_identity(Installation *inst)
 {
 	judge_earlier_pair(inst);
-	inst->affected = sessions_losing_cipher(sk_X509_value(inst->old->certs, 0),
-											sk_X509_value(inst->content->certs, 0));
+	inst->affected = find_losing_cipher(sk_X509_value(inst->old->certs, 0),
+										sk_X509_value(inst->content->certs, 0));
 }

@@ -10,12 +10,15 @@
 
 #include <time.h>
 
+#include "miscadmin.h"
+
 #include "base/files.h"
 #include "base/memory.h"
 #include "install/affected.h"
 #include "install/newtrust.h"
 #include "pki/chain.h"
 #include "revocation/indexfile.h"
+#include "settings/settings.h"
 
 /*
  * What clients are verified with until now.  NULL, with *error, if that cannot be
@@ -27,6 +30,7 @@ trust_before_installation(const Installation *inst, char **error)
 	MaterialFiles files = inst->files;
 	char	   *unreadable;
 	int			count;
+	Trust	   *trust;
 
 	/*
 	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
@@ -35,7 +39,13 @@ trust_before_installation(const Installation *inst, char **error)
 	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
 		errno == ENOENT && read_own_crls(&count, &unreadable) == NULL)
 		files.crl_file = "";
-	return read_trust(&files, (int64) time(NULL), error);
+	trust = read_trust(&files, (int64) time(NULL), error);
+	if (trust && inst->indexed)
+	{
+		trust->accept_missing_crl = accept_missing_crl();
+		trust->accept_expired_crl = accept_expired_crl();
+	}
+	return trust;
 }
 
 /*
@@ -82,16 +92,21 @@ free_certificates(void *certs)
 }
 
 /*
- * Live sessions that the material before accepts and that of after does not.
- * Their CAs may stand in versions before, which a renewed CA has replaced.
+ * Whom the material before accepts and that of after does not.  Their CAs may stand
+ * in versions before, which a renewed CA has replaced.
+ *
+ * Who removes or replaces a CA names it, and a superuser may know that nobody uses it
+ * any more.  A CRL can take everybody unawares; and so can somebody to whom CAs are
+ * delegated, of whom not all are theirs.
  */
 List *
-sessions_losing_certificate(const Installation *inst, const Trust *after)
+find_losing_certificate(const Installation *inst, const Trust *after)
 {
 	STACK_OF(X509) *known = free_at_reset(sk_X509_new_null(), free_certificates);
 	char	   *error;
 	Trust	   *before = trust_before_installation(inst, &error);
 	int			next = next_history_version(inst->history, MATERIAL_CA);
+	List	   *cas = NIL;
 
 	for (int i = 0; before && i < sk_X509_num(before->cas); i++)
 		(void) add_certificate_once(known, sk_X509_value(before->cas, i));
@@ -102,5 +117,7 @@ sessions_losing_certificate(const Installation *inst, const Trust *after)
 		for (int i = 0; i < sk_X509_num(certs); i++)
 			(void) add_certificate_once(known, sk_X509_value(certs, i));
 	}
-	return sessions_losing_trust(before, after, known);
+	if (inst->kind == MATERIAL_CRL && before)
+		cas = find_losing_cas(before, after, known);
+	return list_concat(cas, find_losing_trust(before, after, known, inst->kind == MATERIAL_CRL || !superuser()));
 }

@@ -14,6 +14,6 @@
 extern Trust *trust_before_installation(const Installation *inst, char **error);
 extern Trust *trust_after_installation(const Installation *inst, STACK_OF(X509) *cas,
 									   STACK_OF(X509_CRL) *crls);
-extern List *sessions_losing_certificate(const Installation *inst, const Trust *after);
+extern List *find_losing_certificate(const Installation *inst, const Trust *after);
 
 #endif							/* SSLPOLICY_NEWTRUST_H */

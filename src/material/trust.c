@@ -308,7 +308,7 @@ crl_gap(const Trust *trust, X509 *ca)
 			current = is_current_crl(crl, trust->now);
 			expired = !current;
 		}
-		if (!current)
+		if (!current && !(expired ? trust->accept_expired_crl : trust->accept_missing_crl))
 			return psprintf("%s of CA %s", expired ? "the CRL has expired" : "there is no CRL",
 							certificate_title(ca));
 		if (is_self_signed(ca))

@@ -22,6 +22,8 @@ typedef struct Trust
 	STACK_OF(X509) *cas;
 	STACK_OF(X509_CRL) *crls;	/* of ssl_crl_file and ssl_crl_dir */
 	bool		use_crls;		/* one of these is set */
+	bool		accept_missing_crl; /* settings of sslpolicy's own CRLs */
+	bool		accept_expired_crl;
 	int			level;			/* OpenSSL's security level */
 	int64		now;			/* seconds since 1970-01-01 UTC */
 } Trust;

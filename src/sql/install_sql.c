@@ -158,6 +158,25 @@ changes_datum(const Installation *inst)
 	return json_datum(buf);
 }
 
+/*
+ * Members: see the table of columns in docs/reference.md.
+ */
+static void
+append_affected(StringInfo buf, const Affected *affected)
+{
+	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
+	if (affected->kind == AFFECTED_SESSION)
+		appendStringInfo(buf, "\"pid\": %d", affected->pid);
+	if (affected->role)
+		append_json_member(buf, "role", affected->role);
+	if (affected->kind == AFFECTED_LOGIN)
+		append_json_member(buf, "last_login", timestamptz_to_str(affected->last_login));
+	if (affected->ca)
+		append_json_member(buf, "ca", affected->ca);
+	append_json_member(buf, "reason", affected->reason);
+	appendStringInfoChar(buf, '}');
+}
+
 static Datum
 affected_datum(const Installation *inst)
 {
@@ -166,15 +185,7 @@ affected_datum(const Installation *inst)
 
 	appendStringInfoChar(buf, '[');
 	foreach(cell, inst->affected)
-	{
-		const AffectedSession *s = lfirst(cell);
-		char	   *role = GetUserNameFromId(s->role, true);
-
-		appendStringInfo(buf, "%s{\"pid\": %d", buf->len > 1 ? ", " : "", s->pid);
-		append_json_member(buf, "role", role ? role : "?");
-		append_json_member(buf, "reason", s->reason);
-		appendStringInfoChar(buf, '}');
-	}
+		append_affected(buf, lfirst(cell));
 	appendStringInfoChar(buf, ']');
 	return json_datum(buf);
 }

@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * objection.c
+ *		Why a set of CAs and CRLs does not accept a certificate that was verified
+ *		once.
+ *
+ * Of sessions and logins there are no certificates, only facts of them:
+ * fingerprints, subjects and serials of the verified chain.  The certificates of its
+ * CAs are found by fingerprint among those that are known, and what they are in the
+ * set by name and key, since a renewed CA verifies what the old one has.  A CA that
+ * is not known was sent by the client, who will send it again.
+ *
+ * What is found out about a CA is kept: thousands of logins come by the same few.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/bn.h>
+#include <openssl/x509v3.h>
+
+#include "base/datums.h"
+#include "install/objection.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "pki/x509.h"
+
+/* A CA of the set. */
+typedef struct CaView
+{
+	X509	   *ca;
+	bool		looked;
+	bool		verified;		/* up to a root of the set */
+	char	   *gap;			/* which CRL is missing; NULL: none */
+	List	   *crls;			/* X509_CRL * that it has signed */
+} CaView;
+
+struct TrustView
+{
+	const Trust *trust;
+	STACK_OF(X509) *known;
+	int			count;
+	CaView	   *cas;
+};
+
+/*
+ * known has certificates of CAs, those of the set before among them.
+ */
+TrustView *
+make_trust_view(const Trust *trust, STACK_OF(X509) *known)
+{
+	TrustView  *view = palloc0(sizeof(TrustView));
+
+	view->trust = trust;
+	view->known = known;
+	view->count = Max(sk_X509_num(trust->cas), 0);
+	view->cas = palloc0(sizeof(CaView) * (Size) (view->count + 1));
+	for (int i = 0; i < view->count; i++)
+		view->cas[i].ca = sk_X509_value(trust->cas, i);
+	return view;
+}
+
+static void
+look_at_ca(const Trust *trust, CaView *ca)
+{
+	if (ca->looked)
+		return;
+	ca->looked = true;
+	ca->verified = verify_ca(trust->cas, ca->ca, trust->level, trust->now)->ok;
+	if (!trust->use_crls)
+		return;
+	ca->gap = crl_gap(trust, ca->ca);
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
+
+		/* the name is compared before a signature is */
+		if (is_crl_signed_by(crl, ca->ca))
+			ca->crls = lappend(ca->crls, crl);
+	}
+}
+
+static CaView *
+view_of(TrustView *view, const X509 *ca)
+{
+	for (int i = 0; ca != NULL && i < view->count; i++)
+		if (view->cas[i].ca == ca)
+		{
+			look_at_ca(view->trust, &view->cas[i]);
+			return &view->cas[i];
+		}
+	return NULL;
+}
+
+/*
+ * The CA of a chain in the set: the very certificate, or, but for one that has
+ * signed itself alone, another one of the same CA; NULL if there is none.
+ */
+static CaView *
+find_ca(TrustView *view, const CaFacts *ca, bool exactly)
+{
+	X509	   *found = find_certificate_by_fingerprint(view->trust->cas, ca->fingerprint);
+	X509	   *old = exactly || found ? NULL : find_certificate_by_fingerprint(view->known, ca->fingerprint);
+
+	for (int i = 0; old != NULL && found == NULL && i < view->count; i++)
+		if (is_same_ca(old, view->cas[i].ca))
+			found = view->cas[i].ca;
+	return view_of(view, found);
+}
+
+/*
+ * Has a CRL of this CA revoked the serial?
+ */
+static bool
+is_revoked(const CaView *issuer, const char *serial)
+{
+	BIGNUM	   *number = NULL;
+	ASN1_INTEGER *asn1 = BN_dec2bn(&number, serial) > 0 ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
+	bool		result = false;
+	ListCell   *cell;
+
+	foreach(cell, issuer->crls)
+	{
+		X509_REVOKED *entry = NULL;
+
+		result |= asn1 && X509_CRL_get0_by_serial(lfirst(cell), &entry, asn1) == 1;
+	}
+	ASN1_INTEGER_free(asn1);
+	BN_free(number);
+	return result;
+}
+
+static char *
+shown(const char *subject)
+{
+	return psprintf("\"%s\"", certificate_string(subject));
+}
+
+static char *
+find_revocation(const CertFacts *cert, CaView *const *found)
+{
+	const char *subject = cert->subject_dn;
+	const char *serial = cert->serial;
+
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		if (found[i] && is_revoked(found[i], serial))
+			return psprintf("certificate %s is revoked", shown(subject));
+		subject = cert->cas[i].subject_dn;
+		serial = cert->cas[i].serial;
+	}
+	return NULL;
+}
+
+/*
+ * A revocation anywhere in the chain comes before everything else that is wrong.
+ */
+Objection
+find_trust_objection(TrustView *view, const CertFacts *cert)
+{
+	Objection	none = {NULL, false};
+	CaView	  **found = palloc0(sizeof(CaView *) * (Size) (cert->ncas + 1));
+	char	   *reason;
+
+	for (int i = 0; i < cert->ncas; i++)
+		found[i] = find_ca(view, &cert->cas[i],
+						   memcmp(cert->cas[i].fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0);
+	reason = find_revocation(cert, found);
+	if (reason)
+		return (Objection){reason, true};
+	if (cert->not_after < view->trust->now)
+		return (Objection){psprintf("certificate %s has expired", shown(cert->subject_dn)), false};
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		const CaFacts *ca = &cert->cas[i];
+		bool		sent = i < cert->ncas - 1 &&
+			find_certificate_by_fingerprint(view->known, ca->fingerprint) == NULL;
+
+		if (found[i] == NULL && !sent)
+			return (Objection){psprintf("CA %s is missing", shown(ca->subject_dn)), false};
+		if (found[i] && found[i]->gap)
+			return (Objection){found[i]->gap, false};
+		if (found[i] && !found[i]->verified)
+			return (Objection){psprintf("CA %s is not verified", shown(ca->subject_dn)), false};
+	}
+	return none;
+}
+
+/*
+ * Why a CA of the set lets no client in; NULL if it does, or another one of the same
+ * name and key.
+ */
+char *
+find_ca_objection(TrustView *view, X509 *ca)
+{
+	char	   *reason = pstrdup("it is missing");
+
+	for (int i = 0; i < view->count; i++)
+	{
+		CaView	   *other = &view->cas[i];
+
+		if (X509_cmp(other->ca, ca) != 0 && !is_same_ca(other->ca, ca))
+			continue;
+		look_at_ca(view->trust, other);
+		if (X509_check_ca(other->ca) != 0 && other->verified && other->gap == NULL)
+			return NULL;
+		reason = other->gap ? other->gap : pstrdup("it verifies nobody");
+	}
+	return reason;
+}
