@@ -214,7 +214,7 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 # 6. Files
 
 my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|BasicOpenFile\w*|AllocateFile|AllocateDir|PathNameOpenFile\w*|unlink|rename|durable_\w+|mkdir|rmdir|opendir|stat|lstat|realpath|chmod|fchmod|symlink|link|creat|truncate)\s*\(/;
-is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c preload.c', 'who touches files');
+is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c preload.c target.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
 is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'tlscontext.c', 'where OpenSSL does');
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
@@ -227,7 +227,7 @@ my $known = qr/^(?:(?:(?:inst->)?files\.|file->path$)\w*|PENDING_KEY|HISTORY_FIL
 	|psprintf\("%s\.pem",\ material_kind_name\(kind\)\)|psprintf\("%s\.%d\.pem",\ material_kind_name\(kind\),\ version\)
 	|history_version_file\((?:MATERIAL_CA|(?:inst->|e->)?kind),\ (?:parent|(?:e->|target->|inst->)?version)\)
 	|path_in_place\(inst\)|path_of_setting\(inst,\ i\)|(?:temporary_name\()?(?:p->target|backup_name\(p\))\)?|p->setting_value
-	|paths\[kind\]|path)(?:,|$)/x;
+	|paths\[kind\]|path|target|word|value)(?:,|$)/x;
 my $names = 0;
 for my $file (map { s{.*/}{}r } glob 'src/sql/*.c src/install/*.c src/revocation/serials.c')
 {
@@ -248,7 +248,7 @@ my %origin = (
 	'history.c' => [ qr/\*path = ([^;]*);/, 'own_file(HISTORY_FILE)' ],
 	'place.c' => [ qr/\*path = ([^;]*);/, 'path_in_place(inst)' ],
 	'install.c' => [ qr/(?:->target|->setting_value|\*path) = ([^;]*);/,
-		'own_material_file(inst->kind) p->inst->configuration->settings[setting].value path_in_place(inst) path_in_place(p->inst) resolve_target(p->setting_value)' ]);
+		'own_material_file(inst->kind) path_in_place(inst) path_in_place(p->inst) resolve_target(p->setting_value)' ]);
 for my $file (sort keys %origin)
 {
 	my ($pattern, $from) = @{ $origin{$file} };

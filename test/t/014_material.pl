@@ -243,7 +243,7 @@ append_to_file($node->data_dir . '/pg_hba.conf', "nonsense\n");
 like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)", 'dba'), qr/42501.*pg_hba\.conf has an error/s, 'nor while pg_hba.conf has an error');
 $server->set_hba;
 $server->sql("ALTER SYSTEM SET ssl_crl_file = '$ca_path'");
-like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*cannot be replaced, because it is ssl_crl_file as well/s, 'nor into a file that is another one as well');
+like(error("SELECT sslpolicy.add_ca(\$\$" . pem('third') . "\$\$)"), qr/55000.*cannot be replaced.*DETAIL:  It is ssl_crl_file as well\./s, 'nor into a file that is another one as well');
 $server->sql('ALTER SYSTEM RESET ssl_crl_file');
 SKIP:
 {
