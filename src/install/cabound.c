@@ -34,6 +34,14 @@
 #include "labels/labels.h"
 #include "settings/settings.h"
 
+/* A line by which a certificate lets somebody in. */
+typedef struct Door
+{
+	HbaEntry   *line;
+	const char *open_group;		/* one that it names, and that the caller could put
+								 * anybody into; NULL: there is none */
+} Door;
+
 /*
  * Whoever calls: the user who acts now, and the session's, who can act next.
  */
@@ -179,24 +187,50 @@ is_open_group(const char *name, List *grantable)
 	return false;
 }
 
+static List *
+doors_of(List *lines)
+{
+	List	   *grantable = roles_to_grant();
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, lines)
+	{
+		Door	   *door = palloc0(sizeof(Door));
+		ListCell   *user;
+
+		door->line = lfirst(cell);
+		foreach(user, door->line->users)
+		{
+			const char *name = lfirst(user);
+
+			if (door->open_group == NULL && name[0] == '+' && is_open_group(name + 1, grantable))
+				door->open_group = name + 1;
+		}
+		result = lappend(result, door);
+	}
+	return result;
+}
+
 /*
- * Why the line lets the role in, or could be made to by the caller: a sentence of
- * an error, without its end; NULL if it does not.
+ * Why the door is open to the role, or could be made so by the caller: a sentence of
+ * an error, without its end; NULL if it is not.
  */
 static const char *
-way_in(const HbaEntry *line, Oid role, const char *name, List *grantable)
+way_in(const Door *door, Oid role, const char *name)
 {
+	const HbaEntry *line = door->line;
 	ListCell   *cell;
 
 	if (hba_names_role(line, role, name, true))
 		return psprintf("%s, lets that role in by certificate", line->place);
+	if (door->open_group)
+		return psprintf("%s, lets members of \"%s\" in by certificate, and you could make that role one",
+						line->place, door->open_group);
 	foreach(cell, line->users)
 	{
 		const char *user = lfirst(cell);
 
-		if (user[0] == '+' && is_open_group(user + 1, grantable))
-			return psprintf("%s, lets members of \"%s\" in by certificate, and you could make that role one",
-							line->place, user + 1);
 		if (user[0] != '/' && caller_may(compat_may_rename, role))
 			return psprintf("%s, lets role \"%s\" in by certificate, and you could give that role this name",
 							line->place, user);
@@ -237,13 +271,13 @@ require_current_settings(void)
 }
 
 static void
-check_role(Oid role, const char *name, bool is_powerful, List *lines, List *grantable)
+check_role(Oid role, const char *name, bool is_powerful, List *doors)
 {
 	ListCell   *cell;
 
-	foreach(cell, lines)
+	foreach(cell, doors)
 	{
-		const char *way = way_in(lfirst(cell), role, name, grantable);
+		const char *way = way_in(lfirst(cell), role, name);
 
 		if (way)
 			ereport(ERROR,
@@ -264,7 +298,7 @@ check_ca_bound(void)
 {
 	QueryResult *roles;
 	List	   *lines;
-	List	   *grantable;
+	List	   *doors;
 
 	if (superuser())
 		return;
@@ -274,7 +308,7 @@ check_ca_bound(void)
 	lines = certificate_lines();
 	if (lines != NIL && !(enforcement() == ENFORCEMENT_ENFORCE && is_everybody_pinned()))
 	{
-		grantable = roles_to_grant();
+		doors = doors_of(lines);
 		roles = privileged_query(powerful_roles);
 		for (int i = 0; i < roles->rows; i++)
 		{
@@ -284,7 +318,7 @@ check_ca_bound(void)
 
 			if ((is_powerful || is_reserved_role(name)) &&
 				!(enforcement() == ENFORCEMENT_ENFORCE && is_pinned(role)))
-				check_role(role, name, is_powerful, lines, grantable);
+				check_role(role, name, is_powerful, doors);
 		}
 	}
 	PopActiveSnapshot();
