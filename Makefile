@@ -19,7 +19,7 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint client about
+SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint client about privileges
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 

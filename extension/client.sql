@@ -17,7 +17,6 @@ CREATE FUNCTION client_settings(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_client_settings'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
-REVOKE ALL ON FUNCTION client_settings(regrole, name, inet) FROM PUBLIC;
 COMMENT ON FUNCTION client_settings(regrole, name, inet) IS
 'what a client has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
 

@@ -20,7 +20,6 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_explain'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION explain(regrole, name, inet, boolean, text, text, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION explain(regrole, name, inet, boolean, text, text, text, text, timestamptz) IS
 'what a login that is described like this would meet, judged by the code of the login: a row for each requirement, and the verdict; ok is null where it depends on what was not given';
 
@@ -36,7 +35,6 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_explain_session'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION explain_session(integer) FROM PUBLIC;
 COMMENT ON FUNCTION explain_session(integer) IS
 'what a live session would meet if it logged in now: a row for each requirement, and the verdict';
 
@@ -54,7 +52,6 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_effective_policy'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION effective_policy(regrole, name, inet) FROM PUBLIC;
 COMMENT ON FUNCTION effective_policy(regrole, name, inet) IS
 'what is required of a role, and where it comes from; decides is null where it depends on a database or an address that was not given';
 
@@ -92,7 +89,6 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_preview_role_policy'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION preview_role_policy(regrole, text) FROM PUBLIC;
 COMMENT ON FUNCTION preview_role_policy(regrole, text) IS
 'live sessions and recent logins that this policy of a role would refuse, or may (unknown), and why; null previews its removal';
 
@@ -114,7 +110,6 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_preview_database_policy'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION preview_database_policy(name, text) FROM PUBLIC;
 COMMENT ON FUNCTION preview_database_policy(name, text) IS
 'live sessions and recent logins that this policy of a database would refuse, or may (unknown), and why; null previews its removal';
 
@@ -135,6 +130,5 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_preview_default_policy'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION preview_default_policy(text) FROM PUBLIC;
 COMMENT ON FUNCTION preview_default_policy(text) IS
 'live sessions and recent logins that this value of sslpolicy.default_policy would refuse, or may (unknown), and why; null previews its removal';

@@ -134,13 +134,3 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION create_server_key(text, text[], text) IS
 'make a private key, which stays on the server, and return the certificate signing request for it';
-
--- for whom a superuser grants it
-REVOKE ALL ON FUNCTION reload(interval, boolean), create_server_key(text, text[], text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION install_ca(text, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION add_ca(text, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION remove_ca(text, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION install_crl(text, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION install_crl(bytea, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION install_server_certificate(text, text, boolean, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION rollback(text, boolean, boolean) FROM PUBLIC;

@@ -66,10 +66,6 @@ COMMENT ON COLUMN recent_logins.not_after IS 'end of the validity of the certifi
 COMMENT ON COLUMN recent_logins.auth_method IS 'authentication method of the last login, as in pg_hba.conf';
 COMMENT ON COLUMN recent_logins.compliant IS 'whether the last login met its policies; null if enforcement was off';
 
-REVOKE ALL ON FUNCTION get_recent_logins() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_recent_logins() TO pg_monitor;
-GRANT SELECT ON recent_logins TO pg_monitor;
-
 CREATE FUNCTION get_rejections(
     OUT at timestamptz,
     OUT first_at timestamptz,
@@ -105,10 +101,6 @@ COMMENT ON COLUMN rejections.tls_version IS 'TLS version, as in pg_stat_ssl; nul
 COMMENT ON COLUMN rejections.client_dn IS 'subject of the client certificate in RFC 2253 form; null if none was presented and verified';
 COMMENT ON COLUMN rejections.client_serial IS 'serial number of the client certificate';
 COMMENT ON COLUMN rejections.fingerprint_sha256 IS 'SHA-256 of the client certificate, lower-case hexadecimal';
-
-REVOKE ALL ON FUNCTION get_rejections() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_rejections() TO pg_monitor;
-GRANT SELECT ON rejections TO pg_monitor;
 
 CREATE FUNCTION get_statistics(
     OUT roleid oid,
@@ -158,10 +150,6 @@ COMMENT ON COLUMN statistics.last_logged IS 'time of the last login that was let
 COMMENT ON COLUMN statistics.last_ended IS 'when the last session was ended';
 COMMENT ON COLUMN statistics.earliest_expiry IS 'when the first one expires of the client certificates that logged in during the last 24 hours, as far as sslpolicy.recent_logins has them';
 
-REVOKE ALL ON FUNCTION get_statistics() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_statistics() TO pg_monitor;
-GRANT SELECT ON statistics TO pg_monitor;
-
 CREATE FUNCTION reset_statistics()
 RETURNS void
 AS 'MODULE_PATHNAME', 'sslpolicy_reset_statistics'
@@ -169,4 +157,3 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION reset_statistics() IS
 'forget the rows of sslpolicy.statistics and sslpolicy.rejections; sslpolicy.recent_logins stays';
-REVOKE ALL ON FUNCTION reset_statistics() FROM PUBLIC;

@@ -12,6 +12,3 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION lint() IS
 'what is wrong with the configuration, the worst first: severity (error, warning, info), a stable code, the object, what is the matter, and what to do; no rows if nothing is';
-
-REVOKE ALL ON FUNCTION lint() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION lint() TO pg_monitor;

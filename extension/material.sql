@@ -158,11 +158,3 @@ AS 'MODULE_PATHNAME', 'sslpolicy_revoked'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION revoked(numeric, text) IS
 'has a CRL revoked the certificate with this serial number of this issuer (RFC 2253 form, as in sslpolicy.crls); null if there is no CRL of that issuer';
-
-REVOKE ALL ON FUNCTION get_certificates(), get_crls(), get_material_status(), get_material_history(),
-    verify_certificate(text, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_certificates(), get_crls(), get_material_status(), get_material_history(),
-    verify_certificate(text, timestamptz) TO pg_monitor;
-GRANT SELECT ON certificates, crls, material_status, material_history TO pg_monitor;
-REVOKE ALL ON FUNCTION revoked(numeric, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION revoked(numeric, text) TO pg_monitor;

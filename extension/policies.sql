@@ -14,7 +14,6 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'sslpolicy_set_policy'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION set_policy(regrole, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION set_policy(regrole, text, boolean) IS
 'set the TLS policy of a role, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
 
@@ -23,7 +22,6 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'sslpolicy_set_database_policy'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-REVOKE ALL ON FUNCTION set_database_policy(name, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION set_database_policy(name, text, boolean) IS
 'set the TLS policy of a database, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
 
@@ -54,7 +52,6 @@ COMMENT ON FUNCTION get_policies() IS
 'rows of the view sslpolicy.policies';
 
 CREATE VIEW policies AS SELECT * FROM get_policies();
-GRANT SELECT ON policies TO PUBLIC;
 COMMENT ON VIEW policies IS
 'every rule of every TLS policy: labels of roles and databases, and the two settings';
 COMMENT ON COLUMN policies.object_type IS 'role, database or setting';

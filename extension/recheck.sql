@@ -13,7 +13,6 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION recheck(boolean) IS
 'judge every live session by the policies that this transaction sees, and end those that sslpolicy.recheck_policy and recheck_revoked say; with dry_run only say which';
-REVOKE ALL ON FUNCTION recheck(boolean) FROM PUBLIC;
 
 CREATE FUNCTION get_ended_sessions(
     OUT at timestamptz,
@@ -40,7 +39,3 @@ COMMENT ON COLUMN ended_sessions.client_addr IS 'address of the client';
 COMMENT ON COLUMN ended_sessions.cause IS 'policy, expired (its certificate, with on_expiry=end), blocked (sslpolicy.blocked_fingerprints) or revoked';
 COMMENT ON COLUMN ended_sessions.changed IS 'what had changed since the check before';
 COMMENT ON COLUMN ended_sessions.reasons IS 'the requirements that it did not meet';
-
-REVOKE ALL ON FUNCTION get_ended_sessions() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION get_ended_sessions() TO pg_monitor;
-GRANT SELECT ON ended_sessions TO pg_monitor;

@@ -87,7 +87,6 @@ SELECT s.pid,
   FROM get_sessions() s
   LEFT JOIN pg_catalog.pg_authid a ON a.oid OPERATOR(pg_catalog.=) s.usesysid
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.datid;
-GRANT SELECT ON sessions TO PUBLIC;
 COMMENT ON VIEW sessions IS
 'TLS state of every live session; all columns of all sessions to members of pg_read_all_stats, otherwise of one''s own';
 COMMENT ON COLUMN sessions.pid IS 'process id of the backend, as in pg_stat_activity';

@@ -17,5 +17,4 @@ BEGIN
     END IF;
 END $$;
 
-GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
 COMMENT ON SCHEMA @extschema@ IS 'TLS policies for roles and databases, and the TLS state of sessions';

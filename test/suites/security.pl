@@ -199,14 +199,22 @@ my $calls = () = join('', values %source) =~ /\bprivileged_query\s*\(/g;
 is($queries, $calls - 1, 'every query as superuser was looked at');
 
 my $scripts = join "\n", map { $script{$_} } sort keys %script;
-unlike($scripts, qr/\bEXECUTE\s+(?!ON\b)|\bSECURITY\s+DEFINER\b|\bLANGUAGE\s+(?!C\b)/i, 'install script: no dynamic SQL, SECURITY DEFINER, or function in SQL');
-is(() = $scripts =~ /^DO \$\$/mg, 1, 'install script: one block that is run, which looks at the schema');
+unlike($scripts, qr/\bSECURITY\s+DEFINER\b|\bLANGUAGE\s+(?!C\b)/i, 'install script: no SECURITY DEFINER, or function in SQL');
+# roles that ALTER DEFAULT PRIVILEGES names are known only then
+is_deeply([ $scripts =~ /\bEXECUTE\s+(?!ON\b)(.*?);/sg ],
+	[ map { "pg_catalog.format('REVOKE ALL ON $_ \@extschema\@ FROM %I CASCADE', grantee)" } 'SCHEMA', 'ALL ROUTINES IN SCHEMA', 'ALL TABLES IN SCHEMA' ],
+	'install script: no dynamic SQL but three REVOKE, from a role whose name is quoted');
+is(() = $scripts =~ /^DO \$\$/mg, 2, 'install script: two blocks that are run: one looks at the schema, one revokes');
+is(join(' ', grep { $script{$_} =~ /^\s*(?:GRANT|REVOKE|ALTER)\b/mi } sort keys %script), 'privileges.sql', 'install script: rights are set in one piece');
+like(slurp_file('Makefile'), qr/^SCRIPT_PIECES = .* privileges$/m, 'which is the last');
+is_deeply([ grep { !/^\s*\@extschema\@\.\w/ } map { split /,(?![^(]*\))/ } $scripts =~ /^GRANT \w+ ON (?!SCHEMA)(?:FUNCTION)?(.*?) TO /msg ], [],
+	'install script: nothing of another schema can be granted');
 for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END \$\$;)/msg)
 {
 	my ($name) = $body =~ /(?:VIEW )?(\w+)/;
 	$name = $1 if $body =~ /VIEW (\w+)/;
 	my $rest = $body =~ s/'[^']*'//gr =~ s/OPERATOR\(pg_catalog\.[^)]+\)//gr =~ s/SELECT \*//gr;
-	$rest =~ s/(?:ERRCODE|HINT) =//g;
+	$rest =~ s/(?:ERRCODE|DETAIL|HINT) =//g;
 	unlike($rest, qr/[=<>~|+\/%^@!&#]/, "install script, $name: operators are qualified") or diag($rest);
 }
 

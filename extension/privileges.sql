@@ -1,0 +1,86 @@
+-- Who may do what: all of it stands here, and docs/reference.md says the same of each
+-- object.  This is the last piece, since the rights of everything are set here.
+
+-- ALTER DEFAULT PRIVILEGES may have given anybody anything, with grant options too.
+REVOKE ALL ON SCHEMA @extschema@ FROM PUBLIC CASCADE;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA @extschema@ FROM PUBLIC CASCADE;
+REVOKE ALL ON ALL TABLES IN SCHEMA @extschema@ FROM PUBLIC CASCADE;
+
+DO $$
+DECLARE
+    grantee pg_catalog.name;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT r.rolname
+          FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+          JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA @extschema@ FROM %I CASCADE', grantee);
+    END LOOP;
+
+    FOR grantee IN
+        SELECT DISTINCT r.rolname
+          FROM pg_catalog.pg_namespace n
+          JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid, pg_catalog.aclexplode(p.proacl) a
+          JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL ROUTINES IN SCHEMA @extschema@ FROM %I CASCADE', grantee);
+    END LOOP;
+
+    FOR grantee IN
+        SELECT DISTINCT r.rolname
+          FROM pg_catalog.pg_namespace n
+          JOIN pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) n.oid, pg_catalog.aclexplode(c.relacl) a
+          JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA @extschema@ FROM %I CASCADE', grantee);
+    END LOOP;
+END $$;
+
+-- for everybody; pg_catalog has a version() too, and is looked into first
+GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.check_all(),
+    @extschema@.check_policy(text),
+    @extschema@.client_settings(),
+    @extschema@.connection(),
+    @extschema@.effective_policy(),
+    @extschema@.get_policies(),
+    @extschema@.get_sessions(),
+    @extschema@.server_ca(),
+    @extschema@.version()
+    TO PUBLIC;
+GRANT SELECT ON
+    @extschema@.policies,
+    @extschema@.sessions
+    TO PUBLIC;
+
+-- for monitoring
+GRANT EXECUTE ON FUNCTION
+    @extschema@.get_certificates(),
+    @extschema@.get_crls(),
+    @extschema@.get_ended_sessions(),
+    @extschema@.get_material_history(),
+    @extschema@.get_material_status(),
+    @extschema@.get_recent_logins(),
+    @extschema@.get_rejections(),
+    @extschema@.get_statistics(),
+    @extschema@.lint(),
+    @extschema@.revoked(numeric, text),
+    @extschema@.verify_certificate(text, timestamptz)
+    TO pg_monitor;
+GRANT SELECT ON
+    @extschema@.certificates,
+    @extschema@.crls,
+    @extschema@.ended_sessions,
+    @extschema@.material_history,
+    @extschema@.material_status,
+    @extschema@.recent_logins,
+    @extschema@.rejections,
+    @extschema@.statistics
+    TO pg_monitor;
+
+-- All other functions are for superusers, and for whom a superuser grants them.
