@@ -53,6 +53,11 @@ static const LintCheck checks[] = {
 	{"enforcement", lint_enforcement},
 	{"the background worker", lint_worker},
 	{"logging", lint_logging},
+	{"owners of the extension", lint_extension_owners},
+	{"objects in schema sslpolicy", lint_extension_schema},
+	{"who may create in schema sslpolicy", lint_extension_creators},
+	{"functions of the extension", lint_extension_functions},
+	{"rights on the extension", lint_extension_grants},
 };
 
 /*

@@ -45,4 +45,11 @@ extern void lint_enforcement(Survey *survey);
 extern void lint_worker(Survey *survey);
 extern void lint_logging(Survey *survey);
 
+/* lintextension.c */
+extern void lint_extension_owners(Survey *survey);
+extern void lint_extension_schema(Survey *survey);
+extern void lint_extension_creators(Survey *survey);
+extern void lint_extension_functions(Survey *survey);
+extern void lint_extension_grants(Survey *survey);
+
 #endif							/* SSLPOLICY_LINT_H */

@@ -103,6 +103,7 @@ is_deeply([ grep { $expected{$_} =~ / s\b(?: P)?$/ } sort keys %expected ], ['ch
 # 3. Views
 
 my %for_everybody = map { $_ => 1 } qw(policies sessions);
+my @views;
 for my $row (rows(<<'SQL'))
 SELECT c.relname, o.rolsuper, coalesce(c.reloptions::text, ''),
        (SELECT coalesce(string_agg(coalesce(r.rolname, 'PUBLIC') || ' ' || a.privilege_type, ',' ORDER BY 1), '')
@@ -113,6 +114,7 @@ SELECT c.relname, o.rolsuper, coalesce(c.reloptions::text, ''),
 SQL
 {
 	my ($view, $super, $options, $grants, $columns) = @$row;
+	push @views, $view;
 	is("$super $columns", 't 0', "$view: a superuser's, no column is granted by itself");
 	is($grants, ($for_everybody{$view} ? 'PUBLIC' : 'pg_monitor') . ' SELECT', "$view: for whom");
 	my ($definition) = map { $_->[0] } rows("SELECT regexp_replace(pg_get_viewdef('sslpolicy.$view'), '\\s+', ' ', 'g')");
@@ -169,7 +171,7 @@ is(($statement // '') =~ s/\s+/ /gr,
 	'SECURITY LABEL: name and policy are quoted');
 
 # All others are constants.  What PostgreSQL's grammar does not qualify:
-my $keyword = qr/^(?:and|any|array|as|by|coalesce|exists|from|group|in|operator|or|order|select|union|all|where)$/i;
+my $keyword = qr/^(?:and|any|array|as|by|coalesce|exists|from|group|in|lateral|operator|or|order|select|union|all|where)$/i;
 my $queries = 0;
 for my $file (sort keys %source)
 {
@@ -216,6 +218,18 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 	my $rest = $body =~ s/'[^']*'//gr =~ s/OPERATOR\(pg_catalog\.[^)]+\)//gr =~ s/SELECT \*//gr;
 	$rest =~ s/(?:ERRCODE|DETAIL|HINT) =//g;
 	unlike($rest, qr/[=<>~|+\/%^@!&#]/, "install script, $name: operators are qualified") or diag($rest);
+}
+
+# what lint() takes for granted is the table above, and views by for whom they are
+{
+	my $lint = slurp_file('src/lint/lintextension.c');
+	for my $who ([ 'p', 'for_everybody', grep { $for_everybody{$_} } @views ], [ 'm', 'for_monitor', grep { !$for_everybody{$_} } @views ])
+	{
+		my ($letter, $list, @named) = @$who;
+		my ($text) = $lint =~ /\b$list\[\] = \{(.*?)\};/s;
+		is_deeply([ sort map { /^sslpolicy\.(.*)/ } ($text // '') =~ /"(.*?)"/g ],
+			[ sort @named, grep { $expected{$_} =~ /^$letter/ } keys %expected ], "lint(): $list");
+	}
 }
 
 ###############################################################################
