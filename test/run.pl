@@ -48,7 +48,7 @@ my %long = (
 	'021_crls' => 154, '026_lint' => 121, '028_client_settings' => 107, '019_recheck_races' => 106,
 	'015_material_crashes' => 105, '024_refusals_bounded' => 103, '020_recheck_standby' => 98,
 	'038_attackers' => 95, '001_login_table' => 68, '037_neighbours' => 62, '040_attackers_roles' => 62,
-	'039_attackers_material' => 62, '032_howto' => 53);
+	'039_attackers_material' => 62, '044_extension_schema' => 65, '032_howto' => 53);
 my $seconds = sub { return $long{ basename($_[0], '.pl') } // 0 };
 @files = sort { $seconds->($b) <=> $seconds->($a) } @files if ($ENV{JOBS} || 1) > 1;
 
