@@ -4,7 +4,8 @@
 # 1. promtool accepts the alert rules; each alert fires on data that has its
 #    fault, alone, and none on data that has no fault
 # 2. prometheus-postgres-exporter, as a member of pg_monitor and nothing else,
-#    serves every metric of queries.yaml, with the right values
+#    serves every metric of queries.yaml, with the right values, whatever others have
+#    put into its search_path
 # 3. Prometheus evaluates every expression of dashboard and alerts on them, and
 #    finds data; real faults raise alerts
 # 4. a failed load of TLS files is seen
@@ -162,6 +163,11 @@ $node->append_conf('postgresql.conf', "ssl_crl_file = '$dir/root.crl'\n");
 $server->start;
 $server->sql(q{CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE "o'hara ""x"" <b>" LOGIN; CREATE ROLE nobody LOGIN;
 	CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; CREATE ROLE late LOGIN});
+# a trap: count("any") of pg_catalog is no exact match, this one is
+$server->sql(q{CREATE ROLE mallory; GRANT CREATE ON SCHEMA public TO mallory; SET ROLE mallory;
+	CREATE FUNCTION public.trap(int, text) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE LOG 'trapped: %', current_user; RETURN 42; END$$;
+	CREATE AGGREGATE public.count(text) (sfunc = public.trap, stype = int, initcond = '0')});
+is($server->sql("SELECT count('x'::text)"), 42, 'a role that looks into public is trapped');
 $server->label(role => { app => 'sslmode=verify-full', late => 'sslmode=require action=log; sslmode=prefer' });
 
 my @held = ($server->background(user => 'app', cert => 'app'));
@@ -214,6 +220,8 @@ is(value('sslpolicy_sessions_open', 'tls_version="TLSv1.3"', 'client_certificate
 is(value('sslpolicy_sessions_open', 'tls_version="TLSv1.2"'), 1, 'sessions: TLS 1.2');
 is(value('sslpolicy_sessions_open', 'tls_version="none"', 'transport="tcp"', 'compliant="false"'), 1, 'sessions: one that does not comply');
 is(value('sslpolicy_sessions_open', 'tls_version="none"', 'transport="tcp"', 'compliant="true"'), 1, 'sessions: one without TLS that does');
+is(() = $queries =~ /^  query: \|$/mg, () = $queries =~ /^  query: \|\n    SET LOCAL search_path = pg_catalog, pg_temp;$/mg, 'every query sets search_path');
+unlike(slurp_file($node->logfile), qr/trapped: monitor/, 'and the role that asks is not trapped');
 is(value('sslpolicy_policies_objects', 'object_type="role"'), 2, 'policies');
 is(value('sslpolicy_policies_objects', 'object_type="database"'), 0, 'policies: none');
 is(value('sslpolicy_policies_log_rules', 'object_type="role"'), 1, 'policies: rules that log');
