@@ -24,6 +24,7 @@
 #include "material/generation.h"
 #include "material/keymask.h"
 #include "material/leftovers.h"
+#include "material/ownkeys.h"
 #include "material/probe.h"
 #include "revocation/crlstate.h"
 #include "session/sessions.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	init_crl_state();
 	init_labels();
 	init_leftovers();
+	init_own_keys();
 	init_generations();
 	init_key_mask();
 	init_probe();

@@ -29,6 +29,7 @@
 #include "labels/applicable.h"
 #include "labels/exceptions.h"
 #include "ledger/ledger.h"
+#include "material/ownkeys.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
 #include "revocation/crlstate.h"
@@ -204,6 +205,7 @@ check_login(Port *port, int status)
 		return;
 
 	facts = collect_facts(port, hba_authname(port->hba->auth_method));
+	note_own_certificate(facts, port);
 
 	/* before policies are read, so that no change of one misses the session */
 	publish_session(facts);

@@ -19,12 +19,11 @@
 #include "install/affected.h"
 #include "install/installserver.h"
 #include "material/identity.h"
+#include "material/ownkeys.h"
 #include "material/serverkey.h"
 #include "pki/chain.h"
 #include "session/collect.h"
 #include "settings/directory.h"
-
-#define PENDING_KEY "pending.key"
 
 static void
 free_key(void *key)
@@ -123,6 +122,7 @@ install_server_certificate(const PemContent *given, char *private_key,
 	for (int i = 0; i < sk_X509_num(certs); i++)
 		check_encoded(append_pem_certificate(inst->bytes, sk_X509_value(certs, i)));
 	check_encoded(append_pem_private_key(inst->bytes, key));
+	remember_own_key(sk_X509_value(certs, 0));
 	inst->affected = find_losing_cipher(identity.before, sk_X509_value(certs, 0));
 	if (private_key)
 		wipe_memory(private_key, strlen(private_key));
@@ -191,6 +191,7 @@ void
 judge_earlier_identity(Installation *inst)
 {
 	judge_earlier_pair(inst);
+	remember_own_key(sk_X509_value(inst->content->certs, 0));
 	inst->affected = find_losing_cipher(sk_X509_value(inst->old->certs, 0),
 										sk_X509_value(inst->content->certs, 0));
 }

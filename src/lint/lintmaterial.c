@@ -21,6 +21,7 @@
 #include "base/datums.h"
 #include "base/files.h"
 #include "lint/lint.h"
+#include "material/identity.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "pki/x509.h"
@@ -84,8 +85,10 @@ is_distribution_default(const char *path)
 }
 
 static void
-check_server_leaf(Survey *survey, const char *object, X509 *leaf, const CertFacts *facts)
+check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509) *sent,
+				  const CertFacts *facts)
 {
+	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
 	bool		named = false;
 
 	for (int i = 0; i < facts->nsans; i++)
@@ -106,6 +109,10 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, const CertFact
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_wrong_purpose", object,
 					"It is not meant for a TLS server (extended key usage): clients that verify the server refuse it.",
 					"Have a certificate issued for server authentication.");
+	if (verifies_as_client(leaf, sent, cas, survey->now))
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_for_clients", object,
+					"A CA in ssl_ca_file verifies it as a client's certificate, too: whoever gets hold of it and its key, or has another server use them, has a certificate for this one. (From the server's own machine it meets no policy.)",
+					"Have a certificate issued with extendedKeyUsage = serverAuth alone, or by a CA that is not in ssl_ca_file.");
 }
 
 /*
@@ -129,7 +136,7 @@ lint_server_certificate(Survey *survey)
 			continue;
 		check_server_dates(survey, object, facts);
 		if (i == 0)
-			check_server_leaf(survey, object, cert, facts);
+			check_server_leaf(survey, object, cert, file->content->certs, facts);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "material/clientcert.h"
 #include "material/material.h"
+#include "material/ownkeys.h"
 #include "pki/pem.h"
 #include "pki/x509.h"
 
@@ -65,6 +66,7 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the certificate cannot be read")));
+	result->own_key = has_own_key(leaf, NULL);
 
 	files.cert_file = files.key_file = "";
 	result->context = build_context(&files, &result->error);

@@ -18,6 +18,7 @@ typedef struct ClientCertificate
 	CertFacts  *facts;			/* with the verified chain, if error is NULL */
 	Verification *verification; /* NULL: none could be made */
 	char	   *error;			/* why it would not be accepted, or NULL */
+	bool		own_key;		/* its key is one of the server's */
 	SSL_CTX    *context;		/* by which it was judged, or NULL */
 } ClientCertificate;
 

@@ -19,6 +19,7 @@
 
 #include "base/datums.h"
 #include "material/identity.h"
+#include "material/tlscontext.h"
 #include "pki/chain.h"
 #include "pki/x509.h"
 
@@ -115,6 +116,28 @@ order_chain(Identity *identity, X509 *leaf)
 	return NULL;
 }
 
+/*
+ * Would the server accept its own certificate from a client?  By the CAs of
+ * ssl_ca_file; sent are the intermediates that go with it.
+ */
+bool
+verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now)
+{
+	X509_STORE *store = X509_STORE_new();
+	bool		result;
+
+	if (store == NULL)
+		return false;
+	for (int i = 0; i < sk_X509_num(cas); i++)
+		(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
+	result = verify_in_store(store, leaf, sent, X509_PURPOSE_SSL_CLIENT,
+							 server_security_level(), now)
+				 ->ok;
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return result;
+}
+
 static void
 warn_of_lost_names(const CertFacts *before, const CertFacts *after, List **warnings)
 {
@@ -143,6 +166,8 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 		*warnings = lappend(*warnings, psprintf("certificate %s is that of a CA", title));
 	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
 		*warnings = lappend(*warnings, psprintf("certificate %s is not meant for a TLS server (extended key usage): clients that verify the server will refuse it", title));
+	if (verifies_as_client(leaf, identity->chain, identity->cas, identity->now))
+		*warnings = lappend(*warnings, psprintf("certificate %s would be accepted as a client's, too: have one issued with extendedKeyUsage = serverAuth alone", title));
 	if (is_self_signed(leaf))
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
 	for (int i = 0; i < sk_X509_num(identity->given); i++)

@@ -21,6 +21,7 @@ typedef struct Identity
 	STACK_OF(X509) *chain;		/* result: leaf first */
 } Identity;
 
+extern bool verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now);
 extern Refusal *judge_identity(Identity *identity, List **warnings);
 
 #endif							/* SSLPOLICY_IDENTITY_H */

@@ -204,6 +204,23 @@ refuse_passphrase(char *buf, int size, int rwflag, void *asked)
 }
 
 /*
+ * The first certificate of a PEM text, which the caller frees: the one that OpenSSL
+ * takes for that of the key.  What else is there may be damaged, or encrypted.
+ * NULL if there is none.
+ */
+X509 *
+read_pem_first_certificate(const char *text, size_t len)
+{
+	BIO		   *bio = BIO_new_mem_buf(text, (int) len);
+	bool		asked = false;
+	X509	   *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, refuse_passphrase, &asked) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	return cert;
+}
+
+/*
  * The first private key of a PEM text.  NULL, with *error, if there is none or
  * it cannot be read without a passphrase.
  */

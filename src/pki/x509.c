@@ -247,6 +247,46 @@ certificate_fingerprint(const X509 *cert, uint8 *digest)
 }
 
 /*
+ * SHA-256 of the bits of a public key, whatever the algorithm is called that goes
+ * with them (an RSA key can be one for RSASSA-PSS only).
+ */
+static bool
+key_bits_fingerprint(X509_PUBKEY *key, uint8 *digest)
+{
+	const unsigned char *bits = NULL;
+	int			len = 0;
+
+	return key != NULL && X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, key) == 1 &&
+		len > 0 && compute_sha256((const char *) bits, (size_t) len, digest);
+}
+
+/*
+ * What tells that two certificates have the same key.  False if OpenSSL fails.
+ */
+bool
+public_key_fingerprint(X509 *cert, uint8 *digest)
+{
+	bool		ok = key_bits_fingerprint(X509_get_X509_PUBKEY(cert), digest);
+
+	ERR_clear_error();
+	return ok;
+}
+
+/*
+ * The same of the public key that belongs to a private one.
+ */
+bool
+private_key_fingerprint(EVP_PKEY *key, uint8 *digest)
+{
+	X509_PUBKEY *public_key = NULL;
+	bool		ok = X509_PUBKEY_set(&public_key, key) == 1 && key_bits_fingerprint(public_key, digest);
+
+	X509_PUBKEY_free(public_key);
+	ERR_clear_error();
+	return ok;
+}
+
+/*
  * What makes a CA the same one through all its certificates, renewed and
  * cross-signed: its name and its key.  The first bytes of a SHA-256 over the
  * name as text, a zero byte and the DER of the SubjectPublicKeyInfo.  False if

@@ -38,6 +38,8 @@ check_required(const Check *check, const char *role)
 	initStringInfo(&buf);
 	if (check->asks == NULL)
 		appendStringInfo(&buf, "a policy that can be read: %s", check->applied->error);
+	else if (check->own_certificate)
+		appendStringInfoString(&buf, "from the server's own machine, another certificate than the server's");
 	else if (check->role_cn)
 		appendStringInfo(&buf, "cn=%s",
 						 escape_bytes(role, (int) strlen(role)));
@@ -70,6 +72,8 @@ check_keys(const Check *check)
 {
 	StringInfoData buf;
 
+	if (check->own_certificate)
+		return pstrdup("certificate");
 	if (check->key != KEY_CN || check->role_cn)
 		return pstrdup(policy_key_name(check->key));
 	initStringInfo(&buf);
@@ -192,6 +196,8 @@ check_actual(const Check *check, const Facts *facts)
 
 	if (check->asks == NULL)
 		return NULL;
+	if (check->own_certificate)
+		return check->outcome == OUTCOME_UNKNOWN ? NULL : pstrdup("a certificate with a key of the server's");
 	if (check->key == KEY_SSLMODE)
 		return mode_of(facts);
 	if (!(facts->unknown & UNKNOWN_SSL) && !facts->ssl)

@@ -70,6 +70,7 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	check->rule = rule ? (int) (rule - applied->policy->rules) + 1 : 0;
 	check->key = key;
 	check->role_cn = role_cn;
+	check->own_certificate = false;
 	check->outcome = outcome;
 	check->log_only = log_only;
 	check->certain = e->certain;
@@ -416,6 +417,21 @@ expiry_outcome(const Evaluation *e)
 }
 
 /*
+ * Is it somebody else than the server that shows this certificate?  Who has the
+ * server connect to itself can name the server's own.  A standby on the same
+ * machine may have the same one, and goes on to replicate.
+ */
+static Outcome
+own_certificate_outcome(const Facts *facts)
+{
+	bool		physical = facts->database == NULL && !(facts->unknown & UNKNOWN_DATABASE);
+
+	if (!facts->own_certificate || physical || uses_tls(facts) == OUTCOME_FAILED)
+		return OUTCOME_OK;
+	return (facts->unknown & (UNKNOWN_SSL | UNKNOWN_ADDRESS)) ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+}
+
+/*
  * Check everything that one rule asks for.
  */
 static void
@@ -424,7 +440,14 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 {
 	static const PolicyKey any_of[] = {KEY_CIPHER, KEY_FINGERPRINT, KEY_ISSUER, KEY_CA_FINGERPRINT};
 	bool		log_only = rule->log_only;
+	Outcome		own = own_certificate_outcome(e->facts);
 
+	/* whatever the rule asks for */
+	if (own != OUTCOME_OK)
+	{
+		add_check(e, applied, rule, KEY_SSLMODE, false, own, log_only);
+		e->verdict->checks[e->verdict->nchecks - 1].own_certificate = true;
+	}
 	add_check(e, applied, rule, KEY_SSLMODE, false,
 			  sslmode_outcome(rule->sslmode, e->facts), log_only);
 	if (rule->min_protocol != TLS_NONE)

@@ -79,6 +79,8 @@ client_reason(const Check *check, const Facts *facts)
 {
 	if (check->asks == NULL)
 		return " (the policy cannot be read)";
+	if (check->own_certificate)
+		return " (it is the server's own, and comes from the server's own machine)";
 	if (check->key == KEY_SSLMODE)
 	{
 		switch (check->asks->sslmode)
@@ -183,6 +185,7 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 	bool		need_plain = false;
 	bool		need_cert = false;
 	bool		other_cert = false;
+	bool		own_cert = false;
 	bool		unreadable = false;
 
 	for (int i = 0; i < verdict->nchecks; i++)
@@ -197,6 +200,8 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 			return pstrdup("No client setting changes this; ask the database administrator.");
 		else if (check->asks->sslmode == SSLMODE_DISABLE)
 			need_plain = true;
+		else if (check->own_certificate)
+			own_cert = true;
 		else if (!facts->ssl)
 			need_tls = true;
 		else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
@@ -210,6 +215,8 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 		return pstrdup("The server log says why; ask the database administrator.");
 	if (need_plain)
 		return pstrdup("Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.");
+	if (own_cert)
+		return pstrdup("Give this client a certificate and key of its own, and set sslcert and sslkey to them, or to no certificate if the policy asks for none.");
 	if (need_tls)
 		return pstrdup("Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.");
 	if (need_cert)

@@ -3,7 +3,7 @@
  * collect.c
  *		A connection's Port as facts, and who it is that calls.
  *
- * The only reader of SSL.  Looks at what is in use on the socket,
+ * The only reader of SSL, but for what the server itself shows (ownkeys.c).  Looks at what is in use on the socket,
  * never at what the client asked for.
  *
  *-------------------------------------------------------------------------

@@ -32,6 +32,7 @@
 #include "material/clientcert.h"
 #include "policy/matcher.h"
 #include "session/collect.h"
+#include "session/ownaddress.h"
 #include "session/sessions.h"
 #include "sql/arguments.h"
 
@@ -96,6 +97,8 @@ ask_certificate(Question *q, const char *pem, int64 at)
 	judged = judge_client_certificate(pem, strlen(pem), at);
 	q->facts.cert = judged->facts;
 	q->facts.verified = judged->error == NULL;
+	q->facts.own_certificate = q->facts.verified && judged->own_key &&
+		((q->facts.unknown & UNKNOWN_ADDRESS) || is_own_address(&q->facts, NULL));
 	return judged->error;
 }
 

@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * ownkeys.c
+ *		Is a client's certificate one of the server's own?
+ *
+ * Whoever has the server connect to itself (dblink, postgres_fdw, CREATE
+ * SUBSCRIPTION) can name the server's files as the client's certificate and key,
+ * without being able to read them.  So a certificate with one of the server's keys
+ * that comes from the server's own machine is no proof of who the client is, and
+ * meets no policy (evaluate.c).
+ *
+ * The server's keys are those in force, that of ssl_cert_file, those of the versions
+ * that are kept in sslpolicy.directory, and the one that waits there for its
+ * certificate.  Of the files, the public keys are kept in shared memory, with what
+ * tells that the files have changed; then the next login that wants to know reads
+ * them again.  A key is kept when its file has gone, since a client may have read it
+ * just before; an installation adds its own before it writes any file.
+ *
+ * Locking: shared->lock guards all that follows it.  Files are read without it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <openssl/err.h>
+
+#include "libpq/libpq.h"
+#include "nodes/pg_list.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/sharedmem.h"
+#include "material/generation.h"
+#include "material/material.h"
+#include "material/ownkeys.h"
+#include "pki/pem.h"
+#include "pki/x509.h"
+#include "session/ownaddress.h"
+#include "settings/directory.h"
+#include "settings/settings.h"
+
+/* There are two or three at a time; the others are of before. */
+#define MAX_KEYS 64
+
+typedef struct KeptKey
+{
+	uint8		digest[FINGERPRINT_LEN];	/* public_key_fingerprint() */
+	uint64		reading;		/* the last one that has found it */
+} KeptKey;
+
+typedef struct SharedKeys
+{
+	LWLock	   *lock;
+	bool		read;			/* keys has all that is in the files */
+	uint8		files[FINGERPRINT_LEN]; /* as they were then */
+	uint64		readings;
+	int			count;
+	KeptKey		keys[MAX_KEYS];
+} SharedKeys;
+
+static SharedKeys *shared = NULL;
+
+static const SharedPiece piece = {
+	.name = "sslpolicy own keys",
+	.where = (void **) &shared,
+	.size = sizeof(SharedKeys),
+	.tranche = "sslpolicy_own_keys",
+};
+
+void
+init_own_keys(void)
+{
+	share_memory(&piece);
+}
+
+/*
+ * The files that have, or may have, a key of the server's; temporary ones of
+ * installations among them.
+ */
+static List *
+key_files(void)
+{
+	List	   *paths = list_make1(pstrdup(ssl_cert_file));
+	char	   *prefix = psprintf("%s.", material_kind_name(MATERIAL_SERVER));
+	DIR		   *dir = opendir(material_directory());
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return paths;
+	while ((entry = readdir(dir)) != NULL)
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 ||
+			strncmp(entry->d_name, PENDING_KEY, strlen(PENDING_KEY)) == 0)
+			paths = lappend(paths, own_file(entry->d_name));
+	closedir(dir);
+	return paths;
+}
+
+static void
+sign_files(List *paths, uint8 *signature)
+{
+	const char **all = palloc(sizeof(char *) * (Size) list_length(paths));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, paths)
+		all[count++] = lfirst(cell);
+	files_signature(all, count, signature);
+}
+
+/*
+ * The digest of the server's public key in a file: of its certificate, which is the
+ * first one, as for OpenSSL, or else of the private key.  NULL if there is none.
+ */
+static uint8 *
+read_key_file(const char *path)
+{
+	uint8	   *digest = palloc(FINGERPRINT_LEN);
+	size_t		len;
+	char	   *error;
+	char	   *bytes = path[0] ? read_whole_file(path, &len, &error) : NULL;
+	X509	   *cert;
+	EVP_PKEY   *key = NULL;
+	bool		ok;
+
+	if (bytes == NULL)
+		return NULL;
+	cert = read_pem_first_certificate(bytes, len);
+	if (cert == NULL)
+		key = read_pem_private_key(bytes, len, &error);
+	wipe_memory(bytes, len);
+	ok = cert ? public_key_fingerprint(cert, digest) : key && private_key_fingerprint(key, digest);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ok ? digest : NULL;
+}
+
+static List *
+read_key_files(List *paths)
+{
+	List	   *digests = NIL;
+	ListCell   *cell;
+
+	foreach(cell, paths)
+	{
+		uint8	   *digest = read_key_file(lfirst(cell));
+
+		if (digest != NULL)
+			digests = lappend(digests, digest);
+	}
+	return digests;
+}
+
+static bool
+is_listed(List *digests, const uint8 *digest)
+{
+	ListCell   *cell;
+
+	foreach(cell, digests)
+		if (memcmp(lfirst(cell), digest, FINGERPRINT_LEN) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * With the lock held, at least shared.
+ */
+static KeptKey *
+find_kept(const uint8 *digest)
+{
+	for (int i = 0; i < shared->count; i++)
+		if (memcmp(shared->keys[i].digest, digest, FINGERPRINT_LEN) == 0)
+			return &shared->keys[i];
+	return NULL;
+}
+
+/*
+ * Room for one more key: where there is none, that of the one which has not been
+ * found for the longest time.  NULL if all of them have been just now.
+ */
+static KeptKey *
+find_room(void)
+{
+	KeptKey    *oldest = &shared->keys[0];
+
+	if (shared->count < MAX_KEYS)
+		return &shared->keys[shared->count++];
+	for (int i = 1; i < MAX_KEYS; i++)
+		if (shared->keys[i].reading < oldest->reading)
+			oldest = &shared->keys[i];
+	return oldest->reading < shared->readings ? oldest : NULL;
+}
+
+/*
+ * Keep what has been read of files, signed as they were before.
+ */
+static void
+keep_keys(List *digests, const uint8 *signature)
+{
+	ListCell   *cell;
+	bool		all = true;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->readings++;
+	foreach(cell, digests)
+	{
+		KeptKey    *key = find_kept(lfirst(cell));
+
+		if (key == NULL && (key = find_room()) != NULL)
+			memcpy(key->digest, lfirst(cell), FINGERPRINT_LEN);
+		if (key != NULL)
+			key->reading = shared->readings;
+		all &= key != NULL;
+	}
+	/* without room for all, each time is the first one */
+	shared->read = all;
+	memcpy(shared->files, signature, FINGERPRINT_LEN);
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Is it the key of a file, now or before?
+ */
+static bool
+is_key_of_files(const uint8 *digest)
+{
+	List	   *paths = key_files();
+	List	   *digests;
+	uint8		signature[FINGERPRINT_LEN];
+	bool		known;
+	bool		found;
+
+	sign_files(paths, signature);
+	LWLockAcquire(shared->lock, LW_SHARED);
+	known = shared->read && memcmp(shared->files, signature, FINGERPRINT_LEN) == 0;
+	found = find_kept(digest) != NULL;
+	LWLockRelease(shared->lock);
+	if (found || known)
+		return found;
+
+	digests = read_key_files(paths);
+	keep_keys(digests, signature);
+	return is_listed(digests, digest);
+}
+
+static bool
+has_key(X509 *cert, const uint8 *digest)
+{
+	uint8		other[FINGERPRINT_LEN];
+
+	return cert != NULL && public_key_fingerprint(cert, other) &&
+		memcmp(other, digest, FINGERPRINT_LEN) == 0;
+}
+
+/*
+ * Is it the key of the certificate that the connection is served with, or of one
+ * that was in force when this process was started?
+ */
+static bool
+is_key_in_force(const uint8 *digest, Port *port)
+{
+	ContextMaterial *materials;
+	int			count;
+
+	if (port != NULL && has_key(SSL_get_certificate(port->ssl), digest))
+		return true;
+	(void) inherited_material(&materials, &count);
+	for (int i = 0; i < count; i++)
+		if (has_key(materials[i].leaf, digest))
+			return true;
+	return false;
+}
+
+/*
+ * Is the key of a client's certificate one of the server's?  port is that of the
+ * connection, or NULL if there is none.
+ */
+bool
+has_own_key(X509 *cert, Port *port)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	/* one that cannot be read has proved nothing either */
+	if (!public_key_fingerprint(cert, digest))
+		return false;
+	return is_key_in_force(digest, port) || is_key_of_files(digest);
+}
+
+/*
+ * A certificate is about to become the server's, and files of those before may go.
+ * NULL: there is none.
+ */
+void
+remember_own_key(X509 *cert)
+{
+	List	   *paths = key_files();
+	List	   *digests;
+	uint8		signature[FINGERPRINT_LEN];
+	uint8	   *digest = palloc(FINGERPRINT_LEN);
+
+	sign_files(paths, signature);
+	digests = read_key_files(paths);
+	if (cert != NULL && public_key_fingerprint(cert, digest))
+		digests = lappend(digests, digest);
+	keep_keys(digests, signature);
+}
+
+/*
+ * Is the client the server itself, with a certificate of the server's?
+ *
+ * The key is looked at before the address: for clients on other machines, it is the
+ * cheaper of the two.
+ */
+void
+note_own_certificate(Facts *facts, Port *port)
+{
+	if (facts->verified || facts->unreadable)
+		facts->own_certificate = has_own_key(port->peer, port) && is_own_address(facts, port);
+}
