@@ -12,9 +12,9 @@
  * The server's keys are those in force, that of ssl_cert_file, those of the versions
  * that are kept in sslpolicy.directory, and the one that waits there for its
  * certificate.  Of the files, the public keys are kept in shared memory, with what
- * tells that the files have changed; then the next login that wants to know reads
- * them again.  A key is kept when its file has gone, since a client may have read it
- * just before; an installation adds its own before it writes any file.
+ * tells that the files may have changed; then the next login that wants to know
+ * reads them again.  A key is kept when its file has gone, since a client may have
+ * read it just before; an installation adds its own before it writes any file.
  *
  * Locking: shared->lock guards all that follows it.  Files are read without it.
  *
@@ -23,7 +23,8 @@
 #include "postgres.h"
 
 #include <dirent.h>
-#include <openssl/err.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "libpq/libpq.h"
 #include "nodes/pg_list.h"
@@ -43,6 +44,29 @@
 /* There are two or three at a time; the others are of before. */
 #define MAX_KEYS 64
 
+/*
+ * Two changes within a tick of the clock that the file system goes by, some
+ * milliseconds, leave the same time behind.
+ */
+#define SETTLED_SECONDS 1
+
+/* As a file, or a folder, was when it was looked at; zero if there is none. */
+typedef struct FileState
+{
+	uint64		device;
+	uint64		inode;
+	int64		size;
+	int64		changed;		/* seconds since 1970, and the rest of them */
+	int64		changed_ns;
+} FileState;
+
+/* Every file of a key is either the first, or comes and goes in the second. */
+typedef struct KeyFiles
+{
+	FileState	cert_file;
+	FileState	directory;
+} KeyFiles;
+
 typedef struct KeptKey
 {
 	uint8		digest[FINGERPRINT_LEN];	/* public_key_fingerprint() */
@@ -53,7 +77,7 @@ typedef struct SharedKeys
 {
 	LWLock	   *lock;
 	bool		read;			/* keys has all that is in the files */
-	uint8		files[FINGERPRINT_LEN]; /* as they were then */
+	KeyFiles	files;			/* as they were then */
 	uint64		readings;
 	int			count;
 	KeptKey		keys[MAX_KEYS];
@@ -72,6 +96,41 @@ void
 init_own_keys(void)
 {
 	share_memory(&piece);
+}
+
+static FileState
+file_state(const char *path)
+{
+	FileState	result = {0};
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return result;
+	result.device = (uint64) st.st_dev;
+	result.inode = (uint64) st.st_ino;
+	result.size = (int64) st.st_size;
+	result.changed = (int64) st.st_ctim.tv_sec;
+	result.changed_ns = (int64) st.st_ctim.tv_nsec;
+	return result;
+}
+
+static KeyFiles
+look_at_files(void)
+{
+	KeyFiles	result = {file_state(ssl_cert_file), file_state(material_directory())};
+
+	return result;
+}
+
+/*
+ * Would a change from now on show?
+ */
+static bool
+is_settled(const FileState *file)
+{
+	int64		age = (int64) time(NULL) - file->changed;
+
+	return file->inode == 0 || age > SETTLED_SECONDS || age < -SETTLED_SECONDS;
 }
 
 /*
@@ -94,18 +153,6 @@ key_files(void)
 			paths = lappend(paths, own_file(entry->d_name));
 	closedir(dir);
 	return paths;
-}
-
-static void
-sign_files(List *paths, uint8 *signature)
-{
-	const char **all = palloc(sizeof(char *) * (Size) list_length(paths));
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, paths)
-		all[count++] = lfirst(cell);
-	files_signature(all, count, signature);
 }
 
 /*
@@ -136,12 +183,12 @@ read_key_file(const char *path)
 }
 
 static List *
-read_key_files(List *paths)
+read_key_files(void)
 {
 	List	   *digests = NIL;
 	ListCell   *cell;
 
-	foreach(cell, paths)
+	foreach(cell, key_files())
 	{
 		uint8	   *digest = read_key_file(lfirst(cell));
 
@@ -192,10 +239,10 @@ find_room(void)
 }
 
 /*
- * Keep what has been read of files, signed as they were before.
+ * Keep what has been read of the files, which were so before.
  */
 static void
-keep_keys(List *digests, const uint8 *signature)
+keep_keys(List *digests, const KeyFiles *files)
 {
 	ListCell   *cell;
 	bool		all = true;
@@ -213,8 +260,8 @@ keep_keys(List *digests, const uint8 *signature)
 		all &= key != NULL;
 	}
 	/* without room for all, each time is the first one */
-	shared->read = all;
-	memcpy(shared->files, signature, FINGERPRINT_LEN);
+	shared->read = all && is_settled(&files->cert_file) && is_settled(&files->directory);
+	shared->files = *files;
 	LWLockRelease(shared->lock);
 }
 
@@ -224,22 +271,20 @@ keep_keys(List *digests, const uint8 *signature)
 static bool
 is_key_of_files(const uint8 *digest)
 {
-	List	   *paths = key_files();
+	KeyFiles	files = look_at_files();
 	List	   *digests;
-	uint8		signature[FINGERPRINT_LEN];
 	bool		known;
 	bool		found;
 
-	sign_files(paths, signature);
 	LWLockAcquire(shared->lock, LW_SHARED);
-	known = shared->read && memcmp(shared->files, signature, FINGERPRINT_LEN) == 0;
+	known = shared->read && memcmp(&shared->files, &files, sizeof(KeyFiles)) == 0;
 	found = find_kept(digest) != NULL;
 	LWLockRelease(shared->lock);
 	if (found || known)
 		return found;
 
-	digests = read_key_files(paths);
-	keep_keys(digests, signature);
+	digests = read_key_files();
+	keep_keys(digests, &files);
 	return is_listed(digests, digest);
 }
 
@@ -293,16 +338,13 @@ has_own_key(X509 *cert, Port *port)
 void
 remember_own_key(X509 *cert)
 {
-	List	   *paths = key_files();
-	List	   *digests;
-	uint8		signature[FINGERPRINT_LEN];
+	KeyFiles	files = look_at_files();
+	List	   *digests = read_key_files();
 	uint8	   *digest = palloc(FINGERPRINT_LEN);
 
-	sign_files(paths, signature);
-	digests = read_key_files(paths);
 	if (cert != NULL && public_key_fingerprint(cert, digest))
 		digests = lappend(digests, digest);
-	keep_keys(digests, signature);
+	keep_keys(digests, &files);
 }
 
 /*
