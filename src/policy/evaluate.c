@@ -424,11 +424,11 @@ expiry_outcome(const Evaluation *e)
 static Outcome
 own_certificate_outcome(const Facts *facts)
 {
-	bool		physical = facts->database == NULL && !(facts->unknown & UNKNOWN_DATABASE);
-
-	if (!facts->own_certificate || physical || uses_tls(facts) == OUTCOME_FAILED)
+	if (!facts->own_certificate || uses_tls(facts) == OUTCOME_FAILED)
 		return OUTCOME_OK;
-	return (facts->unknown & (UNKNOWN_SSL | UNKNOWN_ADDRESS)) ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+	if (facts->unknown & (UNKNOWN_SSL | UNKNOWN_ADDRESS | UNKNOWN_DATABASE))
+		return OUTCOME_UNKNOWN;
+	return outcome_of(facts->database == NULL);
 }
 
 /*

@@ -97,9 +97,9 @@ typedef struct Facts
 	bool		verified;		/* a certificate that the server's CA verified */
 	const CertFacts *cert;		/* NULL if none was presented or read */
 	bool		unreadable;		/* one was presented that cannot be read */
-	bool		own_certificate;	/* its key is one of the server's, and it comes
-									 * from the server's own machine, or, where the
-									 * address is not known, may do so */
+	bool		own_certificate;	/* a certificate is known to have one of the
+									 * server's keys, and comes from the server's own
+									 * machine, or, with UNKNOWN_ADDRESS, may do so */
 	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
 } Facts;
 

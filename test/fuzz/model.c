@@ -209,6 +209,9 @@ model_admits(const AppliedPolicy *applied, int napplied, const Facts *facts,
 	Session		s = {facts, facts->ssl && facts->verified ? facts->cert : NULL, matches, now};
 	bool		asks_names = false;
 
+	/* the server's own certificate, from its own machine; but for standbys */
+	if (facts->ssl && facts->own_certificate && facts->database != NULL && napplied > 0)
+		return false;
 	for (int i = 0; i < napplied; i++)
 	{
 		const PolicyRule *rule = deciding_rule(&applied[i], facts);

@@ -290,6 +290,7 @@ make_session(Bytes *from)
 	};
 	Facts		facts = {0};
 	unsigned	address = take_below(from, lengthof(addresses));
+	unsigned	odd;
 
 	facts.role = ONE_OF(from, roles);
 	facts.database = ONE_OF(from, databases);
@@ -302,7 +303,9 @@ make_session(Bytes *from)
 		facts.tls_version = (TlsVersion) (TLS_1_0 + take_below(from, 4));
 		facts.cipher = ONE_OF(from, ciphers);
 		facts.verified = take_below(from, 4) != 3;
-		facts.unreadable = facts.verified && take_below(from, 16) == 15;
+		odd = facts.verified ? take_below(from, 16) : 0;
+		facts.unreadable = odd == 15;
+		facts.own_certificate = odd == 14;
 		if (facts.verified && !facts.unreadable)
 			facts.cert = make_cert(from);
 	}
@@ -338,6 +341,7 @@ with_unknowns(Bytes *from, const Facts *facts)
 		result.cipher = other.cipher;
 		result.verified = other.verified;
 		result.unreadable = other.unreadable;
+		result.own_certificate = other.own_certificate;
 		result.cert = other.cert;
 	}
 	if (hide & UNKNOWN_SSL)

@@ -521,6 +521,54 @@ test_required(void)
 	}
 }
 
+/*
+ * The server's own certificate from its own machine meets nothing, whatever is
+ * asked for; but standbys replicate with it.
+ */
+static void
+test_own_certificate(void)
+{
+	static const char *const policies[] = {
+		"sslmode=verify-full", "cn=%u", "sslmode=verify-ca", "sslmode=require",
+		"sslmode=prefer", "sslmode=allow", "min_protocol=TLSv1.2", "sslmode=verify-ca on_expiry=end"};
+	CertFacts	cert = plain_cert();
+	Facts		facts = plain_session(&cert);
+	Written		logged[] = {ROLE("sslmode=prefer action=log; database=other sslmode=reject; sslmode=require"), {0}};
+	Written		none[] = {{0}};
+	Verdict    *verdict;
+
+	cert.cn = (char *) facts.role;
+	for (int i = 0; i < (int) lengthof(policies); i++)
+	{
+		Written		written[] = {ROLE(policies[i]), {0}};
+		Facts		own = facts;
+
+		ok(judge(written, &own, NOW)->outcome == OUTCOME_OK, "\"%s\" is met", policies[i]);
+		own.own_certificate = true;
+		verdict = judge(written, &own, NOW);
+		ok(verdict->outcome == OUTCOME_FAILED, "\"%s\" is not, with the server's own certificate", policies[i]);
+		is_str(check_keys(&verdict->checks[0]), "certificate", "what is not met is the certificate");
+		own.database = NULL;
+		ok(judge(written, &own, NOW)->outcome == OUTCOME_OK, "\"%s\" is met by a standby", policies[i]);
+		own.unknown = UNKNOWN_DATABASE;
+		ok(judge(written, &own, NOW)->outcome == OUTCOME_UNKNOWN, "\"%s\": it may be a standby", policies[i]);
+		own.database = facts.database;
+		own.unknown = UNKNOWN_ADDRESS;
+		ok(judge(written, &own, NOW)->outcome == OUTCOME_UNKNOWN, "\"%s\": it may come from elsewhere", policies[i]);
+		own.unknown = UNKNOWN_CERTIFICATE;
+		own.cert = NULL;
+		ok(judge(written, &own, NOW)->outcome == OUTCOME_FAILED, "\"%s\": what else is in it does not matter", policies[i]);
+	}
+	facts.own_certificate = true;
+	verdict = judge(logged, &facts, NOW);
+	ok(verdict->outcome == OUTCOME_FAILED && verdict->logged, "it is reported by a rule that only logs, and refused by the one that decides");
+	ok(judge(none, &facts, NOW)->outcome == OUTCOME_OK, "without a policy there is nothing to meet");
+	facts.ssl = facts.verified = false;
+	facts.cert = NULL;
+	logged[0].text = "sslmode=prefer";
+	ok(judge(logged, &facts, NOW)->outcome == OUTCOME_OK, "without TLS there is no certificate");
+}
+
 static void
 test_blocked(void)
 {
@@ -577,6 +625,7 @@ main(void)
 	test_all_failures();
 	test_met_checks();
 	test_required();
+	test_own_certificate();
 	test_blocked();
 	return done_testing();
 }

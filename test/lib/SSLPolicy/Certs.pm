@@ -44,7 +44,8 @@
 #               without a separate digest (ED25519, ED448, ML-DSA-65);
 #               default EC:P-256
 #   key_name    use the key of this other name instead of making one
-#   eku         list of serverAuth, clientAuth or dotted OIDs; default none
+#   eku         list of serverAuth, clientAuth or dotted OIDs; default none, of
+#               server serverAuth
 #   extensions  further ones: list of [ oid, critical, DER of the value ]
 #   malformed   true if openssl is expected to refuse to parse the result; then
 #               subject is undef if it does, instead of an exception
@@ -111,6 +112,7 @@ sub server
 	my ($self, $name, %opt) = @_;
 	$opt{san} = [ 'dns:localhost', 'ip:127.0.0.1', 'ip:::1' ]
 	  unless exists $opt{san} || ($opt{version} || 3) == 1;
+	$opt{eku} = ['serverAuth'] unless exists $opt{eku} || ($opt{version} || 3) == 1;
 	return $self->_make($name, \%opt, 0);
 }
 
