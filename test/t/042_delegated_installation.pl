@@ -139,7 +139,7 @@ subtest 'files: none that another setting names, or that is kept' => sub {
 	done_testing();
 };
 
-subtest 'files: text around the blocks is a superuser\'s to replace' => sub {
+subtest 'files: text around the blocks is for superusers to replace' => sub {
 	write_file("$dir/bundle.crl", "Issuer: somebody\n\n# comment\n", $one);
 	like(install_at('customer', "$dir/bundle.crl"), qr/^ERROR:  file/, 'not a grantee\'s');
 	is(install_at('provider', "$dir/bundle.crl"), 't', 'a superuser\'s');
@@ -154,7 +154,7 @@ subtest 'files: text around the blocks is a superuser\'s to replace' => sub {
 	done_testing();
 };
 
-subtest 'files: CAs and the server\'s certificate, too' => sub {
+subtest 'files: CAs and the certificate of the server, too' => sub {
 	$server->sql('GRANT ALTER SYSTEM ON PARAMETER ssl_ca_file, ssl_cert_file, ssl_key_file TO customer; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca, sslpolicy.install_server_certificate TO customer');
 	write_file("$data/held.pem", slurp_file("$dir/server.key") . pem('root'));
 	for my $user (qw(customer provider))
