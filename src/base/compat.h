@@ -149,30 +149,17 @@ compat_may_administer(Oid user, Oid role)
 #endif
 
 /*
- * May user grant role to others, superusers among them?  As GRANT: with ADMIN
- * OPTION, and on 15 also with CREATEROLE.
+ * Does CREATEROLE alone reach every role that is no superuser: to grant it, to rename
+ * it?  Since 16 it takes ADMIN OPTION on the role.
  */
 static inline bool
-compat_may_grant(Oid user, Oid role)
-{
-#if PG_VERSION_NUM < 160000
-	if (has_createrole_privilege(user) && !superuser_arg(role))
-		return true;
-#endif
-	return is_admin_of_role(user, role);
-}
-
-/*
- * May user give role another name?  As RenameRole().
- */
-static inline bool
-compat_may_rename(Oid user, Oid role)
+compat_createrole_reaches_all(void)
 {
 #if PG_VERSION_NUM >= 160000
-	if (!is_admin_of_role(user, role))
-		return false;
+	return false;
+#else
+	return true;
 #endif
-	return has_createrole_privilege(user) && (!superuser_arg(role) || superuser_arg(user));
 }
 
 /* Can a role with CREATEROLE grant itself roles like pg_execute_server_program? */

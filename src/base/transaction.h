@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * transaction.h
- *		What a transaction must not have done before something is done for good.
+ *		What a transaction must not have done, or missed, before it is decided on
+ *		something.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,5 +10,6 @@
 #define SSLPOLICY_TRANSACTION_H
 
 extern void forbid_changes_before(const char *message, const char *hint);
+extern void require_current_settings(void);
 
 #endif							/* SSLPOLICY_TRANSACTION_H */

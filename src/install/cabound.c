@@ -4,13 +4,14 @@
  *		What installing a CA must not let an ordinary role become.
  *
  * Whoever may install a CA can have it issue a certificate for any name, and so
- * become every role that pg_hba.conf lets in by certificate alone.  For a
- * superuser, whoever can become as much as one, or a reserved role, that is too
- * much, unless a policy that binds it pins the CA.
+ * become every role that is let in by certificate alone.  For a superuser, whoever
+ * has what amounts to a superuser's rights, or a reserved role, that is too much,
+ * unless a policy that binds it keeps the CA out.
  *
  * The CA stays, and its installer can go on.  So what counts is not only who is let
- * in now, but also what the caller could make true next: put somebody into a group
- * that a line names, give a role the name that it names, remove a pin.
+ * in now, but what the caller, and everyone whom the CA lets them become, could make
+ * true next: put somebody into a group that a line of pg_hba.conf names, give a role
+ * the name that it names, take a policy away.
  *
  * pg_hba.conf is read as it is on disk, where the reload will find it, and in doubt
  * a line admits the role: databases, addresses, user maps and the lines before are
@@ -21,55 +22,81 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
-#include "postmaster/interrupt.h"
 #include "utils/acl.h"
 #include "utils/snapmgr.h"
 
-#include "base/compat.h"
 #include "base/privileged.h"
+#include "base/transaction.h"
 #include "install/cabound.h"
 #include "install/hbalines.h"
+#include "install/reach.h"
+#include "labels/applicable.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
+#include "pki/chain.h"
 #include "settings/settings.h"
 
-/* A line by which a certificate lets somebody in. */
+/* A line by which a certificate may let somebody in. */
 typedef struct Door
 {
 	HbaEntry   *line;
+	bool		by_policy;		/* it trusts: only a policy asks for a certificate */
 	const char *open_group;		/* one that it names, and that the caller could put
 								 * anybody into; NULL: there is none */
 } Door;
 
-/*
- * Whoever calls: the user who acts now, and the session's, who can act next.
- */
-static bool
-caller_may(bool (*may)(Oid user, Oid role), Oid role)
+typedef struct Bound
 {
-	return may(GetUserId(), role) || may(GetSessionUserId(), role);
-}
+	STACK_OF(X509) *certs;		/* to be in place */
+	STACK_OF(X509) *in_place;	/* those that are already */
+	Reach	   *reach;
+	List	   *doors;			/* of Door * */
+	bool		databases_ask;	/* the policy of one asks for a certificate */
+	bool		pins_hold;		/* the caller cannot turn enforcement off */
+	bool		everybody_pinned;	/* by minimum_policy */
+} Bound;
 
 static bool
-caller_may_make_roles(void)
+is_added(const Bound *bound, const uint8 *fingerprint)
 {
-	return has_createrole_privilege(GetUserId()) || has_createrole_privilege(GetSessionUserId());
-}
-
-static bool
-caller_may_set(const char *setting)
-{
-	return pg_parameter_aclcheck(setting, GetUserId(), ACL_ALTER_SYSTEM) == ACLCHECK_OK ||
-		pg_parameter_aclcheck(setting, GetSessionUserId(), ACL_ALTER_SYSTEM) == ACLCHECK_OK;
+	return find_certificate_by_fingerprint(bound->certs, fingerprint) != NULL &&
+		find_certificate_by_fingerprint(bound->in_place, fingerprint) == NULL;
 }
 
 /*
- * Does every rule of this policy that decides pin a CA or a certificate, or let
- * nobody in by TLS?
+ * Does the rule keep certificates of the new CAs out: because it lets nobody in by
+ * TLS, or names certificates, or other CAs?
  */
 static bool
-pins_ca(const char *text, PolicyPlace place)
+rule_pins(const Bound *bound, const PolicyRule *rule)
+{
+	bool		names_ca = false;
+	bool		names_added = false;
+
+	if (rule->sslmode == SSLMODE_REJECT || rule->sslmode == SSLMODE_DISABLE)
+		return true;
+	for (int i = 0; i < rule->nvalues; i++)
+	{
+		const PolicyValue *value = &rule->values[i];
+
+		if (value->key == KEY_FINGERPRINT)
+			return true;
+		if (value->key == KEY_CA_FINGERPRINT)
+		{
+			names_ca = true;
+			names_added |= is_added(bound, value->bytes);
+		}
+	}
+	return names_ca && !names_added;
+}
+
+/*
+ * Does every rule that decides?
+ */
+static bool
+policy_pins(const Bound *bound, const char *text, PolicyPlace place)
 {
 	PolicyError error;
 	Policy	   *policy = text && text[0] ? parse_policy(text, place, NULL, &error) : NULL;
@@ -77,36 +104,64 @@ pins_ca(const char *text, PolicyPlace place)
 	if (policy == NULL)
 		return false;
 	for (int i = 0; i < policy->nrules; i++)
-	{
-		const PolicyRule *rule = &policy->rules[i];
-		bool		pinned = rule->sslmode == SSLMODE_REJECT || rule->sslmode == SSLMODE_DISABLE;
-
-		for (int k = 0; k < rule->nvalues && !pinned; k++)
-			pinned = rule->values[k].key == KEY_CA_FINGERPRINT ||
-				rule->values[k].key == KEY_FINGERPRINT;
-		if (!pinned && !rule->log_only)
+		if (!policy->rules[i].log_only && !rule_pins(bound, &policy->rules[i]))
 			return false;
-	}
 	return true;
 }
 
 /*
- * Is a certificate that the CA has issued all that is needed?  (With ident, the
- * client's own machine says who it is.)
+ * Does a rule that decides ask for a certificate?
  */
 static bool
-lets_in_by_certificate(const HbaEntry *line)
+policy_asks(const Policy *policy)
 {
-	return strcmp(line->method, "cert") == 0 ||
-		(line->asks_certificate &&
-		 (strcmp(line->method, "trust") == 0 || strcmp(line->method, "ident") == 0));
+	for (int i = 0; policy && i < policy->nrules; i++)
+		if (!policy->rules[i].log_only && policy->rules[i].sslmode >= SSLMODE_VERIFY_CA)
+			return true;
+	return false;
+}
+
+static bool
+databases_ask(void)
+{
+	QueryResult *rows = privileged_query("SELECT oid FROM pg_catalog.pg_database");
+
+	for (int i = 0; i < rows->rows; i++)
+	{
+		char	   *text = read_label(DatabaseRelationId, (Oid) strtoul(rows->values[i][0], NULL, 10));
+		PolicyError error;
+
+		if (text && policy_asks(parse_policy(text, PLACE_DATABASE, NULL, &error)))
+			return true;
+	}
+	return false;
 }
 
 /*
- * The lines by which a certificate lets somebody in.
+ * Is a certificate what keeps the role's policies from refusing everybody?
+ */
+static bool
+policies_ask(const Bound *bound, const ReachedRole *role)
+{
+	Applicable *applicable;
+
+	if (enforcement() == ENFORCEMENT_OFF)
+		return false;
+	if (bound->databases_ask && !role->is_superuser)
+		return true;
+	applicable = find_applicable(role->name, NULL, true);
+	for (int i = 0; i < applicable->count; i++)
+		if (policy_asks(applicable->policies[i].policy))
+			return true;
+	return false;
+}
+
+/*
+ * Lines by which a certificate, or nothing at all, lets somebody in.  (With ident,
+ * the client's own machine says who it is.)
  */
 static List *
-certificate_lines(void)
+find_doors(void)
 {
 	List	   *errors;
 	List	   *lines = read_hba_lines(&errors);
@@ -124,92 +179,49 @@ certificate_lines(void)
 	foreach(cell, lines)
 	{
 		HbaEntry   *line = lfirst(cell);
+		bool		trusts = strcmp(line->method, "trust") == 0 || strcmp(line->method, "ident") == 0;
 
-		if (lets_in_by_certificate(line))
-			result = lappend(result, line);
+		if (line->with_tls && (trusts || strcmp(line->method, "cert") == 0))
+		{
+			Door	   *door = palloc0(sizeof(Door));
+
+			door->line = line;
+			door->by_policy = !line->asks_certificate;
+			result = lappend(result, door);
+		}
 	}
 	return result;
 }
 
 /*
- * Roles that may log in, and whether each is a superuser, or has what amounts to
- * it: it can become one, read or write the server's files, run its programs or load
- * its code, copy the whole cluster, or grant itself any of that.
- */
-static const char *const powerful_roles =
-	"SELECT r.oid, r.rolname, "
-	"r.rolsuper OR r.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND r.rolcreaterole) OR EXISTS ("
-	"SELECT FROM pg_catalog.pg_authid p "
-	"WHERE (p.rolsuper OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND p.rolcreaterole) "
-	"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
-	"AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
-	"OR EXISTS (SELECT FROM pg_catalog.pg_parameter_acl p, pg_catalog.aclexplode(p.paracl) a "
-	"WHERE p.parname OPERATOR(pg_catalog.=) ANY (ARRAY['archive_command', 'archive_library', 'archive_cleanup_command', 'restore_command', 'recovery_end_command', "
-	"'ssl_passphrase_command', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'dynamic_library_path', 'extension_control_path', "
-	"'jit_provider', 'allow_system_table_mods', 'config_file', 'data_directory', 'hba_file', 'ident_file', 'hosts_file', 'ssl_ca_file']) "
-	"AND (a.grantee OPERATOR(pg_catalog.=) 0 OR pg_catalog.pg_has_role(r.oid, a.grantee, 'MEMBER'))) "
-	"FROM pg_catalog.pg_authid r WHERE r.rolcanlogin ORDER BY 3 DESC, r.rolname";
-
-/*
- * All roles: of those that the caller may grant.
- */
-static List *
-roles_to_grant(void)
-{
-	QueryResult *roles = privileged_query("SELECT oid FROM pg_catalog.pg_authid");
-	List	   *result = NIL;
-
-	for (int i = 0; i < roles->rows; i++)
-	{
-		Oid			role = (Oid) strtoul(roles->values[i][0], NULL, 10);
-
-		if (caller_may(compat_may_grant, role))
-			result = lappend_oid(result, role);
-	}
-	return result;
-}
-
-/*
- * Could the caller put any role into the group: by granting it, or a role that is a
- * member of it, or by making it?
+ * Could the caller put anybody into the group, or make it?
  */
 static bool
-is_open_group(const char *name, List *grantable)
+is_open_group(const Reach *reach, const char *name)
 {
 	Oid			group = get_role_oid(name, true);
-	ListCell   *cell;
 
-	if (!OidIsValid(group))
-		return caller_may_make_roles();
-	foreach(cell, grantable)
-		if (is_member_of_role_nosuper(lfirst_oid(cell), group))
-			return true;
-	return false;
+	return OidIsValid(group) ? can_put_anybody_into(reach, group) : can_make_roles(reach);
 }
 
-static List *
-doors_of(List *lines)
+static void
+find_open_groups(const Bound *bound)
 {
-	List	   *grantable = roles_to_grant();
-	List	   *result = NIL;
 	ListCell   *cell;
 
-	foreach(cell, lines)
+	foreach(cell, bound->doors)
 	{
-		Door	   *door = palloc0(sizeof(Door));
+		Door	   *door = lfirst(cell);
 		ListCell   *user;
 
-		door->line = lfirst(cell);
 		foreach(user, door->line->users)
 		{
 			const char *name = lfirst(user);
 
-			if (door->open_group == NULL && name[0] == '+' && is_open_group(name + 1, grantable))
+			if (door->open_group == NULL && name[0] == '+' && is_open_group(bound->reach, name + 1))
 				door->open_group = name + 1;
 		}
-		result = lappend(result, door);
 	}
-	return result;
 }
 
 /*
@@ -217,13 +229,15 @@ doors_of(List *lines)
  * an error, without its end; NULL if it is not.
  */
 static const char *
-way_in(const Door *door, Oid role, const char *name)
+way_through(const Bound *bound, const Door *door, int index)
 {
+	const ReachedRole *role = &bound->reach->roles[index];
 	const HbaEntry *line = door->line;
 	ListCell   *cell;
 
-	if (hba_names_role(line, role, name, true))
-		return psprintf("%s, lets that role in by certificate", line->place);
+	if (hba_names_role(line, role->oid, role->name, true))
+		return psprintf("%s, lets that role in%s", line->place,
+						door->by_policy ? ", and only its policy asks for a certificate" : " by certificate");
 	if (door->open_group)
 		return psprintf("%s, lets members of \"%s\" in by certificate, and you could make that role one",
 						line->place, door->open_group);
@@ -231,95 +245,125 @@ way_in(const Door *door, Oid role, const char *name)
 	{
 		const char *user = lfirst(cell);
 
-		if (user[0] != '/' && caller_may(compat_may_rename, role))
+		if (user[0] != '/' && user[0] != '+' && can_rename(bound->reach, index))
 			return psprintf("%s, lets role \"%s\" in by certificate, and you could give that role this name",
 							line->place, user);
 	}
 	return NULL;
 }
 
-/*
- * Does a policy keep everybody with another CA out of the role, and could the
- * caller not take it away?
- */
-static bool
-is_pinned(Oid role)
-{
-	return !caller_may_set("sslpolicy.enforcement") && !caller_may(compat_may_administer, role) &&
-		pins_ca(read_label(AuthIdRelationId, role), PLACE_ROLE);
-}
-
-static bool
-is_everybody_pinned(void)
-{
-	return !caller_may_set("sslpolicy.enforcement") && !caller_may_set("sslpolicy.minimum_policy") &&
-		pins_ca(minimum_policy(), PLACE_MINIMUM);
-}
-
-/*
- * What the settings of this session say may be over, and it is in the middle of a
- * statement.
- */
-static void
-require_current_settings(void)
-{
-	if (ConfigReloadPending)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("settings have changed since the statement began"),
-				 errhint("Call the function again.")));
-}
-
-static void
-check_role(Oid role, const char *name, bool is_powerful, List *doors)
+static const char *
+way_in(const Bound *bound, int index)
 {
 	ListCell   *cell;
 
-	foreach(cell, doors)
+	foreach(cell, bound->doors)
 	{
-		const char *way = way_in(lfirst(cell), role, name);
+		const Door *door = lfirst(cell);
+		const char *way = way_through(bound, door, index);
 
-		if (way)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied to install a CA"),
-					 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": %s.",
-							   is_powerful ? "superuser or privileged role" : "reserved role", name, way),
-					 errhint("A superuser may install it, or can pin the CA of that role first: a policy of its own with ca_fingerprint in each rule, which you may not change.")));
+		if (way && (!door->by_policy || policies_ask(bound, &bound->reach->roles[index])))
+			return way;
+	}
+	return NULL;
+}
+
+/*
+ * Does a policy keep the new CAs out of the role, and could the caller not take it
+ * away?
+ */
+static bool
+is_pinned(const Bound *bound, int index)
+{
+	if (!bound->pins_hold)
+		return false;
+	return bound->everybody_pinned ||
+		(!can_administer(bound->reach, index) &&
+		 policy_pins(bound, read_label(AuthIdRelationId, bound->reach->roles[index].oid), PLACE_ROLE));
+}
+
+static void
+find_pins(Bound *bound)
+{
+	bound->pins_hold = enforcement() == ENFORCEMENT_ENFORCE && !can_set(bound->reach, "sslpolicy.enforcement");
+	bound->everybody_pinned = !can_set(bound->reach, "sslpolicy.minimum_policy") &&
+		policy_pins(bound, minimum_policy(), PLACE_MINIMUM);
+}
+
+/*
+ * A role that the caller can become by a certificate of the new CAs.
+ */
+static void
+refuse_if_important(const Bound *bound, int index, const char *way)
+{
+	const ReachedRole *role = &bound->reach->roles[index];
+
+	if (!role->is_powerful && !is_member_of_any(bound->reach, index, is_reserved_role))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to install a CA"),
+			 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": %s.",
+					   role->is_powerful ? "superuser or privileged role" : "reserved role", role->name, way),
+			 errhint("A superuser may install it, or can pin the CA of that role first: a policy of its own with another ca_fingerprint in each rule, which neither you nor anybody whom the CA lets in may change.")));
+}
+
+/*
+ * Everybody whom the CA lets in: once more as long as it lets the caller become
+ * somebody else, who may be able to do more.
+ */
+static void
+follow_doors(Bound *bound)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		more = false;
+		find_pins(bound);
+		find_open_groups(bound);
+		for (int i = 0; i < bound->reach->nroles; i++)
+		{
+			ReachedRole *role = &bound->reach->roles[i];
+			const char *way;
+
+			CHECK_FOR_INTERRUPTS();
+			/* who acts as it need not come in as it, but to be more than they are */
+			if (!role->can_login || role->followed)
+				continue;
+			way = way_in(bound, i);
+			if (way == NULL || is_pinned(bound, i))
+				continue;
+			refuse_if_important(bound, i, way);
+			role->followed = true;
+			more |= !role->acting;
+			act_as(bound->reach, i);
+		}
 	}
 }
 
 /*
- * An error if a CA of the caller's would make them a superuser or a reserved
- * role.  Superusers may do everything.
+ * An error if these CAs would make their installer a superuser or a reserved role.
+ * Superusers may do everything.
  */
 void
-check_ca_bound(void)
+check_ca_bound(STACK_OF(X509) *certs, STACK_OF(X509) *in_place)
 {
-	QueryResult *roles;
-	List	   *lines;
-	List	   *doors;
+	Bound		bound = {.certs = certs, .in_place = in_place};
 
 	if (superuser())
 		return;
 	require_current_settings();
 	/* not that of a statement or transaction that may have begun long ago */
 	PushActiveSnapshot(GetLatestSnapshot());
-	lines = certificate_lines();
-	if (lines != NIL && !(enforcement() == ENFORCEMENT_ENFORCE && is_everybody_pinned()))
+	bound.doors = find_doors();
+	if (bound.doors != NIL)
 	{
-		doors = doors_of(lines);
-		roles = privileged_query(powerful_roles);
-		for (int i = 0; i < roles->rows; i++)
-		{
-			Oid			role = (Oid) strtoul(roles->values[i][0], NULL, 10);
-			const char *name = roles->values[i][1];
-			bool		is_powerful = strcmp(roles->values[i][2], "t") == 0;
-
-			if ((is_powerful || is_reserved_role(name)) &&
-				!(enforcement() == ENFORCEMENT_ENFORCE && is_pinned(role)))
-				check_role(role, name, is_powerful, doors);
-		}
+		bound.reach = read_reach();
+		bound.databases_ask = databases_ask();
+		act_as(bound.reach, find_reached_role(bound.reach, GetUserId()));
+		act_as(bound.reach, find_reached_role(bound.reach, GetSessionUserId()));
+		follow_doors(&bound);
 	}
 	PopActiveSnapshot();
 }

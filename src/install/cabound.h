@@ -8,6 +8,8 @@
 #ifndef SSLPOLICY_CABOUND_H
 #define SSLPOLICY_CABOUND_H
 
-extern void check_ca_bound(void);
+#include <openssl/x509.h>
+
+extern void check_ca_bound(STACK_OF(X509) *certs, STACK_OF(X509) *in_place);
 
 #endif							/* SSLPOLICY_CABOUND_H */

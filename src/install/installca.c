@@ -85,7 +85,7 @@ replace_cas(const PemContent *given, bool dry_run, bool force)
 
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
-	check_ca_bound();
+	check_ca_bound(given->certs, inst->old->certs);
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
 }
@@ -100,7 +100,7 @@ add_cas(const PemContent *given, bool dry_run, bool force)
 
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "add_ca", dry_run, force);
-	check_ca_bound();
+	check_ca_bound(given->certs, inst->old->certs);
 	keep_cas(inst, NULL);
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
@@ -139,7 +139,7 @@ judge_earlier_cas(Installation *inst)
 {
 	Trust	   *after;
 
-	check_ca_bound();
+	check_ca_bound(inst->content->certs, inst->old->certs);
 	after = trust_after_installation(inst, inst->content->certs, NULL);
 	if (inst->bytes)
 		raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));

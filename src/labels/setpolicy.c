@@ -25,6 +25,7 @@
 
 #include "base/compat.h"
 #include "base/privileged.h"
+#include "base/transaction.h"
 #include "labels/applicable.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
@@ -56,6 +57,7 @@ check_role_permission(Oid role, const char *name)
 
 	if (superuser())
 		return;
+	require_current_settings();
 	if (superuser_arg(role))
 		deny("Only superusers set the policy of a superuser.", subject, NULL);
 	if (IsReservedName(name))

@@ -230,6 +230,39 @@ subtest 'CAs: what the caller could make true next' => sub {
 	done_testing();
 };
 
+subtest 'CAs: whom the CA lets in can do the rest' => sub {
+	$server->sql('CREATE ROLE desk_clerk LOGIN; GRANT customers TO desk_clerk WITH ADMIN OPTION');
+	$server->set_hba('hostssl all desk_clerk all cert', 'hostssl all +customers all cert');
+	like(add(), $denied, 'one who could put anybody into the group of another line');
+	$server->label(role => { desk_clerk => 'ca_fingerprint=' . $certs->get('root')->{fingerprint} });
+	like(add(), $allowed, 'not if their policy pins another CA');
+	$server->label(role => { desk_clerk => join ' ', map { 'ca_fingerprint=' . $certs->get($_)->{fingerprint} } qw(root evil) });
+	like(add(), $denied, 'this one, besides the other, is no pin');
+	$server->label(role => { desk_clerk => undef });
+	$server->set_hba('hostssl all app all cert');
+	for my $right ('lo_export(oid, text)', 'pg_read_file(text)')
+	{
+		$server->sql("GRANT EXECUTE ON FUNCTION $right TO app");
+		like(add(), $denied, "one who may call $right");
+		$server->sql("REVOKE EXECUTE ON FUNCTION $right FROM app");
+	}
+	$server->sql('GRANT ALTER SYSTEM ON PARAMETER "sslpolicy.enforcement" TO app');
+	like(add(), $denied, 'one who may turn enforcement off');
+	$server->sql('REVOKE ALTER SYSTEM ON PARAMETER "sslpolicy.enforcement" FROM app; CREATE ROLE held; GRANT held TO app');
+	$server->set('sslpolicy.reserved_roles' => 'held');
+	like(add(), $denied, 'one who is a member of a reserved role');
+	$server->set('sslpolicy.reserved_roles' => undef);
+	$server->sql('CREATE ROLE makers CREATEROLE; CREATE ROLE member LOGIN NOINHERIT IN ROLE makers; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO member; GRANT customers TO makers WITH ADMIN OPTION');
+	$server->set_hba('hostssl all +customers all cert');
+	like(add('member'), $denied, 'a caller who could SET ROLE to one that can');
+	$server->set_hba;
+	$server->label(role => { provider => 'sslmode=verify-full' });
+	like(add(), $denied, 'a line that trusts, where a policy asks for the certificate');
+	$server->label(role => { provider => undef });
+	like(add(), $allowed, 'and where none does');
+	done_testing();
+};
+
 subtest 'CAs: a pin counts only where the caller may not change it' => sub {
 	my $pin = 'fingerprint=' . '0' x 64;
 	$server->sql('CREATE ROLE keepers_admin LOGIN CREATEROLE; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.set_policy TO keepers_admin');
@@ -363,6 +396,19 @@ SQL
 		is($set, $alter, "$user: $role ($alter)");
 	}
 	ok($server->login(user => 'standby', sslmode => 'disable')->{ok}, 'a standby connects');
+
+	# a statement that began before
+	my $long = $server->background(user => 'clerk', sslmode => 'require');
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('SELECT pg_advisory_lock(2)');
+	$long->query_until(qr/waits/, "\\echo waits\nDO \$do\$ BEGIN PERFORM pg_advisory_lock(2); PERFORM sslpolicy.set_policy('plain', 'sslmode=reject'); END \$do\$;\n");
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted") or die;
+	$server->set('sslpolicy.reserved_roles' => 'plain');
+	$holder->query_safe('SELECT pg_advisory_unlock(2)');
+	$long->quit;
+	$holder->quit;
+	like($server->sql("SELECT coalesce(max(label), 'none') FROM pg_shseclabel WHERE objoid = 'plain'::regrole"), qr/^(?:none|sslmode=prefer)$/, 'is not judged by the reserved roles of then');
+	$server->set('sslpolicy.reserved_roles' => undef);
 	done_testing();
 };
 
