@@ -170,16 +170,21 @@ make_general_names(List *sans)
 	return names;
 }
 
+/*
+ * The names, and that the certificate shall be good for a server alone: otherwise
+ * it would be accepted from clients, too (identity.c).
+ */
 static bool
-add_names(X509_REQ *request, GENERAL_NAMES *names)
+add_extensions(X509_REQ *request, GENERAL_NAMES *names)
 {
 	STACK_OF(X509_EXTENSION) *extensions = NULL;
-	bool		ok;
-
-	if (sk_GENERAL_NAME_num(names) == 0)
-		return true;
-	ok = X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
+	X509_EXTENSION *usage = X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, "serverAuth");
+	bool		ok = usage != NULL && X509v3_add_ext(&extensions, usage, -1) != NULL &&
+		(sk_GENERAL_NAME_num(names) == 0 ||
+		 X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1) &&
 		X509_REQ_add_extensions(request, extensions) == 1;
+
+	X509_EXTENSION_free(usage);
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	return ok;
 }
@@ -203,7 +208,7 @@ make_server_key(const char *subject, List *sans, const char *key_type, char **ke
 	initStringInfo(&csr);
 	initStringInfo(&pem);
 	ok = request != NULL && X509_REQ_set_subject_name(request, name) == 1 &&
-		X509_REQ_set_pubkey(request, key) == 1 && add_names(request, names) &&
+		X509_REQ_set_pubkey(request, key) == 1 && add_extensions(request, names) &&
 		X509_REQ_sign(request, key, digest) > 0 &&
 		append_pem_request(&csr, request) && append_pem_private_key(&pem, key);
 	X509_REQ_free(request);

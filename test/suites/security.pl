@@ -236,7 +236,7 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 # 6. Files
 
 my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|BasicOpenFile\w*|AllocateFile|AllocateDir|PathNameOpenFile\w*|unlink|rename|durable_\w+|mkdir|rmdir|opendir|stat|lstat|realpath|chmod|fchmod|symlink|link|creat|truncate)\s*\(/;
-is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c preload.c target.c', 'who touches files');
+is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c ownkeys.c preload.c target.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
 is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'tlscontext.c', 'where OpenSSL does');
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
@@ -283,7 +283,7 @@ cmp_ok($names, '>', 40, 'names of files were looked at');
 # 7. The connection, and C functions
 
 is(files_with(qr/\bMyProcPort\b/), 'arguments.c collect.c mailbox.c sessions_sql.c setpolicy.c', 'who reads the connection at hand');
-is(files_with(qr/\bport->(?:ssl|peer)\b/), 'collect.c', 'who reads its TLS state')
+is(files_with(qr/\bport->(?:ssl|peer)\b/), 'collect.c ownkeys.c', 'who reads its TLS state')
   or diag('each SQL function that gets there must be PARALLEL RESTRICTED or UNSAFE');
 my ($check_policy) = $source{'policies_sql.c'} =~ /^sslpolicy_check_policy\(PG_FUNCTION_ARGS\)\n(\{.*?^\})/ms;
 is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~ /(\w+)\(/g), 'cstring_to_text parse_policy_or_error policy_text text_to_cstring',

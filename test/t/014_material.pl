@@ -129,6 +129,7 @@ ok(logs_in('app'), 'and lets everybody in');
 my $csr = $server->sql(q{SELECT sslpolicy.create_server_key('CN=db.example.com,O=Acme\, Inc', ARRAY['dns:localhost','ip:127.0.0.1'])});
 open my $fh, '>', "$dir/new.csr" or die $!; print $fh $csr; close $fh;
 my $issued = `openssl x509 -req -in $dir/new.csr -CA $dir/root.crt -CAkey $dir/root.key -CAcreateserial -days 30 -copy_extensions copy 2>/dev/null`;
+like(`openssl req -in $dir/new.csr -noout -text`, qr/Extended Key Usage:\s+TLS Web Server Authentication\n/, 'the request is for a server alone');
 is(row('installed', "install_server_certificate(\$\$$issued\$\$, dry_run => true)"), 'f', 'dry run');
 is($server->sql('SHOW ssl_cert_file'), "$dir/server.crt", 'changes nothing');
 ok(-e $node->data_dir . '/sslpolicy/pending.key', 'and keeps the pending key');

@@ -31,6 +31,7 @@ $certs->server('expired', issuer => 'root', not_before => time - 90 * $day, not_
 $certs->server('future', issuer => 'root', not_before => time + 5 * $day, days => 90);
 $certs->server('nosan', issuer => 'root', san => ['email:root@example.com']);
 $certs->server('selfsigned', issuer => 'self');
+$certs->server('anybody', issuer => 'root', eku => undef);
 $certs->server('clientonly', issuer => 'root', eku => ['clientAuth']);
 rename "$dir/selfsigned.crt", "$dir/ssl-cert-snakeoil.pem" or die;
 symlink "$dir/ssl-cert-snakeoil.pem", "$dir/default.crt" or die;
@@ -169,7 +170,8 @@ my @faults = (
 	['one that has expired', 'server_certificate_expired', qr/^error.*CN=expired/m, server_certificate('expired')],
 	['one that is not valid yet', 'server_certificate_not_yet_valid', qr/^error/m, server_certificate('future')],
 	['one without SAN', 'server_certificate_without_san', qr/CN=nosan/, server_certificate('nosan')],
-	['one for clients', 'server_certificate_wrong_purpose', qr/^error/m, server_certificate('clientonly')],
+	['one for clients', 'server_certificate_for_clients server_certificate_wrong_purpose', qr/^error/m, server_certificate('clientonly')],
+	['one that clients could use', 'server_certificate_for_clients', qr/^warning\|[^|]*\|server certificate "CN=anybody"\|.*\|.*extendedKeyUsage = serverAuth alone/m, server_certificate('anybody')],
 	['a self-signed one', 'server_certificate_self_signed', qr/CN=selfsigned/, server_certificate('selfsigned')],
 	['the one of the distribution', 'server_certificate_default', qr/^warning/m, server_certificate('default', 'selfsigned')],
 	['a key that others can read', 'files_not_loadable key_readable_by_others', qr/file "[^"]*server\.key"\|.*0644/,
