@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "base/fingerprint.h"
 #include "install/cabound.h"
 #include "install/installca.h"
@@ -39,6 +41,55 @@ keep_cas(Installation *inst, X509 *except)
 
 		if (except == NULL || X509_cmp(cert, except) != 0)
 			(void) add_certificate_once(inst->content->certs, cert);
+	}
+}
+
+/*
+ * Was this certificate of a CA in place made by who has made that one: the CA itself,
+ * or the same issuer?
+ */
+static bool
+is_renewed_by_owner(X509 *cert, X509 *in_place, STACK_OF(X509) *cas)
+{
+	X509	   *issuer;
+
+	if (!is_same_ca(cert, in_place))
+		return false;
+	if (is_self_signed(in_place))
+		return is_self_signed(cert);
+	issuer = find_issuer(in_place, cas);
+	return issuer != NULL && is_issued_by(cert, issuer);
+}
+
+/*
+ * Of several CAs of one name OpenSSL takes the first that fits for the issuer, and
+ * does not try another.  So one that looks like a CA in place can keep its clients
+ * out, with another key, or with constraints.
+ */
+static void
+forbid_namesakes(const Installation *inst, STACK_OF(X509) *certs)
+{
+	STACK_OF(X509) *in_place = inst->old->certs;
+
+	if (superuser())
+		return;
+	for (int i = 0; i < sk_X509_num(certs); i++)
+	{
+		X509	   *cert = sk_X509_value(certs, i);
+
+		for (int k = 0; k < sk_X509_num(in_place) && !has_certificate(in_place, cert); k++)
+		{
+			X509	   *other = sk_X509_value(in_place, k);
+
+			if (X509_NAME_cmp(X509_get_subject_name(cert), X509_get_subject_name(other)) == 0 &&
+				!is_renewed_by_owner(cert, other, in_place))
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("permission denied to install a CA of the name of another one"),
+						 errdetail("CA %s is in place, and neither that CA nor who issued its certificate has made this one: clients could be refused because of it.",
+								   certificate_title(other)),
+						 errhint("A superuser may install it.")));
+		}
 	}
 }
 
@@ -86,6 +137,7 @@ replace_cas(const PemContent *given, bool dry_run, bool force)
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
 	check_ca_bound(given->certs, inst->old->certs);
+	forbid_namesakes(inst, given->certs);
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
 }
@@ -101,6 +153,7 @@ add_cas(const PemContent *given, bool dry_run, bool force)
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "add_ca", dry_run, force);
 	check_ca_bound(given->certs, inst->old->certs);
+	forbid_namesakes(inst, given->certs);
 	keep_cas(inst, NULL);
 	add_given_cas(inst, given);
 	return install_cas(inst, given->certs);
@@ -140,6 +193,7 @@ judge_earlier_cas(Installation *inst)
 	Trust	   *after;
 
 	check_ca_bound(inst->content->certs, inst->old->certs);
+	forbid_namesakes(inst, inst->content->certs);
 	after = trust_after_installation(inst, inst->content->certs, NULL);
 	if (inst->bytes)
 		raise_trust_refusal(judge_cas(after, NULL, &inst->warnings));

@@ -263,6 +263,18 @@ subtest 'CAs: whom the CA lets in can do the rest' => sub {
 	done_testing();
 };
 
+subtest 'CAs: none that looks like another one' => sub {
+	$certs->ca('namesake', subject => '/CN=Test Root/O=Acme');
+	$certs->intermediate('crossed', issuer => 'evil', subject => '/CN=Test Root/O=Acme', key_name => 'root', eku => ['serverAuth']);
+	$certs->ca('renewed', subject => '/CN=Test Root/O=Acme', key_name => 'root');
+	my $root = pem('root') . pem('customer');
+	like(call('customer', "install_ca(\$\$@{[ pem($_) ]}$root\$\$, dry_run => true, force => true)"), qr/^ERROR:  permission denied to install a CA of the name of another one/, "in front of it: $_") for qw(namesake crossed);
+	like(call('customer', "add_ca(\$\$@{[ pem('crossed') ]}\$\$, dry_run => true)"), qr/^ERROR:  permission denied to install a CA of the name of another one/, 'or behind it');
+	like(call('customer', "install_ca(\$\$@{[ pem('renewed') ]}$root\$\$, dry_run => true)"), qr/^f$/, 'its renewed certificate');
+	like(call('provider', "install_ca(\$\$@{[ pem('namesake') ]}$root\$\$, dry_run => true)"), qr/^f$/, 'a superuser may');
+	done_testing();
+};
+
 subtest 'CAs: a pin counts only where the caller may not change it' => sub {
 	my $pin = 'fingerprint=' . '0' x 64;
 	$server->sql('CREATE ROLE keepers_admin LOGIN CREATEROLE; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.set_policy TO keepers_admin');
