@@ -8,7 +8,8 @@
  *	- it came through a Unix socket, or
  *	- its certificate is neither blocked nor revoked, and it meets every policy
  *	  that applies (see applicable.c), or sslpolicy.enforcement says not to
- *	  refuse.
+ *	  refuse,
+ *	and its role and database exist.
  *
  * Everything else ends in FATAL, also an error on the way: during
  * authentication PostgreSQL turns every ERROR into FATAL.
@@ -36,6 +37,7 @@
 #include "revocation/revocation.h"
 #include "session/collect.h"
 #include "session/sessions.h"
+#include "settings/directory.h"
 #include "settings/settings.h"
 
 #define BLOCKED_REQUIREMENT \
@@ -188,6 +190,27 @@ log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 						   failures_for_log(verdict, facts, log_only))));
 }
 
+/*
+ * Core looks for role and database a moment later, and would let in what has been
+ * created meanwhile, of which nobody has judged anything.  So what is not there now is
+ * refused here, as core does it.
+ *
+ * It comes behind the policies, which do not tell whether there is such a role, and
+ * is noted as what core refuses is: by letter (mailbox.c).
+ */
+static void
+refuse_unknown(const Facts *facts, const Applicable *found)
+{
+	if (!OidIsValid(found->role))
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("role \"%s\" does not exist", facts->role)));
+	if (facts->database != NULL && !OidIsValid(found->database))
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("database \"%s\" does not exist", facts->database)));
+}
+
 static void
 check_login(Port *port, int status)
 {
@@ -217,6 +240,7 @@ check_login(Port *port, int status)
 	}
 	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
 	applicable = find_applicable_uncounted(facts, applies);
+	stop_point("login_found");
 
 	if (!applies)
 		compliance = facts->local ? COMPLIANCE_YES : COMPLIANCE_UNKNOWN;
@@ -240,8 +264,10 @@ check_login(Port *port, int status)
 		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
-	admit_session(applicable->role, applicable->database, compliance, end_at);
 	ledger_admitted(facts, applicable->role, applicable->database, compliance, would_refuse);
+	refuse_unknown(facts, applicable);
+	admit_session(applicable->role, applicable->database, compliance, end_at);
+	stop_point("login_admitted");
 }
 
 void

@@ -33,6 +33,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
@@ -354,9 +355,14 @@ find_applicable(const char *role, const char *database, bool policies)
 	Search	   *search = palloc0(sizeof(Search));
 	Relation	pg_shseclabel = NULL;
 
-	/* opening a catalog first takes notice of what has been committed */
+	/*
+	 * First take notice of what has been committed: pg_hba.conf may have had the role
+	 * looked up before.  Opening a catalog does so.
+	 */
 	if (policies)
 		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	else
+		AcceptInvalidationMessages();
 	search->snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
 	result->role = get_role_oid(role, true);
 	if (database != NULL)

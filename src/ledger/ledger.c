@@ -59,7 +59,7 @@ rejection(const Facts *facts, RejectionSource source, List *reasons)
  * A connection is let in.  would_refuse: what policies would refuse it for, if they
  * were enforced.
  *
- * Core refuses roles and databases that do not exist a moment later.
+ * Roles and databases that do not exist are refused a moment later.
  */
 void
 ledger_admitted(const Facts *facts, Oid role, Oid database, Compliance compliance,
