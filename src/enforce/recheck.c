@@ -10,6 +10,10 @@
  * Text of a very large certificate may be cut in the session table; what cannot
  * be told for that reason alone ends no session.
  *
+ * One whose role or database is not the one that the login judged (see sessions.c)
+ * has not been judged at all: it must meet its policies now, whatever
+ * sslpolicy.recheck_policy says.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -37,6 +41,7 @@
 typedef struct Basis
 {
 	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
+	bool		all;			/* by policies; false: who was misjudged alone */
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
 	bool		dry_run;
@@ -141,7 +146,7 @@ check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
 	if (r->compliance == COMPLIANCE_YES)
 		return;
 	r->reasons = failure_list(verdict, &s->facts, false);
-	if (r->compliance == COMPLIANCE_UNKNOWN)
+	if (r->compliance == COMPLIANCE_UNKNOWN && !s->misjudged)
 		return;
 	for (int i = 0; i < verdict->nchecks; i++)
 	{
@@ -159,6 +164,9 @@ check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
 static bool
 is_to_be_ended(const Rechecked *r)
 {
+	/* what would have been refused, had the login judged it */
+	if (r->session->misjudged && r->cause != CAUSE_NONE && enforcement() == ENFORCEMENT_ENFORCE)
+		return true;
 	switch (r->cause)
 	{
 		case CAUSE_BLOCKED:
@@ -185,7 +193,7 @@ is_time(Rechecked *r)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED ||
+	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED || r->session->misjudged ||
 		!is_session_in_transaction(r->session))
 		return true;
 	if (r->refused_at == 0)
@@ -205,6 +213,8 @@ report(const Rechecked *r, int changed)
 		"its client certificate, or one that verified it, is revoked",
 	};
 	const Session *s = r->session;
+	const char *why = s->misjudged ? "its role or database was another one when the login was judged, and it does not meet its TLS policy" :
+									 what[r->cause];
 	StringInfoData required;
 	ListCell   *cell;
 
@@ -213,8 +223,8 @@ report(const Rechecked *r, int changed)
 		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
 	ereport(LOG,
 			(r->ended ?
-				 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]) :
-				 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, what[r->cause]),
+				 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, why) :
+				 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, why),
 			 errdetail_log("Session: %s; required: %s; changed: %s.",
 						   facts_for_log(&s->facts), required.data, changes_text(changed)),
 			 errhidestmt(true), errhidecontext(true)));
@@ -256,7 +266,7 @@ record(const Rechecked *r, int changed)
 	}
 
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
-		state.refused_at != s->refused_at)
+		state.refused_at != s->refused_at || s->misjudged)
 		set_session_state(s, &state);
 	/* one that has passed without ending the session is of no interest any more */
 	if (r->end_at >= (int64) time(NULL))
@@ -276,7 +286,7 @@ recheck_session(Session *s, const Basis *basis)
 		return r;
 	if ((basis->dry_run || recheck_revoked() != RECHECK_OFF) && check_certificate(r, basis))
 		return r;
-	if (basis->catalogs != NULL)
+	if (basis->catalogs != NULL && (basis->all || s->misjudged))
 		check_policies(r, basis->catalogs, basis->now);
 	else if (enforcement() == ENFORCEMENT_OFF)
 		r->compliance = COMPLIANCE_UNKNOWN;
@@ -290,6 +300,21 @@ static bool
 is_concerned(const Session *s)
 {
 	return !s->facts.local && !s->ending;
+}
+
+static bool
+has_misjudged(List *sessions)
+{
+	ListCell   *cell;
+
+	foreach(cell, sessions)
+	{
+		const Session *s = lfirst(cell);
+
+		if (s->misjudged && is_concerned(s))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -312,7 +337,8 @@ recheck_sessions(bool dry_run, int changed)
 
 	sessions = copy_sessions();
 	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
-	if (dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF))
+	basis.all = dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF);
+	if (basis.all || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
 		basis.catalogs = copy_catalogs(snapshot);
 	if (crls_configured())
 		basis.own = open_revocation_index(false);

@@ -18,6 +18,8 @@
  *	- time: the first certificate that ends its session has expired, a session that
  *	  was to end after its transaction can, or sslpolicy.recheck_interval is over
  *	- somebody who logged in during a recheck, or has asked for one (wakeup.c)
+ *	- somebody of whom core had not found role and database yet when it rechecked
+ *	  them, and has found others than those that were judged (sessions.c)
  * Then it writes down what PostgreSQL itself has refused meanwhile (ledger.c).
  *
  * Once a second, and at once when somebody waits for it or settings or TLS material
@@ -122,6 +124,7 @@ typedef struct Worker
 	MemoryContext pass;			/* reset before each recheck */
 	MemoryContext between;		/* what is kept until the next one */
 	List	   *waiting;		/* sessions that may finish their transaction */
+	List	   *incomplete;		/* sessions that may turn out to be another role's */
 	TimestampTz last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
 	MemoryContext build;		/* reset before CRLs are read */
@@ -205,6 +208,26 @@ somebody_is_done(const Worker *w)
 	return false;
 }
 
+/*
+ * Has one of those turned out to be another role's, or in another database?
+ */
+static bool
+somebody_was_misjudged(Worker *w)
+{
+	ListCell   *cell;
+
+	foreach(cell, w->incomplete)
+	{
+		SessionProgress progress = session_progress(lfirst(cell));
+
+		if (progress == SESSION_MISJUDGED)
+			return true;
+		if (progress == SESSION_SETTLED)
+			w->incomplete = foreach_delete_current(w->incomplete, cell);
+	}
+	return false;
+}
+
 static void
 notice_changes(Worker *w)
 {
@@ -212,7 +235,7 @@ notice_changes(Worker *w)
 
 	take_settings(w);
 	accept_invalidations();
-	if (take_recheck_wanted())
+	if (take_recheck_wanted() || somebody_was_misjudged(w))
 		changed |= CHANGED_LOGINS;
 	material = load_state()->in_force;
 	if (material != w->material)
@@ -224,29 +247,33 @@ notice_changes(Worker *w)
 }
 
 /*
- * Keep in mind who may finish a transaction.
+ * Keep in mind who may finish a transaction, and who is not complete yet.
  */
 static void
-remember_waiting(Worker *w, List *rechecked)
+remember_sessions(Worker *w, List *rechecked)
 {
 	MemoryContext old;
 	ListCell   *cell;
 
 	MemoryContextReset(w->between);
 	w->waiting = NIL;
+	w->incomplete = NIL;
 	old = MemoryContextSwitchTo(w->between);
 	foreach(cell, rechecked)
 	{
 		const Rechecked *r = lfirst(cell);
 		Session    *copy;
 
-		if (!r->waits)
+		if (!r->waits && r->session->complete)
 			continue;
 		/* of its facts only the pointers, which nobody follows */
 		copy = palloc(sizeof(Session));
 		*copy = *r->session;
 		copy->refused_at = r->refused_at;
-		w->waiting = lappend(w->waiting, copy);
+		if (r->waits)
+			w->waiting = lappend(w->waiting, copy);
+		if (!r->session->complete)
+			w->incomplete = lappend(w->incomplete, copy);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -273,7 +300,7 @@ recheck_all(Worker *w)
 		MemoryContextSwitchTo(w->pass);
 		/* the recheck finds those that still matter */
 		forget_session_ends();
-		remember_waiting(w, recheck_sessions(false, now_changed));
+		remember_sessions(w, recheck_sessions(false, now_changed));
 		CommitTransactionCommand();
 		MemoryContextReset(w->pass);
 		MemoryContextSwitchTo(old);

@@ -16,6 +16,21 @@
  * and TLS material are those of the moment when its process was started, which may
  * be long before, since a client can take its time.
  *
+ * The hook judges the role and the database that it finds under the names that the
+ * client gives; core looks the same names up a moment later.  If they are renamed in
+ * between, it finds others, and the session is theirs.  So whoever reads a slot takes
+ * role and database from the backend's PGPROC, where core puts them when it has found
+ * them, and a recheck judges anew where they are not those of the slot.  It does not
+ * miss that: the slot is published before the hook reads a catalog, so what commits
+ * after that is news to the worker after the slot was published, and its recheck
+ *	- does not see the slot, as the login is not admitted: then that notices that it
+ *	  was missed (admit_session()), and there is another recheck
+ *	- sees it before core has found both: then the worker looks at it again until it
+ *	  has (session_progress())
+ *	- sees it afterwards.
+ * What commits before the slot is published the hook finds as core does.  What it does
+ * not find at all it refuses, so that nothing that is created meanwhile is let in.
+ *
  * Locking: table->lock, exclusive to write any field of a slot, shared to read
  * any.  Readers copy certificates out under the lock.  A backend may read
  * without the lock what it has written itself into its own slot.  Whoever holds
@@ -359,15 +374,35 @@ my_packed_certificate(size_t *size)
 	return my_slot->inline_cert;
 }
 
+/*
+ * Whose session is it, as far as core has found out?  With the lock held, so that
+ * the backend is still there.
+ */
+static void
+read_backend(const SessionSlot *slot, Session *s)
+{
+	const volatile PGPROC *proc = GetPGProcByNumber(s->slot);
+	Oid			role = proc->roleId;
+	Oid			database = proc->databaseId;
+
+	s->role = slot->role;
+	s->database = slot->database;
+	s->complete = OidIsValid(role) && (OidIsValid(database) || !slot->facts.has_database);
+	if (!s->complete)
+		return;
+	s->misjudged = role != slot->role || database != slot->database;
+	s->role = role;
+	s->database = database;
+}
+
 static Session *
 copy_session(const SessionSlot *slot)
 {
-	Session    *s = palloc(sizeof(Session));
+	Session    *s = palloc0(sizeof(Session));
 
 	s->slot = (int) (slot - table->slots);
 	s->pid = slot->pid;
-	s->role = slot->role;
-	s->database = slot->database;
+	read_backend(slot, s);
 	s->backend_start = slot->backend_start;
 	s->compliance = slot->compliance;
 	s->replication = slot->replication;
@@ -422,7 +457,29 @@ find_slot(const Session *session)
 }
 
 /*
- * Keep what a recheck has found out.
+ * Is a session that was not complete when it was copied complete now?
+ */
+SessionProgress
+session_progress(const Session *session)
+{
+	SessionProgress result = SESSION_SETTLED;
+	const SessionSlot *slot;
+	Session		now = {.slot = session->slot};
+
+	LWLockAcquire(table->lock, LW_SHARED);
+	slot = find_slot(session);
+	if (slot != NULL)
+	{
+		read_backend(slot, &now);
+		result = !now.complete ? SESSION_INCOMPLETE : now.misjudged ? SESSION_MISJUDGED :
+																	  SESSION_SETTLED;
+	}
+	LWLockRelease(table->lock);
+	return result;
+}
+
+/*
+ * Keep what a recheck has found out, and whom it has judged.
  */
 void
 set_session_state(const Session *session, const SessionState *state)
@@ -433,6 +490,8 @@ set_session_state(const Session *session, const SessionState *state)
 	slot = find_slot(session);
 	if (slot != NULL)
 	{
+		slot->role = session->role;
+		slot->database = session->database;
 		slot->compliance = state->compliance;
 		slot->end_at = state->end_at;
 		slot->refused_at = state->refused_at;

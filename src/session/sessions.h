@@ -40,8 +40,18 @@ typedef struct Session
 	TimestampTz refused_at;		/* since when a recheck waits for the end of its
 								 * transaction; 0: it does not */
 	bool		ending;			/* has been told to end */
+	bool		complete;		/* core has looked role and database up */
+	bool		misjudged;		/* and they are not those that it was judged by */
 	Facts		facts;
 } Session;
+
+/* What has become of a session that was not complete. */
+typedef enum SessionProgress
+{
+	SESSION_INCOMPLETE,			/* it is not yet */
+	SESSION_SETTLED,			/* it is what it was judged as, or has ended */
+	SESSION_MISJUDGED
+} SessionProgress;
 
 /* What a recheck has found out about a session. */
 typedef struct SessionState
@@ -58,6 +68,7 @@ extern const char *my_auth_method(void);
 extern const char *my_packed_certificate(size_t *size);
 extern List *copy_sessions(void);
 extern void begin_session_recheck(bool inherited);
+extern SessionProgress session_progress(const Session *session);
 extern void set_session_state(const Session *session, const SessionState *state);
 extern bool end_session(const Session *session);
 extern bool is_session_in_transaction(const Session *session);
