@@ -6,9 +6,9 @@
  * A connection is let in if
  *	- an earlier hook and PostgreSQL's own authentication let it in, and
  *	- it came through a Unix socket, or
- *	- its certificate is neither blocked nor revoked, and it meets every policy
- *	  that applies (see applicable.c), or sslpolicy.enforcement says not to
- *	  refuse,
+ *	- its certificate is accepted by the CAs and CRLs that are in force now, and is
+ *	  neither blocked nor revoked, and it meets every policy that applies (see
+ *	  applicable.c), or sslpolicy.enforcement says not to refuse,
  *	and its role and database exist.
  *
  * Everything else ends in FATAL, also an error on the way: during
@@ -24,12 +24,17 @@
 #include "libpq/hba.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "utils/guc.h"
 
 #include "base/escape.h"
+#include "base/wakeup.h"
 #include "enforce/auth.h"
 #include "labels/applicable.h"
 #include "labels/exceptions.h"
 #include "ledger/ledger.h"
+#include "material/clientcert.h"
+#include "material/generation.h"
 #include "material/ownkeys.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
@@ -110,6 +115,54 @@ note_refused_certificate(const Facts *facts, RejectionSource source, const char 
 	const Applicable *names = find_applicable_uncounted(facts, false);
 
 	ledger_refused(facts, names->role, names->database, source, list_make1(pstrdup(reason)));
+}
+
+/*
+ * A backend verifies its client by the CAs and CRLs that were in force when it was
+ * forked.  A client that takes its time with the password comes here when others may
+ * be: then these must verify its certificate, too, and the facts are of that chain.
+ *
+ * Returns the number of what is in force; *older says whether the handshake was not
+ * with that.
+ */
+static uint64
+verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
+{
+	uint64		in_force = number_in_force();
+	STACK_OF(X509) *sent;
+	X509	   *leaf;
+	const ClientCertificate *now;
+
+	*older = handshake_number() != 0 && in_force != handshake_number() &&
+		(facts->verified || facts->unreadable);
+	if (!*older)
+		return in_force;
+
+	/* the postmaster has told everybody of the new settings before it loaded the files */
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	leaf = peer_certificate(port, &sent);
+	now = judge_peer_certificate(leaf, sent, (int64) time(NULL));
+	if (now->verification == NULL || !now->verification->ok)
+	{
+		note_refused_certificate(facts, now->revoked ? REJECTED_BY_REVOCATION : REJECTED_BY_SERVER,
+								 psprintf("client certificate not accepted by what has come into force since the TLS handshake: %s", now->error));
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("client certificate of role %s is not accepted any more",
+						quoted_name(facts->role)),
+				 errdetail("The server's CAs or certificate revocation lists have changed since the TLS handshake."),
+				 errdetail_log("Refused: %s; by what has come into force since the TLS handshake: %s.",
+							   facts_for_log(facts), now->error),
+				 errhint("Connect again. If the TLS handshake fails then, set sslcert and sslkey on the client to another certificate and its key.")));
+	}
+	facts->cert = now->facts;
+	facts->verified = facts->cert != NULL;
+	facts->unreadable = facts->cert == NULL;
+	return in_force;
 }
 
 /*
@@ -221,6 +274,8 @@ check_login(Port *port, int status)
 	Compliance	compliance = COMPLIANCE_YES;
 	List	   *would_refuse = NIL;
 	int64		end_at = 0;
+	uint64		verified_by;
+	bool		older_handshake;
 
 	if (previous_hook)
 		previous_hook(port, status);
@@ -228,6 +283,7 @@ check_login(Port *port, int status)
 		return;
 
 	facts = collect_facts(port, hba_authname(port->hba->auth_method));
+	verified_by = verify_by_what_is_in_force(port, facts, &older_handshake);
 	note_own_certificate(facts, port);
 
 	/* before policies are read, so that no change of one misses the session */
@@ -268,6 +324,9 @@ check_login(Port *port, int status)
 	refuse_unknown(facts, applicable);
 	admit_session(applicable->role, applicable->database, compliance, end_at);
 	stop_point("login_admitted");
+	/* what has come into force meanwhile the worker judges by, as soon as it can see it */
+	if (older_handshake || number_in_force() != verified_by)
+		want_recheck();
 }
 
 void

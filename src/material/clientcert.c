@@ -13,9 +13,12 @@
 #include <openssl/x509v3.h>
 
 #include "libpq/libpq.h"
+#include "postmaster/postmaster.h"
 
+#include "base/compat.h"
 #include "base/memory.h"
 #include "material/clientcert.h"
+#include "material/generation.h"
 #include "material/material.h"
 #include "material/ownkeys.h"
 #include "pki/pem.h"
@@ -30,6 +33,37 @@ files_of_settings(void)
 }
 
 /*
+ * Judge a certificate with the others that came with it, by the files that the
+ * settings name.
+ */
+static void
+judge_by_files(ClientCertificate *result, X509 *leaf, STACK_OF(X509) *sent, int64 at)
+{
+	MaterialFiles files = files_of_settings();
+
+	files.cert_file = files.key_file = "";
+	result->context = build_context(&files, &result->error);
+	if (result->context == NULL)
+		return;
+	(void) free_at_reset(result->context, (void (*)(void *)) SSL_CTX_free);
+	if (files.ca_file[0] == '\0')
+	{
+		result->error = "ssl_ca_file is not set: the server accepts no client certificate";
+		return;
+	}
+	result->verification = verify_in_store(SSL_CTX_get_cert_store(result->context), leaf, sent,
+										   X509_PURPOSE_SSL_CLIENT,
+										   SSL_CTX_get_security_level(result->context), at);
+	if (!result->verification->ok)
+		result->error = verification_text(result->verification);
+	else if (result->verification->facts != NULL)
+		result->facts = result->verification->facts;
+	else
+		result->error = "a certificate of its chain cannot be read";
+	result->revoked = result->verification->revoked;
+}
+
+/*
  * The first certificate of the text is the client's, the others its intermediates.
  * at is in seconds since 1970-01-01 UTC.  An error (invalid_parameter_value) if
  * there is no certificate that can be read, or (program_limit_exceeded) if there is
@@ -39,7 +73,6 @@ ClientCertificate *
 judge_client_certificate(const char *pem, size_t len, int64 at)
 {
 	ClientCertificate *result = palloc0(sizeof(ClientCertificate));
-	MaterialFiles files = files_of_settings();
 	PemContent *given;
 	X509	   *leaf;
 	char	   *error = NULL;
@@ -68,24 +101,28 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 				 errmsg("the certificate cannot be read")));
 	result->own_key = has_own_key(leaf, NULL);
 
-	files.cert_file = files.key_file = "";
-	result->context = build_context(&files, &result->error);
-	if (result->context == NULL)
-		return result;
-	(void) free_at_reset(result->context, (void (*)(void *)) SSL_CTX_free);
-	if (files.ca_file[0] == '\0')
-	{
-		result->error = "ssl_ca_file is not set: the server accepts no client certificate";
-		return result;
-	}
-	result->verification = verify_in_store(SSL_CTX_get_cert_store(result->context), leaf,
-										   given->certs, X509_PURPOSE_SSL_CLIENT,
-										   SSL_CTX_get_security_level(result->context), at);
-	if (!result->verification->ok)
-		result->error = verification_text(result->verification);
-	else if (result->verification->facts != NULL)
-		result->facts = result->verification->facts;
+	judge_by_files(result, leaf, given->certs, at);
+	return result;
+}
+
+/*
+ * A certificate that a handshake has verified, by what is in force by now.  The files
+ * are what the server has loaded last, or they are not what is in force, and nothing
+ * is accepted by them.
+ */
+ClientCertificate *
+judge_peer_certificate(X509 *leaf, STACK_OF(X509) *sent, int64 at)
+{
+	ClientCertificate *result = palloc0(sizeof(ClientCertificate));
+	const LoadState *state = load_state();
+
+	if (!EnableSSL)
+		result->error = "ssl is off: the server accepts no client certificate";
+	else if (compat_certificates_by_host())
+		result->error = "the CAs of the host that the client has asked for stand in pg_hosts.conf";
+	else if (state->failed > state->in_force && state->failed == state->attempt)
+		result->error = "the server could not load its TLS files as they are now";
 	else
-		result->error = "a certificate of its chain cannot be read";
+		judge_by_files(result, leaf, sent, at);
 	return result;
 }

@@ -20,9 +20,11 @@ typedef struct ClientCertificate
 	char	   *error;			/* why it would not be accepted, or NULL */
 	bool		own_key;		/* its key is one of the server's */
 	SSL_CTX    *context;		/* by which it was judged, or NULL */
+	bool		revoked;		/* it, or one that verified it, by a CRL of the server's */
 } ClientCertificate;
 
 extern MaterialFiles files_of_settings(void);
 extern ClientCertificate *judge_client_certificate(const char *pem, size_t len, int64 at);
+extern ClientCertificate *judge_peer_certificate(X509 *leaf, STACK_OF(X509) *sent, int64 at);
 
 #endif							/* SSLPOLICY_CLIENTCERT_H */

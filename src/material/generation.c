@@ -60,6 +60,7 @@ typedef struct SharedState
 	pg_atomic_uint64 failed;
 	pg_atomic_uint64 loaded_at;
 	pg_atomic_uint64 failed_at;
+	pg_atomic_uint64 given_up;	/* the last load that ssl = off has ended */
 	pg_atomic_uint32 changes;	/* odd while error is being written */
 	char		error[ERROR_LEN];
 } SharedState;
@@ -86,6 +87,7 @@ static Load older;				/* until newest has replaced it */
 /* a child's: what it has inherited, if the server frees the contexts there */
 static ContextMaterial *kept = NULL;	/* of malloc() */
 static int	nkept = 0;
+static uint64 kept_number = 0;	/* of the load that it is of */
 
 static uint64 last_number = 0;
 static uint64 last_failed = 0;
@@ -202,6 +204,7 @@ keep_material(Load *load, int position)
 			material.chain = X509_chain_up_ref(material.chain);
 		kept = more;
 		kept[nkept++] = material;
+		kept_number = load->number;
 	}
 	/* in their order: see is_complete() */
 	load->count--;
@@ -250,7 +253,12 @@ context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 			memset(&older, 0, sizeof(older));
 		}
 		else
+		{
+			/* whoever has inherited it must not take it for what is in force */
+			if (shared != NULL)
+				pg_atomic_write_u64(&shared->given_up, newest.number);
 			forget_contexts(&newest);
+		}
 	}
 	else
 		forget(&older);
@@ -406,7 +414,8 @@ settle(void)
 		pg_atomic_write_u64(&shared->failed_at, (uint64) newest.made_at);
 		pg_atomic_write_u64(&shared->failed, newest.number);
 	}
-	if ((load->count > 0 || nkept > 0) && known != load->number)
+	if ((load->count > 0 || nkept > 0) && known != load->number &&
+		pg_atomic_read_u64(&shared->given_up) != load->number)
 	{
 		pg_atomic_write_u64(&shared->loaded_at, (uint64) load->made_at);
 		pg_write_barrier();
@@ -447,6 +456,34 @@ load_state(void)
 }
 
 /*
+ * The number of the load that was in force when this process was forked, with which
+ * it shakes hands; 0 if there was none.
+ */
+uint64
+handshake_number(void)
+{
+	const Load *load = inherited();
+
+	if (nkept > 0)
+		return kept_number;
+	return load->count > 0 ? load->number : 0;
+}
+
+/*
+ * The number of the load that serves now; 0 if none does, or it is not known.
+ */
+uint64
+number_in_force(void)
+{
+	uint64		number = pg_atomic_read_u64(&shared->in_force);
+
+	if (number == handshake_number())
+		return number;
+	settle();
+	return pg_atomic_read_u64(&shared->in_force);
+}
+
+/*
  * The number of the load that was in force when this process was forked, and
  * what it had loaded, in *count pieces of the current memory context; 0 if there
  * was none.
@@ -478,6 +515,7 @@ init_shared(void)
 	pg_atomic_init_u64(&shared->failed, 0);
 	pg_atomic_init_u64(&shared->loaded_at, 0);
 	pg_atomic_init_u64(&shared->failed_at, 0);
+	pg_atomic_init_u64(&shared->given_up, 0);
 	pg_atomic_init_u32(&shared->changes, 0);
 	loading = false;
 	publish_error();

@@ -28,6 +28,8 @@ typedef struct LoadState
 
 extern void init_generations(void);
 extern LoadState *load_state(void);
+extern uint64 handshake_number(void);
+extern uint64 number_in_force(void);
 extern uint64 inherited_material(ContextMaterial **materials, int *count);
 
 #endif							/* SSLPOLICY_GENERATION_H */

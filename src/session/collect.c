@@ -127,6 +127,17 @@ collect_facts(Port *port, const char *auth_method)
 }
 
 /*
+ * The client's certificate, and the others that it has sent with it (NULL if it has
+ * not); NULL if it has sent none.  They are the connection's.
+ */
+X509 *
+peer_certificate(const Port *port, STACK_OF(X509) **sent)
+{
+	*sent = port->ssl ? SSL_get_peer_cert_chain(port->ssl) : NULL;
+	return port->peer;
+}
+
+/*
  * The client's address for the log; "[local]" for a Unix socket.
  */
 char *
