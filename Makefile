@@ -26,7 +26,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
 SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evaluate labels/applicable labels/exceptions labels/catalogscan session/sessions session/storedfacts policy/facts \
-	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup revocation/revocation policy/parser policy/dn policy/policy base/escape base/fingerprint \
+	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup material/generation revocation/revocation policy/parser policy/dn policy/policy base/escape base/fingerprint \
 	labels/labels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintserver lint/lintextension lint/survey lint/findings \
@@ -36,7 +36,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload \
 	install/place install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
-	material/serverca material/probe material/generation material/keymask material/leftovers material/ownkeys \
+	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \
 	revocation/crlbuild revocation/indexfile revocation/serials \

@@ -21,6 +21,7 @@
 #include "labels/labels.h"
 #include "ledger/ended.h"
 #include "ledger/ledger.h"
+#include "material/anchors.h"
 #include "material/generation.h"
 #include "material/keymask.h"
 #include "material/leftovers.h"
@@ -49,6 +50,7 @@ _PG_init(void)
 	init_leftovers();
 	init_own_keys();
 	init_generations();
+	init_anchors();
 	init_key_mask();
 	init_probe();
 	init_ledger();

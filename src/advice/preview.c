@@ -19,6 +19,7 @@
 
 #include "advice/preview.h"
 #include "ledger/recentlogins.h"
+#include "material/anchors.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
 #include "session/sessions.h"
@@ -86,13 +87,16 @@ preview_one(const Preview *p, Oid role, Oid database, const Facts *facts)
 static void
 preview_sessions(Preview *p)
 {
+	const Anchors *anchors = anchors_in_force();
 	ListCell   *cell;
 
 	foreach(cell, copy_sessions())
 	{
-		const Session *s = lfirst(cell);
-		Previewed  *found = preview_one(p, s->role, s->database, &s->facts);
+		Session    *s = lfirst(cell);
+		Previewed  *found;
 
+		judge_anchor(&s->facts, anchors);
+		found = preview_one(p, s->role, s->database, &s->facts);
 		if (found == NULL)
 			continue;
 		found->pid = s->pid;

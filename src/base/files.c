@@ -134,6 +134,23 @@ file_fingerprint(const char *path, uint8 *digest)
 	return ok;
 }
 
+/*
+ * Has anything about a file changed since then, or been put in its place?  True as
+ * well if it is not there.  By the clock of the file system.
+ */
+bool
+is_file_changed_since(const char *path, TimestampTz since)
+{
+	struct stat st;
+	TimestampTz changed_at;
+
+	if (stat(path, &st) != 0)
+		return true;
+	changed_at = (TimestampTz) (st.st_ctim.tv_sec - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC +
+		st.st_ctim.tv_nsec / 1000;
+	return changed_at > since;
+}
+
 static void
 append_stat(StringInfo buf, const char *path)
 {

@@ -3,7 +3,8 @@
  * recheck.c
  *		Do live sessions still meet their policies?
  *
- * Facts of a session do not change, but what is asked of it does.  A recheck
+ * Facts of a session do not change, but for whether the CA that has verified it is
+ * still in force (anchors.c); what is asked of it does.  A recheck
  * reads the policies that apply to each live session now, and judges them as
  * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
  *
@@ -32,6 +33,7 @@
 #include "labels/exceptions.h"
 #include "ledger/ended.h"
 #include "ledger/ledger.h"
+#include "material/anchors.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
 #include "revocation/revocation.h"
@@ -42,6 +44,7 @@ typedef struct Basis
 {
 	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
 	bool		all;			/* by policies; false: who was misjudged alone */
+	Anchors    *anchors;		/* with catalogs: the CAs in force */
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
 	bool		dry_run;
@@ -286,6 +289,8 @@ recheck_session(Session *s, const Basis *basis)
 		return r;
 	if ((basis->dry_run || recheck_revoked() != RECHECK_OFF) && check_certificate(r, basis))
 		return r;
+	if (basis->catalogs != NULL)
+		judge_anchor(&s->facts, basis->anchors);
 	if (basis->catalogs != NULL && (basis->all || s->misjudged))
 		check_policies(r, basis->catalogs, basis->now);
 	else if (enforcement() == ENFORCEMENT_OFF)
@@ -339,7 +344,10 @@ recheck_sessions(bool dry_run, int changed)
 	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
 	basis.all = dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF);
 	if (basis.all || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
+	{
 		basis.catalogs = copy_catalogs(snapshot);
+		basis.anchors = anchors_in_force();
+	}
 	if (crls_configured())
 		basis.own = open_revocation_index(false);
 	if (ssl_crl_file[0] || ssl_crl_dir[0])

@@ -63,6 +63,7 @@
 #include "enforce/worker.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
+#include "material/anchors.h"
 #include "material/autoreload.h"
 #include "material/generation.h"
 #include "revocation/crlbuild.h"
@@ -127,6 +128,7 @@ typedef struct Worker
 	List	   *incomplete;		/* sessions that may turn out to be another role's */
 	TimestampTz last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
+	uint64		anchors;		/* generation whose CAs were known then */
 	MemoryContext build;		/* reset before CRLs are read */
 	TimestampTz files_seen;		/* when they were looked at; 0: not yet */
 	bool		new_settings;	/* have come since then */
@@ -231,16 +233,25 @@ somebody_was_misjudged(Worker *w)
 static void
 notice_changes(Worker *w)
 {
-	uint64		material;
+	LoadState  *state;
 
 	take_settings(w);
 	accept_invalidations();
 	if (take_recheck_wanted() || somebody_was_misjudged(w))
 		changed |= CHANGED_LOGINS;
-	material = load_state()->in_force;
-	if (material != w->material)
+	state = load_state();
+	if (state->in_force != w->material)
+	{
 		changed |= CHANGED_MATERIAL;
-	w->material = material;
+		/* its settings came before it, though perhaps not before the look at them above */
+		take_settings(w);
+		learn_loaded_anchors(state->in_force, state->loaded_at);
+	}
+	w->material = state->in_force;
+	/* others may learn of them, too */
+	if (number_of_anchors() != w->anchors)
+		changed |= CHANGED_MATERIAL;
+	w->anchors = number_of_anchors();
 	if (is_session_end_due((int64) time(NULL)) ||
 		elapsed(w->last, recheck_interval_ms()) || somebody_is_done(w))
 		changed |= CHANGED_TIME;

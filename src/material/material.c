@@ -196,6 +196,36 @@ read_crl_directory(const char *path)
 	return result;
 }
 
+/*
+ * Is this a name under which OpenSSL looks for certificates (X509_LOOKUP_hash_dir)?
+ */
+static bool
+is_certificate_name(const char *name)
+{
+	size_t		digits = strspn(name, "0123456789abcdef");
+
+	return digits == 8 && name[digits] == '.' && name[digits + 1] != '\0' &&
+		name[digits + 1 + strspn(name + digits + 1, "0123456789")] == '\0';
+}
+
+/*
+ * Are there certificates in ssl_crl_dir that OpenSSL may find?
+ */
+bool
+has_directory_certificates(const char *path)
+{
+	bool		result = false;
+	DIR		   *dir = path[0] ? AllocateDir(path) : NULL;
+	struct dirent *file;
+
+	if (dir == NULL)
+		return false;
+	while (!result && (file = ReadDirExtended(dir, path, LOG)) != NULL)
+		result = is_certificate_name(file->d_name);
+	FreeDir(dir);
+	return result;
+}
+
 static void
 free_trust(void *object)
 {

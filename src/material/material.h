@@ -54,6 +54,7 @@ extern bool parse_material_kind(const char *name, MaterialKind *kind);
 extern List *material_items(MaterialKind kind, const PemContent *content);
 extern PemFile *read_pem_file(const char *path);
 extern List *read_crl_directory(const char *path);
+extern bool has_directory_certificates(const char *path);
 extern Trust *read_trust(const MaterialFiles *files, int64 now, char **error);
 
 #endif							/* SSLPOLICY_MATERIAL_H */

@@ -27,6 +27,7 @@
 #include "utils/wait_event.h"
 
 #include "base/preload.h"
+#include "material/anchors.h"
 #include "material/generation.h"
 #include "material/probe.h"
 
@@ -60,6 +61,7 @@ report_inherited(Datum segment_handle)
 
 	/* says also whether the newest attempt has failed */
 	(void) load_state();
+	learn_inherited_anchors();
 	loaded = number ? describe_materials(materials, count) : NULL;
 	parts[0].data = (char *) &number;
 	parts[0].len = sizeof(number);

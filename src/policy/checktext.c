@@ -181,7 +181,8 @@ mode_of(const Facts *facts)
 		return pstrdup((facts->unknown & UNKNOWN_CERTIFICATE) ? "TLS" :
 						   facts->unreadable				  ? "TLS, client certificate that cannot be read" :
 																"TLS, no client certificate");
-	return psprintf("TLS, verified client certificate%s%s",
+	return psprintf("TLS, verified client certificate%s%s%s",
+					facts->anchor_gone ? " of a CA that is not in force any more" : "",
 					facts->auth_method ? ", authenticated by " : "",
 					facts->auth_method ? facts->auth_method : "");
 }

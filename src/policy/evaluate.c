@@ -144,7 +144,8 @@ uses_tls(const Facts *facts)
 }
 
 /*
- * Has the server's CA verified a certificate of the client?
+ * Has the server's CA verified a certificate of the client, and is it still one of the
+ * server's?
  */
 static Outcome
 is_verified(const Facts *facts)
@@ -152,6 +153,10 @@ is_verified(const Facts *facts)
 	if (uses_tls(facts) == OUTCOME_FAILED)
 		return OUTCOME_FAILED;
 	if (!facts->verified && (facts->unknown & UNKNOWN_CERTIFICATE))
+		return OUTCOME_UNKNOWN;
+	if (facts->verified && facts->anchor_gone)
+		return OUTCOME_FAILED;
+	if (facts->verified && (facts->unknown & UNKNOWN_ANCHOR))
 		return OUTCOME_UNKNOWN;
 	return both(uses_tls(facts), outcome_of(facts->verified));
 }

@@ -73,6 +73,7 @@ typedef struct CertFacts
 #define UNKNOWN_CIPHER		0x10
 #define UNKNOWN_CERTIFICATE 0x20	/* whether there is one, unless verified is set */
 #define UNKNOWN_AUTH_METHOD 0x40
+#define UNKNOWN_ANCHOR		0x80	/* of a live session: whether anchor_gone */
 
 typedef struct Facts
 {
@@ -95,6 +96,7 @@ typedef struct Facts
 
 	/* identity */
 	bool		verified;		/* a certificate that the server's CA verified */
+	bool		anchor_gone;	/* of a live session: that CA is in force no more */
 	const CertFacts *cert;		/* NULL if none was presented or read */
 	bool		unreadable;		/* one was presented that cannot be read */
 	bool		own_certificate;	/* a certificate is known to have one of the

@@ -145,16 +145,19 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 	{
 		const Check *check = &verdict->checks[i];
 		char	   *rule = "";
+		const char *why = check->outcome == OUTCOME_UNKNOWN ? "; not known" : "";
 
 		if (check->outcome == OUTCOME_OK || check->log_only != log_only)
 			continue;
 		if (check->rule > 0)
 			rule = psprintf(", rule %d", check->rule);
+		if (check->key == KEY_SSLMODE && check->asks && check->asks->sslmode >= SSLMODE_VERIFY_CA &&
+			facts->verified && facts->anchor_gone)
+			why = "; the CA of the certificate is not in force any more";
 		result = lappend(result,
 						 psprintf("%s (policy of %s%s%s)",
 								  printable_text(check_required(check, facts->role)),
-								  applied_name(check->applied), rule,
-								  check->outcome == OUTCOME_UNKNOWN ? "; not known" : ""));
+								  applied_name(check->applied), rule, why));
 	}
 	return result;
 }

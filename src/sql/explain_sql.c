@@ -29,6 +29,7 @@
 #include "base/preload.h"
 #include "base/rows.h"
 #include "labels/labels.h"
+#include "material/anchors.h"
 #include "material/clientcert.h"
 #include "policy/matcher.h"
 #include "session/collect.h"
@@ -231,6 +232,7 @@ sslpolicy_explain_session(PG_FUNCTION_ARGS)
 
 		if (s->pid != pid)
 			continue;
+		judge_anchor(&s->facts, anchors_in_force());
 		applicable = find_applicable_in(NULL, s->role, s->facts.role, s->database,
 										s->facts.database, NULL);
 		put_explained(fcinfo, explain_login(&s->facts, applicable, NULL, (int64) time(NULL)));

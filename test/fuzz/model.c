@@ -144,7 +144,7 @@ has_one_of(const Session *s, const PolicyRule *rule, PolicyKey first, PolicyKey 
 static bool
 mode_holds(SslMode mode, const Facts *facts)
 {
-	bool		verified = facts->ssl && facts->verified;
+	bool		verified = facts->ssl && facts->verified && !facts->anchor_gone;
 
 	return mode == SSLMODE_DISABLE								 ? !facts->ssl :
 		mode == SSLMODE_ALLOW || mode == SSLMODE_PREFER			 ? true :

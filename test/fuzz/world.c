@@ -308,6 +308,7 @@ make_session(Bytes *from)
 		facts.own_certificate = odd == 14;
 		if (facts.verified && !facts.unreadable)
 			facts.cert = make_cert(from);
+		facts.anchor_gone = facts.verified && take_below(from, 16) == 15;
 	}
 	return facts;
 }
@@ -343,6 +344,7 @@ with_unknowns(Bytes *from, const Facts *facts)
 		result.unreadable = other.unreadable;
 		result.own_certificate = other.own_certificate;
 		result.cert = other.cert;
+		result.anchor_gone = other.anchor_gone;
 	}
 	if (hide & UNKNOWN_SSL)
 		result.ssl = take_below(from, 2) != 0;

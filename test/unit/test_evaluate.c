@@ -85,6 +85,47 @@ test_sslmodes(void)
 		   "nor a longer word");
 }
 
+/*
+ * Whether the CA of a live session is still in force counts where a CA counts.
+ */
+static void
+test_anchor(void)
+{
+	static const struct
+	{
+		const char *policy;
+		const char *gone;
+		Outcome		unknown;
+	} cases[] =
+		{
+			{"sslmode=disable", "deny; role 1 sslmode", OUTCOME_FAILED},
+			{"sslmode=allow", "allow", OUTCOME_OK},
+			{"sslmode=require", "allow", OUTCOME_OK},
+			{"sslmode=verify-ca", "deny; role 1 sslmode", OUTCOME_UNKNOWN},
+			{"sslmode=verify-full", "deny; role 1 sslmode", OUTCOME_UNKNOWN},
+			{"sslmode=cert", "deny; role 1 sslmode", OUTCOME_UNKNOWN},
+			{"fingerprint=" FP_11, "deny; role 1 sslmode", OUTCOME_UNKNOWN},
+			{"cn=somebody", "deny; role 1 sslmode; role 1 cn", OUTCOME_FAILED},
+		};
+	CertFacts	cert = plain_cert();
+	Facts		facts = plain_session(&cert);
+
+	facts.auth_method = "cert";
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		Written		written[] = {ROLE(cases[i].policy), {0}};
+
+		facts.anchor_gone = true;
+		facts.unknown = 0;
+		is_str(judgement_of_role(cases[i].policy, &facts), cases[i].gone,
+			   "%s, the CA is not in force any more", cases[i].policy);
+		facts.anchor_gone = false;
+		facts.unknown = UNKNOWN_ANCHOR;
+		ok(judge(written, &facts, NOW)->outcome == cases[i].unknown,
+		   "%s, it is not known whether the CA is still in force", cases[i].policy);
+	}
+}
+
 static void
 test_min_protocol(void)
 {
@@ -616,6 +657,7 @@ int
 main(void)
 {
 	test_sslmodes();
+	test_anchor();
 	test_min_protocol();
 	test_cipher();
 	test_fingerprint();

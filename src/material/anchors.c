@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * anchors.c
+ *		The CAs in force, by which live sessions are judged.
+ *
+ * A session whose certificate goes back to a CA that the server trusts no more
+ * does not meet verify-ca any more.  The CA goes by its name and key: a renewed
+ * certificate of it is as good.
+ *
+ * What counts is what the server has loaded, never what is in its files by now:
+ * somebody may be writing them.  So the CAs of a load are learned once, under its
+ * number (generation.c), and kept for everybody in shared memory:
+ *	- from the context itself, by a process that was forked since
+ *	- else from the files, by the worker, when it sees the new number; not if they
+ *	  have been touched since the server began to load them.  (The file system's
+ *	  clock can be some milliseconds late, no more.)
+ * Of a load that nobody has learned, or that has no CA, nothing is known, and nobody
+ * is judged by it.  Nor if there are certificates in ssl_crl_dir: those are trusted as
+ * well, whenever a handshake finds them.  (Those in ssl_crl_file are part of the
+ * load.)
+ *
+ * Locking: known->lock guards everything: exclusive to write what has been
+ * learned, which is collected before, and shared to copy it.  number is an atomic
+ * only so that it can be looked at without the lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+
+#include "libpq/libpq.h"
+#include "port/atomics.h"
+#include "postmaster/postmaster.h"
+
+#include "base/compat.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/sharedmem.h"
+#include "material/anchors.h"
+#include "material/clientcert.h"
+#include "material/generation.h"
+#include "material/material.h"
+#include "pki/x509.h"
+
+/* More do not fit into the message that names them to clients: see trust.c. */
+#define MAX_ANCHORS 2048
+
+typedef struct KnownAnchors
+{
+	LWLock	   *lock;
+	pg_atomic_uint64 number;	/* of the load; 0: nothing is known */
+	int			count;
+	uint8		identities[MAX_ANCHORS][CA_IDENTITY_LEN];	/* sorted */
+} KnownAnchors;
+
+static KnownAnchors *known = NULL;
+
+static void
+init_known(void)
+{
+	pg_atomic_init_u64(&known->number, 0);
+}
+
+static const SharedPiece piece = {
+	.name = "sslpolicy anchors",
+	.where = (void **) &known,
+	.size = sizeof(KnownAnchors),
+	.tranche = "sslpolicy_anchors",
+	.init = init_known,
+};
+
+void
+init_anchors(void)
+{
+	share_memory(&piece);
+}
+
+static int
+compare_identities(const void *a, const void *b)
+{
+	return memcmp(a, b, CA_IDENTITY_LEN);
+}
+
+/*
+ * Add the certificates of a store.  False if one cannot be read.
+ */
+static bool
+add_store(Anchors *anchors, X509_STORE *store)
+{
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
+	Size		room = (Size) (anchors->count + nobjects + 1) * CA_IDENTITY_LEN;
+
+	anchors->identities = anchors->identities ? repalloc(anchors->identities, room) : palloc(room);
+	for (int i = 0; i < nobjects; i++)
+	{
+		X509	   *ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		if (ca == NULL)
+			continue;
+		if (!ca_identity(ca, anchors->identities[anchors->count]))
+			return false;
+		anchors->count++;
+	}
+	return true;
+}
+
+/*
+ * Keep what a load has, for everybody.
+ */
+static void
+keep(uint64 number, Anchors *anchors)
+{
+	if (anchors->count == 0 || anchors->count > MAX_ANCHORS)
+		return;
+	qsort(anchors->identities, (size_t) anchors->count, CA_IDENTITY_LEN, compare_identities);
+	LWLockAcquire(known->lock, LW_EXCLUSIVE);
+	/* somebody may have learned of a newer one meanwhile */
+	if (number > pg_atomic_read_u64(&known->number))
+	{
+		known->count = anchors->count;
+		memcpy(known->identities, anchors->identities, (size_t) anchors->count * CA_IDENTITY_LEN);
+		pg_atomic_write_u64(&known->number, number);
+	}
+	LWLockRelease(known->lock);
+}
+
+/*
+ * Learn from the context that this process has inherited, if it is in force.
+ */
+void
+learn_inherited_anchors(void)
+{
+	Anchors		anchors = {0};
+	ContextMaterial *materials;
+	int			count;
+	uint64		number = handshake_number();
+
+	if (number == 0 || number != number_in_force() || number == pg_atomic_read_u64(&known->number) ||
+		inherited_material(&materials, &count) != number)
+		return;
+	for (int i = 0; i < count; i++)
+		if (!add_store(&anchors, materials[i].store))
+			return;
+	keep(number, &anchors);
+}
+
+/*
+ * Has a file that the server was to load been touched since?
+ */
+static bool
+is_touched(const MaterialFiles *files, TimestampTz loaded_at)
+{
+	return (files->ca_file[0] && is_file_changed_since(files->ca_file, loaded_at)) ||
+		(files->crl_file[0] && is_file_changed_since(files->crl_file, loaded_at));
+}
+
+/*
+ * Learn from the files that the server has just loaded, which was begun at loaded_at.
+ * Called by the worker, with the settings of that load, in a memory context that is
+ * reset.
+ */
+void
+learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
+{
+	MaterialFiles files = files_of_settings();
+	Anchors		anchors = {0};
+	char	   *error;
+	SSL_CTX    *context;
+	bool		read;
+
+	learn_inherited_anchors();
+	if (number == 0 || number == pg_atomic_read_u64(&known->number) || !EnableSSL ||
+		compat_certificates_by_host() || is_touched(&files, loaded_at))
+		return;
+	files.cert_file = files.key_file = files.crl_dir = "";
+	context = build_context(&files, &error);
+	if (context == NULL)
+		return;
+	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
+	read = add_store(&anchors, SSL_CTX_get_cert_store(context));
+	/* nor while it was read */
+	if (read && !is_touched(&files, loaded_at))
+		keep(number, &anchors);
+}
+
+/*
+ * The number of the load of which they were learned last; 0 if none was.
+ */
+uint64
+number_of_anchors(void)
+{
+	return pg_atomic_read_u64(&known->number);
+}
+
+/*
+ * What is known now, in the current memory context.
+ */
+Anchors *
+anchors_in_force(void)
+{
+	Anchors    *result = palloc0(sizeof(Anchors));
+	uint64		number;
+
+	learn_inherited_anchors();
+	number = number_in_force();
+	if (number == 0 || has_directory_certificates(ssl_crl_dir))
+		return result;
+	LWLockAcquire(known->lock, LW_SHARED);
+	if (pg_atomic_read_u64(&known->number) == number)
+	{
+		Size		size = (Size) known->count * CA_IDENTITY_LEN;
+
+		result->known = true;
+		result->count = known->count;
+		result->identities = palloc(size);
+		memcpy(result->identities, known->identities, size);
+	}
+	LWLockRelease(known->lock);
+	return result;
+}
+
+/*
+ * Find out whether the CA that the certificate of a live session goes back to is
+ * still in force.
+ */
+void
+judge_anchor(Facts *facts, const Anchors *anchors)
+{
+	const CertFacts *cert = facts->cert;
+
+	if (!anchors->known || !facts->verified)
+		return;
+	if (cert == NULL || cert->ncas == 0)
+		facts->unknown |= UNKNOWN_ANCHOR;
+	else
+		facts->anchor_gone = bsearch(cert->cas[cert->ncas - 1].identity, anchors->identities, (size_t) anchors->count,
+									 CA_IDENTITY_LEN, compare_identities) == NULL;
+}
