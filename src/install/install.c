@@ -623,7 +623,8 @@ change_server(Progress *p, SSL_CTX *context)
 	entry->state = STATE_INSTALLED;
 	attempt(record_end, p, "write the history of TLS material");
 	stop_point("recorded");
-	ereport(LOG,
+	/* not to the client, who may not read it, and hold the lock */
+	ereport(LOG_SERVER_ONLY,
 			(errmsg("TLS material \"%s\" changed by %s: %s(), version %d, generation " UINT64_FORMAT,
 					material_kind_name(inst->kind), entry->by, inst->action,
 					inst->version, inst->generation),

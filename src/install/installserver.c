@@ -141,19 +141,22 @@ create_server_key(const char *subject, List *sans, const char *type)
 {
 	char	   *key;
 	char	   *request;
+	bool		replaced;
 
 	forbid_transaction_block("create_server_key");
 	lock_installation();
 	request = make_server_key(subject, sans, type, &key);
 	make_own_directory();
-	if (file_exists(own_file(PENDING_KEY)))
-		ereport(NOTICE,
-				(errmsg("the pending private key is replaced"),
-				 errdetail("A certificate for the request before this one can no longer be installed.")));
+	replaced = file_exists(own_file(PENDING_KEY));
 	replace_file(own_file(PENDING_KEY), key, strlen(key));
 	wipe_memory(key, strlen(key));
 	unlock_installation();
-	ereport(LOG,
+	/* what the client has to read holds nobody up */
+	if (replaced)
+		ereport(NOTICE,
+				(errmsg("the pending private key is replaced"),
+				 errdetail("A certificate for the request before this one can no longer be installed.")));
+	ereport(LOG_SERVER_ONLY,
 			(errmsg("private key for the server made by %s", caller_for_log(GetUserId()))));
 	return request;
 }

@@ -224,7 +224,8 @@ is_open_folder(const char *path, const char *target)
 	char	   *written = folder_of(path);
 	char	   *folder = resolved_folder(folder_of(target));
 
-	if (folder == NULL || data == NULL)
+	/* ~/.postgresql has what connections of the server's own go by */
+	if (folder == NULL || data == NULL || strstr(written, "/.") || strstr(folder, "/."))
 		return false;
 	if (strcmp(folder, data) == 0 || is_folder(folder, material_directory()))
 		return true;
