@@ -19,6 +19,7 @@
 #include "enforce/auth.h"
 #include "enforce/worker.h"
 #include "labels/labels.h"
+#include "labels/ownschema.h"
 #include "ledger/ended.h"
 #include "ledger/ledger.h"
 #include "material/anchors.h"
@@ -49,6 +50,7 @@ _PG_init(void)
 	init_labels();
 	init_leftovers();
 	init_own_keys();
+	init_own_schema();
 	init_generations();
 	init_anchors();
 	init_key_mask();

@@ -27,6 +27,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 
 #define TEMPORARY_SUFFIX ".sslpolicy.tmp"
 
@@ -241,11 +242,14 @@ create_temporary_file(const char *target)
 	TemporaryFile *file = open_temporary(target);
 
 	if (file->fd < 0)
-		ereport(ERROR,
+	{
+		ereport(told_level(ERROR),
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", file->path),
 				 errdetail("The new material is written beside the file that it replaces."),
 				 errhint("Let the server write to that folder, or empty the setting that names the file: what is installed then is kept in sslpolicy.directory.")));
+		refuse_file();
+	}
 	return file;
 }
 
@@ -295,9 +299,10 @@ write_failed(TemporaryFile *file)
 
 	discard_temporary_file(file);
 	errno = error;
-	ereport(ERROR,
+	ereport(told_level(ERROR),
 			(errcode_for_file_access(),
 			 errmsg("could not write file \"%s\": %m", file->path)));
+	refuse_file();
 }
 
 /*
@@ -334,7 +339,8 @@ write_temporary_file(const char *target, const char *bytes, size_t len)
 void
 move_temporary_file(const char *target)
 {
-	(void) durable_rename(temporary_name(target), target, ERROR);
+	if (durable_rename(temporary_name(target), target, told_level(ERROR)) != 0)
+		refuse_file();
 }
 
 void
@@ -372,7 +378,7 @@ void
 remove_file(const char *path)
 {
 	if (unlink(path) != 0 && errno != ENOENT)
-		ereport(WARNING,
+		ereport(told_level(WARNING),
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path)));
 }

@@ -28,7 +28,6 @@
 #include "utils/snapmgr.h"
 
 #include "base/privileged.h"
-#include "base/transaction.h"
 #include "install/cabound.h"
 #include "install/hbalines.h"
 #include "install/reach.h"
@@ -353,7 +352,6 @@ check_ca_bound(STACK_OF(X509) *certs, STACK_OF(X509) *in_place)
 
 	if (superuser())
 		return;
-	require_current_settings();
 	/* not that of a statement or transaction that may have begun long ago */
 	PushActiveSnapshot(GetLatestSnapshot());
 	bound.doors = find_doors();

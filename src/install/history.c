@@ -26,6 +26,7 @@
 
 #include "base/escape.h"
 #include "base/files.h"
+#include "base/told.h"
 #include "install/history.h"
 #include "session/collect.h"
 #include "settings/directory.h"
@@ -119,7 +120,8 @@ read_history(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_IO_ERROR),
 				 errmsg("the history of TLS material cannot be read"),
-				 errdetail("%s", error)));
+				 errdetail("%s", told_of_file(path, error)),
+				 errdetail_log("%s", error)));
 	while (text && *text)
 	{
 		char	   *end = strchr(text, '\n');
@@ -297,7 +299,7 @@ prune_history_versions(List *entries, MaterialKind kind)
 			last = e;
 	}
 	dir = AllocateDir(material_directory());
-	while ((file = ReadDirExtended(dir, material_directory(), LOG)) != NULL)
+	while ((file = ReadDirExtended(dir, material_directory(), LOG_SERVER_ONLY)) != NULL)
 	{
 		const char *prefix = psprintf("%s.", material_kind_name(kind));
 		int			version;

@@ -44,6 +44,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/preload.h"
+#include "base/told.h"
 #include "base/transaction.h"
 #include "install/affected.h"
 #include "install/install.h"
@@ -79,10 +80,14 @@ typedef struct Progress
 	bool		done;
 } Progress;
 
+/* the lock is held by this process */
+static bool is_locked = false;
+
 void
 require_installation(void)
 {
 	require_preload();
+	require_current_settings();
 	if (!installation_allowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -116,11 +121,11 @@ lock_installation(void)
 
 	SET_LOCKTAG_ADVISORY(tag, InvalidOid, LOCK_KEY, 0, 1);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	is_locked = true;
 }
 
 /*
- * The caller's transaction can go on for long; an error ends it, and the lock with
- * it.
+ * The caller's transaction can go on for long.
  */
 void
 unlock_installation(void)
@@ -128,7 +133,31 @@ unlock_installation(void)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, InvalidOid, LOCK_KEY, 0, 1);
+	is_locked = false;
 	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+/*
+ * Run what may come to hold the lock.  An error goes to the client before it ends the
+ * transaction, and the client may not read it: so the lock is given back before.
+ */
+Datum
+run_installation(FunctionCallInfo fcinfo, PGFunction function)
+{
+	Datum		result;
+
+	PG_TRY();
+	{
+		result = function(fcinfo);
+	}
+	PG_CATCH();
+	{
+		if (is_locked)
+			unlock_installation();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return result;
 }
 
 /*
@@ -165,6 +194,8 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	require_installation();
 	forbid_transaction_block(action);
 	lock_installation();
+	/* others may have changed them while this one waited */
+	require_current_settings();
 	inst->kind = kind;
 	inst->action = action;
 	inst->dry_run = dry_run;
@@ -347,7 +378,8 @@ try_material(const Installation *inst, const char *file)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server could not load this material"),
-				 errdetail("%s", error)));
+				 errdetail("%s", error),
+				 errdetail_log("%s", full_text(error))));
 	return free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 }
 
@@ -481,7 +513,8 @@ undo_setting_reset(Progress *p)
 static void
 undo_file(Progress *p)
 {
-	(void) durable_rename(temporary_name(backup_name(p)), p->target, ERROR);
+	if (durable_rename(temporary_name(backup_name(p)), p->target, told_level(ERROR)) != 0)
+		refuse_file();
 }
 
 /*

@@ -8,6 +8,8 @@
 #ifndef SSLPOLICY_INSTALL_H
 #define SSLPOLICY_INSTALL_H
 
+#include "fmgr.h"
+
 #include "base/compat.h"
 #include "install/history.h"
 #include "material/configuration.h"
@@ -58,6 +60,7 @@ extern void forbid_transaction_block(const char *action);
 extern void require_installation(void);
 extern void lock_installation(void);
 extern void unlock_installation(void);
+extern Datum run_installation(FunctionCallInfo fcinfo, PGFunction function);
 pg_noreturn extern void refuse_installation(const char *message, const char *detail,
 											const char *hint);
 extern void check_encoded(bool ok);

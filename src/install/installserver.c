@@ -145,6 +145,7 @@ create_server_key(const char *subject, List *sans, const char *type)
 
 	forbid_transaction_block("create_server_key");
 	lock_installation();
+	require_installation();
 	request = make_server_key(subject, sans, type, &key);
 	make_own_directory();
 	replaced = file_exists(own_file(PENDING_KEY));

@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "install/affected.h"
 #include "install/newtrust.h"
 #include "pki/chain.h"
@@ -59,10 +60,13 @@ trust_after_installation(const Installation *inst, STACK_OF(X509) *cas, STACK_OF
 	Trust	   *before = trust_before_installation(inst, &error);
 
 	if (before == NULL)
-		ereport(ERROR,
+	{
+		ereport(told_level(ERROR),
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the server's TLS files cannot be read"),
-				 errdetail("The error was: %s.", error)));
+				 errdetail("The error was: %s.", full_text(error))));
+		refuse_file();
+	}
 	*trust = *before;
 	if (cas)
 		trust->cas = cas;

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "install/place.h"
 #include "settings/directory.h"
 
@@ -110,13 +111,16 @@ static void
 require_readable(const Installation *inst, const PemFile *file)
 {
 	if (file->error && file_exists(file->path))
-		ereport(ERROR,
+	{
+		ereport(told_level(ERROR),
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the file that is in place cannot be read"),
-				 errdetail("%s", file->error),
+				 errdetail("%s", full_text(file->error)),
 				 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
 						 inst->indexed ? "sslpolicy.crl_file" :
 										 tls_setting_name(places[inst->kind].settings[0]))));
+		refuse_file();
+	}
 }
 
 /*

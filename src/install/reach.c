@@ -32,7 +32,7 @@ static const char *const all_roles =
 	"OR EXISTS (SELECT FROM pg_catalog.pg_parameter_acl p, pg_catalog.aclexplode(p.paracl) a "
 	"WHERE p.parname OPERATOR(pg_catalog.=) ANY (ARRAY['archive_command', 'archive_library', 'archive_cleanup_command', 'restore_command', 'recovery_end_command', "
 	"'ssl_passphrase_command', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'dynamic_library_path', 'extension_control_path', "
-	"'jit_provider', 'allow_system_table_mods', 'config_file', 'data_directory', 'hba_file', 'ident_file', 'hosts_file', 'ssl_ca_file', "
+	"'jit_provider', 'allow_system_table_mods', 'config_file', 'data_directory', 'hba_file', 'ident_file', 'hosts_file', 'ssl_ca_file', 'log_directory', 'log_filename', 'external_pid_file', "
 	"'sslpolicy.enforcement', 'sslpolicy.minimum_policy', 'sslpolicy.reserved_roles', 'sslpolicy.blocked_fingerprints', 'sslpolicy.directory']) "
 	"AND (a.grantee OPERATOR(pg_catalog.=) 0 OR pg_catalog.pg_has_role(r.oid, a.grantee, 'MEMBER'))) "
 	"OR EXISTS (SELECT FROM pg_catalog.pg_proc f, pg_catalog.aclexplode(f.proacl) a "

@@ -10,8 +10,10 @@
 
 #include "base/compat.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "install/safereload.h"
 #include "material/generation.h"
+#include "revocation/crlbuild.h"
 #include "revocation/crlstate.h"
 
 static void
@@ -46,7 +48,12 @@ find_objection(const Configuration *configuration, SSL_CTX **context)
 		error = configuration->error;
 	if (error == NULL && *context)
 		error = reload_objection(&files);
-	return error ? error : crl_objection(configuration);
+	if (error)
+		return error;
+	return files_may_be_told() ?
+		crl_objection(configuration) :
+		new_crls_objection(configuration->settings[SETTING_OWN_CRL_FILE].value,
+						   configuration->settings[SETTING_OWN_CRL_DIR].value);
 }
 
 /*
@@ -68,6 +75,7 @@ reload_safely(int timeout_ms, bool force)
 		result = palloc0(sizeof(ReloadOutcome));
 		result->generation = load_state()->in_force;
 		result->error = objection;
+		log_withheld(objection);
 		return result;
 	}
 	result = reload_server(context, timeout_ms);

@@ -71,6 +71,8 @@ check_role_permission(Oid role, const char *name)
 static void
 check_database_permission(Oid database, const char *name)
 {
+	if (!superuser())
+		require_current_settings();
 	if (superuser() || compat_owns_database(database, GetUserId()))
 		return;
 	deny("You must own the database.", psprintf("database \"%s\"", name), NULL);

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/told.h"
 #include "lint/lint.h"
 
 typedef struct LintCheck
@@ -72,7 +73,7 @@ report_failure(Survey *survey, const LintCheck *check, ErrorData *error)
 		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
 		ReThrowError(error);
 	add_finding(&survey->findings, SEVERITY_ERROR, "check_failed", check->subject,
-				psprintf("This could not be checked: %s.", error->message),
+				psprintf("This could not be checked: %s.", told(pstrdup("the server log may say why"), error->message)),
 				"Mend what the message says, and run lint() again.");
 }
 

@@ -20,7 +20,9 @@
 
 #include "base/datums.h"
 #include "base/files.h"
+#include "base/told.h"
 #include "lint/lint.h"
+#include "material/generation.h"
 #include "material/identity.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
@@ -144,14 +146,20 @@ lint_server_certificate(Survey *survey)
  * A file with a private key.  The owner's rights alone, or root's file with a
  * group that may read it, is what core accepts when it loads ssl_key_file; later
  * changes, and keys in other files, it does not notice.
+ *
+ * Whoever may not know of files is told only of one that the server has loaded as
+ * its key.
  */
 static void
 check_key_file(Survey *survey, const char *setting, const char *path, bool is_key_file)
 {
+	LoadState  *state = load_state();
 	struct stat st;
 	mode_t		open;
 
 	if (path[0] == '\0' || stat(path, &st) != 0)
+		return;
+	if (!files_may_be_told() && (!is_key_file || state->failed == state->attempt))
 		return;
 	open = st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO);
 	if (open == 0 || (!is_key_file && read_pem_file(path)->content->nkeys == 0))
@@ -300,8 +308,10 @@ lint_core_crls(Survey *survey)
 	if (!EnableSSL || (ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0'))
 		return;
 	trust = read_trust(&files, survey->now, &error);
-	/* lint_loadable() says so */
-	if (trust == NULL)
+	/* lint_loadable() says so; and of a file without CRLs, which is not told apart */
+	if (trust == NULL ||
+		(!files_may_be_told() && ssl_crl_file[0] &&
+		 sk_X509_CRL_num(read_pem_file(ssl_crl_file)->content->crls) == 0))
 		return;
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
 	{

@@ -20,6 +20,7 @@
 #include "base/datums.h"
 #include "base/memory.h"
 #include "base/privileged.h"
+#include "base/told.h"
 #include "lint/lint.h"
 #include "material/configuration.h"
 #include "material/generation.h"
@@ -43,7 +44,8 @@ compare_file(Survey *survey, const LoadedList *loaded, LoadedKind kind, const ch
 			same &= is_loaded(loaded, kind, digest);
 	}
 	/* what is loaded and not in the file any more */
-	if (kind == LOADED_CA && file->error == NULL)
+	if (kind == LOADED_CA && file->error == NULL &&
+		(files_may_be_told() || sk_X509_num(file->content->certs) > 0))
 		for (int i = 0; i < loaded->count && ssl_crl_file[0] == '\0'; i++)
 		{
 			bool		found = loaded->items[i].kind != (uint8) LOADED_CA;

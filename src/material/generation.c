@@ -49,6 +49,7 @@
 
 #include "base/compat.h"
 #include "base/sharedmem.h"
+#include "base/told.h"
 #include "material/generation.h"
 
 #define ERROR_LEN 1024
@@ -451,7 +452,7 @@ load_state(void)
 		pg_usleep(100);
 	}
 	error[ERROR_LEN - 1] = '\0';
-	state->error = pstrdup(error);
+	state->error = error[0] ? told(pstrdup("the server log says why"), pstrdup(error)) : pstrdup("");
 	return state;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "material/material.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
@@ -110,6 +111,8 @@ read_pem_file(const char *path)
 			if (file->content == NULL)
 				file->error = psprintf("file \"%s\": %s", path, file->error);
 		}
+		if (file->error != NULL)
+			file->error = told_of_file(path, file->error);
 	}
 	if (file->content == NULL)
 		file->content = new_pem_content();
@@ -169,18 +172,44 @@ read_directory_crl(const char *directory, const char *name)
 }
 
 /*
- * The CRLs of ssl_crl_dir, as DirectoryCrl.  Files of other kinds are left out.
+ * What those may know of a folder who may not see what is in it: its CRLs, but not
+ * the names of their files; and whether there is anything that is no CRL, or no
+ * folder, or nothing, which is all the same.
  */
-List *
-read_crl_directory(const char *path)
+static List *
+without_names(List *entries, const char *path)
 {
 	List	   *result = NIL;
-	DIR		   *dir;
+	bool		all = entries != NIL;
+	ListCell   *cell;
+
+	foreach(cell, entries)
+	{
+		DirectoryCrl *entry = lfirst(cell);
+
+		entry->path = pstrdup(path);
+		if (entry->error == NULL)
+			result = lappend(result, entry);
+		all &= entry->error == NULL;
+	}
+	if (!all)
+	{
+		DirectoryCrl *rest = palloc0(sizeof(DirectoryCrl));
+
+		rest->path = pstrdup(path);
+		rest->error = pstrdup("a file of this directory cannot be used");
+		result = lappend(result, rest);
+	}
+	return result;
+}
+
+static List *
+read_directory_crls(const char *path)
+{
+	List	   *result = NIL;
+	DIR		   *dir = AllocateDir(path);
 	struct dirent *file;
 
-	if (path[0] == '\0')
-		return NIL;
-	dir = AllocateDir(path);
 	if (dir == NULL)
 	{
 		DirectoryCrl *entry = palloc0(sizeof(DirectoryCrl));
@@ -189,7 +218,7 @@ read_crl_directory(const char *path)
 		entry->error = psprintf("could not open directory \"%s\": %s", path, strerror(errno));
 		return list_make1(entry);
 	}
-	while ((file = ReadDirExtended(dir, path, LOG)) != NULL)
+	while ((file = ReadDirExtended(dir, path, LOG_SERVER_ONLY)) != NULL)
 		if (file->d_name[0] != '.')
 			result = lappend(result, read_directory_crl(path, file->d_name));
 	FreeDir(dir);
@@ -220,10 +249,24 @@ has_directory_certificates(const char *path)
 
 	if (dir == NULL)
 		return false;
-	while (!result && (file = ReadDirExtended(dir, path, LOG)) != NULL)
+	while (!result && (file = ReadDirExtended(dir, path, LOG_SERVER_ONLY)) != NULL)
 		result = is_certificate_name(file->d_name);
 	FreeDir(dir);
 	return result;
+}
+
+/*
+ * The CRLs of ssl_crl_dir, as DirectoryCrl.  Files of other kinds have an error.
+ */
+List *
+read_crl_directory(const char *path)
+{
+	List	   *entries;
+
+	if (path[0] == '\0')
+		return NIL;
+	entries = read_directory_crls(path);
+	return files_may_be_told() ? entries : without_names(entries, path);
 }
 
 static void
@@ -249,7 +292,10 @@ read_trust(const MaterialFiles *files, int64 now, char **error)
 
 	*error = ca->error ? ca->error : crl->error;
 	if (*error)
+	{
+		*error = told_of_tls_files(full_text(*error));
 		return NULL;
+	}
 	/* certificates in a CRL file are trusted, too: so does OpenSSL */
 	trust->cas = X509_chain_up_ref(ca->content->certs);
 	trust->crls = sk_X509_CRL_new_null();

@@ -143,8 +143,8 @@ reload_objection(const MaterialFiles *files)
 						refusal->detail ? ". " : "", refusal->detail ? refusal->detail : "");
 	if (files->crl_file[0] &&
 		sk_X509_CRL_num(read_pem_file(files->crl_file)->content->crls) == 0)
-		return psprintf("file \"%s\" holds no CRL: every client certificate would be refused",
-						files->crl_file);
+		return told_of_tls_files(psprintf("file \"%s\" holds no CRL: every client certificate would be refused",
+										  files->crl_file));
 	if (judge_expiry(trust, &error))
 		return error;
 	warnings = NIL;

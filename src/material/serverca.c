@@ -25,6 +25,7 @@
 #include "base/datums.h"
 #include "base/memory.h"
 #include "base/preload.h"
+#include "base/told.h"
 #include "material/generation.h"
 #include "material/material.h"
 #include "material/serverca.h"
@@ -87,7 +88,7 @@ find_leaf_and_chain(ServerIdentity *identity)
 		for (int i = 1; i < sk_X509_num(file->content->certs); i++)
 			push_certificate(identity->sent, sk_X509_value(file->content->certs, i));
 		if (identity->leaf == NULL && identity->error == NULL)
-			identity->error = psprintf("there is no certificate in file \"%s\"", ssl_cert_file);
+			identity->error = told_of_file(ssl_cert_file, psprintf("there is no certificate in file \"%s\"", ssl_cert_file));
 	}
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "material/tlscontext.h"
 #include "pki/crl.h"
 #include "pki/pem.h"
@@ -112,6 +113,40 @@ load_trust(SSL_CTX *context, const MaterialFiles *files)
 }
 
 /*
+ * What is told of the files that the server loads.
+ */
+char *
+told_of_tls_files(char *full)
+{
+	return told(pstrdup("a file of the TLS settings cannot be used"), full);
+}
+
+/*
+ * Load it all, and return what is wrong with it, or NULL.  Whether a file was not
+ * there or was something else shows in nothing but the text.
+ */
+static char *
+load_files(SSL_CTX *context, const MaterialFiles *files)
+{
+	int			before = begin_quiet();
+	char *volatile error = NULL;
+
+	PG_TRY();
+	{
+		if (files->cert_file[0])
+			error = load_identity(context, files);
+		if (error == NULL)
+			error = load_trust(context, files);
+	}
+	PG_FINALLY();
+	{
+		end_quiet(before);
+	}
+	PG_END_TRY();
+	return error ? told_of_tls_files(error) : NULL;
+}
+
+/*
  * The context that the server would make of these files; NULL, with *error, if
  * it could not.  Without cert_file, one that only verifies clients.
  */
@@ -132,10 +167,8 @@ build_context(const MaterialFiles *files, char **error)
 	if (SSL_CTX_set_cipher_list(context, ciphers) != 1)
 		*error = psprintf("could not set the cipher list \"%s\": %s", ciphers,
 						  openssl_reason());
-	if (*error == NULL && files->cert_file[0])
-		*error = load_identity(context, files);
 	if (*error == NULL)
-		*error = load_trust(context, files);
+		*error = load_files(context, files);
 	if (*error == NULL)
 		return context;
 	SSL_CTX_free(context);

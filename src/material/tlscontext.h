@@ -52,6 +52,7 @@ typedef struct LoadedList
 	Loaded	   *items;
 } LoadedList;
 
+extern char *told_of_tls_files(char *full);
 extern SSL_CTX *build_context(const MaterialFiles *files, char **error);
 extern int	server_security_level(void);
 extern ContextMaterial context_material(SSL_CTX *context);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "libpq/libpq.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/fd.h"
 #include "utils/timestamp.h"
@@ -33,8 +34,10 @@
 #include "pki/x509.h"
 #include "revocation/crlbuild.h"
 #include "revocation/crlreader.h"
+#include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "settings/directory.h"
+#include "settings/settings.h"
 
 /* A file of CRLs. */
 typedef struct Source
@@ -373,6 +376,31 @@ verify_sources(Build *b)
 		b->sources = lappend(b->sources, source);
 	}
 	return true;
+}
+
+static void
+check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Why these settings should not come into force, for whoever may not know what is
+ * in the files; NULL if nothing speaks against it.  Whatever is the matter must show
+ * before the server is told: that it was is seen by everybody.
+ */
+char *
+new_crls_objection(const char *file, const char *dir)
+{
+	CrlSet		set = {OWN_INDEX, file, dir, false, true, check_interrupts};
+	Build	   *b = palloc0(sizeof(Build));
+
+	if ((file[0] == '\0' && dir[0] == '\0') ||
+		(strcmp(file, crl_file()) == 0 && strcmp(dir, crl_dir()) == 0))
+		return NULL;
+	b->set = &set;
+	b->cas = read_pem_file(ssl_ca_file)->content->certs;
+	return verify_sources(b) ? NULL : told_of_crls(file, dir, b->error);
 }
 
 /*

@@ -31,6 +31,7 @@ typedef enum CrlOutcome
 
 extern void crl_signature(const CrlSet *set, uint8 *digest);
 extern void index_signature(const CrlSet *set, uint8 *digest);
+extern char *new_crls_objection(const char *file, const char *dir);
 extern CrlOutcome refresh_crl_index(const CrlSet *set, char **error);
 
 #endif							/* SSLPOLICY_CRLBUILD_H */

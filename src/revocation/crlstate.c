@@ -26,8 +26,10 @@
 #include "utils/wait_event.h"
 
 #include "base/sharedmem.h"
+#include "base/told.h"
 #include "base/wakeup.h"
 #include "revocation/crlstate.h"
+#include "settings/settings.h"
 
 #define ERROR_LEN 2048
 #define POLL_MS	  5
@@ -120,6 +122,18 @@ take_index_suspicion(void)
 }
 
 /*
+ * What is told of files that sslpolicy.crl_file and crl_dir name; both are empty in a
+ * process that has not taken the settings yet.
+ */
+char *
+told_of_crls(const char *file, const char *dir, char *full)
+{
+	return dir[0] || file[0] == '\0' ?
+		told(pstrdup("a file of sslpolicy.crl_dir or sslpolicy.crl_file cannot be used"), full) :
+		told_of_file(file, full);
+}
+
+/*
  * What is known now, in the current memory context.
  */
 CrlState *
@@ -132,6 +146,8 @@ crl_state(void)
 	result->built_at = shared->built_at;
 	result->error = shared->error[0] ? pstrdup(shared->error) : NULL;
 	LWLockRelease(shared->lock);
+	if (result->error != NULL)
+		result->error = told_of_crls(crl_file(), crl_dir(), result->error);
 	return result;
 }
 

@@ -24,6 +24,7 @@ extern void crls_checked(uint64 request, bool built, const char *error);
 extern void suspect_index(void);
 extern bool take_index_suspicion(void);
 extern CrlState *crl_state(void);
+extern char *told_of_crls(const char *file, const char *dir, char *full);
 extern bool is_older_crl_accepted(uint64 request);
 extern char *check_crls_now(int timeout_ms, bool accept_older);
 

@@ -18,7 +18,9 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "material/material.h"
+#include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
@@ -124,5 +126,7 @@ read_own_crls(int *count, char **error)
 	close_index_file(file);
 	if (crls == NULL)
 		*count = 0;
+	if (*error != NULL)
+		*error = told_of_crls(crl_file(), crl_dir(), *error);
 	return crls;
 }

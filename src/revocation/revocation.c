@@ -19,6 +19,7 @@
 
 #include "base/datums.h"
 #include "base/memory.h"
+#include "base/told.h"
 #include "material/material.h"
 #include "revocation/indexfile.h"
 #include "revocation/revocation.h"
@@ -40,7 +41,10 @@ open_revocation_index(bool of_core)
 	RevocationIndex *index = palloc0(sizeof(RevocationIndex));
 
 	if (!open_index_file(&index->file, of_core ? CORE_INDEX : OWN_INDEX, &index->error))
+	{
+		index->error = told(pstrdup("the index of revoked certificates cannot be read"), index->error);
 		return index;
+	}
 	if (of_core ? !is_index_of_settings(&index->file, ssl_crl_file, ssl_crl_dir) :
 				  !is_index_of_settings(&index->file, crl_file(), crl_dir()))
 		index->error = pstrdup("the CRLs that are set have not been read yet");

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 
 #include "base/files.h"
+#include "base/told.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
 
@@ -27,11 +28,13 @@ own_file(const char *name)
 void
 make_own_directory(void)
 {
-	if (mkdir(material_directory(), S_IRWXU) != 0 && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", material_directory()),
-				 errhint("Set sslpolicy.directory to a directory that the server may write.")));
+	if (mkdir(material_directory(), S_IRWXU) == 0 || errno == EEXIST)
+		return;
+	ereport(told_level(ERROR),
+			(errcode_for_file_access(),
+			 errmsg("could not create directory \"%s\": %m", material_directory()),
+			 errhint("Set sslpolicy.directory to a directory that the server may write.")));
+	refuse_file();
 }
 
 /*

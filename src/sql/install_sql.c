@@ -46,6 +46,15 @@ PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
 
+/* A function that lets go of the lock of installations whatever happens. */
+#define INSTALLING_FUNCTION(name) \
+	static Datum name##_locked(PG_FUNCTION_ARGS); \
+	Datum name(PG_FUNCTION_ARGS) \
+	{ \
+		return run_installation(fcinfo, name##_locked); \
+	} \
+	static Datum name##_locked(PG_FUNCTION_ARGS)
+
 /* installed, generation, changes, affected, warnings */
 #define INSTALLATION_COLUMNS 5
 
@@ -218,8 +227,7 @@ ca_argument(FunctionCallInfo fcinfo)
  * sslpolicy.install_ca(pem text, dry_run boolean, force boolean): replace the
  * whole set of CAs.
  */
-Datum
-sslpolicy_install_ca(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_install_ca)
 {
 	begin_call(fcinfo);
 	return end_call(fcinfo, replace_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
@@ -228,8 +236,7 @@ sslpolicy_install_ca(PG_FUNCTION_ARGS)
 /*
  * sslpolicy.add_ca(pem text, dry_run boolean, force boolean)
  */
-Datum
-sslpolicy_add_ca(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_add_ca)
 {
 	begin_call(fcinfo);
 	return end_call(fcinfo, add_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
@@ -238,8 +245,7 @@ sslpolicy_add_ca(PG_FUNCTION_ARGS)
 /*
  * sslpolicy.remove_ca(fingerprint text, dry_run boolean, force boolean)
  */
-Datum
-sslpolicy_remove_ca(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_remove_ca)
 {
 	char	   *fingerprint = required_text_argument(fcinfo, 0, "fingerprint");
 
@@ -250,8 +256,7 @@ sslpolicy_remove_ca(PG_FUNCTION_ARGS)
 /*
  * sslpolicy.install_crl(pem text, dry_run boolean, force boolean)
  */
-Datum
-sslpolicy_install_crl(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_install_crl)
 {
 	PemContent *given;
 
@@ -290,8 +295,7 @@ der_argument(FunctionCallInfo fcinfo, int arg)
 /*
  * sslpolicy.install_crl(der bytea, dry_run boolean, force boolean)
  */
-Datum
-sslpolicy_install_crl_der(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_install_crl_der)
 {
 	begin_call(fcinfo);
 	return end_call(fcinfo, install_crls(der_argument(fcinfo, 0), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
@@ -301,8 +305,7 @@ sslpolicy_install_crl_der(PG_FUNCTION_ARGS)
  * sslpolicy.install_server_certificate(chain text, private_key text, dry_run
  * boolean, force boolean)
  */
-Datum
-sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_install_server_certificate)
 {
 	char	   *private_key = optional_text_argument(fcinfo, 1);
 	PemContent *given;
@@ -317,8 +320,7 @@ sslpolicy_install_server_certificate(PG_FUNCTION_ARGS)
 /*
  * sslpolicy.rollback(kind text, dry_run boolean, force boolean)
  */
-Datum
-sslpolicy_rollback(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_rollback)
 {
 	char	   *name = required_text_argument(fcinfo, 0, "kind");
 	MaterialKind kind;
@@ -336,8 +338,7 @@ sslpolicy_rollback(PG_FUNCTION_ARGS)
  * sslpolicy.create_server_key(subject text, sans text[], key_type text)
  * returns text: a certificate signing request in PEM.
  */
-Datum
-sslpolicy_create_server_key(PG_FUNCTION_ARGS)
+INSTALLING_FUNCTION(sslpolicy_create_server_key)
 {
 	char	   *subject = required_text_argument(fcinfo, 0, "subject");
 	char	   *type = required_text_argument(fcinfo, 2, "key_type");

@@ -26,6 +26,7 @@
 #include "base/files.h"
 #include "base/preload.h"
 #include "base/rows.h"
+#include "base/told.h"
 #include "install/history.h"
 #include "labels/exceptions.h"
 #include "material/clientcert.h"
@@ -146,7 +147,8 @@ put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
 {
 	Row			row = {0};
 
-	row_add_text(&row, crl->path);
+	/* the path of a setting, but no name in a folder */
+	row_add_text(&row, files_may_be_told() || strcmp(crl->path, crl_file()) == 0 ? crl->path : crl_dir());
 	row_add(&row, true, certificate_text(crl->issuer_dn));
 	row_add(&row, crl->number && is_serial_number(crl->number),
 			crl->number ? serial_number(crl->number) : (Datum) 0);
@@ -222,7 +224,7 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 	}
 	if (file->path[0] && sk_X509_CRL_num(file->content->crls) == 0)
 		put_crl(fcinfo, file->path, NULL, cas, true, false,
-				file->error ? file->error : "there is no CRL in the file");
+				file->error ? file->error : told_of_file(file->path, pstrdup("there is no CRL in the file")));
 	foreach(cell, read_crl_directory(files.crl_dir))
 	{
 		DirectoryCrl *entry = lfirst(cell);
@@ -233,6 +235,25 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 	put_indexed_crls(fcinfo);
 	ERR_clear_error();
 	return (Datum) 0;
+}
+
+/*
+ * May the SHA-256 of a file be shown?  To whoever may not know of files, only that
+ * of one which is what it should be.
+ */
+static bool
+is_fingerprint_shown(MaterialKind kind, const char *path)
+{
+	PemFile    *file;
+	char	   *error;
+	int			count;
+
+	if (files_may_be_told())
+		return true;
+	if (kind == MATERIAL_CRL && crl_file()[0])
+		return read_own_crls(&count, &error) != NULL && crl_state()->error == NULL;
+	file = read_pem_file(path);
+	return file->error == NULL && material_items(kind, file->content) != NIL;
 }
 
 /*
@@ -257,7 +278,8 @@ sslpolicy_get_material_status(PG_FUNCTION_ARGS)
 	{
 		Row			row = {0};
 		uint8		digest[FINGERPRINT_LEN];
-		bool		known = file_fingerprint(paths[kind], digest);
+		bool		known = is_fingerprint_shown((MaterialKind) kind, paths[kind]) &&
+			file_fingerprint(paths[kind], digest);
 
 		row_add_text(&row, material_kind_name((MaterialKind) kind));
 		row_add_text(&row, paths[kind][0] ? paths[kind] : NULL);
