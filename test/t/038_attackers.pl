@@ -135,7 +135,9 @@ subtest 'startup packets: names that PostgreSQL reads otherwise' => sub {
 	like(converse(startup($v3, user => 'app', user => 'plain', database => 'postgres')), $ready, 'of two users the last one counts');
 	is($server->sql(q(SELECT string_agg(DISTINCT usename, ',') FROM sslpolicy.sessions WHERE client_addr IS NOT NULL)), '', 'nobody is left');
 	$server->label(database => { postgres => 'sslmode=require' });
-	ok(index(converse(startup($v3, user => 'plain')), $let_in) >= 0, 'without a database it is the one named like the role, which is not there');
+	$reply = converse(startup($v3, user => 'plain'));
+	like($reply, qr/\0C3D000\0Mdatabase "plain" does not exist\0/, 'without a database it is the one named like the role, which is not there');
+	ok(index($reply, $let_in) < 0, 'and that is said before anybody is let in');
 	ok(index(converse(startup($v3, user => 'plain', database => 'postgres' . "\0")), $let_in) < 0, 'a database with a policy, an empty parameter behind it');
 	$server->label(database => { postgres => undef });
 	done_testing();
