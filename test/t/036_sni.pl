@@ -7,11 +7,13 @@
 # 3. reload() tells a load that took from one that did not, and why
 # 4. what depends on ssl_cert_file and ssl_ca_file says that they are not in force
 # 5. back to ssl_sni = off, and on again
+# 6. hosts that change while clients are there: after the handshake, and live sessions
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use SSLPolicy::Server;
+use SSLPolicy::Stalled;
 
 my $server = SSLPolicy::Server->new('sni', conf => "ssl_sni = on\nsslpolicy.recheck_policy = terminate\n");
 my $certs = $server->certs;
@@ -165,6 +167,28 @@ like(error('SELECT * FROM sslpolicy.reload()'), qr/ssl is off/, 'ssl = off');
 $server->set(ssl => 'on');
 is(row('loaded', 'reload()'), 't', 'ssl = on again');
 ok(login('one.test', cert => 'app')->{ok}, 'and serves');
+# 6
+$server->sql(q{CREATE ROLE bob LOGIN PASSWORD 'secret'; SELECT sslpolicy.set_policy('bob', 'sslmode=verify-ca')});
+$server->set_hba('hostssl all bob all password');
+set_hosts(['one.test', 'one.test', 'root'], ['two.test', 'two.test', 'second']);
+is(row('loaded', 'reload()'), 't', 'two hosts');
+my $client = stalled($server, user => 'bob', cert => 'app2', host => 'two.test');
+is(password($client), 'in', 'a client that takes its time is let in');
+leave($client);
+$client = stalled($server, user => 'bob', cert => 'app2', host => 'two.test');
+is(row('loaded', 'reload()'), 't', 'it takes more time than a reload');
+is(password($client), 'client certificate of role "bob" is not accepted any more', 'and is refused, since the CA of its host is not read again');
+leave($client);
+
+$server->sql(q{SELECT sslpolicy.set_policy('app', 'sslmode=verify-ca')});
+my %live = map { $_->[0] => $server->background(user => 'app', cert => $_->[1], host => $_->[0], extra => 'hostaddr=127.0.0.1') } ['one.test', 'app'], ['two.test', 'app2'];
+my %pid = map { my $pid = $live{$_}->query('SELECT pg_backend_pid()'); $_ => $pid } keys %live;
+is(row('loaded', 'reload()'), 't', 'nothing changes for live sessions');
+set_hosts(['one.test', 'one.test', 'root'], ['two.test', 'two.test', 'root']);
+is(row('loaded', 'reload()'), 't', 'another CA for a host');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid{'two.test'}"), 'a session whose CA no host has any more is ended');
+is($server->sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid{'one.test'}"), '1', 'the other one stays');
+eval { $_->quit } for values %live;
 unlike($server->log_since(0), qr/TLS init hook|PANIC|terminated by signal/, 'nothing untoward in the log');
 
 $server->stop;

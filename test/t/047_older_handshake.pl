@@ -11,12 +11,12 @@
 # 6. the material changes behind the check: the session is ended
 use strict;
 use warnings;
-use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 use SSLPolicy::Crls qw(make_crl write_file);
 use SSLPolicy::Server;
+use SSLPolicy::Stalled;
 
 my $server = SSLPolicy::Server->new('older', conf => "sslpolicy.recheck_policy = terminate\nssl_min_protocol_version = TLSv1.2\n",
 	hba => [ 'hostssl all bob,plain all password' ]);
@@ -67,44 +67,6 @@ sub back
 	return;
 }
 
-# A client that has shaken hands and is asked for its password.  Options: user,
-# version, cert.
-sub stalled
-{
-	my (%opt) = @_;
-	my $user = $opt{user} // 'bob';
-	my @cert = $opt{cert} ? ('-cert', "$dir/$opt{cert}.crt", '-key', $certs->get($opt{cert})->{key}, '-cert_chain', $certs->get($opt{cert})->{chain}) : ();
-	my $body = pack('N', 3 << 16) . join('', map { "$_\0" } 'user', $user, 'database', 'postgres') . "\0";
-	my $self = { in => pack('N', 4 + length $body) . $body, out => '', err => '' };
-	$self->{run} = IPC::Run::start([ 'openssl', 's_client', '-quiet', '-starttls', 'postgres', '-connect', '127.0.0.1:' . $node->port, $opt{version}, @cert ],
-		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	$self->{run}->pump until $self->{out} =~ /^R\0\0\0\x08\0\0\0\x03/;
-	$self->{out} = '';
-	return $self;
-}
-
-# It gives the password: 'in', or the server's message.
-sub password
-{
-	my ($client) = @_;
-	my $secret = "secret\0";
-	$client->{in} .= 'p' . pack('N', 4 + length $secret) . $secret;
-	eval { $client->{run}->pump until $client->{out} =~ /Z\0\0\0\x05I\z|^E.{4}.*\0\0\z/s };
-	return 'in' if $client->{out} =~ /Z\0\0\0\x05I\z/;
-	return $client->{out} =~ /\0M([^\0]*)\0/ ? $1 : "nothing: $client->{out}$client->{err}";
-}
-
-sub leave { my ($client) = @_; $client->{run}->kill_kill; return }
-# A session that has been let in has been ended.
-sub is_ended
-{
-	my ($client) = @_;
-	eval { $client->{run}->pump until $client->{out} =~ /terminating connection/ };
-	my $ended = $client->{out} =~ /terminating connection/;
-	leave($client);
-	return $ended;
-}
-
 my $refused = 'client certificate of role "bob" is not accepted any more';
 my %versions = ('TLS 1.2' => '-tls1_2', 'TLS 1.3' => '-tls1_3');
 
@@ -115,7 +77,7 @@ sub across
 	for my $version (sort keys %versions)
 	{
 		$server->sql('SELECT sslpolicy.reset_statistics()');
-		my $client = stalled(version => $versions{$version}, cert => 'bob', %opt);
+		my $client = stalled($server, user => 'bob', version => $versions{$version}, cert => 'bob', %opt);
 		my $offset = $server->log_offset;
 		$done->();
 		is(password($client), $expected, "$name, $version");
@@ -159,7 +121,7 @@ across('a CRL that is missing', $refused, sub { $server->set(ssl_crl_file => "$d
 $server->set(ssl_crl_file => $crls);
 reload();
 {
-	my $client = stalled(version => '-tls1_3', cert => 'bob');
+	my $client = stalled($server, user => 'bob', version => '-tls1_3', cert => 'bob');
 	write_file($crls, slurp_file("$dir/revoked.crl"));
 	reload();
 	is(password($client), $refused, 'a CRL that has changed in its file');
@@ -198,7 +160,7 @@ for my $policy ([ $print, qr/^connection of role "bob" does not meet its TLS pol
 {
 	my ($fingerprint, $expected) = @$policy;
 	$server->label(role => { bob => "ca_fingerprint=$fingerprint cn=bob" });
-	my $client = stalled(version => '-tls1_3', cert => 'bob');
+	my $client = stalled($server, user => 'bob', version => '-tls1_3', cert => 'bob');
 	cas_are('root', 'renewed');
 	reload();
 	like(password($client), $expected, 'a renewed CA: the policy is asked about the chain that is verified now');
@@ -215,12 +177,11 @@ for my $point ('login_found', 'login_admitted')
 {
 	for my $stale (0, 1)
 	{
-		my $client = stalled(version => '-tls1_3', cert => 'bob');
+		my $client = stalled($server, user => 'bob', version => '-tls1_3', cert => 'bob');
 		# so that it was verified again, by what is not in force any more either
 		reload() if $stale;
 		append_to_file("$own/stop.$point", '');
-		my $secret = "secret\0";
-		$client->{in} .= 'p' . pack('N', 4 + length $secret) . $secret;
+		give_password($client);
 		until (-e "$own/at.$point") { $client->{run}->pump_nb; usleep(10_000) }
 		cas_are('root');
 		reload();
