@@ -16,7 +16,6 @@
 #include "revocation/crlkey.h"
 #include "revocation/indexfile.h"
 #include "revocation/serials.h"
-#include "settings/directory.h"
 #include "settings/settings.h"
 
 /*
@@ -43,7 +42,7 @@ look_up_in(const char *index, const char *serial, const char *issuer_dn,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("The error was: %s.", told_of_file(own_file(index), error)),
+				 errdetail("The error was: %s.", told(pstrdup("the server log has it"), error)),
 				 errdetail_log("The error was: %s.", error)));
 	for (int i = 0; crls && i < ncrls && found == CRL_NOT_FOUND; i++)
 	{
