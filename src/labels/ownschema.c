@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * ownschema.c
- *		Who may create functions in the schema of the extension.
+ *		Who may create functions in the schema that the extension will have.
  *
  * Superusers write sslpolicy.set_policy(...), and mean ours.  A function that somebody
- * else has put beside it, or in its place before the extension was created, would be
- * run with their rights.  So in a schema of this name only superusers create functions,
- * whoever owns it and whatever has been granted: in every database, from the start.
+ * else has put in its place, in a database where the extension is not, would be run
+ * with their rights; and CREATE EXTENSION would refuse the schema.  So there only
+ * superusers create functions in a schema of this name, whoever owns it and whatever
+ * has been granted.  Where the extension is, its schema is closed to others, and
+ * lint() finds what was opened.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -64,11 +67,11 @@ guard_own_schema(ObjectAccessType access, Oid class, Oid object, int column, voi
 	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || class != ProcedureRelationId || superuser())
 		return;
 	own = get_namespace_oid(OWN_SCHEMA, true);
-	if (OidIsValid(own) && schema_of_function(object) == own)
+	if (OidIsValid(own) && !OidIsValid(get_extension_oid(OWN_SCHEMA, true)) && schema_of_function(object) == own)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to create functions in schema \"%s\"", OWN_SCHEMA),
-				 errdetail("Superusers take its functions for those of the extension."),
+				 errdetail("Superusers would take its functions for those of the extension, which is not there yet."),
 				 errhint("Create the function in another schema.")));
 }
 

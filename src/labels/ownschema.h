@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ownschema.h
- *		Who may create functions in the schema of the extension.
+ *		Who may create functions in the schema that the extension will have.
  *
  *-------------------------------------------------------------------------
  */

@@ -83,6 +83,16 @@ for my $case (@refused)
 	}
 	is(error_of($taken, 'DROP SCHEMA sslpolicy CASCADE; CREATE EXTENSION sslpolicy'), '', 'after which it is made');
 }
+# what superusers would take for ours
+{
+	my $db = database();
+	$server->sql('CREATE SCHEMA sslpolicy; GRANT ALL ON SCHEMA sslpolicy TO mallory; CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$; ALTER FUNCTION public.f OWNER TO mallory', $db);
+	for my $sql ($evil, 'ALTER FUNCTION public.f SET SCHEMA sslpolicy', 'CREATE PROCEDURE sslpolicy.recheck() LANGUAGE sql AS $$$$', 'CREATE AGGREGATE sslpolicy.lint(int) (sfunc = int4pl, stype = int)')
+	{
+		like(error_of($db, "SET ROLE mallory; $sql"), qr/permission denied to create functions in schema "sslpolicy"/, 'before the extension is there, nobody else creates functions: ' . ($sql =~ /^(\w+ \w+)/)[0]);
+	}
+	is(error_of($db, 'SET ROLE mallory; CREATE FUNCTION public.g() RETURNS int LANGUAGE sql AS $$SELECT 1$$') =~ s/.*permission denied for schema public.*//sr, '', 'elsewhere they do');
+}
 # a schema that a transaction before has made is another's, whatever its number
 {
 	my $db = database();
