@@ -149,7 +149,8 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 	if (now->verification == NULL || !now->verification->ok)
 	{
 		note_refused_certificate(facts, now->revoked ? REJECTED_BY_REVOCATION : REJECTED_BY_SERVER,
-								 psprintf("client certificate not accepted by what has come into force since the TLS handshake: %s", now->error));
+								 psprintf("client certificate not accepted by what has come into force since the TLS handshake: %s",
+										  printable_text(now->error)));
 		ereport(FATAL,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg("client certificate of role %s is not accepted any more",
