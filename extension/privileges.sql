@@ -8,35 +8,27 @@ REVOKE ALL ON ALL TABLES IN SCHEMA @extschema@ FROM PUBLIC CASCADE;
 
 DO $$
 DECLARE
+    objects pg_catalog.text;
     grantee pg_catalog.name;
 BEGIN
-    FOR grantee IN
-        SELECT DISTINCT r.rolname
-          FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+    FOR objects, grantee IN
+        SELECT DISTINCT given.objects, r.rolname
+          FROM pg_catalog.pg_namespace n,
+               LATERAL (SELECT 'SCHEMA' AS objects, n.nspacl AS acl, n.nspowner AS owner
+                        UNION ALL
+                        SELECT 'ALL ROUTINES IN SCHEMA', p.proacl, p.proowner
+                          FROM pg_catalog.pg_proc p
+                         WHERE p.pronamespace OPERATOR(pg_catalog.=) n.oid
+                        UNION ALL
+                        SELECT 'ALL TABLES IN SCHEMA', c.relacl, c.relowner
+                          FROM pg_catalog.pg_class c
+                         WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid) given,
+               pg_catalog.aclexplode(given.acl) a
           JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
-         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
+         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@'
+           AND a.grantee OPERATOR(pg_catalog.<>) given.owner
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA @extschema@ FROM %I CASCADE', grantee);
-    END LOOP;
-
-    FOR grantee IN
-        SELECT DISTINCT r.rolname
-          FROM pg_catalog.pg_namespace n
-          JOIN pg_catalog.pg_proc p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid, pg_catalog.aclexplode(p.proacl) a
-          JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
-         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON ALL ROUTINES IN SCHEMA @extschema@ FROM %I CASCADE', grantee);
-    END LOOP;
-
-    FOR grantee IN
-        SELECT DISTINCT r.rolname
-          FROM pg_catalog.pg_namespace n
-          JOIN pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) n.oid, pg_catalog.aclexplode(c.relacl) a
-          JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
-         WHERE n.nspname OPERATOR(pg_catalog.=) '@extschema@' AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA @extschema@ FROM %I CASCADE', grantee);
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s @extschema@ FROM %I CASCADE', objects, grantee);
     END LOOP;
 END $$;
 

@@ -14,7 +14,9 @@
 
 #include "access/xact.h"
 #include "postmaster/interrupt.h"
+#include "utils/builtins.h"
 
+#include "base/privileged.h"
 #include "base/transaction.h"
 
 /*
@@ -34,15 +36,47 @@ forbid_changes_before(const char *message, const char *hint)
 }
 
 /*
+ * A setting of sslpolicy that decides what somebody may do, which the next reload of
+ * this session finds changed; NULL if there is none.  (Of other settings any
+ * installation has everybody reload, also whoever waits for it to end.)
+ */
+static const char *
+changed_setting(void)
+{
+	QueryResult *rows = privileged_query(
+		"SELECT s.name, s.setting, COALESCE(f.setting, s.boot_val), s.vartype OPERATOR(pg_catalog.=) 'bool' "
+		"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
+		"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
+		"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['sslpolicy.enforcement', 'sslpolicy.install', 'sslpolicy.minimum_policy', 'sslpolicy.reserved_roles']) "
+		"AND s.source OPERATOR(pg_catalog.<>) 'command line'");
+
+	for (int i = 0; i < rows->rows; i++)
+	{
+		const char *now = rows->values[i][1] ? rows->values[i][1] : "";
+		const char *next = rows->values[i][2] ? rows->values[i][2] : "";
+		bool		now_on;
+		bool		next_on;
+
+		if (strcmp(rows->values[i][3], "t") == 0 && parse_bool(now, &now_on) && parse_bool(next, &next_on) ?
+				now_on != next_on :
+				strcmp(now, next) != 0)
+			return rows->values[i][0];
+	}
+	return NULL;
+}
+
+/*
  * A session takes new settings between two statements.  What it knows in the middle
  * of a long one may be over.
  */
 void
 require_current_settings(void)
 {
-	if (ConfigReloadPending)
+	const char *changed = ConfigReloadPending ? changed_setting() : NULL;
+
+	if (changed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("settings have changed since the statement began"),
+				 errmsg("%s has changed since the statement began", changed),
 				 errhint("Run the statement again.")));
 }

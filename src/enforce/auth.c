@@ -321,7 +321,7 @@ check_login(Port *port, int status)
 		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
-	ledger_admitted(facts, applicable->role, applicable->database, compliance, would_refuse);
+	ledger_admitted(facts, applicable, compliance, would_refuse);
 	refuse_unknown(facts, applicable);
 	admit_session(applicable->role, applicable->database, compliance, end_at);
 	stop_point("login_admitted");

@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "labels/applicable.h"
@@ -339,6 +340,21 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 }
 
 /*
+ * By the same look into the syscache that core takes a moment later.
+ */
+static void
+find_role(Applicable *result, const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHNAME, CStringGetDatum(name));
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	result->role = ((Form_pg_authid) GETSTRUCT(tuple))->oid;
+	result->is_superuser = ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper;
+	ReleaseSysCache(tuple);
+}
+
+/*
  * Find a role and a database, and with policies set the policies that apply to
  * a login as that role to that database (NULL for physical replication).
  * Without, no label is read, so that whoever needs none is let in even if the
@@ -364,7 +380,7 @@ find_applicable(const char *role, const char *database, bool policies)
 	else
 		AcceptInvalidationMessages();
 	search->snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
-	result->role = get_role_oid(role, true);
+	find_role(result, role);
 	if (database != NULL)
 		result->database = database_oid(search, database);
 	if (policies)

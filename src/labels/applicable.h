@@ -14,6 +14,7 @@
 typedef struct Applicable
 {
 	Oid			role;			/* InvalidOid if there is no such role */
+	bool		is_superuser;	/* the role; known of find_applicable() */
 	Oid			database;		/* InvalidOid if there is none, or none is meant */
 	int			count;
 	AppliedPolicy *policies;

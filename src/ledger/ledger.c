@@ -15,6 +15,7 @@
 
 #include "base/escape.h"
 #include "labels/applicable.h"
+#include "labels/exceptions.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
 #include "ledger/recentlogins.h"
@@ -62,15 +63,17 @@ rejection(const Facts *facts, RejectionSource source, List *reasons)
  * Roles and databases that do not exist are refused a moment later.
  */
 void
-ledger_admitted(const Facts *facts, Oid role, Oid database, Compliance compliance,
+ledger_admitted(const Facts *facts, const Applicable *found, Compliance compliance,
 				List *would_refuse)
 {
-	bool		known = exist(facts, role, database);
+	Oid			role = found->role;
+	bool		known = exist(facts, role, found->database);
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (known)
 	{
-		note_login(facts, role, database, compliance);
+		note_login(facts, role, found->database, compliance,
+				   found->is_superuser || is_reserved_role(facts->role));
 		count_in_statistics(role, COUNTER_ALLOWED, 1, now);
 	}
 	if (would_refuse != NIL)

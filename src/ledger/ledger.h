@@ -10,11 +10,12 @@
 
 #include "nodes/pg_list.h"
 
+#include "labels/applicable.h"
 #include "ledger/rejections.h"
 #include "session/sessions.h"
 
 extern void init_ledger(void);
-extern void ledger_admitted(const Facts *facts, Oid role, Oid database,
+extern void ledger_admitted(const Facts *facts, const Applicable *found,
 							Compliance compliance, List *would_refuse);
 extern void ledger_refused(const Facts *facts, Oid role, Oid database,
 						   RejectionSource source, List *reasons);

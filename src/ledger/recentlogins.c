@@ -9,6 +9,9 @@
  * what a policy can ask for, so that a new policy can be tried on those who are not
  * there now.
  *
+ * Superusers and reserved roles have a part of the rows for themselves: installations
+ * ask who has come lately (affected.c), and nobody else's logins can push theirs out.
+ *
  * An admitted login costs a look into a hash table and a copy, under a lock.
  *
  * Locking: shared->lock guards the table, exclusive to note a login and shared to
@@ -30,6 +33,15 @@
 #include "ledger/tablefile.h"
 #include "session/storedfacts.h"
 #include "settings/settings.h"
+
+/* What part of the rows superusers and reserved roles have: one in so many. */
+#define PROTECTED_PART 8
+
+enum
+{
+	ORDINARY,
+	PROTECTED
+};
 
 /* without padding, since all of it is compared; its owner, the role, is first */
 typedef struct LoginKey
@@ -74,14 +86,37 @@ is_valid(const void *entry)
 		is_stored_facts(&e->facts);
 }
 
-static BoundedTable table = {
-	"recent logins",
-	sizeof(LoginKey),
-	sizeof(Oid),
-	sizeof(LoginEntry),
-	max_recent_logins,
-	is_valid,
-	NULL,
+static int
+protected_capacity(void)
+{
+	return max_recent_logins() / PROTECTED_PART;
+}
+
+static int
+ordinary_capacity(void)
+{
+	return max_recent_logins() - protected_capacity();
+}
+
+static BoundedTable tables[] = {
+	[ORDINARY] = {
+		"recent logins",
+		sizeof(LoginKey),
+		sizeof(Oid),
+		sizeof(LoginEntry),
+		ordinary_capacity,
+		is_valid,
+		NULL,
+	},
+	[PROTECTED] = {
+		"recent logins of superusers",
+		sizeof(LoginKey),
+		sizeof(Oid),
+		sizeof(LoginEntry),
+		protected_capacity,
+		is_valid,
+		NULL,
+	},
 };
 
 static const SharedPiece piece = {
@@ -89,15 +124,16 @@ static const SharedPiece piece = {
 	.where = (void **) &shared,
 	.size = sizeof(SharedLogins),
 	.tranche = "sslpolicy_logins",
-	.tables = &table,
-	.ntables = 1,
+	.tables = tables,
+	.ntables = lengthof(tables),
 };
 
 void
 init_recent_logins(void)
 {
 	share_memory(&piece);
-	keep_over_restart(&table);
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		keep_over_restart(&tables[i]);
 }
 
 static uint64
@@ -150,11 +186,13 @@ packed_certificate(const CertFacts *cert, size_t *size)
 }
 
 /*
- * A login has been let in.
+ * A login has been let in.  is_protected: as a superuser or a reserved role.
  */
 void
-note_login(const Facts *facts, Oid role, Oid database, Compliance compliance)
+note_login(const Facts *facts, Oid role, Oid database, Compliance compliance,
+		   bool is_protected)
 {
+	BoundedTable *table = &tables[is_protected && protected_capacity() > 0 ? PROTECTED : ORDINARY];
 	LoginKey	key;
 	LoginEntry *entry;
 	const char *packed;
@@ -168,7 +206,7 @@ note_login(const Facts *facts, Oid role, Oid database, Compliance compliance)
 	packed = packed_certificate(facts->cert, &size);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	entry = bounded_table_find_or_add(&table, &key, &found);
+	entry = bounded_table_find_or_add(table, &key, &found);
 	entry->last_login = now;
 	entry->count++;
 	entry->compliance = compliance;
@@ -193,6 +231,15 @@ copy_login(const LoginEntry *entry)
 	return login;
 }
 
+static int
+compare_logins(const ListCell *a, const ListCell *b)
+{
+	TimestampTz first = ((const RecentLogin *) lfirst(a))->last_login;
+	TimestampTz second = ((const RecentLogin *) lfirst(b))->last_login;
+
+	return first < second ? -1 : first > second;
+}
+
 /*
  * Copies of all entries, of struct RecentLogin, the one that came last at the end,
  * in the current memory context.
@@ -203,8 +250,10 @@ recent_logins(void)
 	List	   *result = NIL;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	for (const LoginEntry *entry = bounded_table_oldest(&table); entry; entry = bounded_table_newer(&table, entry))
-		result = lappend(result, copy_login(entry));
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		for (const LoginEntry *entry = bounded_table_oldest(&tables[i]); entry; entry = bounded_table_newer(&tables[i], entry))
+			result = lappend(result, copy_login(entry));
 	LWLockRelease(shared->lock);
+	list_sort(result, compare_logins);
 	return result;
 }

@@ -26,7 +26,8 @@ typedef struct RecentLogin
 } RecentLogin;
 
 extern void init_recent_logins(void);
-extern void note_login(const Facts *facts, Oid role, Oid database, Compliance compliance);
+extern void note_login(const Facts *facts, Oid role, Oid database, Compliance compliance,
+					   bool is_protected);
 extern List *recent_logins(void);
 
 #endif							/* SSLPOLICY_RECENTLOGINS_H */

@@ -204,8 +204,10 @@ my $scripts = join "\n", map { $script{$_} } sort keys %script;
 unlike($scripts, qr/\bSECURITY\s+DEFINER\b|\bLANGUAGE\s+(?!C\b)/i, 'install script: no SECURITY DEFINER, or function in SQL');
 # roles that ALTER DEFAULT PRIVILEGES names are known only then
 is_deeply([ $scripts =~ /\bEXECUTE\s+(?!ON\b)(.*?);/sg ],
-	[ map { "pg_catalog.format('REVOKE ALL ON $_ \@extschema\@ FROM %I CASCADE', grantee)" } 'SCHEMA', 'ALL ROUTINES IN SCHEMA', 'ALL TABLES IN SCHEMA' ],
-	'install script: no dynamic SQL but three REVOKE, from a role whose name is quoted');
+	[ q{pg_catalog.format('REVOKE ALL ON %s @extschema@ FROM %I CASCADE', objects, grantee)} ],
+	'install script: no dynamic SQL but one REVOKE, from a role whose name is quoted');
+is_deeply([ map { /SELECT '([^']*)'/g } $scripts =~ /FOR objects, grantee IN(.*?)LOOP/s ], [ 'SCHEMA', 'ALL ROUTINES IN SCHEMA', 'ALL TABLES IN SCHEMA' ],
+	'of what it revokes are constants');
 is(() = $scripts =~ /^DO \$\$/mg, 2, 'install script: two blocks that are run: one looks at the schema, one revokes');
 is(join(' ', grep { $script{$_} =~ /^\s*(?:GRANT|REVOKE|ALTER)\b/mi } sort keys %script), 'privileges.sql', 'install script: rights are set in one piece');
 like(slurp_file('Makefile'), qr/^SCRIPT_PIECES = .* privileges$/m, 'which is the last');

@@ -390,6 +390,21 @@ subtest 'CAs: nor are superusers locked out by removing theirs' => sub {
 	done_testing();
 };
 
+subtest 'CAs: what is known of logins is not pushed out' => sub {
+	$server->sql("ALTER SYSTEM SET sslpolicy.max_recent_logins = 16");
+	$server->sql(join ';', map { "CREATE ROLE crowd$_ LOGIN" } 1 .. 20);
+	$node->restart;
+	ok(comes('provider', 'provider'), 'a superuser has logged in');
+	for my $n (1 .. 20) { $server->login(user => "crowd$n", sslmode => 'require')->{ok} or diag("crowd$n") }
+	is($server->sql('SELECT count(*) <= 16 FROM sslpolicy.recent_logins'), 't', 'there are no more rows than are to be');
+	is($server->sql(q{SELECT count(*) FROM sslpolicy.recent_logins WHERE role ~ '^crowd'}), 14, 'of the others those that came last');
+	is($server->sql(q{SELECT role FROM sslpolicy.recent_logins WHERE role ~ '^crowd' ORDER BY last_login DESC LIMIT 1}), 'crowd20', 'the last one among them');
+	like(call('customer', "remove_ca('" . $certs->get('root')->{fingerprint} . "', force => true)"), qr/^ERROR:  permission denied to make a CA unusable.*login of role "provider"/s, 'and the superuser is not forgotten');
+	$server->sql("ALTER SYSTEM RESET sslpolicy.max_recent_logins");
+	$node->restart;
+	done_testing();
+};
+
 ###############################################################################
 # 5. Policies
 
