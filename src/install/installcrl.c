@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+#include "datatype/timestamp.h"
 #include "miscadmin.h"
 
 #include "base/memory.h"
@@ -17,6 +18,9 @@
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "settings/settings.h"
+
+/* A CRL that ends earlier is worth a warning. */
+#define SHORT_CRL_SECONDS (2 * SECS_PER_DAY)
 
 void
 check_crl_size(size_t size)
@@ -40,6 +44,19 @@ check_given_crls(const PemContent *given)
 }
 
 /*
+ * Until when is a CRL good?  Then a newer one must be there.
+ */
+static void
+warn_of_end(Installation *inst, X509_CRL *crl, X509 *issuer, int64 now)
+{
+	const CrlFacts *facts = read_crl(crl);
+
+	if (facts && facts->has_next_update && facts->next_update > now &&
+		facts->next_update - now < SHORT_CRL_SECONDS)
+		inst->warnings = lappend(inst->warnings, psprintf("the CRL of %s expires on %s: from then on certificates of this CA are refused, unless a newer one is installed", certificate_title(issuer), unix_time_text(facts->next_update)));
+}
+
+/*
  * A new CRL against those that are there: it takes the place of the one of the
  * same issuer, by name and key, and may not be older.
  */
@@ -47,10 +64,12 @@ static void
 replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 {
 	STACK_OF(X509_CRL) *crls = inst->content->crls;
+	int64		now = (int64) time(NULL);
 	X509	   *issuer;
 
-	raise_trust_refusal(judge_crl(crl, cas, (int64) time(NULL), inst->indexed && accept_expired_crl()));
+	raise_trust_refusal(judge_crl(crl, cas, now, inst->indexed && accept_expired_crl()));
 	issuer = crl_issuer(crl, cas);
+	warn_of_end(inst, crl, issuer, now);
 	for (int i = sk_X509_CRL_num(crls) - 1; i >= 0; i--)
 	{
 		X509_CRL   *before = sk_X509_CRL_value(crls, i);

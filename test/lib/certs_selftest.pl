@@ -105,7 +105,8 @@ subtest 'server' => sub {
 		verifies($cert, "@$check", '-CAfile', $ca->{cert}, '-purpose', 'sslserver',
 			@$check);
 	}
-	unlike(text($cert), qr/CA:TRUE|Extended Key Usage/, 'plain leaf');
+	unlike(text($cert), qr/CA:TRUE/, 'no CA');
+	like(text($cert), qr/Extended Key Usage: \n +TLS Web Server Authentication\n/, 'for servers alone');
 };
 
 subtest 'result' => sub {

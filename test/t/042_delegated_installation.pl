@@ -364,6 +364,8 @@ subtest 'CRLs: a CA that would not be usable any more wants force' => sub {
 	is(install('customer', crl('root', 2) . crl('customer', 2)), 't', 'the CRLs of all CAs want no force');
 	ok(comes($_, $_), "$_ comes in") for qw(provider app tenant);
 	is(install('customer', crl('customer', 3)), 't', 'nor does a renewal');
+	my $short = make_crl($certs, 'customer', 4, days => 1);
+	like(call('customer', "install_crl(\$\$$short\$\$::text, dry_run => true)", 'warnings'), qr/the CRL of .*Customer CA.* expires on /, 'one that ends soon is a warning');
 	my $live = $server->background(user => 'tenant', cert => 'tenant', sslmode => 'require');
 	is(install('customer', crl('customer', 4, 'tenant')), 't', 'nor a revocation, with the session there');
 	eval { $live->quit };
