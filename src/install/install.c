@@ -221,6 +221,9 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 								 psprintf("the server's configuration files have an error, and their changes are not in force: %s",
 										  inst->configuration->error));
 	make_own_directory();
+	/* before anything is said of what the file holds */
+	if (!superuser() && is_one_file(inst))
+		check_target_file(inst, path_in_place(inst), resolve_target(path_in_place(inst)));
 	read_in_place(inst);
 	inst->history = read_history();
 	return inst;

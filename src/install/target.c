@@ -22,6 +22,7 @@
 
 #include "base/files.h"
 #include "base/privileged.h"
+#include "base/told.h"
 #include "install/place.h"
 #include "install/target.h"
 #include "settings/directory.h"
@@ -197,7 +198,7 @@ static char *
 content_problem(const Installation *inst, const PemFile *file)
 {
 	if (file->error)
-		return psprintf("It cannot be read as PEM: %s.", file->error);
+		return psprintf("It cannot be read as PEM: %s.", full_text(file->error));
 	if (!holds_only_its_blocks(inst, file->content))
 		return psprintf("It is not empty, and what it holds is not %s alone, in PEM.", blocks_of[inst->kind]);
 	if (!superuser() && has_text_outside_pem(file->bytes, file->len))
@@ -247,8 +248,10 @@ name_problem(const char *path, const char *target)
 }
 
 static void
-refuse_target(const Installation *inst, const char *path, char *detail)
+refuse_target(const Installation *inst, const char *path, char *problem)
 {
+	char	   *detail = problem;
+
 	if (!superuser())
 		detail = psprintf("Callers who are no superusers replace a file only if it holds %s in PEM, and nothing else but blank lines and comments. "
 						  "They make a new one only under a name that ends in \".pem\", \".crl\" or \".crt\", outside the data directory, directly in it, or in sslpolicy.directory. "
@@ -258,6 +261,7 @@ refuse_target(const Installation *inst, const char *path, char *detail)
 			(errcode(superuser() ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("file \"%s\" cannot be replaced", path),
 			 errdetail("%s", detail),
+			 errdetail_log("%s", problem),
 			 errhint("Set %s to a file of its own.",
 					 inst->indexed ? tls_setting_name(SETTING_OWN_CRL_FILE) :
 									 tls_setting_name(material_place(inst->kind)->settings[0]))));

@@ -221,6 +221,9 @@ judge(const Client *c)
 		case REFUSED_REVOKED:
 			right = trusted.yes && revoked.yes;
 			break;
+		case REFUSED_SINCE:
+			right = trusted.no || revoked.yes;
+			break;
 		case REFUSED_CA:
 			right = trusted.no;
 			break;

@@ -293,6 +293,8 @@ $server->restart;
 is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'and it starts once more');
 
 my $log = slurp_file($node->logfile);
+# a recovery that was killed and begins again says that something may be corrupt
+$log =~ s/.*HINT:  This probably means that some data is corrupted.*//g;
 my @bad = $log =~ /(.*(?:PANIC|TRAP|terminated by signal (?!9\b)\d+|invalid memory|corrupt|could not read).*)/g;
 is(join("\n", @bad), '', 'nothing has crashed by itself');
 $server->stop;

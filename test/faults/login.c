@@ -20,6 +20,7 @@ const char *const outcome_names[NUM_OUTCOMES] = {
 	"let_in",
 	"policy",
 	"revoked",
+	"since",
 	"blocked",
 	"ca",
 	"core",
@@ -36,6 +37,7 @@ static const struct
 	{
 		{"does not meet its TLS policy", REFUSED_POLICY},
 		{" is revoked", REFUSED_REVOKED},
+		{" is not accepted any more", REFUSED_SINCE},
 		{" is blocked", REFUSED_BLOCKED},
 		{"alert unknown ca", REFUSED_CA},
 		{"password authentication failed", REFUSED_CORE},

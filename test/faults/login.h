@@ -17,6 +17,8 @@ typedef enum Outcome
 	LET_IN,
 	REFUSED_POLICY,
 	REFUSED_REVOKED,
+	REFUSED_SINCE,				/* after the handshake, by what is in force now: its
+								 * CA is removed, or its certificate revoked */
 	REFUSED_BLOCKED,
 	REFUSED_CA,					/* in the handshake: nobody knows its CA */
 	REFUSED_CORE,				/* by PostgreSQL itself: password, pg_hba.conf, no

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use SSLPolicy::Server;
 
 my $server = SSLPolicy::Server->new('recent', init => { allows_streaming => 1 },
-	conf => "restart_after_crash = on\nsslpolicy.max_recent_logins = 30\n");
+	conf => "restart_after_crash = on\nsslpolicy.max_recent_logins = 32\n");
 my ($certs, $node) = ($server->certs, $server->node);
 my $file = $node->data_dir . '/pg_stat/sslpolicy.stat';
 my $root = $certs->get('root');
@@ -156,15 +156,18 @@ $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM sslpolicy.recent_l
 ok(1, 'a crash forgets them');
 
 # 4
-$server->sql(q{DO $$ BEGIN FOR i IN 1 .. 40 LOOP EXECUTE 'CREATE ROLE r' || i || ' LOGIN'; END LOOP; END $$});
+$server->sql(q{DO $$ BEGIN FOR i IN 1 .. 40 LOOP EXECUTE 'CREATE ROLE r' || i || ' LOGIN'; END LOOP;
+	FOR i IN 1 .. 6 LOOP EXECUTE 'CREATE ROLE s' || i || ' LOGIN SUPERUSER'; END LOOP; END $$});
 $server->login(user => 'app', cert => 'new', sslmode => 'require');
 for my $i (1 .. 40)
 {
 	$server->login(user => "r$i", sslmode => 'disable');
 	$server->login(user => 'app', cert => 'new', sslmode => 'require') if $i % 10 == 0;
 }
-is(row('count(*)'), '30', 'there are never more rows than the setting says');
-is(row(q{string_agg(role, ' ' ORDER BY last_login)}, "role LIKE 'r_%' AND role <> 'rep'"), join(' ', map { "r$_" } 13 .. 40), 'the last ones stay');
+$server->login(user => "s$_", sslmode => 'disable') for 1 .. 6;
+is(row('count(*)'), '32', 'there are never more rows than the setting says');
+is(row(q{string_agg(role, ' ' ORDER BY last_login)}, "role LIKE 'r_%' AND role <> 'rep'"), join(' ', map { "r$_" } 14 .. 40), 'the last ones stay');
+is(row(q{string_agg(role, ' ' ORDER BY last_login)}, "role LIKE 's_'"), 's4 s5 s6', 'an eighth of them are for superusers');
 is(row('count', "role = 'app'"), '5', 'and whoever comes again and again');
 my $psql = sub { return ($node->psql('postgres', $_[1], extra_params => [ '-U', $_[0] ])) };
 is(($psql->('monitor', 'SELECT count(*) > 1 FROM sslpolicy.recent_logins'))[1], 't', 'pg_monitor may read them');

@@ -76,6 +76,7 @@ stays('worker', $worker, sub {
 			SELECT sslpolicy.reload()});
 	}
 });
+write_file($crl_path, $crls[-2]);
 is($server->sql('SELECT count(*) FROM sslpolicy.sessions s JOIN pg_stat_activity a USING (pid) WHERE a.usename = $$app$$'), scalar @sessions, 'all sessions comply');
 is($server->sql('SELECT pid FROM pg_stat_activity WHERE backend_type = $$sslpolicy$$'), $worker, 'the worker is the same');
 ok(!$server->login(cert => 'revoked')->{ok}, 'and it has read the CRLs');

@@ -85,7 +85,7 @@ my %channels = (
 	'client_settings' => q{SELECT * FROM sslpolicy.client_settings('app')},
 	'version' => 'SELECT * FROM sslpolicy.version()');
 
-my $says = qr/No such file|Permission denied|[Ii]s a directory|Not a directory|regular file|no start line|PRIVATE KEY|private key file|PEM|asn1|ASN\.1|holds no|there is no CRL in|damaged|could not (?:open|read|create|access|write|load (?!its TLS files|this material))|group or world|alice|bob|carol|diary|\.sslpolicy\.tmp/;
+my $says = qr/No such file|Permission denied|[Ii]s a directory|Not a directory|regular file|no start line|PRIVATE KEY|private key file|(?<!in )PEM|asn1|ASN\.1|holds no|there is no CRL in|damaged|could not (?:open|read|create|access|write|load (?!its TLS files|this material))|group or world|alice|bob|carol|diary|\.sslpolicy\.tmp/;
 
 # All that a role is told while a setting has a value.
 sub told
@@ -126,7 +126,7 @@ subtest 'sslpolicy.crl_file' => sub {
 	like($told->{crls}, qr/^PATH\|.*\|f\|file "PATH" cannot be used$/m, 'the view has the path as the setting has it');
 	is($told->{'reload: loads'}, 0, 'it is not loaded without force');
 	like($told->{reload}, qr/^f\|file "PATH" cannot be used$/m, 'and reload() says so');
-	like($told->{install_crl}, qr/ERROR:  F0000: a file that a setting names cannot be used\nHINT:  The server log says why/, 'an installation does, too');
+	like($told->{install_crl}, qr/ERROR:  42501: file "PATH" cannot be replaced\nDETAIL:  Callers who are no superusers replace a file only if/, 'an installation says what it would replace');
 	like($told->{lint}, qr/crl_not_in_force.*file ""?"?PATH""?"? cannot be used/, 'and lint()');
 
 	my $offset = $server->log_offset;
@@ -135,7 +135,7 @@ subtest 'sslpolicy.crl_file' => sub {
 	$offset = $server->log_offset;
 	told('probe', 'sslpolicy.crl_file', "$secret/closed");
 	like($server->log_since($offset), qr/LOG:  could not open file "\Q$secret\E\/closed": Permission denied\n.*DETAIL:  The caller was told: file/, 'the log has what the caller of reload() was not told');
-	like($server->log_since($offset), qr/LOG:  the file that is in place cannot be read\n.*DETAIL:  could not open file "\Q$secret\E\/closed": Permission denied/, 'and that of an installation');
+	like($server->log_since($offset), qr/ERROR:  file "\Q$secret\E\/closed" cannot be replaced\n.*DETAIL:  It cannot be read as PEM: could not open file "\Q$secret\E\/closed": Permission denied/, 'and that of an installation');
 	done_testing();
 };
 
