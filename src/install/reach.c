@@ -19,25 +19,29 @@
 /*
  * All roles, and whether each is a superuser, or has what amounts to it: it can
  * become one, read or write the server's files, run its programs or load its code,
- * copy the whole cluster, switch off what sslpolicy enforces, or grant itself any of
- * that.  Of functions only those of this database are seen.
+ * copy the whole cluster, read the passwords of all roles, switch off what sslpolicy
+ * enforces, or grant itself any of that.  Of functions only those of this database are
+ * seen: nothing in a transaction can read pg_proc of another one.
  */
 static const char *const all_roles =
 	"SELECT r.oid, r.rolname, r.rolsuper, r.rolcanlogin, r.rolcreaterole, r.rolreplication, "
 	"r.rolsuper OR r.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND r.rolcreaterole) OR EXISTS ("
 	"SELECT FROM pg_catalog.pg_authid p "
 	"WHERE (p.rolsuper OR p.rolreplication OR (" COMPAT_CREATEROLE_IS_POWERFUL " AND p.rolcreaterole) "
-	"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files']::pg_catalog.name[])) "
+	"OR p.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files', 'pg_read_all_data']::pg_catalog.name[])) "
 	"AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')) "
 	"OR EXISTS (SELECT FROM pg_catalog.pg_parameter_acl p, pg_catalog.aclexplode(p.paracl) a "
 	"WHERE p.parname OPERATOR(pg_catalog.=) ANY (ARRAY['archive_command', 'archive_library', 'archive_cleanup_command', 'restore_command', 'recovery_end_command', "
 	"'ssl_passphrase_command', 'shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries', 'dynamic_library_path', 'extension_control_path', "
-	"'jit_provider', 'allow_system_table_mods', 'config_file', 'data_directory', 'hba_file', 'ident_file', 'hosts_file', 'ssl_ca_file', 'log_directory', 'log_filename', 'external_pid_file', "
+	"'jit_provider', 'allow_system_table_mods', 'config_file', 'data_directory', 'hba_file', 'ident_file', 'hosts_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'primary_conninfo', 'log_directory', 'log_filename', 'external_pid_file', "
 	"'sslpolicy.enforcement', 'sslpolicy.minimum_policy', 'sslpolicy.reserved_roles', 'sslpolicy.blocked_fingerprints', 'sslpolicy.directory']) "
 	"AND (a.grantee OPERATOR(pg_catalog.=) 0 OR pg_catalog.pg_has_role(r.oid, a.grantee, 'MEMBER'))) "
 	"OR EXISTS (SELECT FROM pg_catalog.pg_proc f, pg_catalog.aclexplode(f.proacl) a "
 	"WHERE f.proname OPERATOR(pg_catalog.=) ANY (ARRAY['lo_import', 'lo_export', 'pg_read_file', 'pg_read_binary_file', 'pg_file_write', 'pg_file_rename', 'pg_file_unlink', "
 	"'dblink_connect_u']::pg_catalog.name[]) "
+	"AND (a.grantee OPERATOR(pg_catalog.=) 0 OR pg_catalog.pg_has_role(r.oid, a.grantee, 'MEMBER'))) "
+	"OR EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a "
+	"WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_authid', 'pg_shadow']::pg_catalog.name[]) "
 	"AND (a.grantee OPERATOR(pg_catalog.=) 0 OR pg_catalog.pg_has_role(r.oid, a.grantee, 'MEMBER'))) "
 	"FROM pg_catalog.pg_authid r ORDER BY r.oid";
 

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * ownschema.c
- *		Who may create functions in the schema that the extension will have.
+ *		Who may put what into the schema that the extension will have.
  *
- * Superusers write sslpolicy.set_policy(...), and mean ours.  A function that somebody
- * else has put in its place, in a database where the extension is not, would be run
- * with their rights; and CREATE EXTENSION would refuse the schema.  So there only
- * superusers create functions in a schema of this name, whoever owns it and whatever
- * has been granted.  Where the extension is, its schema is closed to others, and
+ * Superusers write sslpolicy.set_policy(...) and sslpolicy.sessions, and mean ours.  A
+ * function or a view that somebody else has put in its place, in a database where the
+ * extension is not, would run with their rights; and CREATE EXTENSION would refuse the
+ * schema.  So there only superusers create functions, tables and views in a schema of
+ * this name, whoever owns it and whatever has been granted, or give a schema the name.  Where the extension is, its schema is closed to others, and
  * lint() finds what was opened.
  *
  *-------------------------------------------------------------------------
@@ -19,10 +19,13 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -33,46 +36,91 @@
 static object_access_hook_type previous_hook = NULL;
 
 /*
- * The schema of a function as this command leaves it, which no catalog cache has yet.
+ * A column of a row as this command leaves it, which no catalog cache has yet: false if
+ * there is no such row.
  */
-static Oid
-schema_of_function(Oid function)
+static bool
+read_new_row(Oid catalog, Oid index, AttrNumber oid_column, Oid object, AttrNumber column, Datum *value)
 {
-	Relation	pg_proc = table_open(ProcedureRelationId, AccessShareLock);
+	Relation	relation = table_open(catalog, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Oid			result = InvalidOid;
+	bool		isnull = true;
 
-	ScanKeyInit(&key, Anum_pg_proc_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function));
-	scan = systable_beginscan(pg_proc, ProcedureOidIndexId, true, SnapshotSelf, 1, &key);
+	ScanKeyInit(&key, oid_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object));
+	scan = systable_beginscan(relation, index, true, SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		result = ((Form_pg_proc) GETSTRUCT(tuple))->pronamespace;
+	{
+		*value = heap_getattr(tuple, column, RelationGetDescr(relation), &isnull);
+		/* a name lies in the row, which goes with the scan */
+		if (!isnull && catalog == NamespaceRelationId)
+			*value = CStringGetDatum(pstrdup(NameStr(*DatumGetName(*value))));
+	}
 	systable_endscan(scan);
-	table_close(pg_proc, AccessShareLock);
-	return result;
+	table_close(relation, AccessShareLock);
+	return !isnull;
+}
+
+static bool
+is_in_own_schema(Oid class, Oid object)
+{
+	Oid			own = get_namespace_oid(OWN_SCHEMA, true);
+	Datum		schema;
+	bool		found;
+
+	if (!OidIsValid(own))
+		return false;
+	found = class == ProcedureRelationId ?
+		read_new_row(class, ProcedureOidIndexId, Anum_pg_proc_oid, object, Anum_pg_proc_pronamespace, &schema) :
+		read_new_row(class, ClassOidIndexId, Anum_pg_class_oid, object, Anum_pg_class_relnamespace, &schema);
+	return found && DatumGetObjectId(schema) == own;
 }
 
 /*
- * Also of one that is altered: it may have been moved, or renamed.
+ * Has a schema just got the name?
+ */
+static bool
+becomes_own_schema(Oid schema)
+{
+	char	   *before = get_namespace_name(schema);
+	Datum		name;
+
+	return before != NULL && strcmp(before, OWN_SCHEMA) != 0 &&
+		read_new_row(NamespaceRelationId, NamespaceOidIndexId, Anum_pg_namespace_oid, schema, Anum_pg_namespace_nspname, &name) &&
+		strcmp(DatumGetCString(name), OWN_SCHEMA) == 0;
+}
+
+static void
+refuse_in_own_schema(const char *action)
+{
+	if (OidIsValid(get_extension_oid(OWN_SCHEMA, true)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to %s \"%s\"", action, OWN_SCHEMA),
+			 errdetail("Superusers would take what is in it for the extension, which is not there yet."),
+			 errhint("Use another schema.")));
+}
+
+/*
+ * Also what is altered: it may have been moved, or renamed.
  */
 static void
 guard_own_schema(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 {
-	Oid			own;
-
 	if (previous_hook)
 		previous_hook(access, class, object, column, arg);
-	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || class != ProcedureRelationId || superuser())
+	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER) || superuser())
 		return;
-	own = get_namespace_oid(OWN_SCHEMA, true);
-	if (OidIsValid(own) && !OidIsValid(get_extension_oid(OWN_SCHEMA, true)) && schema_of_function(object) == own)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to create functions in schema \"%s\"", OWN_SCHEMA),
-				 errdetail("Superusers would take its functions for those of the extension, which is not there yet."),
-				 errhint("Create the function in another schema.")));
+	if (class == ProcedureRelationId && is_in_own_schema(class, object))
+		refuse_in_own_schema("create functions in schema");
+	/* a view runs functions of its owner's choice as whoever reads it */
+	if (class == RelationRelationId && column == 0 && is_in_own_schema(class, object))
+		refuse_in_own_schema("create tables or views in schema");
+	if (class == NamespaceRelationId && access == OAT_POST_ALTER && becomes_own_schema(object))
+		refuse_in_own_schema("rename a schema to");
 }
 
 void

@@ -17,9 +17,16 @@
 
 #include "mb/pg_wchar.h"
 
+#include "base/memory.h"
 #include "material/serverkey.h"
 #include "pki/pem.h"
 #include "pki/x509.h"
+
+/* What a request holds: more than any CA issues, and quickly made. */
+#define MAX_SUBJECT_BYTES 4096
+#define MAX_ATTRIBUTES	  64
+#define MAX_NAMES		  1000
+#define MAX_NAME_BYTES	  2048
 
 static const struct
 {
@@ -109,8 +116,17 @@ read_subject(const char *subject)
 static X509_NAME *
 make_name(const char *subject)
 {
-	Dn		   *dn = read_subject(subject);
-	X509_NAME  *name = X509_NAME_new();
+	Dn		   *dn;
+	X509_NAME  *name;
+
+	if (strlen(subject) > MAX_SUBJECT_BYTES)
+		invalid(psprintf("the subject has %zu bytes", strlen(subject)),
+				psprintf("At most %d are accepted.", MAX_SUBJECT_BYTES));
+	dn = read_subject(subject);
+	if (dn->count > MAX_ATTRIBUTES)
+		invalid(psprintf("the subject has %d attributes", dn->count),
+				psprintf("At most %d are accepted.", MAX_ATTRIBUTES));
+	name = X509_NAME_new();
 
 	for (int i = 0; i < dn->count; i++)
 	{
@@ -162,9 +178,17 @@ make_general_name(const char *san)
 static GENERAL_NAMES *
 make_general_names(List *sans)
 {
-	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+	GENERAL_NAMES *names;
 	ListCell   *cell;
 
+	if (list_length(sans) > MAX_NAMES)
+		invalid(psprintf("there are %d names", list_length(sans)),
+				psprintf("At most %d are accepted.", MAX_NAMES));
+	foreach(cell, sans)
+		if (strlen(lfirst(cell)) > MAX_NAME_BYTES)
+			invalid(psprintf("a name has %zu bytes", strlen(lfirst(cell))),
+					psprintf("At most %d are accepted.", MAX_NAME_BYTES));
+	names = sk_GENERAL_NAME_new_null();
 	foreach(cell, sans)
 		sk_GENERAL_NAME_push(names, make_general_name(lfirst(cell)));
 	return names;
@@ -202,15 +226,15 @@ make_server_key(const char *subject, List *sans, const char *key_type, char **ke
 	X509_REQ   *request = X509_REQ_new();
 	const EVP_MD *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256();
 	StringInfoData csr;
-	StringInfoData pem;
+	StringInfo	pem = makeStringInfo();
 	bool		ok;
 
 	initStringInfo(&csr);
-	initStringInfo(&pem);
+	wipe_at_reset(pem);
 	ok = request != NULL && X509_REQ_set_subject_name(request, name) == 1 &&
 		X509_REQ_set_pubkey(request, key) == 1 && add_extensions(request, names) &&
 		X509_REQ_sign(request, key, digest) > 0 &&
-		append_pem_request(&csr, request) && append_pem_private_key(&pem, key);
+		append_pem_request(&csr, request) && append_pem_private_key(pem, key);
 	X509_REQ_free(request);
 	EVP_PKEY_free(key);
 	X509_NAME_free(name);
@@ -219,6 +243,6 @@ make_server_key(const char *subject, List *sans, const char *key_type, char **ke
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not make a certificate request: %s", openssl_reason())));
-	*key_pem = pem.data;
+	*key_pem = pem->data;
 	return csr.data;
 }
