@@ -8,6 +8,7 @@
  *-------------------------------------------------------------------------
  */
 #include "base/escape.h"
+#include "base/privatekeys.h"
 
 /*
  * Append len bytes in escaped form (see escape.h).
@@ -43,12 +44,39 @@ escape_bytes(const char *bytes, int len)
 }
 
 /*
+ * Does a character begin here, in UTF-8, that ends a line or makes text run the other
+ * way?  U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: its length, or 0.
+ */
+static int
+misleading_length(const char *text)
+{
+	const unsigned char *c = (const unsigned char *) text;
+
+	if (c[0] == 0xD8 && c[1] == 0x9C)
+		return 2;
+	if (c[0] != 0xE2 || (c[1] != 0x80 && c[1] != 0x81))
+		return 0;
+	if (c[1] == 0x80)
+		return c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE) ? 3 : 0;
+	return c[2] >= 0xA6 && c[2] <= 0xA9 ? 3 : 0;
+}
+
+/*
  * Append text without control characters: those of ASCII and, in UTF-8, those
- * of ISO 6429 (U+0080 to U+009F), and without the characters in "also".
+ * of ISO 6429 (U+0080 to U+009F) and what misleads the eye, and without the characters in "also".  It has no
+ * private key, and nothing that looks like the begin of one, so that keymask.c
+ * passes over what we log.
  */
 static void
 append_printable(StringInfo buf, const char *text, const char *also)
 {
+	if (has_private_key(text))
+	{
+		char	   *masked = pstrdup(text);
+
+		mask_private_keys(masked);
+		text = masked;
+	}
 	for (const char *p = text; *p; p++)
 	{
 		unsigned char c = (unsigned char) p[0];
@@ -56,6 +84,13 @@ append_printable(StringInfo buf, const char *text, const char *also)
 
 		if (c == 0xC2 && next >= 0x80 && next <= 0x9F)
 			append_escaped(buf, p++, 2);
+		else if (misleading_length(p) > 0)
+		{
+			append_escaped(buf, p, misleading_length(p));
+			p += misleading_length(p) - 1;
+		}
+		else if (c == 'B' && strncmp(p, "BEGIN ", strlen("BEGIN ")) == 0 && strstr(p, "PRIVATE KEY-") != NULL)
+			appendStringInfo(buf, "\\%02X", c);
 		else if (c < 0x20 || c == 0x7F || strchr(also, c) != NULL)
 			appendStringInfo(buf, "\\%02X", c);
 		else

@@ -361,24 +361,24 @@ save_file(const char *target, const char *bytes, size_t len)
 
 	if (file->fd < 0 || !append_temporary_file(file, bytes, len) || pg_fsync(file->fd) != 0)
 	{
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errcode_for_file_access(),
 				 errmsg("could not write file \"%s\": %m", file->path)));
 		discard_temporary_file(file);
 		return false;
 	}
 	(void) close(file->fd);
-	return durable_rename(file->path, target, LOG) == 0;
+	return durable_rename(file->path, target, LOG_SERVER_ONLY) == 0;
 }
 
 /*
- * Remove a file that may not be there.
+ * Remove a file that may not be there.  A failure is only logged.
  */
 void
 remove_file(const char *path)
 {
 	if (unlink(path) != 0 && errno != ENOENT)
-		ereport(told_level(WARNING),
+		ereport(LOG_SERVER_ONLY,
 				(errcode_for_file_access(),
 				 errmsg("could not remove file \"%s\": %m", path)));
 }

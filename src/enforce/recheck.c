@@ -224,7 +224,7 @@ report(const Rechecked *r, int changed)
 	initStringInfo(&required);
 	foreach(cell, r->reasons)
 		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
-	ereport(LOG,
+	ereport(LOG_SERVER_ONLY,
 			(r->ended ?
 				 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, why) :
 				 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, why),

@@ -61,6 +61,7 @@
 #include "base/wakeup.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
+#include "install/history.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
 #include "material/anchors.h"
@@ -514,7 +515,7 @@ refresh_index(WatchedCrls *watched, const CrlSet *set, char **error)
 	if (*error == NULL)
 		watched->failed_at = 0;
 	else if (strcmp(watched->last_error, *error) != 0)
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("%s not in force: %s", watched->what, *error),
 				 errdetail_log("Those that were read before, if any, stay in force.")));
@@ -637,6 +638,20 @@ override_settings(void)
 			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/*
+ * A process that is killed between putting files in place and having them loaded
+ * takes the server into a crash restart, which loads nothing.
+ */
+static void
+load_interrupted(Worker *w)
+{
+	if (!has_interrupted_installation())
+		return;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("an installation of TLS material was interrupted: what is in place is loaded")));
+	(void) kill(PostmasterPid, SIGHUP);
+}
+
 static void
 work(Datum arg)
 {
@@ -655,6 +670,7 @@ work(Datum arg)
 	register_worker();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
+	(void) take_step(&worker, load_interrupted);
 	/* whatever has happened before this worker */
 	changed = CHANGED_STARTED;
 	for (;;)

@@ -28,6 +28,7 @@
 #include "base/files.h"
 #include "base/told.h"
 #include "install/history.h"
+#include "material/generation.h"
 #include "session/collect.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
@@ -240,8 +241,18 @@ history_entry_of_version(List *entries, MaterialKind kind, int version)
 }
 
 /*
+ * Has the server loaded the file that is in place?  A file of CRLs that is ours the
+ * worker reads by itself.
+ */
+static bool
+is_file_loaded(const char *path)
+{
+	return strcmp(path, crl_file()) == 0 || !is_file_changed_since(path, load_state()->loaded_at);
+}
+
+/*
  * How an installation ended, path being the file of its kind.  One that was
- * interrupted is told by the file: it is the new one or it is not.
+ * interrupted is told by the file: it is the new one, and loaded, or it is not.
  */
 const char *
 history_entry_outcome(List *entries, const HistoryEntry *entry, const char *path)
@@ -250,9 +261,32 @@ history_entry_outcome(List *entries, const HistoryEntry *entry, const char *path
 
 	if (entry->state == STATE_INSTALLED ||
 		(entry->state == STATE_STARTED && file_fingerprint(path, digest) &&
-		 history_entry_in_place(entries, entry->kind, fingerprint_hex(digest)) == entry))
+		 history_entry_in_place(entries, entry->kind, fingerprint_hex(digest)) == entry &&
+		 is_file_loaded(path)))
 		return "installed";
 	return entry->state == STATE_FAILED ? "failed" : "unfinished";
+}
+
+/*
+ * Was the last installation of a kind interrupted, so that the server may not have
+ * loaded what it has put in place?
+ */
+bool
+has_interrupted_installation(void)
+{
+	bool		interrupted[NUM_MATERIAL_KINDS] = {false};
+	ListCell   *cell;
+
+	foreach(cell, read_history())
+	{
+		const HistoryEntry *e = lfirst(cell);
+
+		interrupted[e->kind] = e->state == STATE_STARTED;
+	}
+	for (int i = 0; i < NUM_MATERIAL_KINDS; i++)
+		if (interrupted[i])
+			return true;
+	return false;
 }
 
 int

@@ -42,6 +42,7 @@
 #include "base/compat.h"
 #include "base/escape.h"
 #include "base/files.h"
+#include "base/logline.h"
 #include "base/memory.h"
 #include "base/preload.h"
 #include "base/told.h"
@@ -522,13 +523,16 @@ undo_file(Progress *p)
 
 /*
  * A step whose failure must neither keep others from being taken nor hide what
- * has become of the installation: then it is a warning.
+ * has become of the installation: then it is a warning.  Once the material is in
+ * force it is only logged, since even a warning can end in an error, where the
+ * client's encoding cannot express it.
  */
-static void
+static bool
 attempt(void (*step)(Progress *), Progress *p, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 	uint32		held = InterruptHoldoffCount;
+	volatile bool ok = true;
 
 	PG_TRY();
 	{
@@ -543,11 +547,16 @@ attempt(void (*step)(Progress *), Progress *p, const char *what)
 		FlushErrorState();
 		/* the error has set it to 0, and callers hold interrupts */
 		InterruptHoldoffCount = held;
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not %s: %s", what, error->message)));
+		if (p->inst->installed)
+			log_line(what, error->message);
+		else
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("%s: %s", what, error->message)));
+		ok = false;
 	}
 	PG_END_TRY();
+	return ok;
 }
 
 /*
@@ -566,13 +575,13 @@ abandon(int code, Datum arg)
 	HOLD_INTERRUPTS();
 	remove_file(temporary_name(p->target));
 	if (inst->bytes == NULL && p->changed_setting[0])
-		attempt(undo_setting_reset, p, "put back the setting before");
+		(void) attempt(undo_setting_reset, p, "could not put back the setting before");
 	else
 	{
 		/* old file before old settings: the server can start in between */
 		if (p->replaced && p->has_backup)
-			attempt(undo_file, p, "put back the TLS material before");
-		attempt(reset_settings, p, "put back the settings before");
+			(void) attempt(undo_file, p, "could not put back the TLS material before");
+		(void) attempt(reset_settings, p, "could not put back the settings before");
 		if (p->replaced && !p->has_backup && !p->changed_setting[0])
 			remove_file(p->target);
 	}
@@ -599,6 +608,18 @@ list_of_fingerprints(const HistoryEntry *entry)
 		appendStringInfo(&buf, "%s[%s] %s", i ? ", " : "", entry->subjects[i],
 						 entry->fingerprints[i]);
 	return buf.len ? buf.data : "nothing";
+}
+
+static void
+log_installation(Progress *p)
+{
+	Installation *inst = p->inst;
+
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("TLS material \"%s\" changed by %s: %s(), version %d, generation " UINT64_FORMAT,
+					material_kind_name(inst->kind), p->entry->by, inst->action,
+					inst->version, inst->generation),
+			 errdetail_log("Now: %s.", list_of_fingerprints(p->entry))));
 }
 
 /*
@@ -645,7 +666,7 @@ change_server(Progress *p, SSL_CTX *context)
 	{
 		abandon(0, PointerGetDatum(p));
 		entry->state = STATE_FAILED;
-		attempt(record_end, p, "write the history of TLS material");
+		(void) attempt(record_end, p, "could not write the history of TLS material");
 		(void) load_material(inst, NULL);
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -657,14 +678,10 @@ change_server(Progress *p, SSL_CTX *context)
 	inst->installed = true;
 	inst->generation = result ? result->generation : 0;
 	entry->state = STATE_INSTALLED;
-	attempt(record_end, p, "write the history of TLS material");
+	if (!attempt(record_end, p, "could not write the history of TLS material"))
+		inst->warnings = lappend(inst->warnings, "sslpolicy.material_history does not have it: the server log says why");
 	stop_point("recorded");
-	/* not to the client, who may not read it, and hold the lock */
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("TLS material \"%s\" changed by %s: %s(), version %d, generation " UINT64_FORMAT,
-					material_kind_name(inst->kind), entry->by, inst->action,
-					inst->version, inst->generation),
-			 errdetail_log("Now: %s.", list_of_fingerprints(entry))));
+	(void) attempt(log_installation, p, "could not log the installation");
 	RESUME_INTERRUPTS();
 }
 

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "base/files.h"
+#include "base/logline.h"
 #include "base/memory.h"
 #include "install/affected.h"
 #include "install/installserver.h"
@@ -141,24 +142,26 @@ create_server_key(const char *subject, List *sans, const char *type)
 {
 	char	   *key;
 	char	   *request;
+	char	   *made;
 	bool		replaced;
 
 	forbid_transaction_block("create_server_key");
-	lock_installation();
 	require_installation();
+	made = psprintf("private key for the server made by %s", caller_for_log(GetUserId()));
+	/* which can take a while */
 	request = make_server_key(subject, sans, type, &key);
+	lock_installation();
 	make_own_directory();
 	replaced = file_exists(own_file(PENDING_KEY));
 	replace_file(own_file(PENDING_KEY), key, strlen(key));
 	wipe_memory(key, strlen(key));
 	unlock_installation();
+	log_line(made, NULL);
 	/* what the client has to read holds nobody up */
 	if (replaced)
 		ereport(NOTICE,
 				(errmsg("the pending private key is replaced"),
 				 errdetail("A certificate for the request before this one can no longer be installed.")));
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("private key for the server made by %s", caller_for_log(GetUserId()))));
 	return request;
 }
 

@@ -5,8 +5,7 @@
  *
  * The provider lets nothing into pg_shseclabel that is not a policy, and lets
  * nobody but superusers set one by SECURITY LABEL; sslpolicy.set_policy() comes
- * here as a superuser after checks of its own.  Every change is logged when, and
- * only when, its transaction commits.
+ * here as a superuser after checks of its own.  changes.c logs what was changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +14,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/objectaccess.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_authid.h"
@@ -27,25 +26,13 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "base/escape.h"
-#include "base/wakeup.h"
+#include "labels/changes.h"
 #include "labels/labels.h"
 #include "policy/matcher.h"
-#include "session/collect.h"
 #include "settings/settings.h"
-
-/* A change of the running transaction, logged at its commit. */
-typedef struct PendingChange
-{
-	SubTransactionId subxact;
-	char	   *message;
-} PendingChange;
-
-static List *pending = NIL;		/* in TopTransactionContext */
 
 /* Set while set_policy() runs its statement; InvalidOid otherwise. */
 static Oid	expected_user = InvalidOid;
@@ -83,17 +70,6 @@ parse_policy_or_error(const char *text, PolicyPlace place)
 	return policy;
 }
 
-static void
-append_policy(StringInfo buf, const char *text)
-{
-	if (text == NULL)
-		appendStringInfoString(buf, "none");
-	else
-	{
-		appendStringInfo(buf, "[%s]", printable_text(text));
-	}
-}
-
 /*
  * Let the worker know of a change when it is committed, also by COMMIT PREPARED
  * and on a standby.  Nothing watches pg_shseclabel, but the worker watches roles
@@ -120,90 +96,36 @@ announce_change(const ObjectAddress *object)
  * removed is not there.
  */
 static bool
-remember_change(const ObjectAddress *object, const char *text)
+note_change(const ObjectAddress *object, const char *text)
 {
-	bool		is_role = object->classId == AuthIdRelationId;
-	Oid			user = OidIsValid(expected_user) ? expected_user : GetUserId();
-	MemoryContext old;
-	PendingChange *change;
-	StringInfoData buf;
 	char	   *before = read_label(object->classId, object->objectId);
 
 	if (before == NULL && text == NULL)
 		return false;
-
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	change = palloc(sizeof(PendingChange));
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "TLS policy of %s %s changed by %s",
-					 is_role ? "role" : "database",
-					 quoted_name(is_role ? GetUserNameFromId(object->objectId, false) :
-										   get_database_name(object->objectId)),
-					 caller_for_log(user));
-	appendStringInfoString(&buf, ": was ");
-	append_policy(&buf, before);
-	appendStringInfoString(&buf, ", is ");
-	append_policy(&buf, text);
-
-	change->subxact = GetCurrentSubTransactionId();
-	change->message = buf.data;
-	pending = lappend(pending, change);
-	MemoryContextSwitchTo(old);
+	remember_change(object, OidIsValid(expected_user) ? expected_user : GetUserId(), before, text);
 	return true;
 }
 
+/*
+ * Predefined roles are no roles like others: one has members of its own kind, and a
+ * dump takes the labels of none.
+ */
 static void
-log_pending(const char *suffix)
+check_predefined_role(Oid role)
 {
-	ListCell   *cell;
+	char	   *name = GetUserNameFromId(role, false);
 
-	foreach(cell, pending)
-		ereport(LOG,
-				(errmsg("%s%s", ((PendingChange *) lfirst(cell))->message, suffix),
-				 errhidestmt(true), errhidecontext(true)));
-}
-
-static void
-at_transaction_end(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-			log_pending("");
-			/* a hint only: the change is announced a moment later */
-			if (pending != NIL)
-				wake_worker();
-			pending = NIL;
-			break;
-		case XACT_EVENT_PREPARE:
-			log_pending(" (in a prepared transaction, effective when that commits)");
-			pending = NIL;
-			break;
-		case XACT_EVENT_ABORT:
-			pending = NIL;
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subtransaction_end(SubXactEvent event, SubTransactionId subxact,
-					  SubTransactionId parent, void *arg)
-{
-	ListCell   *cell;
-
-	foreach(cell, pending)
-	{
-		PendingChange *change = lfirst(cell);
-
-		if (change->subxact != subxact)
-			continue;
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			change->subxact = parent;
-		else if (event == SUBXACT_EVENT_ABORT_SUB)
-			pending = foreach_delete_current(pending, cell);
-	}
+	if (role == ROLE_PG_DATABASE_OWNER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a TLS policy of role \"%s\" would bind nobody", name),
+				 errdetail("Who its member is depends on the database, and a login is judged before it is in one."),
+				 errhint("Set the policy for the owner of the database, or for the database.")));
+	if (IsReservedName(name))
+		ereport(WARNING,
+				(errmsg("the TLS policy of role \"%s\" gets lost in pg_dumpall and pg_upgrade", name),
+				 errdetail("They carry no labels of predefined roles."),
+				 errhint("Set it again afterwards, or set it for a role of your own that is granted instead.")));
 }
 
 /*
@@ -245,6 +167,8 @@ check_label(const ObjectAddress *object, const char *text)
 		return;
 	if (text != NULL)
 		(void) parse_policy_or_error(text, place);
+	if (text != NULL && place == PLACE_ROLE)
+		check_predefined_role(object->objectId);
 	if (IsBinaryUpgrade)
 		return;
 
@@ -253,7 +177,7 @@ check_label(const ObjectAddress *object, const char *text)
 	 * One that writes nothing must announce nothing: it would lie there when a
 	 * subtransaction begins, which is an error then.
 	 */
-	if (remember_change(object, text))
+	if (note_change(object, text))
 		announce_change(object);
 }
 
@@ -269,7 +193,7 @@ note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 		previous_access_hook(access, class, object, column, arg);
 	if (access == OAT_DROP && !IsBinaryUpgrade &&
 		(class == AuthIdRelationId || class == DatabaseRelationId))
-		(void) remember_change(&address, NULL);
+		(void) note_change(&address, NULL);
 }
 
 void
@@ -278,8 +202,7 @@ init_labels(void)
 	register_label_provider(LABEL_PROVIDER, check_label);
 	previous_access_hook = object_access_hook;
 	object_access_hook = note_drop;
-	RegisterXactCallback(at_transaction_end, NULL);
-	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	init_changes();
 }
 
 /*

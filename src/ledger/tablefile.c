@@ -154,7 +154,7 @@ save_tables(int code, Datum arg)
 		return;
 	if (all_sizes() >= MaxAllocSize)
 	{
-		ereport(LOG, (errmsg("sslpolicy does not keep its tables over the restart: they are too large")));
+		ereport(LOG_SERVER_ONLY, (errmsg("sslpolicy does not keep its tables over the restart: they are too large")));
 		return;
 	}
 	initStringInfo(&buf);
@@ -281,7 +281,7 @@ load_tables(void)
 		for (int i = 0; i < ntables; i++)
 			if (tables[i]->memory)
 				bounded_table_clear(tables[i]);
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("ignoring file \"%s\": %s", TABLE_FILE, error),
 				 errdetail_log("sslpolicy.recent_logins, rejections and statistics begin empty.")));

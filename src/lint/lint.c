@@ -34,6 +34,7 @@ static const LintCheck checks[] = {
 	{"pg_hba.conf", survey_hba},
 	{"stored policies", lint_stored_policies},
 	{"settings that policies depend on", lint_demands},
+	{"policies of predefined roles", lint_predefined_roles},
 	{"pg_hba.conf and policies", lint_hba_lines},
 	{"policies with sslmode=cert", lint_cert_policies},
 	{"the way back in", lint_way_back},

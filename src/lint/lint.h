@@ -18,6 +18,7 @@ extern List *run_lint(void);
 /* lintpolicies.c */
 extern void lint_stored_policies(Survey *survey);
 extern void lint_demands(Survey *survey);
+extern void lint_predefined_roles(Survey *survey);
 extern void lint_policy_names(Survey *survey);
 extern void lint_reserved_roles(Survey *survey);
 extern void lint_groups(Survey *survey);

@@ -12,6 +12,7 @@
 
 #include <openssl/ssl.h>
 
+#include "catalog/catalog.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
@@ -359,6 +360,25 @@ lint_groups(Survey *survey)
 							  "These roles have a policy and members, and can log in: their policy binds them, not their members.",
 							  "If the policy is for the members: ALTER ROLE ... NOLOGIN, or set it for a role that cannot log in.",
 							  "Roles", psprintf("\"%s\"", stored->name));
+	}
+}
+
+/*
+ * Policies of predefined roles, which no dump carries.
+ */
+void
+lint_predefined_roles(Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->policies)
+	{
+		const StoredPolicy *stored = lfirst(cell);
+
+		if (stored->source == SOURCE_ROLE && OidIsValid(stored->object) && IsReservedName(stored->name))
+			add_finding(&survey->findings, SEVERITY_WARNING, "predefined_role", stored->title,
+						"The role is predefined: pg_dumpall and pg_upgrade lose its policy.",
+						psprintf("Set the policy for a role of your own that is granted instead, or set it again afterwards: %s.", set_statement(stored)));
 	}
 }
 

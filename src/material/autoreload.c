@@ -85,12 +85,12 @@ load_changed_files(void)
 	error = objection(&files);
 	if (error != NULL)
 	{
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("changed TLS files are not loaded: %s", error),
 				 errhint("They are looked at again when they change.")));
 		return;
 	}
-	ereport(LOG, (errmsg("TLS files have changed, and are loaded")));
+	ereport(LOG_SERVER_ONLY, (errmsg("TLS files have changed, and are loaded")));
 	(void) kill(PostmasterPid, SIGHUP);
 }

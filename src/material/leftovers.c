@@ -32,7 +32,7 @@ remove_leftover(const char *target)
 		/* the new file, and the copy of the old one */
 		path = temporary_name(i == 0 ? target : psprintf("%s.old", target));
 		if (unlink(path) == 0)
-			ereport(LOG,
+			ereport(LOG_SERVER_ONLY,
 					(errmsg("removed file \"%s\", which an interrupted installation had left", path)));
 	}
 }

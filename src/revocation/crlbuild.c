@@ -365,7 +365,7 @@ verify_sources(Build *b)
 		source->content = read_source_file(b, source, NULL);
 		if (source->content == NULL && b->set->of_core)
 		{
-			ereport(LOG,
+			ereport(LOG_SERVER_ONLY,
 					(errcode(ERRCODE_CONFIG_FILE_ERROR),
 					 errmsg("a CRL file is left out in the check of live sessions: %s", b->error)));
 			b->error = NULL;
@@ -419,7 +419,7 @@ read_old(Build *b)
 		b->old_crls = read_indexed_crls(&b->old.index, &b->nold_crls, &error);
 	b->has_old = b->old_crls != NULL && error == NULL;
 	if (!b->has_old)
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errmsg("the index of revoked certificates is not usable, and is built anew: %s",
 						error ? error : "its list of CRLs cannot be read")));
 }

@@ -243,7 +243,7 @@ store_large(const char *packed, size_t size)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		ereport(LOG,
+		ereport(LOG_SERVER_ONLY,
 				(errcode(error->sqlerrcode),
 				 errmsg("names of a client certificate are not kept for sslpolicy.sessions: %s",
 						error->message)));

@@ -9,6 +9,9 @@
 # 4. a grantee acts on their own roles and databases only, through the real
 #    SECURITY LABEL statement, and is the one whom the log names
 # 5. changes that race with each other and with logins
+# 6. no message of a change can end a session, or more, at its commit
+# 7. the log names the object by the name under which the change is committed
+# 8. predefined roles
 use strict;
 use warnings;
 use Test::More;
@@ -33,7 +36,7 @@ sub in { return $server->login(%plain, @_)->{ok} }
 sub changes
 {
 	my ($offset) = @_;
-	return [ $server->log_since($offset) =~ /LOG:  (TLS policy of .*)/g ];
+	return [ map { s/ \((?:role|database) OID \d+\)//r } $server->log_since($offset) =~ /LOG:  (TLS policy of .*)/g ];
 }
 
 # 1 and 2
@@ -173,5 +176,68 @@ is($bad, 0, 'logins go on while policies change, and each meets the old or the n
 is($server->sql("SELECT count(*) FROM pg_shseclabel WHERE objoid = 'app'::regrole"), 1, 'one label is left');
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+
+# 6. A client that wants to see the log, in an encoding that cannot express the line;
+# the new policy and a name have the letter in question.
+my $up = $server->sql('SELECT pg_postmaster_start_time()');
+$server->sql(q{DROP TABLE IF EXISTS kept; CREATE TABLE kept (i int); GRANT ALL ON kept TO PUBLIC; CREATE ROLE wide LOGIN; GRANT wide TO dba WITH ADMIN OPTION});
+my $encoding = 'SET client_min_messages = debug5; SET client_encoding = LATIN1;';
+my %wide = (
+	'set_policy()' => [ 'dba', q{SELECT sslpolicy.set_policy('wide', U&'cn=\20AC')} ],
+	'SECURITY LABEL' => [ 'boss', q{SECURITY LABEL FOR sslpolicy ON ROLE wide IS U&'cn=\20AC'} ],
+	'set_database_policy()' => [ 'dba', q{SELECT sslpolicy.set_database_policy('owned', U&'cn=\20AC')} ],
+	'DROP ROLE' => [ 'dba', q{DROP ROLE U&"\20AC"}, q{CREATE ROLE "€"; GRANT "€" TO dba WITH ADMIN OPTION; SECURITY LABEL FOR sslpolicy ON ROLE "€" IS 'cn=x'} ],
+	'DROP DATABASE' => [ 'dba', q{DROP DATABASE U&"\20AC"}, 'CREATE DATABASE "€" OWNER dba', q{SECURITY LABEL FOR sslpolicy ON DATABASE "€" IS 'cn=x'} ]);
+for my $what (sort keys %wide)
+{
+	my ($user, $sql, @before) = @{ $wide{$what} };
+	$server->sql($_) for @before;
+	$offset = $server->log_offset;
+	my $how = $what eq 'DROP DATABASE' ? "$encoding\n$sql" : "BEGIN;\n$encoding\nINSERT INTO kept VALUES (1);\n$sql;\nCOMMIT";
+	$server->login(%plain, user => $user, sql => $how);
+	is(scalar @{ changes($offset) }, 1, "$what, by a client that cannot read the line: it is logged");
+	next if $what eq 'DROP DATABASE' || $what eq 'SECURITY LABEL';
+	$server->sql($_) for map { /^CREATE ROLE/ ? $_ : () } @before;
+	my $name = $what =~ s/\W+/_/gr;
+	$offset = $server->log_offset;
+	$server->login(%plain, user => $user, sql => "BEGIN;\nINSERT INTO kept VALUES (2);\n" . ($sql =~ s/cn=/cn=x cn=/r) . ";\n$encoding\nPREPARE TRANSACTION '$name'");
+	is($server->sql("SELECT count(*) FROM pg_prepared_xacts WHERE gid = '$name'"), 1, "$what: it can be prepared");
+	$server->sql("COMMIT PREPARED '$name'");
+	is(scalar @{ changes($offset) }, 1, 'and is logged once');
+}
+is($server->sql('SELECT count(*) FILTER (WHERE i = 1), count(*) FILTER (WHERE i = 2) FROM kept'), '4|3', 'no row of any of them is lost');
+is($server->sql('SELECT pg_postmaster_start_time()'), $up, 'the server is the same');
+unlike($server->log_since(0), qr/PANIC|reinitializing/, 'and nothing has crashed');
+
+# 7
+$server->sql('CREATE ROLE decoy LOGIN; GRANT decoy TO dba WITH ADMIN OPTION');
+$server->label(role => { app => 'sslmode=prefer' });
+my $oid = $server->sql(q{SELECT 'app'::regrole::oid});
+for my $to ('NULL', q{'sslmode=prefer'})
+{
+	$offset = $server->log_offset;
+	ok($server->login(%plain, user => 'dba', sql => "BEGIN; ALTER ROLE decoy RENAME TO x1; ALTER ROLE app RENAME TO decoy; SELECT sslpolicy.set_policy('decoy', $to); ALTER ROLE decoy RENAME TO app; ALTER ROLE x1 RENAME TO decoy; COMMIT")->{ok}, 'names that change within a transaction');
+	like(changes($offset)->[0], qr/^TLS policy of role "app" changed by user "dba" /, 'the log has the one that is committed');
+	like($server->log_since($offset), qr/is .* \(role OID $oid\)$/m, 'and the OID');
+}
+$offset = $server->log_offset;
+$server->login(%plain, user => 'dba', sql => "BEGIN; ALTER ROLE decoy RENAME TO x1; ALTER ROLE app RENAME TO decoy; DROP ROLE decoy; ALTER ROLE x1 RENAME TO app; COMMIT");
+like($server->log_since($offset), qr/TLS policy of role .* is none \(role OID $oid\)$/m, 'one that is dropped can be told by it');
+is($server->sql(q{SELECT count(*) FROM sslpolicy.policies WHERE object_name IN ('app', 'decoy')}), 0, 'it has gone');
+
+# 8
+my ($code, $out, $err) = $server->node->psql('postgres', q{SECURITY LABEL FOR sslpolicy ON ROLE pg_database_owner IS 'sslmode=reject'});
+like($err, qr/ERROR:  a TLS policy of role "pg_database_owner" would bind nobody/, 'pg_database_owner has no policy');
+($code, $out, $err) = $server->node->psql('postgres', q{SELECT sslpolicy.set_policy('pg_database_owner', 'sslmode=reject')});
+like($err, qr/ERROR:  a TLS policy of role "pg_database_owner" would bind nobody/, 'set_policy() says the same');
+$server->sql('SECURITY LABEL FOR sslpolicy ON ROLE pg_database_owner IS NULL');
+for my $role (qw(pg_monitor pg_read_all_data))
+{
+	($code, $out, $err) = $server->node->psql('postgres', "SECURITY LABEL FOR sslpolicy ON ROLE $role IS 'sslmode=prefer'");
+	like($err, qr/WARNING:  the TLS policy of role "$role" gets lost in pg_dumpall and pg_upgrade/, "of $role it is warned");
+	is($code, 0, 'but it is set');
+	($code, $out, $err) = $server->node->psql('postgres', "SECURITY LABEL FOR sslpolicy ON ROLE $role IS NULL");
+	is($err, '', 'and goes without a word');
+}
 $server->stop;
 done_testing();

@@ -157,6 +157,8 @@ my @faults = (
 	['a TLS version that is not offered', 'protocol_not_offered', qr/at most TLSv1.2/, both(settings(ssl_max_protocol_version => 'TLSv1.2'), app('min_protocol=TLSv1.3'))],
 
 	# roles
+	['a policy of a predefined role', 'predefined_role', qr/^warning\|predefined_role\|role "pg_monitor"\|/m,
+		sql(q{SECURITY LABEL FOR sslpolicy ON ROLE pg_monitor IS 'sslmode=prefer'}, q{SECURITY LABEL FOR sslpolicy ON ROLE pg_monitor IS NULL})],
 	['a policy that binds nobody', 'policy_binds_nobody', qr/Roles: "idle"\./,
 		sql(q{CREATE ROLE idle; SECURITY LABEL FOR sslpolicy ON ROLE idle IS 'sslmode=require'}, 'DROP ROLE idle')],
 	['a policy of a login role with members', 'members_not_bound', qr/^info.*Roles: "lead"\./m,

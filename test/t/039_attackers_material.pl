@@ -226,27 +226,74 @@ subtest 'a grantee of the installation functions: keys come in, and none comes o
 	done_testing();
 };
 
+# All private keys of some kinds, and all ways in which one gets into a statement.
+my %kinds = (
+	'PKCS#8' => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+	'PKCS#1' => "openssl genrsa -traditional 2048",
+	'PKCS#8 of EC' => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+	'SEC 1' => "openssl ecparam -genkey -noout -name secp384r1",
+	'Ed25519' => "openssl genpkey -algorithm ED25519",
+	'PKCS#8, encrypted' => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes256 -pass pass:secret",
+	'PKCS#1, encrypted' => "openssl genrsa -traditional -aes256 -passout pass:secret 2048");
+my %ways = (
+	'as it is' => sub { "\$\$$_[0]\$\$" },
+	'with \n' => sub { "E'" . ($_[0] =~ s/\n/\\n/gr) . "'" },
+	'with \r\n' => sub { "E'" . ($_[0] =~ s/\n/\\r\\n/gr) . "'" },
+	'with \\\\n' => sub { "'" . ($_[0] =~ s/\n/\\\\n/gr) . "'" },
+	'with CRLF' => sub { "'" . ($_[0] =~ s/\n/\r\n/gr) . "'" },
+	'with blanks' => sub { "'" . ($_[0] =~ s/\n/ /gr) . "'" },
+	'without line breaks' => sub { "'" . ($_[0] =~ s/\n//gr) . "'" },
+	'indented' => sub { "'" . ($_[0] =~ s/^/\t  /gmr) . "'" },
+	'put together' => sub { join " || E'\\n' || ", map { "'$_'" } split /\n/, $_[0] },
+	'put together with chr()' => sub { join ' || chr(10) || ', map { "'$_'" } split /\n/, $_[0] },
+	'put together by concat_ws()' => sub { "concat_ws(E'\\n', " . join(', ', map { "'$_'" } split /\n/, $_[0]) . ')' },
+	'continued' => sub { join "\n", map { "'$_\\n'" } split /\n/, $_[0] },
+	'without END' => sub { "'" . ($_[0] =~ s/\n-----END.*//sr) . "'" },
+	'cut' => sub { "'" . substr($_[0], 0, length($_[0]) - 70) . "...'" },
+	'with a damaged character' => sub { "'" . ($_[0] =~ s/(.{100,110}[A-Za-z])\w(?=\w{5})/$1:/sr) . "'" },
+	'without a character' => sub { "'" . ($_[0] =~ s/(.{100,110}\w)\w(?=\w{5})/$1/sr) . "'" },
+	'without half a line' => sub { "'" . ($_[0] =~ s/(\n\S{64}\n\S{30})\S{20}/$1/r) . "'" });
+sub show { return $_[0] =~ s/[^\n]{60,}/.../gr }
+
 subtest 'what is kept out of the log is the key, and nothing else' => sub {
-	my $key = slurp_file("$dir/other.key");
-	my @lines = grep { !/-----/ } split /\n/, $key;
-	my %keys = (
-		'as it is' => "\$\$$key\$\$",
-		'with \n' => "E'" . ($key =~ s/\n/\\n/gr) . "'",
-		'with \r\n' => "E'" . ($key =~ s/\n/\\r\\n/gr) . "'",
-		'indented' => "'" . ($key =~ s/^/\t  /gmr) . "'",
-		'put together' => join(" || E'\\n' || ", map { "'$_'" } split /\n/, $key));
-	for my $how (sort keys %keys)
+	for my $kind (sort keys %kinds)
+	{
+		my $key = `$kinds{$kind} 2>/dev/null` or die $kind;
+		# what of a line is left does harm if it is more than a few characters
+		my @parts = map { unpack '(A16)*', $_ } grep { !/-----|:/ } split /\n/, $key;
+		for my $how (sort keys %ways)
+		{
+			my $offset = $server->log_offset;
+			as('installer', 'SELECT * FROM sslpolicy.install_server_certificate($$$$, ' . $ways{$how}->($key) . ') /* then */');
+			my $log = $server->log_since($offset);
+			# of one that is encrypted with headers, the line that is short is the last
+			my @seen = grep { length == 16 && index($log, $_) >= 0 } @parts;
+			is(scalar @seen, 0, "$kind $how: nothing of it is in the log") or diag(show($log), "seen: @seen");
+			like($log, qr{/\* then \*/}, "$kind $how: what is behind it is");
+		}
+	}
+	my $head = 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7';
+	my %shown = (
+		"/* PRIVATE KEY----- */ SELECT 'one thing'" => 'one thing',
+		"SELECT 'PRIVATE KEY-----', 'another thing'" => 'another thing',
+		"-- -----BEGIN PRIVATE KEY-----\nSELECT 'a third thing'" => 'a third thing',
+		"--PRIVATE KEY-----\nSELECT\nrolname\nFROM\npg_roles" => "SELECT\n\trolname\n\tFROM\n\tpg_roles",
+		"-- -----BEGIN PRIVATE KEY-----$head\nSELECT\nrolname\nFROM\npg_roles" => "SELECT\n\trolname\n\tFROM\n\tpg_roles",
+		"/*-----BEGIN PRIVATE KEY-----\n$head*/ SELECT rolname FROM pg_roles" => 'SELECT rolname FROM pg_roles',
+		"/*-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n*/SELECT\nrolname\nFROM\npg_roles" => "SELECT\n\trolname\n\tFROM\n\tpg_roles",
+		"SELECT 1 AS \"-----BEGIN PRIVATE KEY-----$head\" FROM pg_roles" => 'FROM pg_roles',
+		"SELECT '-----BEGIN CERTIFICATE-----', 'MIIEvQIBADANBgkqhkiG9w0B'" => 'MIIEvQIBADANBgkqhkiG9w0B',
+		"SELECT '-----BEGIN PRIVATE KEY-----', 'customersandtheirmoney'" => 'customersandtheirmoney');
+	for my $sql (sort keys %shown)
 	{
 		my $offset = $server->log_offset;
-		as('installer', "SELECT * FROM sslpolicy.install_server_certificate('', $keys{$how}) /* then */");
-		my $log = $server->log_since($offset);
-		is(scalar(grep { length > 16 && index($log, $_) >= 0 } @lines), 0, "a key $how: none of its lines is in the log");
-		like($log, qr{/\* then \*/}, "a key $how: what is behind it is");
+		as('app', $sql);
+		like($server->log_since($offset), qr/statement: .*\Q$shown{$sql}\E/s, 'what only looks like a key hides no statement: ' . ($sql =~ s/\n/ /gr));
 	}
+	# errors have their STATEMENT
 	my $offset = $server->log_offset;
-	as('app', $_) for "/* PRIVATE KEY----- */ SELECT 'one thing'", "SELECT 'PRIVATE KEY-----', 'another thing'", "-- -----BEGIN PRIVATE KEY-----\nSELECT 'a third thing'";
-	my $log = $server->log_since($offset);
-	like($log, qr/statement: .*$_/, "what only looks like a key hides no statement: $_") for 'one thing', 'another thing', 'a third thing';
+	as('app', "SELECT 'PRIVATE KEY-----' FROM nothing_of_that_name");
+	like($server->log_since($offset), qr/STATEMENT: .*nothing_of_that_name/, 'nor that of an error');
 	done_testing();
 };
 
@@ -284,6 +331,27 @@ subtest 'files of the data directory: for whom' => sub {
 		like(as($user, q(SELECT pg_read_file('sslpolicy/server.pem'))), qr/permission denied/, "$user does not by a function, either");
 		like(as($user, q(COPY (SELECT 1) TO '/tmp/x')), qr/ERROR: .*pg_write_server_files/s, "$user writes none");
 	}
+	done_testing();
+};
+
+subtest 'what we log ourselves is never masked, and has no key' => sub {
+	my $key = slurp_file("$dir/other.key") =~ s/\n//gr;
+	my @names = map { substr $_, 0, 63 } 'PRIVATE KEY-----', "-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+	for my $name (@names)
+	{
+		my $offset = $server->log_offset;
+		$server->label(role => { app => "sslmode=verify-full cn='$name' cn=boss" });
+		like($server->log_since($offset), qr/is \[sslmode=verify-full cn='.*PRIVATE KEY.*' cn=boss\]/, 'a policy of this name is logged whole');
+		$offset = $server->log_offset;
+		ok(!$server->login(user => 'app', cert => 'app', sslmode => 'require', db => $name)->{ok}, 'a database of this name');
+		my $fingerprint = $certs->get('app')->{fingerprint};
+		like($server->log_since($offset), qr/Refused:.*fingerprint=$fingerprint/, 'hides no fingerprint');
+	}
+	my $offset = $server->log_offset;
+	$server->sql("SECURITY LABEL FOR sslpolicy ON ROLE app IS 'cn=''@{[ $key ]}'' cn=app'");
+	my ($line) = $server->log_since($offset) =~ /(TLS policy of role "app" changed.*)/;
+	like($line, qr/\*{100}.* cn=app\]/, 'a key in a policy is masked, and the rest of the policy is not');
+	$server->label(role => { app => undef });
 	done_testing();
 };
 
