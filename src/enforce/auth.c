@@ -20,6 +20,7 @@
 
 #include <time.h>
 
+#include "access/xact.h"
 #include "libpq/auth.h"
 #include "libpq/hba.h"
 #include "miscadmin.h"
@@ -87,6 +88,18 @@ static const RevocationRefusal revocation_refusals[] = {
 };
 
 static ClientAuthentication_hook_type previous_hook = NULL;
+
+/* A login that was let in, until it is a session. */
+typedef struct AdmittedLogin
+{
+	const Facts *facts;
+	const Applicable *applicable;
+	Compliance	compliance;
+	List	   *would_refuse;
+} AdmittedLogin;
+
+/* in the memory of the transaction in which core makes the session */
+static AdmittedLogin *admitted = NULL;
 
 /*
  * Read the catalogs without counting the reads in pg_stat_sys_tables: to make
@@ -237,7 +250,7 @@ refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
 static void
 log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 {
-	ereport(LOG,
+	ereport(LOG_SERVER_ONLY,
 			(errmsg("connection of role %s would be refused by TLS policy",
 					quoted_name(facts->role)),
 			 errdetail_log("Let in: %s; required: %s.", facts_for_log(facts),
@@ -263,6 +276,22 @@ refuse_unknown(const Facts *facts, const Applicable *found)
 		ereport(FATAL,
 				(errcode(ERRCODE_UNDEFINED_DATABASE),
 				 errmsg("database \"%s\" does not exist", facts->database)));
+}
+
+/*
+ * Behind the hook core looks whether the role may log in, and the database takes
+ * it.  Who has passed that too has logged in: the transaction of all that commits.
+ */
+static void
+note_admitted_login(XactEvent event, void *arg)
+{
+	AdmittedLogin *login = admitted;
+
+	if (login == NULL)
+		return;
+	admitted = NULL;
+	if (event == XACT_EVENT_PRE_COMMIT)
+		ledger_admitted(login->facts, login->applicable, login->compliance, login->would_refuse);
 }
 
 static void
@@ -321,9 +350,10 @@ check_login(Port *port, int status)
 		if (verdict->outcome == OUTCOME_OK && verdict->end_on_expiry && facts->cert)
 			end_at = facts->cert->not_after;
 	}
-	ledger_admitted(facts, applicable, compliance, would_refuse);
 	refuse_unknown(facts, applicable);
 	admit_session(applicable->role, applicable->database, compliance, end_at);
+	admitted = palloc(sizeof(AdmittedLogin));
+	*admitted = (AdmittedLogin){facts, applicable, compliance, would_refuse};
 	stop_point("login_admitted");
 	/* what has come into force meanwhile the worker judges by, as soon as it can see it */
 	if (older_handshake || number_in_force() != verified_by)
@@ -335,4 +365,5 @@ init_auth(void)
 {
 	previous_hook = ClientAuthentication_hook;
 	ClientAuthentication_hook = check_login;
+	RegisterXactCallback(note_admitted_login, NULL);
 }

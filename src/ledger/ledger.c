@@ -57,31 +57,25 @@ rejection(const Facts *facts, RejectionSource source, List *reasons)
 }
 
 /*
- * A connection is let in.  would_refuse: what policies would refuse it for, if they
+ * A client has logged in.  would_refuse: what policies would refuse it for, if they
  * were enforced.
- *
- * Roles and databases that do not exist are refused a moment later.
  */
 void
 ledger_admitted(const Facts *facts, const Applicable *found, Compliance compliance,
 				List *would_refuse)
 {
 	Oid			role = found->role;
-	bool		known = exist(facts, role, found->database);
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (known)
-	{
-		note_login(facts, role, found->database, compliance,
-				   found->is_superuser || is_reserved_role(facts->role));
-		count_in_statistics(role, COUNTER_ALLOWED, 1, now);
-	}
+	note_login(facts, role, found->database, compliance,
+			   found->is_superuser || is_reserved_role(facts->role));
+	count_in_statistics(role, COUNTER_ALLOWED, 1, now);
 	if (would_refuse != NIL)
 	{
 		Rejection	r = rejection(facts, REJECTED_BY_POLICY, would_refuse);
 
 		r.would_be = true;
-		note_rejection(&r, known ? REJECTED_KNOWN : REJECTED_STRANGER);
+		note_rejection(&r, REJECTED_KNOWN);
 		count_in_statistics(role, COUNTER_LOGGED, 1, now);
 	}
 }

@@ -2,7 +2,8 @@
 #
 # 1. a row for each way in; repeats are counted; a renewed certificate takes the
 #    place of the one before
-# 2. replication, Unix sockets, large certificates, who is refused, names
+# 2. replication, Unix sockets, large certificates, who is refused (also behind the
+#    verdict, by PostgreSQL), names
 # 3. a restart keeps them, also on a standby; a crash and an immediate stop forget
 #    them; damaged files are ignored
 # 4. the table is bounded, or off; who may read it
@@ -81,6 +82,23 @@ $server->login(user => 'bob', sslmode => 'require', db => 'nowhere');
 $server->label(role => { bob => 'sslmode=verify-ca' });
 ok(!$server->login(user => 'bob', sslmode => 'require', host => '::1')->{ok}, 'who is refused');
 is(row('count(*)'), $rows, 'has no row, nor who names a role or database that does not exist');
+
+# each passes its policies, and is then refused by PostgreSQL
+$server->sql($_) for 'CREATE ROLE nolog', 'CREATE ROLE lim LOGIN CONNECTION LIMIT 0', 'CREATE ROLE plain LOGIN', 'CREATE DATABASE priv', 'REVOKE CONNECT ON DATABASE priv FROM PUBLIC',
+  'CREATE DATABASE shut ALLOW_CONNECTIONS false', 'CREATE DATABASE full_up CONNECTION LIMIT 0';
+for ([ 'nolog' ], [ 'lim' ], [ 'plain', db => 'priv' ], [ 'plain', db => 'shut' ], [ 'plain', db => 'full_up' ],
+	[ 'plain', extra => 'replication=true', sql => 'IDENTIFY_SYSTEM' ], [ 'plain', extra => 'replication=database', sql => 'IDENTIFY_SYSTEM' ])
+{
+	my ($user, @how) = @$_;
+	ok(!$server->login(user => $user, sslmode => 'require', @how)->{ok}, "PostgreSQL refuses @$_");
+}
+is(row('count(*)'), $rows, 'what PostgreSQL refuses after the verdict is no login');
+is($server->sql(q{SELECT coalesce(sum(allowed), 0) FROM sslpolicy.statistics WHERE role IN ('nolog', 'lim', 'plain')}), '0', 'nor is it counted as one');
+ok($server->login(user => 'plain', sslmode => 'require', extra => 'options=-cwork_mem=1MB')->{ok}, 'the same role elsewhere');
+is($server->sql(q{SELECT sum(allowed) FROM sslpolicy.statistics WHERE role = 'plain'}), '1', 'is counted once');
+$server->sql('DROP ROLE nolog; DROP ROLE lim; DROP ROLE plain');
+$server->sql("DROP DATABASE $_") for qw(priv shut full_up);
+
 $server->set('sslpolicy.enforcement' => 'log');
 $server->login(user => 'bob', sslmode => 'require', host => '::1');
 is(row('compliant', "role = 'bob' AND address = '::1'"), 'f', 'who is let in although, has one');
