@@ -1,7 +1,7 @@
--- Who may do what: all of it stands here, and docs/reference.md says the same of each
--- object.  This is the last piece, since the rights of everything are set here.
+-- This piece sets all rights; docs/reference.md says the same of each object.  It is the
+-- last piece, because all objects must be there.
 
--- ALTER DEFAULT PRIVILEGES may have given anybody anything, with grant options too.
+-- ALTER DEFAULT PRIVILEGES may have granted anything to anybody, even with grant option.
 REVOKE ALL ON SCHEMA @extschema@ FROM PUBLIC CASCADE;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA @extschema@ FROM PUBLIC CASCADE;
 REVOKE ALL ON ALL TABLES IN SCHEMA @extschema@ FROM PUBLIC CASCADE;
@@ -32,7 +32,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- for everybody; pg_catalog has a version() too, and is looked into first
+-- For everybody.  Names have their schema: pg_catalog has a version() too, and comes first.
 GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     @extschema@.check_all(),
@@ -50,7 +50,7 @@ GRANT SELECT ON
     @extschema@.sessions
     TO PUBLIC;
 
--- for monitoring
+-- For monitoring.
 GRANT EXECUTE ON FUNCTION
     @extschema@.get_certificates(),
     @extschema@.get_crls(),
@@ -75,4 +75,4 @@ GRANT SELECT ON
     @extschema@.statistics
     TO pg_monitor;
 
--- All other functions are for superusers, and for whom a superuser grants them.
+-- All other functions are for superusers, and for roles to which a superuser grants them.

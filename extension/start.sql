@@ -3,8 +3,8 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION sslpolicy" to load this file. \quit
 
--- Whoever owns a schema of this name, may create in it or has created in it already,
--- would have functions of their own beside ours: superusers would call those.
+-- A role that owns a schema of this name, may create in it, or has already created
+-- something in it could have its own functions beside ours: superusers would call those.
 DO $$
 DECLARE
     item pg_catalog.text;
@@ -18,7 +18,7 @@ BEGIN
                   HINT = 'Drop the schema, or rename it, and create the extension again.';
     END IF;
 
-    -- Everything in a schema depends on it, as the new extension itself does.
+    -- Everything in a schema depends on it.  So does the new extension itself.
     SELECT pg_catalog.concat_ws(' ', i.type, i.identity) INTO item
       FROM pg_catalog.pg_namespace n
       JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
@@ -37,9 +37,10 @@ BEGIN
                   HINT = 'Drop the schema, or rename it, and create the extension again.';
     END IF;
 
-    -- What CREATE EXTENSION has made itself has rights by ALTER DEFAULT PRIVILEGES only,
-    -- which nobody can have used: they are revoked in the end.  Its row was written by
-    -- the same (sub)transaction as that of the extension.
+    -- This is no matter if CREATE EXTENSION itself has made the schema: then only ALTER
+    -- DEFAULT PRIVILEGES can have granted rights on it, nobody can have used them yet, and
+    -- privileges.sql revokes them.  In that case the same (sub)transaction has written the
+    -- rows of schema and extension.
     SELECT COALESCE(pg_catalog.quote_ident(r.rolname), 'PUBLIC') INTO item
       FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
       LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
@@ -50,9 +51,9 @@ BEGIN
                         WHERE e.extname OPERATOR(pg_catalog.=) 'sslpolicy' AND e.xmin OPERATOR(pg_catalog.=) n.xmin)
      LIMIT 1;
     IF item IS NOT NULL THEN
-        RAISE EXCEPTION 'others than its owner may create in schema "@extschema@"'
+        RAISE EXCEPTION 'schema "@extschema@" allows others than its owner to create objects'
             USING ERRCODE = 'insufficient_privilege',
-                  DETAIL = pg_catalog.format('It was there before, with CREATE granted to %s.', item),
+                  DETAIL = pg_catalog.format('The schema was there before, with CREATE granted to %s.', item),
                   HINT = 'Drop the schema, or rename it, and create the extension again.';
     END IF;
 END $$;
