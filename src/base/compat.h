@@ -127,9 +127,10 @@ compat_grant_conveys(Form_pg_auth_members grant)
 #endif
 
 /*
- * May user change properties of role?  As AlterRole(): since 16 that needs
- * CREATEROLE and ADMIN OPTION on the role; on 15 CREATEROLE is good for every role
- * but superusers and those with REPLICATION.  (The caller looks at superusers.)
+ * May user change properties of role?  The rules are those of AlterRole(): since 16
+ * that needs CREATEROLE and ADMIN OPTION on the role; on 15 CREATEROLE is enough for
+ * every role but superusers and those with REPLICATION.  (The caller checks for
+ * superusers.)
  */
 static inline bool
 compat_may_administer(Oid user, Oid role)
@@ -143,14 +144,14 @@ compat_may_administer(Oid user, Oid role)
 }
 
 #if PG_VERSION_NUM >= 160000
-#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE, and ADMIN OPTION on the role"
+#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE and ADMIN OPTION on the role"
 #else
-#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE, and for a role with REPLICATION to be a superuser"
+#define COMPAT_ADMIN_PRIVILEGE "CREATEROLE; for a role with REPLICATION you must be a superuser"
 #endif
 
 /*
- * Does CREATEROLE alone reach every role that is no superuser: to grant it, to rename
- * it?  Since 16 it takes ADMIN OPTION on the role.
+ * Does CREATEROLE alone allow one to grant and to rename every role that is not a
+ * superuser?  Since 16 that takes ADMIN OPTION on the role.
  */
 static inline bool
 compat_createrole_reaches_all(void)

@@ -136,8 +136,8 @@ file_fingerprint(const char *path, uint8 *digest)
 }
 
 /*
- * Has anything about a file changed since then, or been put in its place?  True as
- * well if it is not there.  By the clock of the file system.
+ * Has a file changed since then, or has another one taken its place?  Also true if
+ * there is no file.  The time of the change is by the file system's clock.
  */
 bool
 is_file_changed_since(const char *path, TimestampTz since)

@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * told.c
- *		What is told of files, and to whom.
+ *		Who learns what about files.
  *
- * Settings that name files can be handed on (GRANT ALTER SYSTEM ON PARAMETER), and
- * so can the views and functions that say what is wrong with those files.  Whoever
- * has both could ask of any file of the machine whether it is there, what it is, and
- * what a folder holds.  So only superusers are told that; everybody else, that a file
- * cannot be used, in the same words whatever the reason.  The server log has all.
+ * A superuser can delegate settings that name files (GRANT ALTER SYSTEM ON
+ * PARAMETER), and the views and functions that say what is wrong with those files.
+ * A role that has both could find out about any file of the machine whether it
+ * exists and what it is, and list any folder.  So only superusers learn that.  All
+ * others learn only that a file cannot be used, in the same words whatever the
+ * reason.  The server log has everything.
  *
- * Texts are chosen where they are made, so that whoever shows one need not think of
- * it.
+ * The code that makes a text also chooses it, so that the code that shows a text
+ * need not care.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,13 +24,13 @@
 
 #include "base/told.h"
 
-/* the last text that was withheld, and what was told instead */
+/* the last text that was withheld, and the text that took its place */
 static char *withheld = NULL;
 static char *said = NULL;
 
 /*
- * May whoever runs the statement know what is the matter with a file?  Without a
- * transaction, and in a login, what is said goes to the log.
+ * May the current user know what is wrong with a file?  Outside transactions, and
+ * during a login, messages go to the log.
  */
 bool
 files_may_be_told(void)
@@ -38,7 +39,7 @@ files_may_be_told(void)
 }
 
 /*
- * The full text, or what is told instead.
+ * The full text if the current user may know it, else the other one.
  */
 char *
 told(char *instead, char *full)
@@ -57,7 +58,7 @@ told(char *instead, char *full)
 }
 
 /*
- * Of a file, by the path that a setting has.
+ * The same for a file; path is as the setting has it.
  */
 char *
 told_of_file(const char *path, char *full)
@@ -66,7 +67,7 @@ told_of_file(const char *path, char *full)
 }
 
 /*
- * For the server log: what a text would say that was told instead of it.
+ * For the server log: the full text in whose place this one was told.
  */
 char *
 full_text(char *text)
@@ -75,7 +76,7 @@ full_text(char *text)
 }
 
 /*
- * The same where no error is raised with which it could go there.
+ * Log the full text where no error is raised that could carry it to the log.
  */
 void
 log_withheld(char *text)
@@ -90,8 +91,8 @@ log_withheld(char *text)
 }
 
 /*
- * The level of a message about a file.  An error is only logged for those who may
- * not know it; refuse_file() has to follow.
+ * The level of a message about a file.  If the current user may not know it, an error
+ * only goes to the log, and refuse_file() must follow.
  */
 int
 told_level(int level)
@@ -100,7 +101,7 @@ told_level(int level)
 }
 
 /*
- * The error for those who may not know what it is.
+ * The error for users who may not know the reason.
  */
 void
 refuse_file(void)
@@ -112,8 +113,9 @@ refuse_file(void)
 }
 
 /*
- * Messages of core's about files are LOG, which client_min_messages can send to the
- * client: not between these two.  Returns what end_quiet() is given.
+ * Core reports problems with files as LOG, and client_min_messages can send that to
+ * the client.  Between begin_quiet() and end_quiet() it does not.  Returns the
+ * argument for end_quiet().
  */
 int
 begin_quiet(void)

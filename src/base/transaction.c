@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * transaction.c
- *		What a transaction must not have done, or missed, before it is decided on
- *		something.
+ *		What a transaction must not have done, or missed, before it makes a
+ *		decision that cannot be rolled back.
  *
- * Whoever decides on a file, or ends a session, judges by what this transaction
- * sees, its own changes among it.  They can be rolled back; what was decided
- * cannot.
+ * A function that replaces a file or ends a session judges by what its transaction
+ * sees, including the transaction's own changes.  These changes can be rolled back,
+ * the decision cannot.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,9 +36,10 @@ forbid_changes_before(const char *message, const char *hint)
 }
 
 /*
- * A setting of sslpolicy that decides what somebody may do, which the next reload of
- * this session finds changed; NULL if there is none.  (Of other settings any
- * installation has everybody reload, also whoever waits for it to end.)
+ * The name of a setting of sslpolicy that decides what somebody may do, and that has
+ * changed since this session last took its settings; NULL if there is none.  (Other
+ * settings do not count: any installation makes every session reload, including those
+ * that wait for it to end.)
  */
 static const char *
 changed_setting(void)
@@ -66,8 +67,8 @@ changed_setting(void)
 }
 
 /*
- * A session takes new settings between two statements.  What it knows in the middle
- * of a long one may be over.
+ * A session takes new settings between two statements.  In the middle of a long
+ * statement, those that it has may be outdated.
  */
 void
 require_current_settings(void)

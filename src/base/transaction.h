@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * transaction.h
- *		What a transaction must not have done, or missed, before it is decided on
- *		something.
+ *		What a transaction must not have done, or missed, before it makes a
+ *		decision that cannot be rolled back.
  *
  *-------------------------------------------------------------------------
  */

@@ -6,10 +6,10 @@
  * A connection is let in if
  *	- an earlier hook and PostgreSQL's own authentication let it in, and
  *	- it came through a Unix socket, or
- *	- its certificate is accepted by the CAs and CRLs that are in force now, and is
- *	  neither blocked nor revoked, and it meets every policy that applies (see
+ *	- the CAs and CRLs that are in force now accept its certificate, it is neither
+ *	  blocked nor revoked, and it meets every policy that applies (see
  *	  applicable.c), or sslpolicy.enforcement says not to refuse,
- *	and its role and database exist.
+ * and its role and database exist.
  *
  * Everything else ends in FATAL, also an error on the way: during
  * authentication PostgreSQL turns every ERROR into FATAL.
@@ -132,11 +132,12 @@ note_refused_certificate(const Facts *facts, RejectionSource source, const char 
 
 /*
  * A backend verifies its client by the CAs and CRLs that were in force when it was
- * forked.  A client that takes its time with the password comes here when others may
- * be: then these must verify its certificate, too, and the facts are of that chain.
+ * forked.  If the client takes its time with the password, others may be in force when
+ * it comes here.  Then these must verify its certificate, too, and the facts are those
+ * of the new chain.
  *
- * Returns the number of what is in force; *older says whether the handshake was not
- * with that.
+ * Returns the number of the load in force; *older says whether the handshake used an
+ * older one.
  */
 static uint64
 verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
@@ -151,7 +152,7 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 	if (!*older)
 		return in_force;
 
-	/* the postmaster has told everybody of the new settings before it loaded the files */
+	/* the postmaster signaled everybody to take new settings before it loaded the files */
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
@@ -162,14 +163,14 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 	if (now->verification == NULL || !now->verification->ok)
 	{
 		note_refused_certificate(facts, now->revoked ? REJECTED_BY_REVOCATION : REJECTED_BY_SERVER,
-								 psprintf("client certificate not accepted by what has come into force since the TLS handshake: %s",
+								 psprintf("client certificate not accepted by the TLS material that came into force after the TLS handshake: %s",
 										  printable_text(now->error)));
 		ereport(FATAL,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg("client certificate of role %s is not accepted any more",
 						quoted_name(facts->role)),
 				 errdetail("The server's CAs or certificate revocation lists have changed since the TLS handshake."),
-				 errdetail_log("Refused: %s; by what has come into force since the TLS handshake: %s.",
+				 errdetail_log("Refused: %s; by the TLS material that came into force after the TLS handshake: %s.",
 							   facts_for_log(facts), now->error),
 				 errhint("Connect again. If the TLS handshake fails then, set sslcert and sslkey on the client to another certificate and its key.")));
 	}
@@ -258,12 +259,12 @@ log_would_refuse(const Verdict *verdict, const Facts *facts, bool log_only)
 }
 
 /*
- * Core looks for role and database a moment later, and would let in what has been
- * created meanwhile, of which nobody has judged anything.  So what is not there now is
- * refused here, as core does it.
+ * Core looks up role and database a moment later.  If they were created in between, it
+ * would let the client in, although no policy of theirs was judged.  So refuse here, in
+ * core's words, a role or a database that does not exist now.
  *
- * It comes behind the policies, which do not tell whether there is such a role, and
- * is noted as what core refuses is: by letter (mailbox.c).
+ * This comes after the policies, whose refusals do not reveal whether there is such a
+ * role.  It is noted like core's own refusals: by letter (mailbox.c).
  */
 static void
 refuse_unknown(const Facts *facts, const Applicable *found)
@@ -355,7 +356,7 @@ check_login(Port *port, int status)
 	admitted = palloc(sizeof(AdmittedLogin));
 	*admitted = (AdmittedLogin){facts, applicable, compliance, would_refuse};
 	stop_point("login_admitted");
-	/* what has come into force meanwhile the worker judges by, as soon as it can see it */
+	/* if the material has changed meanwhile, have the worker judge the session by it */
 	if (older_handshake || number_in_force() != verified_by)
 		want_recheck();
 }

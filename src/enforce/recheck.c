@@ -3,17 +3,17 @@
  * recheck.c
  *		Do live sessions still meet their policies?
  *
- * Facts of a session do not change, but for whether the CA that has verified it is
- * still in force (anchors.c); what is asked of it does.  A recheck
+ * Facts of a session do not change, except whether the CA that has verified it is
+ * still in force (anchors.c).  What policies ask of it does change.  A recheck
  * reads the policies that apply to each live session now, and judges them as
  * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
  *
  * Text of a very large certificate may be cut in the session table; what cannot
  * be told for that reason alone ends no session.
  *
- * One whose role or database is not the one that the login judged (see sessions.c)
- * has not been judged at all: it must meet its policies now, whatever
- * sslpolicy.recheck_policy says.
+ * If the role or the database of a session is not the one that the login judged (see
+ * sessions.c), the session has not been judged at all: it must meet its policies now,
+ * whatever sslpolicy.recheck_policy says.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@
 typedef struct Basis
 {
 	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
-	bool		all;			/* by policies; false: who was misjudged alone */
+	bool		all;			/* judge all by policies; false: only the misjudged */
 	Anchors    *anchors;		/* with catalogs: the CAs in force */
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
@@ -167,7 +167,7 @@ check_policies(Rechecked *r, const CatalogCopy *catalogs, int64 now)
 static bool
 is_to_be_ended(const Rechecked *r)
 {
-	/* what would have been refused, had the login judged it */
+	/* the login would have refused it, had it judged the right role and database */
 	if (r->session->misjudged && r->cause != CAUSE_NONE && enforcement() == ENFORCEMENT_ENFORCE)
 		return true;
 	switch (r->cause)
@@ -216,7 +216,7 @@ report(const Rechecked *r, int changed)
 		"its client certificate, or one that verified it, is revoked",
 	};
 	const Session *s = r->session;
-	const char *why = s->misjudged ? "its role or database was another one when the login was judged, and it does not meet its TLS policy" :
+	const char *why = s->misjudged ? "its login was judged for another role or database, and it does not meet its TLS policy" :
 									 what[r->cause];
 	StringInfoData required;
 	ListCell   *cell;

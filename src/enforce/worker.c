@@ -18,8 +18,8 @@
  *	- time: the first certificate that ends its session has expired, a session that
  *	  was to end after its transaction can, or sslpolicy.recheck_interval is over
  *	- somebody who logged in during a recheck, or has asked for one (wakeup.c)
- *	- somebody of whom core had not found role and database yet when it rechecked
- *	  them, and has found others than those that were judged (sessions.c)
+ *	- a session for which core had not yet found role and database at the recheck, and
+ *	  has since found others than the login judged (sessions.c)
  * Then it writes down what PostgreSQL itself has refused meanwhile (ledger.c).
  *
  * Once a second, and at once when somebody waits for it or settings or TLS material
@@ -129,7 +129,7 @@ typedef struct Worker
 	List	   *incomplete;		/* sessions that may turn out to be another role's */
 	TimestampTz last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
-	uint64		anchors;		/* generation whose CAs were known then */
+	uint64		anchors;		/* generation whose CAs were known at that time */
 	MemoryContext build;		/* reset before CRLs are read */
 	TimestampTz files_seen;		/* when they were looked at; 0: not yet */
 	bool		new_settings;	/* have come since then */
@@ -212,7 +212,7 @@ somebody_is_done(const Worker *w)
 }
 
 /*
- * Has one of those turned out to be another role's, or in another database?
+ * Has an incomplete session turned out to be another role's, or in another database?
  */
 static bool
 somebody_was_misjudged(Worker *w)
@@ -244,12 +244,12 @@ notice_changes(Worker *w)
 	if (state->in_force != w->material)
 	{
 		changed |= CHANGED_MATERIAL;
-		/* its settings came before it, though perhaps not before the look at them above */
+		/* its settings were there before it, but maybe not yet when we took them above */
 		take_settings(w);
 		learn_loaded_anchors(state->in_force, state->loaded_at);
 	}
 	w->material = state->in_force;
-	/* others may learn of them, too */
+	/* another process may have learned the CAs */
 	if (number_of_anchors() != w->anchors)
 		changed |= CHANGED_MATERIAL;
 	w->anchors = number_of_anchors();
@@ -259,7 +259,7 @@ notice_changes(Worker *w)
 }
 
 /*
- * Keep in mind who may finish a transaction, and who is not complete yet.
+ * Remember which sessions may finish a transaction, and which are not complete yet.
  */
 static void
 remember_sessions(Worker *w, List *rechecked)

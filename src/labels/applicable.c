@@ -340,7 +340,7 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 }
 
 /*
- * By the same look into the syscache that core takes a moment later.
+ * Uses the same syscache lookup as core a moment later.
  */
 static void
 find_role(Applicable *result, const char *name)
@@ -372,8 +372,8 @@ find_applicable(const char *role, const char *database, bool policies)
 	Relation	pg_shseclabel = NULL;
 
 	/*
-	 * First take notice of what has been committed: pg_hba.conf may have had the role
-	 * looked up before.  Opening a catalog does so.
+	 * First take notice of what has been committed, because a line of pg_hba.conf may
+	 * have made core look up the role before.  Opening a catalog does that.
 	 */
 	if (policies)
 		pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);

@@ -14,7 +14,7 @@
 typedef struct Applicable
 {
 	Oid			role;			/* InvalidOid if there is no such role */
-	bool		is_superuser;	/* the role; known of find_applicable() */
+	bool		is_superuser;	/* of the role; set by find_applicable() only */
 	Oid			database;		/* InvalidOid if there is none, or none is meant */
 	int			count;
 	AppliedPolicy *policies;

@@ -3,12 +3,13 @@
  * ownschema.c
  *		Who may put what into the schema that the extension will have.
  *
- * Superusers write sslpolicy.set_policy(...) and sslpolicy.sessions, and mean ours.  A
- * function or a view that somebody else has put in its place, in a database where the
- * extension is not, would run with their rights; and CREATE EXTENSION would refuse the
- * schema.  So there only superusers create functions, tables and views in a schema of
- * this name, whoever owns it and whatever has been granted, or give a schema the name.  Where the extension is, its schema is closed to others, and
- * lint() finds what was opened.
+ * When superusers write sslpolicy.set_policy(...) or sslpolicy.sessions, they mean ours.
+ * In a database without the extension, somebody else could put a function or a view in
+ * its place, which would run with the superuser's rights; and CREATE EXTENSION would
+ * refuse the schema.  So only superusers may create functions, tables and views in a
+ * schema of this name there, or give a schema the name, whoever owns it and whatever
+ * has been granted.  In a database with the extension, its schema is closed to others,
+ * and lint() reports if it has been opened.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +37,7 @@
 static object_access_hook_type previous_hook = NULL;
 
 /*
- * A column of a row as this command leaves it, which no catalog cache has yet: false if
+ * A column of a row as this command leaves it; no catalog cache has that yet.  False if
  * there is no such row.
  */
 static bool
@@ -79,7 +80,7 @@ is_in_own_schema(Oid class, Oid object)
 }
 
 /*
- * Has a schema just got the name?
+ * Has this command given a schema the name?
  */
 static bool
 becomes_own_schema(Oid schema)
@@ -100,12 +101,12 @@ refuse_in_own_schema(const char *action)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to %s \"%s\"", action, OWN_SCHEMA),
-			 errdetail("Superusers would take what is in it for the extension, which is not there yet."),
+			 errdetail("Superusers would take what is in it for the extension, which does not exist in this database."),
 			 errhint("Use another schema.")));
 }
 
 /*
- * Also what is altered: it may have been moved, or renamed.
+ * Checks what is altered, too: it may have been moved or renamed.
  */
 static void
 guard_own_schema(ObjectAccessType access, Oid class, Oid object, int column, void *arg)

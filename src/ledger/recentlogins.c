@@ -9,8 +9,9 @@
  * what a policy can ask for, so that a new policy can be tried on those who are not
  * there now.
  *
- * Superusers and reserved roles have a part of the rows for themselves: installations
- * ask who has come lately (affected.c), and nobody else's logins can push theirs out.
+ * Superusers and reserved roles have a part of the rows to themselves: installations
+ * ask who has logged in recently (affected.c), and other roles' logins must not push
+ * theirs out.
  *
  * An admitted login costs a look into a hash table and a copy, under a lock.
  *
@@ -34,7 +35,7 @@
 #include "session/storedfacts.h"
 #include "settings/settings.h"
 
-/* What part of the rows superusers and reserved roles have: one in so many. */
+/* One in so many rows is for superusers and reserved roles. */
 #define PROTECTED_PART 8
 
 enum

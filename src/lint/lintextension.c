@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * lintextension.c
- *		Findings about the extension itself, in the database at hand: what is not
+ *		Findings about the extension itself, in the current database: what is not
  *		as the install script left it.
  *
- * A function in its schema that is somebody else's, or one of its own that is
- * somebody's who is no superuser, is run by superusers who mean ours.
+ * If somebody else has a function in its schema, or if a role that is not a superuser
+ * owns one of its functions, superusers may run that function and mean ours.
  *
- * pg_init_privs is no measure of what may be granted: it has whatever stood there at
- * the end of CREATE EXTENSION, ALTER DEFAULT PRIVILEGES included where a script did
- * not revoke that, and whatever ALTER EXTENSION ADD finds.  So the table of
- * extension/privileges.sql stands here once more; a test holds one against the other.
+ * pg_init_privs does not tell what may be granted.  It has the privileges at the end of
+ * CREATE EXTENSION, including those by ALTER DEFAULT PRIVILEGES that a script did not
+ * revoke, and those that ALTER EXTENSION ADD finds.  So the table of
+ * extension/privileges.sql is repeated here; a test compares the two.
  *
  *-------------------------------------------------------------------------
  */
@@ -62,7 +62,7 @@ is_true(const char *value)
 }
 
 /*
- * Who owns a part of it and is no superuser, and what.
+ * Roles that own parts of the extension and are not superusers, and what they own.
  */
 void
 lint_extension_owners(Survey *survey)
@@ -92,16 +92,16 @@ lint_extension_owners(Survey *survey)
 		char	  **r = rows->values[row];
 
 		add_finding_about(&survey->findings, SEVERITY_ERROR, "owner_no_superuser", psprintf("role \"%s\"", r[0]),
-						  "It is no superuser, and owns parts of the extension: it can put functions of its own in their place, which superusers would then run.",
-						  psprintf("DROP EXTENSION sslpolicy; DROP SCHEMA sslpolicy; CREATE EXTENSION sslpolicy; as a superuser: policies stay, and what was granted on functions is granted again. "
-								   "If the role has changed nothing: REASSIGN OWNED BY %s TO %s, which moves all that it owns in this database.",
+						  "It is not a superuser, but owns parts of the extension: it can replace them with functions of its own, which superusers would then run.",
+						  psprintf("As a superuser: DROP EXTENSION sslpolicy; DROP SCHEMA sslpolicy; CREATE EXTENSION sslpolicy; policies stay, but rights on functions must be granted again. "
+								   "If the role has changed nothing: REASSIGN OWNED BY %s TO %s, which moves everything that it owns in this database.",
 								   r[1], r[3]),
 						  "Objects", r[2]);
 	}
 }
 
 /*
- * What is in the schema and not of the extension.
+ * Objects in the schema that do not belong to the extension.
  */
 void
 lint_extension_schema(Survey *survey)
@@ -129,17 +129,18 @@ lint_extension_schema(Survey *survey)
 	{
 		char	  **r = rows->values[row];
 
-		/* objects of the bootstrap superuser have no entry that says whose they are */
+		/* for objects of the bootstrap superuser, pg_shdepend has no entry with the owner */
 		add_finding(&survey->findings, r[3] && !is_true(r[3]) ? SEVERITY_ERROR : SEVERITY_WARNING, "foreign_object",
 					psprintf("%s %s", r[0], r[1]),
-					psprintf("It is in the schema of the extension, and no part of it%s: a call of a function of sslpolicy may find it in its place.",
-							 r[2][0] ? psprintf("; it belongs to \"%s\"", r[2]) : ""),
+					psprintf("It is in the schema of the extension, but no part of it%s: a call of a function of sslpolicy may find it instead.",
+							 r[2][0] ? psprintf(", and belongs to \"%s\"", r[2]) : ""),
 					psprintf("Look at what it does, and who made it. Then %s", r[4]));
 	}
 }
 
 /*
- * Who else may create there, now or when something is created next.
+ * Roles that may create objects there, and default privileges on objects that are
+ * created there next.
  */
 void
 lint_extension_creators(Survey *survey)
@@ -156,8 +157,8 @@ lint_extension_creators(Survey *survey)
 
 	for (int row = 0; row < rows->rows; row++)
 		add_finding(&survey->findings, SEVERITY_ERROR, "schema_open", rows->values[row][0],
-					"It may create in schema sslpolicy: a call of a function of sslpolicy may find one of its own in the place.",
-					psprintf("REVOKE CREATE ON SCHEMA sslpolicy FROM %s CASCADE; and see what is there already: this finds it as foreign_object.",
+					"It may create objects in schema sslpolicy: a call of a function of sslpolicy may find one of its functions instead.",
+					psprintf("REVOKE CREATE ON SCHEMA sslpolicy FROM %s CASCADE; then look at what it has already created: lint() reports that as foreign_object.",
 							 rows->values[row][1]));
 
 	rows = privileged_query(
@@ -175,14 +176,14 @@ lint_extension_creators(Survey *survey)
 		char	  **r = rows->values[row];
 
 		add_finding(&survey->findings, SEVERITY_WARNING, "default_privileges", "schema sslpolicy",
-					psprintf("%s that %s creates there, in an update of the extension for example, are granted to %s at once.", r[1], r[0], r[2]),
+					psprintf("%s that %s creates there, for example in an update of the extension, are granted to %s at once.", r[1], r[0], r[2]),
 					psprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA sslpolicy REVOKE ALL ON %s FROM %s;", r[0], r[1], r[2]));
 	}
 }
 
 /*
- * Functions of the extension that are no longer what its script made: whoever owned
- * one for a while can have replaced it.
+ * Functions of the extension that are no longer what its script made: a role that
+ * owned one for a while can have replaced it.
  */
 void
 lint_extension_functions(Survey *survey)
@@ -200,17 +201,17 @@ lint_extension_functions(Survey *survey)
 
 	for (int row = 0; row < rows->rows; row++)
 		add_finding_about(&survey->findings, SEVERITY_ERROR, "extension_altered", "extension sslpolicy",
-						  "It has functions that are not those of its script: they are in another language, or run with the rights of their owner.",
-						  "DROP EXTENSION sslpolicy; CREATE EXTENSION sslpolicy; policies stay, and what was granted on functions is granted again.",
+						  "Some of its functions are not those of its script: they are in another language, or run with the rights of their owner.",
+						  "DROP EXTENSION sslpolicy; CREATE EXTENSION sslpolicy; policies stay, but rights on functions must be granted again.",
 						  "Functions", rows->values[row][0]);
 }
 
-/* How a right that was granted differs from what the script grants. */
+/* How a grant differs from what the script grants. */
 typedef enum Beyond
 {
 	BEYOND_NOTHING,
-	BEYOND_WIDE,				/* to PUBLIC or a predefined role; or on a view more
-								 * than SELECT */
+	BEYOND_WIDE,				/* to PUBLIC or a predefined role; or more than SELECT
+								 * on a view */
 	BEYOND_GRANTABLE,			/* with grant option */
 	BEYOND_DELEGATED			/* to a role of the DBA's */
 } Beyond;
@@ -242,7 +243,7 @@ beyond_reference(char **grant)
 {
 	bool		usual = is_true(grant[GRANT_IS_FUNCTION]) || strncmp(grant[GRANT_PRIVILEGE], "SELECT", strlen("SELECT")) == 0;
 
-	/* what everybody may do anyway is nothing more */
+	/* everybody may do that anyway */
 	if (usual && is_one_of(grant[GRANT_OBJECT], for_everybody, lengthof(for_everybody)))
 		return BEYOND_NOTHING;
 	if (is_true(grant[GRANT_WITH_OPTION]))
@@ -254,8 +255,8 @@ beyond_reference(char **grant)
 }
 
 /*
- * One finding for all grants of this kind to a role: the rows from first to before
- * end are its.
+ * One finding for all grants of this kind to a role, which has the rows from first to
+ * before end.
  */
 static void
 add_grants(Survey *survey, Beyond beyond, QueryResult *rows, int first, int end)
@@ -291,20 +292,20 @@ add_grants(Survey *survey, Beyond beyond, QueryResult *rows, int first, int end)
 
 	if (beyond == BEYOND_WIDE)
 		add_finding(&survey->findings, SEVERITY_WARNING, "rights_beyond_reference", object,
-					psprintf("It has rights that CREATE EXTENSION gives to fewer, and so has everybody who belongs to it: %s.", names.data),
+					psprintf("It has rights that CREATE EXTENSION gives to fewer roles, and so have all its members: %s.", names.data),
 					revoke.data + 1);
 	else if (beyond == BEYOND_GRANTABLE)
 		add_finding(&survey->findings, SEVERITY_WARNING, "rights_grantable", object,
-					psprintf("It may grant to others what CREATE EXTENSION gives to few: %s.", names.data),
+					psprintf("It may grant rights to others that CREATE EXTENSION gives to few: %s.", names.data),
 					revoke.data + 1);
 	else
 		add_finding(&survey->findings, SEVERITY_INFO, "rights_delegated", object,
-					psprintf("It has been granted what is otherwise for superusers or pg_monitor: %s.", names.data),
-					psprintf("If that is meant, nothing is to be done. Else%s", revoke.data));
+					psprintf("It has been granted rights that otherwise only superusers or pg_monitor have: %s.", names.data),
+					psprintf("If that is intended, do nothing. Otherwise:%s", revoke.data));
 }
 
 /*
- * What is granted beyond extension/privileges.sql.  Superusers need no grant.
+ * Grants beyond those of extension/privileges.sql.  Superusers need no grant.
  */
 void
 lint_extension_grants(Survey *survey)

@@ -113,7 +113,7 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 					"Have a certificate issued for server authentication.");
 	if (verifies_as_client(leaf, sent, cas, survey->now))
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_for_clients", object,
-					"A CA in ssl_ca_file verifies it as a client's certificate, too: whoever gets hold of it and its key, or has another server use them, has a certificate for this one. (From the server's own machine it meets no policy.)",
+					"A CA in ssl_ca_file also verifies it as a client's certificate: whoever gets hold of it and its key, or makes another server use them, has a client's certificate for this server. (From the server's own machine it meets no policy.)",
 					"Have a certificate issued with extendedKeyUsage = serverAuth alone, or by a CA that is not in ssl_ca_file.");
 }
 
@@ -147,8 +147,8 @@ lint_server_certificate(Survey *survey)
  * group that may read it, is what core accepts when it loads ssl_key_file; later
  * changes, and keys in other files, it does not notice.
  *
- * Whoever may not know of files is told only of one that the server has loaded as
- * its key.
+ * A user who may not know about files learns only about a file that the server has
+ * loaded as its key.
  */
 static void
 check_key_file(Survey *survey, const char *setting, const char *path, bool is_key_file)
@@ -308,7 +308,7 @@ lint_core_crls(Survey *survey)
 	if (!EnableSSL || (ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0'))
 		return;
 	trust = read_trust(&files, survey->now, &error);
-	/* lint_loadable() says so; and of a file without CRLs, which is not told apart */
+	/* lint_loadable() reports that, and in the same words a file without CRLs */
 	if (trust == NULL ||
 		(!files_may_be_told() && ssl_crl_file[0] &&
 		 sk_X509_CRL_num(read_pem_file(ssl_crl_file)->content->crls) == 0))

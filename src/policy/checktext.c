@@ -39,7 +39,7 @@ check_required(const Check *check, const char *role)
 	if (check->asks == NULL)
 		appendStringInfo(&buf, "a policy that can be read: %s", check->applied->error);
 	else if (check->own_certificate)
-		appendStringInfoString(&buf, "from the server's own machine, another certificate than the server's");
+		appendStringInfoString(&buf, "from the server's own machine, a certificate other than the server's");
 	else if (check->role_cn)
 		appendStringInfo(&buf, "cn=%s",
 						 escape_bytes(role, (int) strlen(role)));

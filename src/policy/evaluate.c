@@ -144,8 +144,8 @@ uses_tls(const Facts *facts)
 }
 
 /*
- * Has the server's CA verified a certificate of the client, and is it still one of the
- * server's?
+ * Has a CA of the server verified a certificate of the client, and is that CA still in
+ * force?
  */
 static Outcome
 is_verified(const Facts *facts)
@@ -422,9 +422,9 @@ expiry_outcome(const Evaluation *e)
 }
 
 /*
- * Is it somebody else than the server that shows this certificate?  Who has the
- * server connect to itself can name the server's own.  A standby on the same
- * machine may have the same one, and goes on to replicate.
+ * Does somebody other than the server itself present this certificate?  A role that
+ * makes the server connect to itself can name the server's own certificate.  A standby
+ * on the same machine may have the same certificate, and must be able to replicate.
  */
 static Outcome
 own_certificate_outcome(const Facts *facts)

@@ -49,8 +49,8 @@ typedef struct Check
 	const PolicyRule *asks;		/* NULL if the policy is not readable */
 	PolicyKey	key;			/* KEY_CN stands for cn, dn and san together */
 	bool		role_cn;		/* KEY_CN: the name is CN = role, by rule */
-	bool		own_certificate;	/* not the key, but that the certificate is none
-									 * of the server's own */
+	bool		own_certificate;	/* checks not the key, but that the certificate is
+									 * not the server's own */
 	Outcome		outcome;
 	bool		log_only;		/* asked by a rule with action=log */
 	bool		certain;		/* the rule fits; false: it may, for lack of facts */

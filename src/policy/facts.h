@@ -96,12 +96,12 @@ typedef struct Facts
 
 	/* identity */
 	bool		verified;		/* a certificate that the server's CA verified */
-	bool		anchor_gone;	/* of a live session: that CA is in force no more */
+	bool		anchor_gone;	/* of a live session: that CA is no longer in force */
 	const CertFacts *cert;		/* NULL if none was presented or read */
 	bool		unreadable;		/* one was presented that cannot be read */
-	bool		own_certificate;	/* a certificate is known to have one of the
-									 * server's keys, and comes from the server's own
-									 * machine, or, with UNKNOWN_ADDRESS, may do so */
+	bool		own_certificate;	/* the certificate has one of the server's keys, and
+									 * comes from the server's own machine, or, with
+									 * UNKNOWN_ADDRESS, may come from there */
 	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
 } Facts;
 

@@ -163,7 +163,7 @@ sub witness
 }
 sub worker_has_looked { return witness()->() }
 
-my $ended = qr/LOG:  session of role "free" \(PID \d+\) ended: its role or database was another one when the login was judged, and it does not meet its TLS policy\n.*?required: sslmode=require \(policy of role "free", rule 1\)/s;
+my $ended = qr/LOG:  session of role "free" \(PID \d+\) ended: its login was judged for another role or database, and it does not meet its TLS policy\n.*?required: sslmode=require \(policy of role "free", rule 1\)/s;
 for my $point ('login_found', 'login_admitted')
 {
 	for my $recheck ('off', 'log', 'terminate')

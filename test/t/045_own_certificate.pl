@@ -81,15 +81,15 @@ subtest 'the pair in force' => sub {
 	my $login = $server->login(cert => $own);
 	like($login->{err}, qr/connection of role "app" does not meet its TLS policy\nDETAIL:  Not met: certificate \(it is the server's own, and comes from the server's own machine\)\.\nHINT:  Give this client a certificate and key of its own/,
 		'what the client is told');
-	like($server->log_since($offset), qr/Refused: role="app" .*subject="CN=app".*required: from the server's own machine, another certificate than the server's \(policy of role "app", rule 1\)\./,
+	like($server->log_since($offset), qr/Refused: role="app" .*subject="CN=app".*required: from the server's own machine, a certificate other than the server's \(policy of role "app", rule 1\)\./,
 		'what the log says');
 	is($server->sql('SELECT source, reasons FROM sslpolicy.rejections ORDER BY at DESC LIMIT 1'),
-		q(policy|{"from the server's own machine, another certificate than the server's (policy of role \"app\", rule 1)"}), 'what sslpolicy.rejections has');
+		q(policy|{"from the server's own machine, a certificate other than the server's (policy of role \"app\", rule 1)"}), 'what sslpolicy.rejections has');
 
 	my $pem = $server->literal(slurp_file("$dir/server.crt"));
 	my $explain = sub { my ($more, $certificate) = @_; return $server->sql("SELECT string_agg(concat_ws('/', requirement, required, actual) || '=' || coalesce(ok::text, '?'), E'\\n') FROM sslpolicy.explain('app', 'postgres', ssl => true, certificate => " . ($certificate // $pem) . ", $more) WHERE requirement <> 'sslmode'") };
 	is($explain->("address => '127.0.0.1'"), <<'ROWS' =~ s/\n\z//r, 'what explain says of it');
-certificate/from the server's own machine, another certificate than the server's/a certificate with a key of the server's=false
+certificate/from the server's own machine, a certificate other than the server's/a certificate with a key of the server's=false
 verdict/refused=false
 ROWS
 	like($explain->("address => '::ffff:127.0.0.1'"), qr/verdict.refused=false/, 'also of an IPv4 address as IPv6 has it');
@@ -104,7 +104,7 @@ subtest 'a session that is there, under sslpolicy.enforcement = log' => sub {
 	my $offset = $server->log_offset;
 	my $session = $server->background(cert => $own, sslmode => 'require');
 	my $pid = $session->query('SELECT pg_backend_pid()');
-	like($server->log_since($offset), qr/would be refused by TLS policy.*another certificate than the server's/s, 'is logged');
+	like($server->log_since($offset), qr/would be refused by TLS policy.*a certificate other than the server's/s, 'is logged');
 	is($server->sql("SELECT compliant FROM sslpolicy.sessions WHERE pid = $pid"), 'f', 'and does not comply');
 	is($server->sql("SELECT string_agg(requirement, ',' ORDER BY requirement) FROM sslpolicy.explain_session($pid) WHERE NOT ok"), 'certificate', 'explain_session says why');
 	like($server->sql("SELECT ok, reasons FROM sslpolicy.recheck(dry_run => true) WHERE pid = $pid"), qr/^f\|.*another certificate/, 'so does recheck');
@@ -262,8 +262,8 @@ subtest 'a certificate that would do for a client' => sub {
 	};
 	my $with = sub { my ($name) = @_; $server->set(ssl_cert_file => "$dir/$name.chain.crt", ssl_key_file => "$dir/$name.key"); return };
 	is($finding->(), 'warning|server certificate "CN=app"|t|t', 'lint() finds one without extended key usage');
-	like($warned->('second'), qr/would be accepted as a client's, too: have one issued with extendedKeyUsage = serverAuth alone/, 'installing one warns');
-	like($warned->('chained'), qr/would be accepted as a client's/, 'one of an intermediate CA, too');
+	like($warned->('second'), qr/the server would accept certificate .* from clients, too: have one issued with extendedKeyUsage = serverAuth alone/, 'installing one warns');
+	like($warned->('chained'), qr/the server would accept certificate .* from clients/, 'one of an intermediate CA, too');
 	unlike($warned->('proper'), qr/as a client's/, 'not one for servers alone');
 	$with->('chained');
 	is($finding->(), 'warning|server certificate "CN=app"|t|t', 'lint() finds one with a chain');

@@ -86,7 +86,7 @@ sub across
 		{
 			like($client->{out}, qr/\0C28000\0.*\0DThe server's CAs or certificate revocation lists have changed since the TLS handshake\.\0HConnect again\. /s, "$name, $version: what the client is told");
 			unlike($client->{out}, $opt{why}, "$name, $version: it is not told why");
-			like($log, qr/DETAIL:  Refused: role="bob" .* subject="CN=bob" .*; by what has come into force since the TLS handshake: .*$opt{why}/, "$name, $version: the log says why");
+			like($log, qr/DETAIL:  Refused: role="bob" .* subject="CN=bob" .*; by the TLS material that came into force after the TLS handshake: .*$opt{why}/, "$name, $version: the log says why");
 			$node->poll_query_until('postgres', q(SELECT count(*) > 0 FROM sslpolicy.rejections));
 			is($server->sql('SELECT count(*), sum(count), min(source) FROM sslpolicy.rejections'), "1|1|$opt{source}", "$name, $version: noted once");
 			is($server->sql(q(SELECT refused, allowed FROM sslpolicy.statistics WHERE role = 'bob')), '1|0', "$name, $version: counted once");
