@@ -4,7 +4,7 @@
  *		Whom new TLS material would no longer accept: live sessions, recent
  *		logins, and CAs.
  *
- * Whom the old material does not accept either is none of the new one's doing.
+ * Those whom the old material does not accept either do not count.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,8 @@ affected_session(const Session *s, char *reason)
 }
 
 /*
- * Is what a role lacks then a CA, and the role one that no grantee may lock out?
+ * Note whether a revocation is what keeps the role out; and if not, whether the role is
+ * one that no grantee may lock out.
  */
 static void
 protect(Affected *affected, Oid role, const Objection *objection)
@@ -59,8 +60,8 @@ protect(Affected *affected, Oid role, const Objection *objection)
 }
 
 /*
- * The objection that comes with the new material; none if there was one before.
- * before can be NULL: then everything is new.
+ * The objection of the new material; none if the old material has one, too.  before can
+ * be NULL: then every objection is new.
  */
 static Objection
 new_objection(TrustView *before, TrustView *after, const Facts *facts)
@@ -76,7 +77,7 @@ new_objection(TrustView *before, TrustView *after, const Facts *facts)
 }
 
 /*
- * Has the same client come with another certificate since, which is accepted?
+ * Has the same client logged in since with another certificate, which is accepted?
  */
 static bool
 has_moved(const RecentLogin *login, List *logins, TrustView *after)
@@ -99,7 +100,7 @@ has_moved(const RecentLogin *login, List *logins, TrustView *after)
 }
 
 /*
- * Is a session that uses the same certificate among those that are found?
+ * Does a live session of the role use the same certificate?
  */
 static bool
 is_live(const RecentLogin *login, List *sessions)
@@ -118,10 +119,9 @@ is_live(const RecentLogin *login, List *sessions)
 }
 
 /*
- * Sessions, and with recent set recent logins, whose certificate is accepted with the CAs and CRLs of
- * before, and not with those of after.  before can be NULL: then all that after does
- * not accept.  known has certificates of CAs, those of before among them: what it
- * does not have was sent by clients.
+ * Sessions, and if recent is set also recent logins, whose certificate before accepts and
+ * after does not.  before can be NULL: then all that after does not accept.  known has
+ * certificates of CAs, including those of before; clients have sent all others.
  */
 List *
 find_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known,
@@ -171,7 +171,7 @@ find_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known
 }
 
 /*
- * CAs of before whose certificates are accepted until now, and are not any more.
+ * CAs whose certificates are accepted with before, and not with after.
  */
 List *
 find_losing_cas(const Trust *before, const Trust *after, STACK_OF(X509) *known)
@@ -208,8 +208,8 @@ is_affected_own(const Affected *affected)
 }
 
 /*
- * To refuse what is revoked is what the material is for; only nobody is to lock
- * himself out by mistake.
+ * It is the purpose of the material to refuse what is revoked; but callers should not
+ * lock themselves out by mistake.
  */
 bool
 affected_wants_force(const Affected *affected)

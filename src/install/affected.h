@@ -24,11 +24,11 @@ typedef struct Affected
 {
 	AffectedKind kind;
 	int			pid;			/* of a session */
-	const char *role;			/* of a session or login; as it is called now */
+	const char *role;			/* of a session or login; its present name */
 	TimestampTz last_login;		/* of a login */
 	char	   *ca;				/* its subject */
-	bool		is_protected;	/* the role is a superuser's, or reserved, and a CA is
-								 * what it lacks */
+	bool		is_protected;	/* the role is a superuser or reserved, and refused for
+								 * its CA, not for a revocation */
 	bool		revoked;		/* a CRL lists its certificate, or a CA of its chain */
 	char	   *reason;
 } Affected;

@@ -3,19 +3,18 @@
  * cabound.c
  *		What installing a CA must not let an ordinary role become.
  *
- * Whoever may install a CA can have it issue a certificate for any name, and so
- * become every role that is let in by certificate alone.  For a superuser, whoever
- * has what amounts to a superuser's rights, or a reserved role, that is too much,
- * unless a policy that binds it keeps the CA out.
+ * A role that may install a CA can have it issue a certificate for any name, and so
+ * become every role that is let in by certificate alone.  That must not be a
+ * superuser, a role with equivalent rights, or a reserved role, unless a policy that
+ * binds that role keeps the CA out.
  *
- * The CA stays, and its installer can go on.  So what counts is not only who is let
- * in now, but what the caller, and everyone whom the CA lets them become, could make
- * true next: put somebody into a group that a line of pg_hba.conf names, give a role
- * the name that it names, take a policy away.
+ * The CA stays, and its installer can do more afterwards.  So it is not enough to see
+ * who is let in now.  The caller, and every role that the CA lets the caller become,
+ * could next put somebody into a group that a line of pg_hba.conf names, give a role
+ * the name that a line names, or remove a policy.
  *
- * pg_hba.conf is read as it is on disk, where the reload will find it, and in doubt
- * a line admits the role: databases, addresses, user maps and the lines before are
- * not looked at.
+ * We read pg_hba.conf as it is on disk, where the reload will find it.  If in doubt, a
+ * line admits the role: we ignore databases, addresses, user maps and earlier lines.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,17 +41,17 @@ typedef struct Door
 {
 	HbaEntry   *line;
 	bool		by_policy;		/* it trusts: only a policy asks for a certificate */
-	const char *open_group;		/* one that it names, and that the caller could put
-								 * anybody into; NULL: there is none */
+	const char *open_group;		/* a group that it names and that the caller could
+								 * put anybody into; NULL: none */
 } Door;
 
 typedef struct Bound
 {
-	STACK_OF(X509) *certs;		/* to be in place */
-	STACK_OF(X509) *in_place;	/* those that are already */
+	STACK_OF(X509) *certs;		/* to be installed */
+	STACK_OF(X509) *in_place;	/* already in place */
 	Reach	   *reach;
 	List	   *doors;			/* of Door * */
-	bool		databases_ask;	/* the policy of one asks for a certificate */
+	bool		databases_ask;	/* a database's policy asks for a certificate */
 	bool		pins_hold;		/* the caller cannot turn enforcement off */
 	bool		everybody_pinned;	/* by minimum_policy */
 } Bound;
@@ -65,8 +64,8 @@ is_added(const Bound *bound, const uint8 *fingerprint)
 }
 
 /*
- * Does the rule keep certificates of the new CAs out: because it lets nobody in by
- * TLS, or names certificates, or other CAs?
+ * Does the rule keep certificates of the new CAs out, because it lets nobody in by TLS,
+ * or because it names certificates or other CAs?
  */
 static bool
 rule_pins(const Bound *bound, const PolicyRule *rule)
@@ -92,7 +91,7 @@ rule_pins(const Bound *bound, const PolicyRule *rule)
 }
 
 /*
- * Does every rule that decides?
+ * Does every rule that decides keep them out?
  */
 static bool
 policy_pins(const Bound *bound, const char *text, PolicyPlace place)
@@ -137,7 +136,7 @@ databases_ask(void)
 }
 
 /*
- * Is a certificate what keeps the role's policies from refusing everybody?
+ * Does a policy that applies to the role ask for a certificate?
  */
 static bool
 policies_ask(const Bound *bound, const ReachedRole *role)
@@ -156,8 +155,8 @@ policies_ask(const Bound *bound, const ReachedRole *role)
 }
 
 /*
- * Lines by which a certificate, or nothing at all, lets somebody in.  (With ident,
- * the client's own machine says who it is.)
+ * Lines that let a client in by certificate, or with no proof at all.  (With ident, the
+ * client's own machine says who it is.)
  */
 static List *
 find_doors(void)
@@ -193,7 +192,7 @@ find_doors(void)
 }
 
 /*
- * Could the caller put anybody into the group, or make it?
+ * Could the caller put anybody into the group, or create the group?
  */
 static bool
 is_open_group(const Reach *reach, const char *name)
@@ -224,8 +223,8 @@ find_open_groups(const Bound *bound)
 }
 
 /*
- * Why the door is open to the role, or could be made so by the caller: a sentence of
- * an error, without its end; NULL if it is not.
+ * Why the door is open to the role, or how the caller could open it: part of a sentence
+ * for an error; NULL if neither holds.
  */
 static const char *
 way_through(const Bound *bound, const Door *door, int index)
@@ -238,15 +237,15 @@ way_through(const Bound *bound, const Door *door, int index)
 		return psprintf("%s, lets that role in%s", line->place,
 						door->by_policy ? ", and only its policy asks for a certificate" : " by certificate");
 	if (door->open_group)
-		return psprintf("%s, lets members of \"%s\" in by certificate, and you could make that role one",
+		return psprintf("%s, lets members of \"%s\" in by certificate, and you could make that role a member",
 						line->place, door->open_group);
 	foreach(cell, line->users)
 	{
 		const char *user = lfirst(cell);
 
 		if (user[0] != '/' && user[0] != '+' && can_rename(bound->reach, index))
-			return psprintf("%s, lets role \"%s\" in by certificate, and you could give that role this name",
-							line->place, user);
+			return psprintf("%s, lets role \"%s\" in by certificate, and you could rename role \"%s\" to that name",
+							line->place, user, role->name);
 	}
 	return NULL;
 }
@@ -268,8 +267,7 @@ way_in(const Bound *bound, int index)
 }
 
 /*
- * Does a policy keep the new CAs out of the role, and could the caller not take it
- * away?
+ * Does a policy of the role keep the new CAs out, and can the caller not remove it?
  */
 static bool
 is_pinned(const Bound *bound, int index)
@@ -290,7 +288,7 @@ find_pins(Bound *bound)
 }
 
 /*
- * A role that the caller can become by a certificate of the new CAs.
+ * An error if a role that the new CAs let the caller become is one that they must not.
  */
 static void
 refuse_if_important(const Bound *bound, int index, const char *way)
@@ -304,12 +302,12 @@ refuse_if_important(const Bound *bound, int index, const char *way)
 			 errmsg("permission denied to install a CA"),
 			 errdetail("Whoever has a certificate of the CA could log in as %s \"%s\": %s.",
 					   role->is_powerful ? "superuser or privileged role" : "reserved role", role->name, way),
-			 errhint("A superuser may install it, or can pin the CA of that role first: a policy of its own with another ca_fingerprint in each rule, which neither you nor anybody whom the CA lets in may change.")));
+			 errhint("A superuser can install it, or can first pin the CA of that role: set a policy of that role with another ca_fingerprint in each rule, which neither you nor anybody whom the CA lets in may change.")));
 }
 
 /*
- * Everybody whom the CA lets in: once more as long as it lets the caller become
- * somebody else, who may be able to do more.
+ * Check every role that the CA lets the caller become.  Repeat that as long as it finds
+ * a new role, because that one may be able to do more.
  */
 static void
 follow_doors(Bound *bound)
@@ -327,7 +325,7 @@ follow_doors(Bound *bound)
 			const char *way;
 
 			CHECK_FOR_INTERRUPTS();
-			/* who acts as it need not come in as it, but to be more than they are */
+			/* even if the caller can act as it: to log in as it can give more rights */
 			if (!role->can_login || role->followed)
 				continue;
 			way = way_in(bound, i);
@@ -352,7 +350,7 @@ check_ca_bound(STACK_OF(X509) *certs, STACK_OF(X509) *in_place)
 
 	if (superuser())
 		return;
-	/* not that of a statement or transaction that may have begun long ago */
+	/* the statement or transaction may have taken its own snapshot long ago */
 	PushActiveSnapshot(GetLatestSnapshot());
 	bound.doors = find_doors();
 	if (bound.doors != NIL)

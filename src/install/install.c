@@ -22,8 +22,8 @@
  *	  of these states.
  *
  * One installation runs at a time in the cluster, by an advisory lock of no
- * database, which can be waited for, cancelled, and taken on a standby.  It is held
- * until the function returns: not until the caller's transaction ends.
+ * database, which can be waited for, cancelled, and taken on a standby.  The function
+ * holds it until it returns, not until the caller's transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,8 +98,8 @@ require_installation(void)
 }
 
 /*
- * Files know no rollback.  As PreventInTransactionBlock(), for a function; and a
- * statement of its own, too, can have changed something before it comes here (DO).
+ * Files know no rollback.  This is PreventInTransactionBlock() for a function.  Even a
+ * single statement can have changed something before it comes here (DO).
  */
 void
 forbid_transaction_block(const char *action)
@@ -112,7 +112,7 @@ forbid_transaction_block(const char *action)
 				 errdetail("It takes effect at once, and cannot be rolled back."),
 				 errhint("Call it in a statement of its own, outside BEGIN and COMMIT and outside a block with EXCEPTION.")));
 	forbid_changes_before(psprintf("permission denied to call %s() in a transaction that has changed something", action),
-						  "Call it in a statement of its own, which changes nothing else.");
+						  "Call it in a statement of its own that changes nothing else.");
 }
 
 void
@@ -126,7 +126,7 @@ lock_installation(void)
 }
 
 /*
- * The caller's transaction can go on for long.
+ * Without waiting for the caller's transaction, which can go on for long.
  */
 void
 unlock_installation(void)
@@ -139,8 +139,9 @@ unlock_installation(void)
 }
 
 /*
- * Run what may come to hold the lock.  An error goes to the client before it ends the
- * transaction, and the client may not read it: so the lock is given back before.
+ * Run a function that may take the lock.  On an error, the server sends the message to
+ * the client before it aborts the transaction, and the client may not read the message.
+ * So release the lock first.
  */
 Datum
 run_installation(FunctionCallInfo fcinfo, PGFunction function)
@@ -195,7 +196,7 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	require_installation();
 	forbid_transaction_block(action);
 	lock_installation();
-	/* others may have changed them while this one waited */
+	/* settings may have changed while this installation waited */
 	require_current_settings();
 	inst->kind = kind;
 	inst->action = action;
@@ -222,7 +223,7 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 								 psprintf("the server's configuration files have an error, and their changes are not in force: %s",
 										  inst->configuration->error));
 	make_own_directory();
-	/* before anything is said of what the file holds */
+	/* before any message reveals what the file holds */
 	if (!superuser() && is_one_file(inst))
 		check_target_file(inst, path_in_place(inst), resolve_target(path_in_place(inst)));
 	read_in_place(inst);
@@ -231,7 +232,7 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 }
 
 /*
- * The first few of those that stand in the way, and how many there are.
+ * The first few that count, as a text, and how many there are.
  */
 static char *
 list_affected(List *affected, bool (*counts)(const Affected *), int *count)
@@ -258,8 +259,8 @@ is_protected(const Affected *affected)
 }
 
 /*
- * force is an argument, and whoever may call the function may write it: it does not
- * go past what protects others from them.
+ * Everybody who may call the function may pass force.  So force does not override what
+ * protects others from the caller.
  */
 static void
 forbid_force(const Installation *inst)
@@ -273,7 +274,7 @@ forbid_force(const Installation *inst)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to make a CA unusable by which a superuser or a reserved role logs in"),
 			 errdetail("%s", list),
-			 errhint("A superuser may install it, with force => true.")));
+			 errhint("A superuser can install it with force => true.")));
 }
 
 static bool
@@ -314,7 +315,7 @@ check_affected(const Installation *inst)
 				 errmsg_plural("with this material %d live session could not log in again",
 							   "with this material %d live sessions could not log in again",
 							   (unsigned long) count, count) :
-				 errmsg("with this material clients would be refused that can log in now"),
+				 errmsg("this material would refuse clients that can log in now"),
 			 errdetail("%s", list),
 			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }

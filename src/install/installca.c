@@ -45,8 +45,7 @@ keep_cas(Installation *inst, X509 *except)
 }
 
 /*
- * Was this certificate of a CA in place made by who has made that one: the CA itself,
- * or the same issuer?
+ * Has the CA in place, or its issuer, issued this certificate?
  */
 static bool
 is_renewed_by_owner(X509 *cert, X509 *in_place, STACK_OF(X509) *cas)
@@ -62,9 +61,9 @@ is_renewed_by_owner(X509 *cert, X509 *in_place, STACK_OF(X509) *cas)
 }
 
 /*
- * Of several CAs of one name OpenSSL takes the first that fits for the issuer, and
- * does not try another.  So one that looks like a CA in place can keep its clients
- * out, with another key, or with constraints.
+ * If several CAs have the same name, OpenSSL takes the first that fits as the issuer,
+ * and does not try another.  So a CA that looks like one in place, but has another key
+ * or constraints, can keep the clients of that one out.
  */
 static void
 forbid_namesakes(const Installation *inst, STACK_OF(X509) *certs)
@@ -85,10 +84,10 @@ forbid_namesakes(const Installation *inst, STACK_OF(X509) *certs)
 				!is_renewed_by_owner(cert, other, in_place))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("permission denied to install a CA of the name of another one"),
-						 errdetail("CA %s is in place, and neither that CA nor who issued its certificate has made this one: clients could be refused because of it.",
+						 errmsg("permission denied to install a CA with the name of another CA"),
+						 errdetail("CA %s is in place, and neither that CA nor its issuer has issued this certificate. It could cause clients to be refused.",
 								   certificate_title(other)),
-						 errhint("A superuser may install it.")));
+						 errhint("A superuser can install it.")));
 		}
 	}
 }

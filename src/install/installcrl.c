@@ -44,7 +44,7 @@ check_given_crls(const PemContent *given)
 }
 
 /*
- * Until when is a CRL good?  Then a newer one must be there.
+ * Warn of a CRL that expires soon: by then a newer one must be there.
  */
 static void
 warn_of_end(Installation *inst, X509_CRL *crl, X509 *issuer, int64 now)
@@ -53,7 +53,7 @@ warn_of_end(Installation *inst, X509_CRL *crl, X509 *issuer, int64 now)
 
 	if (facts && facts->has_next_update && facts->next_update > now &&
 		facts->next_update - now < SHORT_CRL_SECONDS)
-		inst->warnings = lappend(inst->warnings, psprintf("the CRL of %s expires on %s: from then on certificates of this CA are refused, unless a newer one is installed", certificate_title(issuer), unix_time_text(facts->next_update)));
+		inst->warnings = lappend(inst->warnings, psprintf("the CRL of %s expires on %s: from then on certificates of this CA are refused, unless a newer CRL is installed", certificate_title(issuer), unix_time_text(facts->next_update)));
 }
 
 /*

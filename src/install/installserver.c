@@ -157,7 +157,7 @@ create_server_key(const char *subject, List *sans, const char *type)
 	wipe_memory(key, strlen(key));
 	unlock_installation();
 	log_line(made, NULL);
-	/* what the client has to read holds nobody up */
+	/* do not make others wait until the client has read this */
 	if (replaced)
 		ereport(NOTICE,
 				(errmsg("the pending private key is replaced"),

@@ -96,12 +96,12 @@ free_certificates(void *certs)
 }
 
 /*
- * Whom the material before accepts and that of after does not.  Their CAs may stand
- * in versions before, which a renewed CA has replaced.
+ * Whom the old material accepts and the new one does not.  Their CAs may stand in earlier
+ * versions, which a renewed CA has replaced.
  *
- * Who removes or replaces a CA names it, and a superuser may know that nobody uses it
- * any more.  A CRL can take everybody unawares; and so can somebody to whom CAs are
- * delegated, of whom not all are theirs.
+ * A superuser who removes or replaces a CA may know that nobody uses it any more, so
+ * that only live sessions count.  The effect of a CRL can come as a surprise, and a
+ * grantee may remove CAs of others.  So in these cases recent logins count, too.
  */
 List *
 find_losing_certificate(const Installation *inst, const Trust *after)

@@ -4,13 +4,13 @@
  *		Why a set of CAs and CRLs does not accept a certificate that was verified
  *		once.
  *
- * Of sessions and logins there are no certificates, only facts of them:
- * fingerprints, subjects and serials of the verified chain.  The certificates of its
- * CAs are found by fingerprint among those that are known, and what they are in the
- * set by name and key, since a renewed CA verifies what the old one has.  A CA that
- * is not known was sent by the client, who will send it again.
+ * For sessions and logins we have no certificates, only facts about them:
+ * fingerprints, subjects and serials of the verified chain.  We find the certificates
+ * of its CAs by fingerprint among the known ones, and the matching CAs of the set by
+ * name and key, because a renewed CA verifies what the old one has issued.  A CA that
+ * is not known was sent by the client, which will send it again.
  *
- * What is found out about a CA is kept: thousands of logins come by the same few.
+ * We keep what we find out about a CA: thousands of logins have the same few CAs.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@ struct TrustView
 };
 
 /*
- * known has certificates of CAs, those of the set before among them.
+ * known has certificates of CAs, including those of the old set.
  */
 TrustView *
 make_trust_view(const Trust *trust, STACK_OF(X509) *known)
@@ -93,8 +93,8 @@ view_of(TrustView *view, const X509 *ca)
 }
 
 /*
- * The CA of a chain in the set: the very certificate, or, but for one that has
- * signed itself alone, another one of the same CA; NULL if there is none.
+ * The CA of a chain in the set: the very certificate, or another one of the same CA.
+ * NULL if there is none.  exactly: only the very certificate will do.
  */
 static CaView *
 find_ca(TrustView *view, const CaFacts *ca, bool exactly)
@@ -187,13 +187,13 @@ find_trust_objection(TrustView *view, const CertFacts *cert)
 }
 
 /*
- * Why a CA of the set lets no client in; NULL if it does, or another one of the same
- * name and key.
+ * Why a CA lets no client in with the set; NULL if it does, or if another one of the same
+ * name and key does.
  */
 char *
 find_ca_objection(TrustView *view, X509 *ca)
 {
-	char	   *reason = pstrdup("it is missing");
+	char	   *reason = pstrdup("the CA is missing");
 
 	for (int i = 0; i < view->count; i++)
 	{
@@ -204,7 +204,7 @@ find_ca_objection(TrustView *view, X509 *ca)
 		look_at_ca(view->trust, other);
 		if (X509_check_ca(other->ca) != 0 && other->verified && other->gap == NULL)
 			return NULL;
-		reason = other->gap ? other->gap : pstrdup("it verifies nobody");
+		reason = other->gap ? other->gap : pstrdup("the CA cannot verify clients");
 	}
 	return reason;
 }

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * reach.c
- *		Whom somebody can act as, and what that lets them do to other roles.
+ *		Which roles a caller can act as, and what that lets the caller do to other
+ *		roles.
  *
- * Whoever is one role is, by SET ROLE, everyone whose member it is; and by ADMIN
- * OPTION can become so.  So every membership counts, whatever its options.
+ * A role can act as every role that it is a member of: by SET ROLE, or after it has
+ * used its ADMIN OPTION.  So every membership counts, whatever its options.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +18,11 @@
 #include "install/reach.h"
 
 /*
- * All roles, and whether each is a superuser, or has what amounts to it: it can
- * become one, read or write the server's files, run its programs or load its code,
- * copy the whole cluster, read the passwords of all roles, switch off what sslpolicy
- * enforces, or grant itself any of that.  Of functions only those of this database are
- * seen: nothing in a transaction can read pg_proc of another one.
+ * All roles, and whether each is a superuser or has equivalent rights: it can become a
+ * superuser, read or write the server's files, run programs or load code there, copy
+ * the whole cluster, read the passwords of all roles, switch off what sslpolicy
+ * enforces, or grant itself any of that.  Only functions of this database are seen: a
+ * transaction cannot read pg_proc of another one.
  */
 static const char *const all_roles =
 	"SELECT r.oid, r.rolname, r.rolsuper, r.rolcanlogin, r.rolcreaterole, r.rolreplication, "
@@ -95,7 +96,7 @@ read_reach(void)
 }
 
 /*
- * Its index, or -1.  Roles are in the order of their oids.
+ * The index of a role, or -1.  Roles are in the order of their oids.
  */
 int
 find_reached_role(const Reach *reach, Oid role)
@@ -118,7 +119,8 @@ find_reached_role(const Reach *reach, Oid role)
 }
 
 /*
- * A role, and everyone whose member it is.
+ * Mark a role, and every role that it is a member of, as roles that the caller can act
+ * as.
  */
 void
 act_as(Reach *reach, int role)
@@ -169,7 +171,7 @@ has_admin_option(const Reach *reach, int role)
 }
 
 /*
- * As RenameRole().
+ * Can the caller rename the role?  The rules are those of RenameRole().
  */
 bool
 can_rename(const Reach *reach, int role)
@@ -181,7 +183,8 @@ can_rename(const Reach *reach, int role)
 }
 
 /*
- * As compat_may_administer(): set its policy, if that function is granted.
+ * Can the caller set the policy of the role, if that function is granted?  The rules are
+ * those of compat_may_administer().
  */
 bool
 can_administer(const Reach *reach, int role)
@@ -192,7 +195,7 @@ can_administer(const Reach *reach, int role)
 }
 
 /*
- * By ALTER SYSTEM.
+ * Can the caller change the setting by ALTER SYSTEM?
  */
 bool
 can_set(const Reach *reach, const char *setting)
@@ -205,7 +208,7 @@ can_set(const Reach *reach, const char *setting)
 }
 
 /*
- * As GRANT.
+ * Can the caller grant the role?  The rules are those of GRANT.
  */
 static bool
 can_grant(const Reach *reach, int role)
@@ -215,7 +218,8 @@ can_grant(const Reach *reach, int role)
 }
 
 /*
- * By granting the group, or a role that is a member of it, at any depth.
+ * Can the caller make anybody a member of the group, by granting the group itself or a
+ * role that is a member of it, at any depth?
  */
 bool
 can_put_anybody_into(const Reach *reach, Oid group)
@@ -240,7 +244,7 @@ can_put_anybody_into(const Reach *reach, Oid group)
 }
 
 /*
- * Has the role, or one whose member it is, at any depth, such a name?
+ * Does the name of the role, or of a role that it is a member of, at any depth, match?
  */
 bool
 is_member_of_any(const Reach *reach, int role, bool (*matches)(const char *name))

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * reach.h
- *		Whom somebody can act as, and what that lets them do to other roles.
+ *		Which roles a caller can act as, and what that lets the caller do to other
+ *		roles.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,9 +19,9 @@ typedef struct ReachedRole
 	bool		can_login;
 	bool		can_create_roles;
 	bool		can_replicate;
-	bool		is_powerful;	/* has what amounts to a superuser's rights */
-	bool		acting;			/* can be acted as */
-	bool		followed;		/* the caller's to mark */
+	bool		is_powerful;	/* is a superuser or has equivalent rights */
+	bool		acting;			/* the caller can act as it */
+	bool		followed;		/* for the use of cabound.c */
 } ReachedRole;
 
 typedef struct RoleGrant

@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * target.c
- *		Which file an installation may replace or make.
+ *		Which file an installation may replace or create.
  *
- * A setting names the file, and whoever may change the setting need not be who
- * installs, nor a superuser.  Together they must not be a way to write any file of
- * the server.  So a file that is not empty is replaced only if it already is what
- * is installed; and one that is new is made only under a name that means nothing
- * else to the server (recovery.signal would, or a name in an include_dir).
+ * A setting names the file, and the role that changes the setting need not be the one
+ * that installs, nor a superuser.  Setting and installation together must not be a way
+ * to write any file of the server.  So an installation replaces a file that is not
+ * empty only if it already holds material of the same kind, and creates a file only
+ * under a name that means nothing else to the server (recovery.signal would, or a name
+ * in an include_dir).
  *
- * To callers who are no superusers one answer is given for all of that: which files
- * there are, and what they hold, is not theirs to ask.
+ * Callers who are not superusers get one answer for all of that, because they must not
+ * learn which files there are and what they hold.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +32,7 @@
 /* What separates paths in settings that hold more than one thing (conninfo, lists). */
 #define SEPARATORS " \t\n\r\"',=;"
 
-/* What a kind of file may hold, and must have some of. */
+/* What a kind of file may hold; it must hold some of that. */
 static const char *const blocks_of[NUM_MATERIAL_KINDS] = {
 	[MATERIAL_SERVER] = "certificates and a private key",
 	[MATERIAL_CA] = "certificates and CRLs",
@@ -39,7 +40,7 @@ static const char *const blocks_of[NUM_MATERIAL_KINDS] = {
 };
 
 /*
- * A folder, links resolved; NULL if there is none.
+ * The path of a folder, with links resolved; NULL if there is none.
  */
 static char *
 resolved_folder(const char *path)
@@ -75,8 +76,8 @@ is_folder(const char *folder, const char *path)
 }
 
 /*
- * Is the file one of those that sslpolicy.directory keeps for something else: a
- * version of before, or the file of another kind?
+ * Does sslpolicy.directory keep the file for something else: as an earlier version, or
+ * for another kind of material?
  */
 static bool
 is_kept_for_others(const Installation *inst, const char *target)
@@ -133,9 +134,9 @@ names_file(const char *value, const char *target)
 }
 
 /*
- * Another setting that names the file: the TLS settings as the next reload will
- * find them, all others that are for the whole server as they are.  A file in a
- * folder of CRLs is one of that setting's, too.  NULL if there is none.
+ * Another setting that names the file; NULL if there is none.  TLS settings count as the
+ * next reload will find them, all others that are for the whole server as they are now.
+ * A setting that names a folder of CRLs names every file in that folder.
  */
 static const char *
 other_setting_of(const Installation *inst, const char *target)
@@ -191,8 +192,7 @@ holds_only_its_blocks(const Installation *inst, const PemContent *content)
 }
 
 /*
- * What is wrong with replacing a file that is there, and not empty; NULL if
- * nothing is.
+ * Why a file that exists and is not empty cannot be replaced; NULL if it can.
  */
 static char *
 content_problem(const Installation *inst, const PemFile *file)
@@ -200,9 +200,9 @@ content_problem(const Installation *inst, const PemFile *file)
 	if (file->error)
 		return psprintf("It cannot be read as PEM: %s.", full_text(file->error));
 	if (!holds_only_its_blocks(inst, file->content))
-		return psprintf("It is not empty, and what it holds is not %s alone, in PEM.", blocks_of[inst->kind]);
+		return psprintf("It is not empty, and holds something other than %s in PEM.", blocks_of[inst->kind]);
 	if (!superuser() && has_text_outside_pem(file->bytes, file->len))
-		return pstrdup("It holds other text than PEM, blank lines and comments.");
+		return pstrdup("It holds text other than PEM blocks, blank lines and comments.");
 	return NULL;
 }
 
@@ -215,8 +215,8 @@ has_pem_name(const char *path)
 }
 
 /*
- * Where may callers who are no superusers have a file made?  Folders inside the
- * data directory are PostgreSQL's, also those that are links.
+ * May callers who are not superusers have a file created here?  Folders inside the data
+ * directory belong to PostgreSQL, even those that are links.
  */
 static bool
 is_open_folder(const char *path, const char *target)
@@ -225,7 +225,7 @@ is_open_folder(const char *path, const char *target)
 	char	   *written = folder_of(path);
 	char	   *folder = resolved_folder(folder_of(target));
 
-	/* ~/.postgresql has what connections of the server's own go by */
+	/* the server's own connections as a client use files of ~/.postgresql */
 	if (folder == NULL || data == NULL || strstr(written, "/.") || strstr(folder, "/."))
 		return false;
 	if (strcmp(folder, data) == 0 || is_folder(folder, material_directory()))
@@ -235,7 +235,7 @@ is_open_folder(const char *path, const char *target)
 }
 
 /*
- * What is wrong with making the file; NULL if nothing is.
+ * Why the file cannot be created; NULL if it can.
  */
 static char *
 name_problem(const char *path, const char *target)
@@ -253,9 +253,9 @@ refuse_target(const Installation *inst, const char *path, char *problem)
 	char	   *detail = problem;
 
 	if (!superuser())
-		detail = psprintf("Callers who are no superusers replace a file only if it holds %s in PEM, and nothing else but blank lines and comments. "
-						  "They make a new one only under a name that ends in \".pem\", \".crl\" or \".crt\", outside the data directory, directly in it, or in sslpolicy.directory. "
-						  "No other setting may name it.",
+		detail = psprintf("Callers who are not superusers can replace a file only if it holds %s in PEM, and nothing else but blank lines and comments. "
+						  "They can create a file only if its name ends in \".pem\", \".crl\" or \".crt\", and only outside the data directory, directly in it, or in sslpolicy.directory. "
+						  "No other setting may name the file.",
 						  blocks_of[inst->kind]);
 	ereport(ERROR,
 			(errcode(superuser() ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -268,8 +268,8 @@ refuse_target(const Installation *inst, const char *path, char *problem)
 }
 
 /*
- * An error if the file must not be replaced, or made.  path is as the setting has
- * it; target is the same with links resolved.
+ * An error if the file must not be replaced, or created.  path is as the setting has it;
+ * target is the same with links resolved.
  */
 void
 check_target_file(const Installation *inst, const char *path, const char *target)
@@ -280,7 +280,7 @@ check_target_file(const Installation *inst, const char *path, const char *target
 	if (other)
 		problem = psprintf("It is %s as well.", other);
 	else if (is_kept_for_others(inst, target))
-		problem = pstrdup("In sslpolicy.directory it is kept for other material, or for a version of before.");
+		problem = pstrdup("sslpolicy.directory keeps it for other material, or as an earlier version.");
 	else if (file_exists(target))
 	{
 		PemFile    *file = read_pem_file(target);

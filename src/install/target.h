@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.h
- *		Which file an installation may replace or make.
+ *		Which file an installation may replace or create.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,25 +3,25 @@
  * anchors.c
  *		The CAs in force, by which live sessions are judged.
  *
- * A session whose certificate goes back to a CA that the server trusts no more
- * does not meet verify-ca any more.  The CA goes by its name and key: a renewed
- * certificate of it is as good.
+ * A session whose certificate goes back to a CA that the server no longer trusts no
+ * longer meets verify-ca.  A CA is identified by its name and key: a renewed
+ * certificate of it is as good as the old one.
  *
- * What counts is what the server has loaded, never what is in its files by now:
- * somebody may be writing them.  So the CAs of a load are learned once, under its
- * number (generation.c), and kept for everybody in shared memory:
- *	- from the context itself, by a process that was forked since
- *	- else from the files, by the worker, when it sees the new number; not if they
- *	  have been touched since the server began to load them.  (The file system's
+ * What counts is what the server has loaded, never what is in its files now, because
+ * somebody may be writing them.  So one process learns the CAs of a load, once, and
+ * keeps them in shared memory for all, under the load's number (generation.c):
+ *	- from the context itself, if the process was forked after the load
+ *	- else from the files, which the worker reads when it sees the new number; but not
+ *	  if they have been touched since the server began to load them.  (The file system's
  *	  clock can be some milliseconds late, no more.)
- * Of a load that nobody has learned, or that has no CA, nothing is known, and nobody
- * is judged by it.  Nor if there are certificates in ssl_crl_dir: those are trusted as
- * well, whenever a handshake finds them.  (Those in ssl_crl_file are part of the
- * load.)
+ * If no process has learned the CAs of the load in force, or if it has no CA, no session
+ * is judged by them.  The same holds if there are certificates in ssl_crl_dir: a
+ * handshake trusts those as well, whenever it finds them.  (Those in ssl_crl_file are
+ * part of the load.)
  *
- * Locking: known->lock guards everything: exclusive to write what has been
- * learned, which is collected before, and shared to copy it.  number is an atomic
- * only so that it can be looked at without the lock.
+ * Locking: known->lock guards everything: exclusive to write the CAs, which are
+ * collected before, and shared to copy them.  number is an atomic only so that one can
+ * look at it without the lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@
 #include "material/material.h"
 #include "pki/x509.h"
 
-/* More do not fit into the message that names them to clients: see trust.c. */
+/* The message that names them to clients holds no more: see trust.c. */
 #define MAX_ANCHORS 2048
 
 typedef struct KnownAnchors
@@ -107,7 +107,7 @@ add_store(Anchors *anchors, X509_STORE *store)
 }
 
 /*
- * Keep what a load has, for everybody.
+ * Keep the CAs of a load in shared memory.
  */
 static void
 keep(uint64 number, Anchors *anchors)
@@ -116,7 +116,7 @@ keep(uint64 number, Anchors *anchors)
 		return;
 	qsort(anchors->identities, (size_t) anchors->count, CA_IDENTITY_LEN, compare_identities);
 	LWLockAcquire(known->lock, LW_EXCLUSIVE);
-	/* somebody may have learned of a newer one meanwhile */
+	/* another process may have kept those of a newer load meanwhile */
 	if (number > pg_atomic_read_u64(&known->number))
 	{
 		known->count = anchors->count;
@@ -127,7 +127,7 @@ keep(uint64 number, Anchors *anchors)
 }
 
 /*
- * Learn from the context that this process has inherited, if it is in force.
+ * Learn the CAs from the context that this process has inherited, if it is in force.
  */
 void
 learn_inherited_anchors(void)
@@ -147,7 +147,7 @@ learn_inherited_anchors(void)
 }
 
 /*
- * Has a file that the server was to load been touched since?
+ * Has a file of that load been touched since the load began?
  */
 static bool
 is_touched(const MaterialFiles *files, TimestampTz loaded_at)
@@ -157,9 +157,9 @@ is_touched(const MaterialFiles *files, TimestampTz loaded_at)
 }
 
 /*
- * Learn from the files that the server has just loaded, which was begun at loaded_at.
- * Called by the worker, with the settings of that load, in a memory context that is
- * reset.
+ * Learn the CAs from the files that the server has just loaded; loaded_at is when it
+ * began to.  The worker calls this with the settings of that load, in a memory context
+ * that is reset.
  */
 void
 learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
@@ -180,13 +180,13 @@ learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
 		return;
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	read = add_store(&anchors, SSL_CTX_get_cert_store(context));
-	/* nor while it was read */
+	/* the files must not have changed while they were read, either */
 	if (read && !is_touched(&files, loaded_at))
 		keep(number, &anchors);
 }
 
 /*
- * The number of the load of which they were learned last; 0 if none was.
+ * The number of the load whose CAs are known; 0 if there is none.
  */
 uint64
 number_of_anchors(void)
@@ -195,7 +195,7 @@ number_of_anchors(void)
 }
 
 /*
- * What is known now, in the current memory context.
+ * The CAs in force, as far as they are known, in the current memory context.
  */
 Anchors *
 anchors_in_force(void)

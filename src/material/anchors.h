@@ -15,7 +15,7 @@
 /* Name and key of each CA; a copy. */
 typedef struct Anchors
 {
-	bool		known;			/* false: nobody is judged by them */
+	bool		known;			/* false: judge no session by them */
 	int			count;
 	uint8		(*identities)[CA_IDENTITY_LEN]; /* sorted */
 } Anchors;

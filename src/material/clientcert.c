@@ -106,9 +106,9 @@ judge_client_certificate(const char *pem, size_t len, int64 at)
 }
 
 /*
- * A certificate that a handshake has verified, by what is in force by now.  The files
- * are what the server has loaded last, or they are not what is in force, and nothing
- * is accepted by them.
+ * Judge a certificate that a handshake has verified by what is in force now.  That
+ * works by the files, if they are what the server has loaded last.  If they are not
+ * what is in force, no certificate is accepted.
  */
 ClientCertificate *
 judge_peer_certificate(X509 *leaf, STACK_OF(X509) *sent, int64 at)
@@ -119,7 +119,7 @@ judge_peer_certificate(X509 *leaf, STACK_OF(X509) *sent, int64 at)
 	if (!EnableSSL)
 		result->error = "ssl is off: the server accepts no client certificate";
 	else if (compat_certificates_by_host())
-		result->error = "the CAs of the host that the client has asked for stand in pg_hosts.conf";
+		result->error = "pg_hosts.conf sets the CAs for the host that the client has asked for";
 	else if (state->failed > state->in_force && state->failed == state->attempt)
 		result->error = "the server could not load its TLS files as they are now";
 	else

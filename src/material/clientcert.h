@@ -20,7 +20,7 @@ typedef struct ClientCertificate
 	char	   *error;			/* why it would not be accepted, or NULL */
 	bool		own_key;		/* its key is one of the server's */
 	SSL_CTX    *context;		/* by which it was judged, or NULL */
-	bool		revoked;		/* it, or one that verified it, by a CRL of the server's */
+	bool		revoked;		/* a CRL of the server lists it, or one that verified it */
 } ClientCertificate;
 
 extern MaterialFiles files_of_settings(void);

@@ -61,7 +61,7 @@ typedef struct SharedState
 	pg_atomic_uint64 failed;
 	pg_atomic_uint64 loaded_at;
 	pg_atomic_uint64 failed_at;
-	pg_atomic_uint64 given_up;	/* the last load that ssl = off has ended */
+	pg_atomic_uint64 given_up;	/* the last load that was dropped by ssl = off */
 	pg_atomic_uint32 changes;	/* odd while error is being written */
 	char		error[ERROR_LEN];
 } SharedState;
@@ -88,7 +88,7 @@ static Load older;				/* until newest has replaced it */
 /* a child's: what it has inherited, if the server frees the contexts there */
 static ContextMaterial *kept = NULL;	/* of malloc() */
 static int	nkept = 0;
-static uint64 kept_number = 0;	/* of the load that it is of */
+static uint64 kept_number = 0;	/* of its load */
 
 static uint64 last_number = 0;
 static uint64 last_failed = 0;
@@ -255,7 +255,7 @@ context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 		}
 		else
 		{
-			/* whoever has inherited it must not take it for what is in force */
+			/* a process that has inherited it must not think that it is in force */
 			if (shared != NULL)
 				pg_atomic_write_u64(&shared->given_up, newest.number);
 			forget_contexts(&newest);
@@ -457,8 +457,8 @@ load_state(void)
 }
 
 /*
- * The number of the load that was in force when this process was forked, with which
- * it shakes hands; 0 if there was none.
+ * The number of the load that was in force when this process was forked, and that its
+ * TLS handshake uses; 0 if there was none.
  */
 uint64
 handshake_number(void)
@@ -471,7 +471,7 @@ handshake_number(void)
 }
 
 /*
- * The number of the load that serves now; 0 if none does, or it is not known.
+ * The number of the load in force now; 0 if there is none, or if it is not known.
  */
 uint64
 number_in_force(void)

@@ -117,8 +117,8 @@ order_chain(Identity *identity, X509 *leaf)
 }
 
 /*
- * Would the server accept its own certificate from a client?  By the CAs of
- * ssl_ca_file; sent are the intermediates that go with it.
+ * Would the server accept its own certificate from a client?  cas are those of
+ * ssl_ca_file, sent the intermediates that go with the certificate.
  */
 bool
 verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now)
@@ -167,7 +167,7 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
 		*warnings = lappend(*warnings, psprintf("certificate %s is not meant for a TLS server (extended key usage): clients that verify the server will refuse it", title));
 	if (verifies_as_client(leaf, identity->chain, identity->cas, identity->now))
-		*warnings = lappend(*warnings, psprintf("certificate %s would be accepted as a client's, too: have one issued with extendedKeyUsage = serverAuth alone", title));
+		*warnings = lappend(*warnings, psprintf("the server would accept certificate %s from clients, too: have one issued with extendedKeyUsage = serverAuth alone", title));
 	if (is_self_signed(leaf))
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
 	for (int i = 0; i < sk_X509_num(identity->given); i++)

@@ -172,9 +172,9 @@ read_directory_crl(const char *directory, const char *name)
 }
 
 /*
- * What those may know of a folder who may not see what is in it: its CRLs, but not
- * the names of their files; and whether there is anything that is no CRL, or no
- * folder, or nothing, which is all the same.
+ * Reduce the entries of a folder to what users may know who may not see its files: its
+ * CRLs, without the names of their files; and one entry with an error if it holds
+ * anything but CRLs, is empty, or does not exist, without saying which.
  */
 static List *
 without_names(List *entries, const char *path)
@@ -238,7 +238,7 @@ is_certificate_name(const char *name)
 }
 
 /*
- * Are there certificates in ssl_crl_dir that OpenSSL may find?
+ * Does ssl_crl_dir hold certificates that OpenSSL may find?
  */
 bool
 has_directory_certificates(const char *path)

@@ -3,20 +3,20 @@
  * ownkeys.c
  *		Is a client's certificate one of the server's own?
  *
- * Whoever has the server connect to itself (dblink, postgres_fdw, CREATE
+ * A role that makes the server connect to itself (dblink, postgres_fdw, CREATE
  * SUBSCRIPTION) can name the server's files as the client's certificate and key,
  * without being able to read them.  So a certificate with one of the server's keys
- * that comes from the server's own machine is no proof of who the client is, and
+ * that comes from the server's own machine does not prove who the client is, and
  * meets no policy (evaluate.c).
  *
  * The server's keys are those in force, that of ssl_cert_file, those of the versions
- * that are kept in sslpolicy.directory, and the one that waits there for its
- * certificate.  Of the files, the public keys are kept in shared memory, with what
- * tells that the files may have changed; then the next login that wants to know
- * reads them again.  A key is kept when its file has gone, since a client may have
- * read it just before; an installation adds its own before it writes any file.
+ * that sslpolicy.directory keeps, and the one that waits there for its certificate.
+ * Shared memory has the public keys of the files, and by what one can see that the files
+ * may have changed.  If they may have, the next login that needs the keys reads the files
+ * again.  A key stays when its file has gone, because a client may have read the file
+ * just before.  An installation adds its key before it writes any file.
  *
- * Locking: shared->lock guards all that follows it.  Files are read without it.
+ * Locking: shared->lock guards all that follows it.  Read files without it.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,16 +41,16 @@
 #include "settings/directory.h"
 #include "settings/settings.h"
 
-/* There are two or three at a time; the others are of before. */
+/* There are two or three at a time; the others are earlier ones. */
 #define MAX_KEYS 64
 
 /*
- * Two changes within a tick of the clock that the file system goes by, some
- * milliseconds, leave the same time behind.
+ * Two changes within a tick of the file system's clock, some milliseconds, get the same
+ * time.
  */
 #define SETTLED_SECONDS 1
 
-/* As a file, or a folder, was when it was looked at; zero if there is none. */
+/* The state of a file, or a folder, when we looked at it; zero if there is none. */
 typedef struct FileState
 {
 	uint64		device;
@@ -60,7 +60,7 @@ typedef struct FileState
 	int64		changed_ns;
 } FileState;
 
-/* Every file of a key is either the first, or comes and goes in the second. */
+/* Every file with a key is either the first, or comes and goes in the second. */
 typedef struct KeyFiles
 {
 	FileState	cert_file;
@@ -70,14 +70,14 @@ typedef struct KeyFiles
 typedef struct KeptKey
 {
 	uint8		digest[FINGERPRINT_LEN];	/* public_key_fingerprint() */
-	uint64		reading;		/* the last one that has found it */
+	uint64		reading;		/* the last reading that has found it */
 } KeptKey;
 
 typedef struct SharedKeys
 {
 	LWLock	   *lock;
-	bool		read;			/* keys has all that is in the files */
-	KeyFiles	files;			/* as they were then */
+	bool		read;			/* keys has all keys of the files */
+	KeyFiles	files;			/* their state when they were read */
 	uint64		readings;
 	int			count;
 	KeptKey		keys[MAX_KEYS];
@@ -123,7 +123,7 @@ look_at_files(void)
 }
 
 /*
- * Would a change from now on show?
+ * Would a change of the file from now on show in its time?
  */
 static bool
 is_settled(const FileState *file)
@@ -134,8 +134,8 @@ is_settled(const FileState *file)
 }
 
 /*
- * The files that have, or may have, a key of the server's; temporary ones of
- * installations among them.
+ * The files that have, or may have, a key of the server, including temporary ones of
+ * installations.
  */
 static List *
 key_files(void)
@@ -156,8 +156,8 @@ key_files(void)
 }
 
 /*
- * The digest of the server's public key in a file: of its certificate, which is the
- * first one, as for OpenSSL, or else of the private key.  NULL if there is none.
+ * The digest of the server's public key in a file: that of the first certificate, which
+ * OpenSSL takes, too, or else that of the private key.  NULL if there is none.
  */
 static uint8 *
 read_key_file(const char *path)
@@ -210,7 +210,7 @@ is_listed(List *digests, const uint8 *digest)
 }
 
 /*
- * With the lock held, at least shared.
+ * The caller holds the lock, at least shared.
  */
 static KeptKey *
 find_kept(const uint8 *digest)
@@ -222,8 +222,8 @@ find_kept(const uint8 *digest)
 }
 
 /*
- * Room for one more key: where there is none, that of the one which has not been
- * found for the longest time.  NULL if all of them have been just now.
+ * Room for one more key.  If there is none, take that of the key which no reading has
+ * found for the longest time; NULL if the last reading has found all keys.
  */
 static KeptKey *
 find_room(void)
@@ -239,7 +239,7 @@ find_room(void)
 }
 
 /*
- * Keep what has been read of the files, which were so before.
+ * Keep the keys that were read from the files; files is their state before that.
  */
 static void
 keep_keys(List *digests, const KeyFiles *files)
@@ -259,14 +259,14 @@ keep_keys(List *digests, const KeyFiles *files)
 			key->reading = shared->readings;
 		all &= key != NULL;
 	}
-	/* without room for all, each time is the first one */
+	/* without room for all keys, the next login must read the files again */
 	shared->read = all && is_settled(&files->cert_file) && is_settled(&files->directory);
 	shared->files = *files;
 	LWLockRelease(shared->lock);
 }
 
 /*
- * Is it the key of a file, now or before?
+ * Is it a key that a file has, or has had before?
  */
 static bool
 is_key_of_files(const uint8 *digest)
@@ -298,7 +298,7 @@ has_key(X509 *cert, const uint8 *digest)
 }
 
 /*
- * Is it the key of the certificate that the connection is served with, or of one
+ * Is it the key of the certificate that the server uses for this connection, or of one
  * that was in force when this process was started?
  */
 static bool
@@ -325,15 +325,15 @@ has_own_key(X509 *cert, Port *port)
 {
 	uint8		digest[FINGERPRINT_LEN];
 
-	/* one that cannot be read has proved nothing either */
+	/* a certificate that cannot be read has not proved anything, either */
 	if (!public_key_fingerprint(cert, digest))
 		return false;
 	return is_key_in_force(digest, port) || is_key_of_files(digest);
 }
 
 /*
- * A certificate is about to become the server's, and files of those before may go.
- * NULL: there is none.
+ * Remember the key of a certificate that is about to become the server's, and the keys
+ * of files that may go.  cert can be NULL.
  */
 void
 remember_own_key(X509 *cert)
@@ -350,8 +350,7 @@ remember_own_key(X509 *cert)
 /*
  * Is the client the server itself, with a certificate of the server's?
  *
- * The key is looked at before the address: for clients on other machines, it is the
- * cheaper of the two.
+ * Look at the key before the address: for clients on other machines, that is cheaper.
  */
 void
 note_own_certificate(Facts *facts, Port *port)

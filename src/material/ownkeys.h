@@ -12,7 +12,7 @@
 
 #include "policy/facts.h"
 
-/* In sslpolicy.directory: the server's next key, which waits for its certificate. */
+/* In sslpolicy.directory: the server's next key, as long as it has no certificate. */
 #define PENDING_KEY "pending.key"
 
 extern void init_own_keys(void);

@@ -195,8 +195,8 @@ make_general_names(List *sans)
 }
 
 /*
- * The names, and that the certificate shall be good for a server alone: otherwise
- * it would be accepted from clients, too (identity.c).
+ * Ask for the names, and for a certificate that is good for a server alone: otherwise
+ * the server would accept it from clients, too (identity.c).
  */
 static bool
 add_extensions(X509_REQ *request, GENERAL_NAMES *names)

@@ -113,7 +113,8 @@ load_trust(SSL_CTX *context, const MaterialFiles *files)
 }
 
 /*
- * What is told of the files that the server loads.
+ * The text if the current user may know what is wrong with the files that the server
+ * loads, else one that does not say it.
  */
 char *
 told_of_tls_files(char *full)
@@ -122,8 +123,8 @@ told_of_tls_files(char *full)
 }
 
 /*
- * Load it all, and return what is wrong with it, or NULL.  Whether a file was not
- * there or was something else shows in nothing but the text.
+ * Load everything, and return what is wrong with it, or NULL.  Nothing but that text
+ * shows whether a file was missing or was something else.
  */
 static char *
 load_files(SSL_CTX *context, const MaterialFiles *files)

@@ -204,9 +204,9 @@ refuse_passphrase(char *buf, int size, int rwflag, void *asked)
 }
 
 /*
- * The first certificate of a PEM text, which the caller frees: the one that OpenSSL
- * takes for that of the key.  What else is there may be damaged, or encrypted.
- * NULL if there is none.
+ * The first certificate of a PEM text, which OpenSSL takes as the one of the key.  The
+ * rest of the text may be damaged, or encrypted.  NULL if there is no certificate.  The
+ * caller frees it.
  */
 X509 *
 read_pem_first_certificate(const char *text, size_t len)
@@ -246,7 +246,7 @@ read_pem_private_key(const char *text, size_t len, char **error)
 
 /*
  * Does a line outside of PEM blocks hold anything but blanks or a comment, which
- * begins with "#"?  Blocks begin and end as OpenSSL sees it (PEM_read_bio()).
+ * begins with "#"?  Blocks begin and end where they do for OpenSSL (PEM_read_bio()).
  */
 bool
 has_text_outside_pem(const char *text, size_t len)

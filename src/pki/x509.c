@@ -247,8 +247,8 @@ certificate_fingerprint(const X509 *cert, uint8 *digest)
 }
 
 /*
- * SHA-256 of the bits of a public key, whatever the algorithm is called that goes
- * with them (an RSA key can be one for RSASSA-PSS only).
+ * SHA-256 of the bits of a public key, without the name of its algorithm (an RSA key
+ * can be one for RSASSA-PSS only).
  */
 static bool
 key_bits_fingerprint(X509_PUBKEY *key, uint8 *digest)
@@ -261,7 +261,8 @@ key_bits_fingerprint(X509_PUBKEY *key, uint8 *digest)
 }
 
 /*
- * What tells that two certificates have the same key.  False if OpenSSL fails.
+ * A digest by which certificates with the same key are recognized.  False if OpenSSL
+ * fails.
  */
 bool
 public_key_fingerprint(X509 *cert, uint8 *digest)
@@ -273,7 +274,7 @@ public_key_fingerprint(X509 *cert, uint8 *digest)
 }
 
 /*
- * The same of the public key that belongs to a private one.
+ * The same for the public key that belongs to a private key.
  */
 bool
 private_key_fingerprint(EVP_PKEY *key, uint8 *digest)

@@ -385,9 +385,9 @@ check_interrupts(void)
 }
 
 /*
- * Why these settings should not come into force, for whoever may not know what is
- * in the files; NULL if nothing speaks against it.  Whatever is the matter must show
- * before the server is told: that it was is seen by everybody.
+ * Why these settings should not come into force, as a text for users who may not know
+ * what is in the files; NULL if there is no objection.  An objection must be found
+ * before the server is signaled, because everybody sees that it was.
  */
 char *
 new_crls_objection(const char *file, const char *dir)

@@ -122,8 +122,9 @@ take_index_suspicion(void)
 }
 
 /*
- * What is told of files that sslpolicy.crl_file and crl_dir name; both are empty in a
- * process that has not taken the settings yet.
+ * The text if the current user may know what is wrong with the files that
+ * sslpolicy.crl_file and crl_dir name, else one that does not say it.  Both settings are
+ * empty in a process that has not taken them yet.
  */
 char *
 told_of_crls(const char *file, const char *dir, char *full)

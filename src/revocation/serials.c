@@ -35,14 +35,14 @@ look_up_in(const char *index, const char *serial, const char *issuer_dn,
 
 	if (open_index_file(file, index, &error))
 		crls = read_indexed_crls(&file->index, &ncrls, &error);
-	/* of what core has no CRL of there is no index either, and why is not for all */
+	/* if core has no CRLs there is no index, either; not everybody may know which it is */
 	else if (strcmp(index, CORE_INDEX) == 0 && !files_may_be_told())
 		return;
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the index of revoked certificates cannot be read"),
-				 errdetail("The error was: %s.", told(pstrdup("the server log has it"), error)),
+				 errdetail("%s", told(pstrdup("The server log has the error."), psprintf("The error was: %s.", error))),
 				 errdetail_log("The error was: %s.", error)));
 	for (int i = 0; crls && i < ncrls && found == CRL_NOT_FOUND; i++)
 	{

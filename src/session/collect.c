@@ -3,8 +3,8 @@
  * collect.c
  *		A connection's Port as facts, and who it is that calls.
  *
- * The only reader of SSL, but for what the server itself shows (ownkeys.c).  Looks at what is in use on the socket,
- * never at what the client asked for.
+ * The only reader of SSL, except for the server's own certificate (ownkeys.c).  Looks
+ * at what is in use on the socket, never at what the client asked for.
  *
  *-------------------------------------------------------------------------
  */
@@ -127,8 +127,8 @@ collect_facts(Port *port, const char *auth_method)
 }
 
 /*
- * The client's certificate, and the others that it has sent with it (NULL if it has
- * not); NULL if it has sent none.  They are the connection's.
+ * The client's certificate; NULL if the client has sent none.  *sent are the others that
+ * it has sent with it, or NULL.  All belong to the connection.
  */
 X509 *
 peer_certificate(const Port *port, STACK_OF(X509) **sent)

@@ -3,9 +3,9 @@
  * ownaddress.c
  *		Does a client come from the server's own machine?
  *
- * By its address: a loopback address, the one that it has connected to, or that of
- * any interface of the machine.  What has gone through a proxy, or through a router
- * that translates addresses, cannot be told.
+ * It does if its address is a loopback address, the one that it has connected to, or
+ * that of any interface of the machine.  We cannot tell if the connection has gone
+ * through a proxy, or through a router that translates addresses.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 
 #include "session/ownaddress.h"
 
-/* An address as its bytes; one that is IPv4 in IPv6's clothes, as IPv4. */
+/* The bytes of an address; an IPv4 address that is mapped to IPv6 is one of IPv4. */
 typedef struct PlainAddress
 {
 	int			len;			/* 4, 16, or 0 if it is neither */
@@ -86,8 +86,8 @@ match_interface(struct sockaddr *address, struct sockaddr *netmask, void *arg)
 }
 
 /*
- * port is that of the connection, or NULL if there is none.  Interfaces are looked
- * at last, since that asks the kernel; if it does not answer, every address may be
+ * port is that of the connection, or NULL if there is none.  Look at interfaces last,
+ * because that asks the kernel.  If the kernel does not answer, every address may be
  * one of ours.
  */
 bool

@@ -17,19 +17,21 @@
  * be long before, since a client can take its time.
  *
  * The hook judges the role and the database that it finds under the names that the
- * client gives; core looks the same names up a moment later.  If they are renamed in
- * between, it finds others, and the session is theirs.  So whoever reads a slot takes
- * role and database from the backend's PGPROC, where core puts them when it has found
- * them, and a recheck judges anew where they are not those of the slot.  It does not
- * miss that: the slot is published before the hook reads a catalog, so what commits
- * after that is news to the worker after the slot was published, and its recheck
- *	- does not see the slot, as the login is not admitted: then that notices that it
- *	  was missed (admit_session()), and there is another recheck
- *	- sees it before core has found both: then the worker looks at it again until it
- *	  has (session_progress())
- *	- sees it afterwards.
- * What commits before the slot is published the hook finds as core does.  What it does
- * not find at all it refuses, so that nothing that is created meanwhile is let in.
+ * client gives; core looks up the same names a moment later.  If they are renamed in
+ * between, core finds others, and the session belongs to those.  So readers of a slot
+ * take role and database from the backend's PGPROC, where core puts them when it has
+ * found them, and a recheck judges the session anew if they differ from those of the
+ * slot.  A recheck does not miss such a session.  The backend publishes the slot before
+ * the hook reads a catalog.  So a rename that commits after that makes the worker
+ * recheck after the slot was published, and that recheck
+ *	- does not see the slot, because the login is not admitted yet: then the login
+ *	  notices that it was missed (admit_session()), and asks for another recheck
+ *	- sees the slot before core has found both: then the worker looks at it again until
+ *	  core has (session_progress())
+ *	- sees the slot afterwards.
+ * If a rename commits before the slot is published, the hook finds the same as core.
+ * The hook refuses a role or a database that it does not find at all, so that nobody
+ * comes in by one that is created meanwhile.
  *
  * Locking: table->lock, exclusive to write any field of a slot, shared to read
  * any.  Readers copy certificates out under the lock.  A backend may read
@@ -375,8 +377,8 @@ my_packed_certificate(size_t *size)
 }
 
 /*
- * Whose session is it, as far as core has found out?  With the lock held, so that
- * the backend is still there.
+ * Whose session is it, as far as core has found out?  The caller holds the lock, so
+ * that the backend is still there.
  */
 static void
 read_backend(const SessionSlot *slot, Session *s)
@@ -457,7 +459,7 @@ find_slot(const Session *session)
 }
 
 /*
- * Is a session that was not complete when it was copied complete now?
+ * What has become of a session that was not complete when it was copied?
  */
 SessionProgress
 session_progress(const Session *session)
@@ -479,7 +481,7 @@ session_progress(const Session *session)
 }
 
 /*
- * Keep what a recheck has found out, and whom it has judged.
+ * Keep what a recheck has found out, and the role and database that it has judged.
  */
 void
 set_session_state(const Session *session, const SessionState *state)

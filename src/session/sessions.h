@@ -41,7 +41,7 @@ typedef struct Session
 								 * transaction; 0: it does not */
 	bool		ending;			/* has been told to end */
 	bool		complete;		/* core has looked role and database up */
-	bool		misjudged;		/* and they are not those that it was judged by */
+	bool		misjudged;		/* and they are not those that were judged */
 	Facts		facts;
 } Session;
 

@@ -59,7 +59,7 @@ load_facts(const StoredFacts *stored, const CertFacts *cert)
 	facts.key_exchange = load_name(stored->key_exchange);
 	facts.auth_method = load_name(stored->auth_method);
 	facts.cert = cert;
-	/* that is found out anew each time */
+	/* found out anew each time */
 	facts.anchor_gone = false;
 	if (facts.verified && cert == NULL)
 		facts.unknown |= UNKNOWN_CERTIFICATE;

@@ -46,7 +46,7 @@ PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
 
-/* A function that lets go of the lock of installations whatever happens. */
+/* A function that releases the lock of installations whatever happens. */
 #define INSTALLING_FUNCTION(name) \
 	static Datum name##_locked(PG_FUNCTION_ARGS); \
 	Datum name(PG_FUNCTION_ARGS) \

@@ -147,7 +147,7 @@ put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
 {
 	Row			row = {0};
 
-	/* the path of a setting, but no name in a folder */
+	/* to others show the path that a setting has, but no name in a folder */
 	row_add_text(&row, files_may_be_told() || strcmp(crl->path, crl_file()) == 0 ? crl->path : crl_dir());
 	row_add(&row, true, certificate_text(crl->issuer_dn));
 	row_add(&row, crl->number && is_serial_number(crl->number),
@@ -238,8 +238,8 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 }
 
 /*
- * May the SHA-256 of a file be shown?  To whoever may not know of files, only that
- * of one which is what it should be.
+ * May the SHA-256 of a file be shown?  Users who may not know about files see it only
+ * if the file is what it should be.
  */
 static bool
 is_fingerprint_shown(MaterialKind kind, const char *path)

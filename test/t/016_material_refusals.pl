@@ -145,7 +145,7 @@ $server->set('sslpolicy.max_crl_size' => undef);
 is($server->sql('SHOW ssl_crl_file'), '', 'nothing was installed');
 like(try("install_crl('$int_crl')"), qr/22023.*every client certificate would be refused.*no CRL of CA "O=Acme,CN=Test Root"/s, 'a CRL of the intermediate alone would lock everybody out');
 my $der = unpack 'H*', MIME::Base64::decode_base64($int_crl =~ s/-----[^-]+-----//gr);
-like(try("install_crl('$root_crl')"), qr/55006.*clients would be refused that can log in now.*CA "CN=Int": every certificate of the CA would be refused: there is no CRL of CA "CN=Int"/s, 'the one of the root alone would lock out whom the intermediate verifies');
+like(try("install_crl('$root_crl')"), qr/55006.*this material would refuse clients that can log in now.*CA "CN=Int": every certificate of the CA would be refused: there is no CRL of CA "CN=Int"/s, 'the one of the root alone would lock out whom the intermediate verifies');
 like(try("install_crl('$root_crl', dry_run => true)"), qr/^installed false .*certificates of CA.*CN=Int.*are refused.*/, 'a dry run says so, too');
 like(try("install_crl('$root_crl', force => true)"), qr/^installed true .*certificates of CA.*CN=Int.*are refused/, 'force installs it');
 like(try("install_crl('\\x$der'::bytea)"), qr/^installed true/, 'DER');

@@ -268,8 +268,8 @@ subtest 'CAs: none that looks like another one' => sub {
 	$certs->intermediate('crossed', issuer => 'evil', subject => '/CN=Test Root/O=Acme', key_name => 'root', eku => ['serverAuth']);
 	$certs->ca('renewed', subject => '/CN=Test Root/O=Acme', key_name => 'root');
 	my $root = pem('root') . pem('customer');
-	like(call('customer', "install_ca(\$\$@{[ pem($_) ]}$root\$\$, dry_run => true, force => true)"), qr/^ERROR:  permission denied to install a CA of the name of another one/, "in front of it: $_") for qw(namesake crossed);
-	like(call('customer', "add_ca(\$\$@{[ pem('crossed') ]}\$\$, dry_run => true)"), qr/^ERROR:  permission denied to install a CA of the name of another one/, 'or behind it');
+	like(call('customer', "install_ca(\$\$@{[ pem($_) ]}$root\$\$, dry_run => true, force => true)"), qr/^ERROR:  permission denied to install a CA with the name of another CA/, "in front of it: $_") for qw(namesake crossed);
+	like(call('customer', "add_ca(\$\$@{[ pem('crossed') ]}\$\$, dry_run => true)"), qr/^ERROR:  permission denied to install a CA with the name of another CA/, 'or behind it');
 	like(call('customer', "install_ca(\$\$@{[ pem('renewed') ]}$root\$\$, dry_run => true)"), qr/^f$/, 'its renewed certificate');
 	like(call('provider', "install_ca(\$\$@{[ pem('namesake') ]}$root\$\$, dry_run => true)"), qr/^f$/, 'a superuser may');
 	done_testing();
@@ -349,7 +349,7 @@ subtest 'the lock of installations ends with the function' => sub {
 sub install { my ($user, $crl, $more) = @_; return call($user, "install_crl(\$\$$crl\$\$::text" . ($more // '') . ')') }
 subtest 'CRLs: a CA that would not be usable any more wants force' => sub {
 	my $result = install('customer', crl('customer', 1));
-	like($result, qr/^ERROR:  with this material clients would be refused that can log in now.*CA "O=Acme,CN=Test Root": every certificate of the CA would be refused: there is no CRL/s, 'the CA of somebody else');
+	like($result, qr/^ERROR:  this material would refuse clients that can log in now.*CA "O=Acme,CN=Test Root": every certificate of the CA would be refused: there is no CRL/s, 'the CA of somebody else');
 	$result = call('customer', "install_crl(\$\$@{[ crl('customer', 1) ]}\$\$::text, dry_run => true)", 'affected');
 	like($result, qr/\{"ca": "O=Acme,CN=Test Root", "reason": "every certificate of the CA would be refused: there is no CRL of CA/, 'affected has it');
 	ok(comes('app', 'app'), 'its clients come in');
@@ -385,7 +385,7 @@ subtest 'CAs: nor are superusers locked out by removing theirs' => sub {
 	my $root = $certs->get('root')->{fingerprint};
 	$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.remove_ca, sslpolicy.install_ca TO customer; SELECT sslpolicy.rollback(\'crl\', force => true)') ;
 	ok(comes('provider', 'provider'), 'a superuser has logged in');
-	like(call('customer', "remove_ca('$root')"), qr/^ERROR:  with this material clients would be refused that can log in now.*login of role "provider"/s, 'remove_ca of a grantee counts who has logged in');
+	like(call('customer', "remove_ca('$root')"), qr/^ERROR:  this material would refuse clients that can log in now.*login of role "provider"/s, 'remove_ca of a grantee counts who has logged in');
 	like(call('customer', "remove_ca('$root', force => true)"), qr/^ERROR:  permission denied to make a CA unusable/, 'and does not force superusers out');
 	like(call('customer', "install_ca(\$\$" . pem('customer') . "\$\$, force => true)"), qr/^ERROR:  permission denied to make a CA unusable/, 'nor does install_ca');
 	is(call('provider', "remove_ca('$root', dry_run => true)"), 'f', 'a superuser may know better');

@@ -126,7 +126,7 @@ subtest 'sslpolicy.crl_file' => sub {
 	like($told->{crls}, qr/^PATH\|.*\|f\|file "PATH" cannot be used$/m, 'the view has the path as the setting has it');
 	is($told->{'reload: loads'}, 0, 'it is not loaded without force');
 	like($told->{reload}, qr/^f\|file "PATH" cannot be used$/m, 'and reload() says so');
-	like($told->{install_crl}, qr/ERROR:  42501: file "PATH" cannot be replaced\nDETAIL:  Callers who are no superusers replace a file only if/, 'an installation says what it would replace');
+	like($told->{install_crl}, qr/ERROR:  42501: file "PATH" cannot be replaced\nDETAIL:  Callers who are not superusers can replace a file only if/, 'an installation says what it would replace');
 	like($told->{lint}, qr/crl_not_in_force.*file ""?"?PATH""?"? cannot be used/, 'and lint()');
 
 	my $offset = $server->log_offset;
