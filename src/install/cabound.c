@@ -325,7 +325,7 @@ follow_doors(Bound *bound)
 			const char *way;
 
 			CHECK_FOR_INTERRUPTS();
-			/* even if the caller can act as it: to log in as it can give more rights */
+			/* not if it is acting: to log in as a role can give more than to act as it */
 			if (!role->can_login || role->followed)
 				continue;
 			way = way_in(bound, i);
