@@ -188,7 +188,7 @@ for my $point ('login_found', 'login_admitted')
 		my $offset = $server->log_offset;
 		my $witness = $recheck eq 'off' ? sub { } : witness();
 		my $wait = login_stopped_at($point, sub { swap('DATABASE', 'db_free', 'db_bound'); $witness->() }, db => 'db_free');
-		$server->wait_for_log(qr/LOG:  session of role "app" \(PID \d+\) ended: its role or database was another one/, $offset);
+		$server->wait_for_log(qr/LOG:  session of role "app" \(PID \d+\) ended: its login was judged for another role or database/, $offset);
 		like($wait->()->{err}, qr/terminating connection|server closed/, "$name: a database that takes the name of another meanwhile");
 		await_sql(q(SELECT count(*) = 0 FROM pg_stat_activity WHERE datname LIKE 'db\_%'));
 		swap('DATABASE', 'db_free', 'db_bound');
@@ -236,7 +236,7 @@ for my $point ('login_found', 'login_admitted')
 	$server->set('sslpolicy.enforcement' => 'log');
 	my $offset = $server->log_offset;
 	($wait, $pid) = session_swapped($point);
-	$server->wait_for_log(qr/session of role "free" \(PID $pid\) would be ended: its role or database/, $offset);
+	$server->wait_for_log(qr/session of role "free" \(PID $pid\) would be ended: its login was judged for another role or database/, $offset);
 	is(ask("SELECT compliant FROM sslpolicy.sessions WHERE pid = $pid"), 'f', "$point: with enforcement=log it is reported, and stays");
 	end_it($wait, $pid);
 	swap('ROLE', 'free', 'bound');
