@@ -185,22 +185,28 @@ my $encoding = 'SET client_min_messages = debug5; SET client_encoding = LATIN1;'
 my %wide = (
 	'set_policy()' => [ 'dba', q{SELECT sslpolicy.set_policy('wide', U&'cn=\20AC')} ],
 	'SECURITY LABEL' => [ 'boss', q{SECURITY LABEL FOR sslpolicy ON ROLE wide IS U&'cn=\20AC'} ],
-	'set_database_policy()' => [ 'dba', q{SELECT sslpolicy.set_database_policy('owned', U&'cn=\20AC')} ],
-	'DROP ROLE' => [ 'dba', q{DROP ROLE U&"\20AC"}, q{CREATE ROLE "€"; GRANT "€" TO dba WITH ADMIN OPTION; SECURITY LABEL FOR sslpolicy ON ROLE "€" IS 'cn=x'} ],
-	'DROP DATABASE' => [ 'dba', q{DROP DATABASE U&"\20AC"}, 'CREATE DATABASE "€" OWNER dba', q{SECURITY LABEL FOR sslpolicy ON DATABASE "€" IS 'cn=x'} ]);
+	'set_database_policy()' => [ 'dba', q{SELECT sslpolicy.set_database_policy('owned', U&'issuer=''CN=\20AC''')} ],
+	'DROP ROLE' => [ 'dba', q{DROP ROLE U&"\20AC"}, q{CREATE ROLE "€"; GRANT "€" TO dba WITH ADMIN OPTION; SECURITY LABEL FOR sslpolicy ON ROLE "€" IS 'sslmode=prefer'} ],
+	'DROP DATABASE' => [ 'dba', q{DROP DATABASE U&"\20AC"}, 'CREATE DATABASE "€" OWNER dba', q{SECURITY LABEL FOR sslpolicy ON DATABASE "€" IS 'sslmode=prefer'} ]);
 for my $what (sort keys %wide)
 {
 	my ($user, $sql, @before) = @{ $wide{$what} };
 	$server->sql($_) for @before;
 	$offset = $server->log_offset;
-	my $how = $what eq 'DROP DATABASE' ? "$encoding\n$sql" : "BEGIN;\n$encoding\nINSERT INTO kept VALUES (1);\n$sql;\nCOMMIT";
-	$server->login(%plain, user => $user, sql => $how);
+	if ($what eq 'DROP DATABASE')
+	{
+		$server->login(%plain, user => $user, sql => $sql, extra => "client_encoding=LATIN1 options='-c client_min_messages=debug5'");
+	}
+	else
+	{
+		$server->login(%plain, user => $user, sql => "BEGIN;\n$encoding\nINSERT INTO kept VALUES (1);\n$sql;\nCOMMIT");
+	}
 	is(scalar @{ changes($offset) }, 1, "$what, by a client that cannot read the line: it is logged");
 	next if $what eq 'DROP DATABASE' || $what eq 'SECURITY LABEL';
 	$server->sql($_) for map { /^CREATE ROLE/ ? $_ : () } @before;
 	my $name = $what =~ s/\W+/_/gr;
 	$offset = $server->log_offset;
-	$server->login(%plain, user => $user, sql => "BEGIN;\nINSERT INTO kept VALUES (2);\n" . ($sql =~ s/cn=/cn=x cn=/r) . ";\n$encoding\nPREPARE TRANSACTION '$name'");
+	$server->login(%plain, user => $user, sql => "BEGIN;\nINSERT INTO kept VALUES (2);\n" . ($sql =~ s/(cn|issuer)=/sslmode=verify-full $1=/r) . ";\n$encoding\nPREPARE TRANSACTION '$name'");
 	is($server->sql("SELECT count(*) FROM pg_prepared_xacts WHERE gid = '$name'"), 1, "$what: it can be prepared");
 	$server->sql("COMMIT PREPARED '$name'");
 	is(scalar @{ changes($offset) }, 1, 'and is logged once');

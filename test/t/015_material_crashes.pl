@@ -245,13 +245,11 @@ SKIP:
 	is($server->sql('SELECT installed FROM sslpolicy.' . ($first_ca =~ s/^SELECT sslpolicy\.//r)), 't', 'the next installation works');
 
 	# the history cannot be written, after the server has loaded the new material
-	my $offset = $server->log_offset;
 	$full = stopped_at('reloaded', $add, undef, 'SET statement_timeout = 1000', 'SELECT pg_sleep(60)');
 	system("prlimit --fsize=300 --pid $full->{pid}") == 0 or die;
 	go_on($full);
 	$full->{psql}->finish;
 	like(${ $full->{out} }, qr/material_history does not have it: the server log says why/, 'a history that cannot be written is a warning');
-	like($server->log_since($offset), qr/LOG:  could not write the history of TLS material\n.*DETAIL:  could not write/, 'the log says why');
 	like(${ $full->{err} }, qr/canceling statement due to statement timeout/, 'the session can be interrupted then, too');
 	like(${ $full->{out} }, qr/^\(t,/, 'since the material is in force');
 	is($server->sql("SELECT state FROM sslpolicy.material_history WHERE kind = 'ca' ORDER BY version DESC LIMIT 1"), 'installed', 'and the history is told by the file');

@@ -223,6 +223,22 @@ for my $type ('EC P-256', 'EC P-384', 'EC P-521', 'RSA 2048', 'ED25519')
 {
 	like($server->sql("SELECT sslpolicy.create_server_key('CN=x', ARRAY['dns:x','ip:::1'], '$type')"), qr/BEGIN CERTIFICATE REQUEST/, "a key of type $type");
 }
+{
+	# as large as a CA takes it, and not as large as to keep a backend busy
+	my $names = sub { "ARRAY(SELECT 'dns:' || i || '.example.com' FROM generate_series(1, $_[0]) i)" };
+	like($server->sql("SELECT sslpolicy.create_server_key(repeat('OU=a,', 63) || 'CN=x', @{[ $names->(1000) ]})"), qr/BEGIN CERTIFICATE REQUEST/, 'a large request');
+	my %too_large = (
+		"repeat('OU=a,', 64) || 'CN=x', NULL" => qr/the subject has 65 attributes.*At most 64 are accepted/s,
+		"repeat('CN=a+', 64) || 'CN=x', NULL" => qr/the subject has 65 attributes/,
+		"repeat('CN=a,', 100000) || 'CN=x', NULL" => qr/the subject has 500004 bytes.*At most 4096 are accepted/s,
+		"'CN=x', @{[ $names->(1001) ]}" => qr/there are 1001 names.*At most 1000 are accepted/s,
+		"'CN=x', ARRAY['dns:' || repeat('a', 3000)]" => qr/a name has 3004 bytes.*At most 2048 are accepted/s);
+	for my $call (sort keys %too_large)
+	{
+		my (undef, undef, $err) = $node->psql('postgres', "SELECT sslpolicy.create_server_key($call)");
+		like($err, $too_large{$call}, 'one that is too large: ' . substr $call, 0, 40);
+	}
+}
 sub key_error { my (undef, $out, $err) = $node->psql('postgres', "SELECT sslpolicy.create_server_key($_[0])"); return $err . $out }
 like(key_error("'CN=x', NULL, 'DSA'"), qr/unknown type of key "DSA".*Accepted is one of: EC P-256/s, 'an unknown type of key');
 like(key_error("'x', NULL"), qr/invalid subject "x": "=" is missing/, 'a subject that is none');

@@ -246,9 +246,20 @@ subtest 'CAs: whom the CA lets in can do the rest' => sub {
 		like(add(), $denied, "one who may call $right");
 		$server->sql("REVOKE EXECUTE ON FUNCTION $right FROM app");
 	}
-	$server->sql('GRANT ALTER SYSTEM ON PARAMETER "sslpolicy.enforcement" TO app');
-	like(add(), $denied, 'one who may turn enforcement off');
-	$server->sql('REVOKE ALTER SYSTEM ON PARAMETER "sslpolicy.enforcement" FROM app; CREATE ROLE held; GRANT held TO app');
+	for my $parameter (qw(sslpolicy.enforcement ssl_ca_file ssl_crl_file ssl_crl_dir primary_conninfo))
+	{
+		$server->sql("GRANT ALTER SYSTEM ON PARAMETER \"$parameter\" TO app");
+		like(add(), $denied, "one who may change $parameter");
+		$server->sql("REVOKE ALTER SYSTEM ON PARAMETER \"$parameter\" FROM app");
+	}
+	for my $right ('pg_read_all_data', 'SELECT ON pg_catalog.pg_authid', 'SELECT ON pg_catalog.pg_shadow')
+	{
+		$server->sql("GRANT $right TO app");
+		like(add(), $denied, "one who can read passwords: $right");
+		$server->sql("REVOKE $right FROM app");
+	}
+	like(add(), $allowed, 'and one who may do nothing of all that');
+	$server->sql('CREATE ROLE held; GRANT held TO app');
 	$server->set('sslpolicy.reserved_roles' => 'held');
 	like(add(), $denied, 'one who is a member of a reserved role');
 	$server->set('sslpolicy.reserved_roles' => undef);

@@ -86,10 +86,26 @@ for my $case (@refused)
 # what superusers would take for ours
 {
 	my $db = database();
+	my $owned = database();
+	$server->sql("ALTER DATABASE $owned OWNER TO mallory");
+	for my $sql ('CREATE SCHEMA other', 'ALTER SCHEMA other RENAME TO another', 'CREATE FUNCTION another.set_policy(r regrole, p text) RETURNS void LANGUAGE sql AS $$$$')
+	{
+		is(error_of($owned, "SET ROLE mallory; $sql"), '', "the owner of a database: $sql");
+	}
+	like(error_of($owned, 'SET ROLE mallory; ALTER SCHEMA another RENAME TO sslpolicy'), qr/permission denied to rename a schema to "sslpolicy"/, 'nor does anybody else give a schema the name');
+	is(error_of($owned, 'SET ROLE mallory; CREATE SCHEMA sslpolicy; ALTER SCHEMA sslpolicy OWNER TO mallory; ALTER SCHEMA sslpolicy RENAME TO third; DROP SCHEMA third'), '', 'an empty one, as a dump makes it, is nobody\'s harm');
+	is(error_of($owned, 'ALTER SCHEMA another RENAME TO sslpolicy'), '', 'superusers may');
 	$server->sql('CREATE SCHEMA sslpolicy; GRANT ALL ON SCHEMA sslpolicy TO mallory; CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$; ALTER FUNCTION public.f OWNER TO mallory', $db);
 	for my $sql ($evil, 'ALTER FUNCTION public.f SET SCHEMA sslpolicy', 'CREATE PROCEDURE sslpolicy.recheck() LANGUAGE sql AS $$$$', 'CREATE AGGREGATE sslpolicy.lint(int) (sfunc = int4pl, stype = int)')
 	{
 		like(error_of($db, "SET ROLE mallory; $sql"), qr/permission denied to create functions in schema "sslpolicy"/, 'before the extension is there, nobody else creates functions: ' . ($sql =~ /^(\w+ \w+)/)[0]);
+	}
+	# a view runs functions as whoever reads it
+	$server->sql('CREATE VIEW public.v AS SELECT public.f() AS pid; ALTER VIEW public.v OWNER TO mallory; CREATE TABLE public.t (i int); ALTER TABLE public.t OWNER TO mallory', $db);
+	for my $sql ('CREATE VIEW sslpolicy.sessions AS SELECT public.f() AS pid', 'CREATE TABLE sslpolicy.crls (i int)', 'ALTER VIEW public.v SET SCHEMA sslpolicy', 'ALTER TABLE public.t SET SCHEMA sslpolicy',
+		'CREATE MATERIALIZED VIEW sslpolicy.policies AS SELECT 1 AS i', 'CREATE SEQUENCE sslpolicy.lint', 'CREATE TYPE sslpolicy.version AS (i int)')
+	{
+		like(error_of($db, "SET ROLE mallory; $sql"), qr/permission denied to create tables or views in schema "sslpolicy"/, 'nor tables or views: ' . ($sql =~ /^(\w+ \w+)/)[0]);
 	}
 	is(error_of($db, 'SET ROLE mallory; CREATE FUNCTION public.g() RETURNS int LANGUAGE sql AS $$SELECT 1$$') =~ s/.*permission denied for schema public.*//sr, '', 'elsewhere they do');
 }
