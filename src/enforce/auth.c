@@ -7,7 +7,8 @@
  *	- an earlier hook and PostgreSQL's own authentication let it in, and
  *	- it came through a Unix socket, or
  *	- the CAs and CRLs that are in force now accept its certificate, it is neither
- *	  blocked nor revoked, and it meets every policy that applies (see
+ *	  blocked nor revoked, it can be watched for that while the session lives (see
+ *	  sessions.c), and it meets every policy that applies (see
  *	  applicable.c), or sslpolicy.enforcement says not to refuse,
  * and its role and database exist.
  *
@@ -39,6 +40,7 @@
 #include "material/ownkeys.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
+#include "revocation/crlkey.h"
 #include "revocation/crlstate.h"
 #include "revocation/revocation.h"
 #include "session/collect.h"
@@ -229,6 +231,25 @@ refuse_revoked_certificate(const Facts *facts)
 			 errhint("%s", refusal->hint)));
 }
 
+/*
+ * Nobody could tell of such a session that its certificate has been blocked or revoked,
+ * so this too holds whatever sslpolicy.enforcement says.
+ */
+static void
+refuse_long_chain(const Facts *facts)
+{
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION,
+							 psprintf("certificate with a chain of at most %d CAs", MAX_SESSION_CAS));
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("chain of the client certificate of role %s is too long", quoted_name(facts->role)),
+			 errdetail("It has %d CAs; at most %d can be watched for revocation while a session lives.",
+					   facts->cert->ncas, MAX_SESSION_CAS),
+			 errdetail_log("Refused: %s; its chain has %d CAs, and at most %d can be watched for revocation while a session lives.",
+						   facts_for_log(facts), facts->cert->ncas, MAX_SESSION_CAS),
+			 errhint("Set sslcert and sslkey on the client to a certificate with a shorter chain.")));
+}
+
 static void
 refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
 {
@@ -307,6 +328,7 @@ check_login(Port *port, int status)
 	int64		end_at = 0;
 	uint64		verified_by;
 	bool		older_handshake;
+	bool		kept;
 
 	if (previous_hook)
 		previous_hook(port, status);
@@ -318,12 +340,14 @@ check_login(Port *port, int status)
 	note_own_certificate(facts, port);
 
 	/* before policies are read, so that no change of one misses the session */
-	publish_session(facts);
+	kept = publish_session(facts, decimal_crl_entry_key);
 
 	if (!facts->local)
 	{
 		refuse_blocked_certificate(facts);
 		refuse_revoked_certificate(facts);
+		if (!kept)
+			refuse_long_chain(facts);
 	}
 	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
 	applicable = find_applicable_uncounted(facts, applies);

@@ -19,11 +19,14 @@
 #include <openssl/bn.h>
 #include <openssl/x509v3.h>
 
+#include "miscadmin.h"
+
 #include "base/datums.h"
 #include "install/objection.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "pki/x509.h"
+#include "revocation/crlkey.h"
 
 /* A CA of the set. */
 typedef struct CaView
@@ -109,6 +112,31 @@ find_ca(TrustView *view, const CaFacts *ca, bool exactly)
 }
 
 /*
+ * Is there an entry whose serial has this digest?  Of a chain that had no room for
+ * serials.
+ */
+static bool
+has_digest(X509_CRL *crl, const CaFacts *issuer, const uint8 *digest)
+{
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+
+	for (int i = 0; i < sk_X509_REVOKED_num(entries); i++)
+	{
+		char	   *serial = integer_text(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i)));
+		uint8		key[CRL_KEY_LEN];
+
+		if (i % 1000 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (serial == NULL)
+			continue;
+		if (decimal_crl_entry_key(issuer->identity, serial, key) && memcmp(key, digest, CRL_KEY_LEN) == 0)
+			return true;
+		pfree(serial);
+	}
+	return false;
+}
+
+/*
  * Has a CRL of this CA revoked the serial?
  */
 static bool
@@ -136,18 +164,30 @@ shown(const char *subject)
 	return psprintf("\"%s\"", certificate_string(subject));
 }
 
+static bool
+is_revoked_ca(const CaView *issuer, const CertFacts *cert, int ca)
+{
+	const CaFacts *facts = &cert->cas[ca];
+	ListCell   *cell;
+
+	if (facts->serial != NULL)
+		return is_revoked(issuer, facts->serial);
+	foreach(cell, issuer->crls)
+		if (has_digest(lfirst(cell), issuer_in_chain(cert, ca), facts->serial_digest))
+			return true;
+	return false;
+}
+
 static char *
 find_revocation(const CertFacts *cert, CaView *const *found)
 {
 	const char *subject = cert->subject_dn;
-	const char *serial = cert->serial;
 
 	for (int i = 0; i < cert->ncas; i++)
 	{
-		if (found[i] && is_revoked(found[i], serial))
+		if (found[i] && (i == 0 ? is_revoked(found[i], cert->serial) : is_revoked_ca(found[i], cert, i - 1)))
 			return psprintf("certificate %s is revoked", shown(subject));
 		subject = cert->cas[i].subject_dn;
-		serial = cert->cas[i].serial;
 	}
 	return NULL;
 }

@@ -177,13 +177,7 @@ packed_certificate(const CertFacts *cert, size_t *size)
 
 	if (cert == NULL || packed != NULL)
 		return packed;
-	for (size_t limit = INLINE_CERTIFICATE - 256; limit >= 64; limit /= 2)
-	{
-		packed = pack_cert(cert, limit, size);
-		if (*size <= INLINE_CERTIFICATE)
-			return packed;
-	}
-	return NULL;
+	return pack_cert_within(cert, INLINE_CERTIFICATE, NULL, size);
 }
 
 /*

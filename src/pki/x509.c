@@ -212,6 +212,9 @@ read_asn1_time(const ASN1_TIME *time, int64 *seconds)
 	return ok;
 }
 
+/* 2.41 digits a byte, a sign and a zero */
+StaticAssertDecl(MAX_SERIAL_TEXT >= MAX_SERIAL * 241 / 100 + 3, "MAX_SERIAL_TEXT has room for a serial");
+
 /*
  * An ASN.1 integer in decimal; NULL if it is longer than MAX_SERIAL: the time that
  * decimal digits take grows with the square of the length, and nothing could

@@ -6,10 +6,11 @@
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
  * fixed size, the fingerprints and identities of the CAs, and zero-terminated
- * strings in a fixed order.  Both directions are written from the same list of
- * strings.
+ * strings in a fixed order: first serial numbers, then names.  Both directions
+ * are written from the same list of strings.
  *
- *-------------------------------------------------------------------------
+ * What identifies a certificate and its CAs is always whole, so that a session can be
+ * told to be blocked or revoked however little room there is; names may be cut.
  */
 #include "policy/facts.h"
 
@@ -19,114 +20,179 @@ typedef struct PackedHeader
 {
 	CertFacts	cert;			/* its pointers are not meaningful */
 	bool		has_cn;
+	bool		digests;		/* of the serials of CAs, in place of these */
 } PackedHeader;
 
-/* of each CA, before the strings */
-#define PACKED_CA_LEN (FINGERPRINT_LEN + CA_IDENTITY_LEN)
+StaticAssertDecl(sizeof(PackedHeader) <= sizeof(CertFacts) + 16,
+				 "the header has room in IDENTITY_ROOM");
 
-/* what replaces a string that was cut; also the end of every cut list */
+/* what replaces the end of a name that was cut, and all names behind it */
 #define CUT_MARK "[cut]"
 
-/*
- * Append a string, or as much of it as room allows, marked.  Returns false if
- * it was cut.
- */
-static bool
-append_bounded(StringInfo buf, const char *text, size_t limit)
+/* A certificate that is being packed. */
+typedef struct Packing
 {
-	size_t		len = strlen(text);
-	size_t		used = (size_t) buf->len;
-	size_t		room = limit > used + sizeof(CUT_MARK) ?
-		limit - used - sizeof(CUT_MARK) :
-		0;
+	StringInfoData buf;
+	size_t		end;			/* as far as names may go */
+	bool		cut;			/* there was no room for one */
+} Packing;
 
-	if (len <= room)
-	{
-		appendBinaryStringInfo(buf, text, (int) len + 1);
-		return true;
-	}
-	appendBinaryStringInfo(buf, text, (int) room);
-	appendBinaryStringInfo(buf, CUT_MARK, sizeof(CUT_MARK));
-	return false;
+/* of each CA, before the strings */
+static size_t
+packed_ca_len(bool digests)
+{
+	return FINGERPRINT_LEN + CA_IDENTITY_LEN + (digests ? SERIAL_DIGEST_LEN : 0);
 }
 
 /*
- * Pack a certificate in at most about limit bytes (the fixed part, and a mark
- * for each string that was cut, come on top).  Sets *size.
- *
+ * How much what is never cut takes.
+ */
+static size_t
+identity_size(const CertFacts *cert, bool digests)
+{
+	size_t		size = sizeof(PackedHeader) + (size_t) cert->ncas * packed_ca_len(digests) +
+		strlen(cert->serial) + 1;
+
+	for (int i = 0; !digests && i < cert->ncas; i++)
+		size += strlen(cert->cas[i].serial) + 1;
+	return size;
+}
+
+static void
+append_whole(Packing *p, const char *text)
+{
+	appendBinaryStringInfo(&p->buf, text, (int) strlen(text) + 1);
+}
+
+/*
+ * Append a name, or as much of it as there is room for, with a mark.  Nothing follows
+ * one that was cut; nor is there a mark where that has no room.
+ */
+static void
+append_name(Packing *p, const char *text)
+{
+	size_t		used = (size_t) p->buf.len;
+	size_t		room;
+
+	if (p->cut)
+		return;
+	room = p->end > used + sizeof(CUT_MARK) ? p->end - used - sizeof(CUT_MARK) : 0;
+	if (strlen(text) <= room)
+	{
+		append_whole(p, text);
+		return;
+	}
+	p->cut = true;
+	if (p->end < used + sizeof(CUT_MARK))
+		return;
+	appendBinaryStringInfo(&p->buf, text, (int) room);
+	append_whole(p, CUT_MARK);
+}
+
+/*
+ * What identifies the CAs.  False if there is no digest of a serial.
+ */
+static bool
+append_cas(Packing *p, const CertFacts *cert, SerialDigest digest)
+{
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		const CaFacts *ca = &cert->cas[i];
+		uint8		bytes[SERIAL_DIGEST_LEN];
+
+		appendBinaryStringInfo(&p->buf, (const char *) ca->fingerprint, FINGERPRINT_LEN);
+		appendBinaryStringInfo(&p->buf, (const char *) ca->identity, CA_IDENTITY_LEN);
+		if (digest == NULL)
+			continue;
+		if (!digest(issuer_in_chain(cert, i)->identity, ca->serial, bytes))
+			return false;
+		appendBinaryStringInfo(&p->buf, (const char *) bytes, SERIAL_DIGEST_LEN);
+	}
+	return true;
+}
+
+/*
  * The order is from what identifies most to what is longest, so that a
  * certificate with too many names loses names first.
+ */
+static char *
+pack(const CertFacts *cert, size_t limit, SerialDigest digest, size_t *size)
+{
+	Packing		p = {.end = identity_size(cert, digest != NULL) + limit};
+	PackedHeader header;
+	int			nsans = 0;
+
+	initStringInfo(&p.buf);
+	memset(&header, 0, sizeof(header));
+	header.cert = *cert;
+	header.has_cn = (cert->cn != NULL);
+	header.digests = (digest != NULL);
+	appendBinaryStringInfo(&p.buf, (char *) &header, sizeof(header));
+	if (!append_cas(&p, cert, digest))
+		return NULL;
+	append_whole(&p, cert->serial);
+	for (int i = 0; digest == NULL && i < cert->ncas; i++)
+		append_whole(&p, cert->cas[i].serial);
+
+	append_name(&p, cert->key_algorithm);
+	append_name(&p, cert->signature_algorithm);
+	append_name(&p, cert->cn ? cert->cn : "");
+	append_name(&p, cert->subject_dn);
+	append_name(&p, cert->issuer_dn);
+	for (int i = 0; i < cert->ncas; i++)
+		append_name(&p, cert->cas[i].subject_dn);
+	while (nsans < cert->nsans && !p.cut)
+		append_name(&p, cert->sans[nsans++]);
+
+	/* where there was no room for any, the mark alone says that there were some */
+	header.cert.nsans = Max(nsans, Min(cert->nsans, 1));
+	header.cert.cut = cert->cut || p.cut;
+	memcpy(p.buf.data, &header, sizeof(header));
+	*size = (size_t) p.buf.len;
+	return p.buf.data;
+}
+
+/*
+ * Pack a certificate as a login has it, with at most limit bytes of names; what
+ * identifies it comes on top.  Sets *size.
  */
 char *
 pack_cert(const CertFacts *cert, size_t limit, size_t *size)
 {
-	StringInfoData buf;
-	PackedHeader header;
-	bool		whole = true;
-	int			ncas = cert->ncas;
-	int			nsans;
-
-	initStringInfo(&buf);
-	memset(&header, 0, sizeof(header));
-	header.cert = *cert;
-	header.has_cn = (cert->cn != NULL);
-	limit += sizeof(header);
-	appendBinaryStringInfo(&buf, (char *) &header, sizeof(header));
-
-	for (int i = 0; i < ncas; i++)
-	{
-		appendBinaryStringInfo(&buf, (const char *) cert->cas[i].fingerprint,
-							   FINGERPRINT_LEN);
-		appendBinaryStringInfo(&buf, (const char *) cert->cas[i].identity,
-							   CA_IDENTITY_LEN);
-	}
-	limit += (size_t) ncas * PACKED_CA_LEN;
-
-	whole &= append_bounded(&buf, cert->serial, limit);
-	for (int i = 0; i < ncas; i++)
-		whole &= append_bounded(&buf, cert->cas[i].serial, limit);
-	whole &= append_bounded(&buf, cert->key_algorithm, limit);
-	whole &= append_bounded(&buf, cert->signature_algorithm, limit);
-	whole &= append_bounded(&buf, cert->cn ? cert->cn : "", limit);
-	whole &= append_bounded(&buf, cert->subject_dn, limit);
-	whole &= append_bounded(&buf, cert->issuer_dn, limit);
-	for (int i = 0; i < ncas; i++)
-		whole &= append_bounded(&buf, cert->cas[i].subject_dn, limit);
-	for (nsans = 0; nsans < cert->nsans && whole; nsans++)
-		whole &= append_bounded(&buf, cert->sans[nsans], limit);
-	if (nsans == 0 && cert->nsans > 0)
-	{
-		/* no room for any: the mark alone says that there were some */
-		appendBinaryStringInfo(&buf, CUT_MARK, sizeof(CUT_MARK));
-		nsans = 1;
-	}
-	if (nsans < cert->nsans)
-		whole = false;
-
-	header.cert.nsans = nsans;
-	header.cert.cut = !whole;
-	memcpy(buf.data, &header, sizeof(header));
-	*size = (size_t) buf.len;
-	return buf.data;
+	return pack(cert, limit, NULL, size);
 }
 
 /*
- * The next string of a packed certificate; "" at the end of a damaged one.
+ * The same in at most so much room, with as many names as there is room for.  With
+ * digest given, of the serials of CAs only digests are kept: what identifies the
+ * certificate has room then in IDENTITY_ROOM() of its CAs.  NULL if it has not, or if
+ * there is no digest.
+ */
+char *
+pack_cert_within(const CertFacts *cert, size_t room, SerialDigest digest, size_t *size)
+{
+	size_t		least = identity_size(cert, digest != NULL);
+
+	return least <= room ? pack(cert, room - least, digest, size) : NULL;
+}
+
+/*
+ * The next string of a packed certificate; one that is not there is what missing says.
  */
 static char *
-next_string(const char **pos, const char *end)
+next_string(const char **pos, const char *end, const char *missing)
 {
 	const char *start = *pos;
 	const char *zero = memchr(start, '\0', (size_t) (end - start));
 
 	if (zero == NULL)
-		return pstrdup("");
+		return pstrdup(missing);
 	*pos = zero + 1;
 	return pstrdup(start);
 }
 
 /*
- * Unpack what pack_cert has packed; everything is in fresh memory.  Returns
+ * Unpack what was packed; everything is in fresh memory.  Returns
  * NULL if size cannot hold a certificate.
  */
 CertFacts *
@@ -136,39 +202,46 @@ unpack_cert(const char *bytes, size_t size)
 	CertFacts  *cert;
 	const char *pos = bytes + sizeof(header);
 	const char *end = bytes + size;
+	const char *missing;
 
 	if (size < sizeof(header))
 		return NULL;
 	memcpy(&header, bytes, sizeof(header));
 	if (header.cert.ncas < 0 || header.cert.nsans < 0 ||
-		(size_t) header.cert.ncas > (size - sizeof(header)) / PACKED_CA_LEN ||
+		(size_t) header.cert.ncas > (size - sizeof(header)) / packed_ca_len(header.digests) ||
 		(size_t) header.cert.nsans > size)
 		return NULL;
+	/* of one that is not cut, nothing is missing but by damage */
+	missing = header.cert.cut ? CUT_MARK : "";
 
 	cert = palloc(sizeof(CertFacts));
 	*cert = header.cert;
-	cert->cas = palloc(sizeof(CaFacts) * (size_t) (cert->ncas + 1));
+	cert->cas = palloc0(sizeof(CaFacts) * (size_t) (cert->ncas + 1));
 	cert->sans = palloc(sizeof(char *) * (size_t) (cert->nsans + 1));
 
-	for (int i = 0; i < cert->ncas; i++, pos += PACKED_CA_LEN)
+	for (int i = 0; i < cert->ncas; i++, pos += packed_ca_len(header.digests))
 	{
-		memcpy(cert->cas[i].fingerprint, pos, FINGERPRINT_LEN);
-		memcpy(cert->cas[i].identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
+		CaFacts    *ca = &cert->cas[i];
+
+		memcpy(ca->fingerprint, pos, FINGERPRINT_LEN);
+		memcpy(ca->identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
+		if (header.digests)
+			memcpy(ca->serial_digest, pos + FINGERPRINT_LEN + CA_IDENTITY_LEN, SERIAL_DIGEST_LEN);
 	}
-	cert->serial = next_string(&pos, end);
-	for (int i = 0; i < cert->ncas; i++)
-		cert->cas[i].serial = next_string(&pos, end);
-	cert->key_algorithm = next_string(&pos, end);
-	cert->signature_algorithm = next_string(&pos, end);
-	cert->cn = next_string(&pos, end);
+	cert->serial = next_string(&pos, end, "");
+	for (int i = 0; !header.digests && i < cert->ncas; i++)
+		cert->cas[i].serial = next_string(&pos, end, "");
+	cert->key_algorithm = next_string(&pos, end, missing);
+	cert->signature_algorithm = next_string(&pos, end, missing);
+	cert->cn = next_string(&pos, end, missing);
 	if (!header.has_cn)
 		cert->cn = NULL;
-	cert->subject_dn = next_string(&pos, end);
-	cert->issuer_dn = next_string(&pos, end);
+	cert->subject_dn = next_string(&pos, end, missing);
+	cert->issuer_dn = next_string(&pos, end, missing);
 	for (int i = 0; i < cert->ncas; i++)
-		cert->cas[i].subject_dn = next_string(&pos, end);
+		cert->cas[i].subject_dn = next_string(&pos, end, missing);
 	for (int i = 0; i < cert->nsans; i++)
-		cert->sans[i] = next_string(&pos, end);
+		cert->sans[i] = next_string(&pos, end, missing);
 	return cert;
 }
 

@@ -15,7 +15,8 @@
 
 #include "base/fingerprint.h"
 
-#define CA_IDENTITY_LEN 20		/* bytes of what ca_identity() (x509.c) gives */
+#define CA_IDENTITY_LEN	  20	/* bytes of what ca_identity() (x509.c) gives */
+#define SERIAL_DIGEST_LEN 20	/* bytes of a key in an index of CRLs (crlkey.c) */
 
 /* In the order of strength, so that they can be compared. */
 typedef enum TlsVersion
@@ -31,9 +32,10 @@ typedef enum TlsVersion
 typedef struct CaFacts
 {
 	char	   *subject_dn;
-	char	   *serial;			/* decimal */
+	char	   *serial;			/* decimal; NULL where only its digest was kept */
 	uint8		fingerprint[FINGERPRINT_LEN];
 	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
+	uint8		serial_digest[SERIAL_DIGEST_LEN];	/* only where serial is NULL */
 } CaFacts;
 
 /* The peer's certificate and the chain that verified it. */
@@ -105,8 +107,34 @@ typedef struct Facts
 	const char *auth_method;	/* as in pg_hba.conf; NULL if not known */
 } Facts;
 
+/*
+ * Makes a digest of a serial number, and of the identity of the CA that issued the
+ * certificate: that by which it is looked up in an index of CRLs.  False if it cannot.
+ */
+typedef bool (*SerialDigest)(const uint8 *issuer, const char *serial, uint8 *digest);
+
+/* decimal digits, a sign and a zero byte of the longest serial that is read (x509.h) */
+#define MAX_SERIAL_TEXT 312
+
+/* Room that what identifies a certificate and so many CAs always fits in. */
+#define IDENTITY_ROOM(ncas) \
+	(sizeof(CertFacts) + 16 + MAX_SERIAL_TEXT + \
+	 (ncas) * (FINGERPRINT_LEN + CA_IDENTITY_LEN + SERIAL_DIGEST_LEN))
+
+/*
+ * The CA that issued a CA of a chain, or, for -1, the peer's certificate.  The last one
+ * is the root, which is its own issuer.
+ */
+static inline const CaFacts *
+issuer_in_chain(const CertFacts *cert, int ca)
+{
+	return &cert->cas[Min(ca + 1, cert->ncas - 1)];
+}
+
 extern char *address_text(const Facts *facts);
 extern char *pack_cert(const CertFacts *cert, size_t limit, size_t *size);
+extern char *pack_cert_within(const CertFacts *cert, size_t room, SerialDigest digest,
+							  size_t *size);
 extern CertFacts *unpack_cert(const char *bytes, size_t size);
 
 #endif							/* SSLPOLICY_FACTS_H */

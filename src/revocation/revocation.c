@@ -100,12 +100,15 @@ time_of(int64 seconds)
 	return pstrdup(timestamptz_to_str(timestamp_from_unix(seconds)));
 }
 
+StaticAssertDecl(SERIAL_DIGEST_LEN == CRL_KEY_LEN, "a digest of a serial is a key of the index");
+
 /*
- * One certificate, against the CRL of the CA that issued it.
+ * One certificate, against the CRL of the CA that issued it.  Where serial is NULL, there
+ * is only its digest.
  */
 static Revocation
 check_one(RevocationIndex *index, const char *subject, const char *serial,
-		  const CaFacts *issuer, int64 now)
+		  const uint8 *digest, const CaFacts *issuer, int64 now)
 {
 	Revocation	result = {NOT_REVOKED, NULL, false};
 	uint8		by_issuer[CRL_KEY_LEN];
@@ -116,8 +119,10 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 	CrlLookup	found;
 	char	   *error;
 
+	if (serial == NULL)
+		memcpy(by_serial, digest, CRL_KEY_LEN);
 	if (!crl_issuer_key(issuer->identity, by_issuer) ||
-		!decimal_crl_entry_key(issuer->identity, serial, by_serial))
+		(serial != NULL && !decimal_crl_entry_key(issuer->identity, serial, by_serial)))
 		return unknown("its serial number cannot be looked up", false);
 	if ((found_crl = lookup_crl_index(&index->file.index, by_issuer, &crl, &error)) == CRL_DAMAGED ||
 		(found = lookup_crl_index(&index->file.index, by_serial, &entry, &error)) == CRL_DAMAGED)
@@ -126,8 +131,10 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 	if (found == CRL_FOUND)
 	{
 		result.status = REVOKED;
-		result.detail = psprintf("certificate \"%s\", serial %s, was revoked at %s (%s)",
-								 subject, serial, time_of(entry.since), revocation_reason(entry.reason));
+		result.detail = psprintf("certificate \"%s\"%s%s was revoked at %s (%s)",
+								 subject, serial ? ", serial " : "",
+								 serial ? psprintf("%s,", serial) : "",
+								 time_of(entry.since), revocation_reason(entry.reason));
 	}
 	else if (found_crl == CRL_NOT_FOUND)
 	{
@@ -164,11 +171,11 @@ check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
 
 	for (int i = -1; i < cert->ncas; i++)
 	{
-		/* the last one is the root, which is its own issuer */
-		const CaFacts *issuer = &cert->cas[Min(i + 1, cert->ncas - 1)];
-		Revocation	one = i < 0 ?
-			check_one(index, cert->subject_dn, cert->serial, issuer, now) :
-			check_one(index, cert->cas[i].subject_dn, cert->cas[i].serial, issuer, now);
+		const CaFacts *issuer = issuer_in_chain(cert, i);
+		const CaFacts *ca = i < 0 ? NULL : &cert->cas[i];
+		Revocation	one = ca == NULL ?
+			check_one(index, cert->subject_dn, cert->serial, NULL, issuer, now) :
+			check_one(index, ca->subject_dn, ca->serial, ca->serial_digest, issuer, now);
 
 		if (one.status == REVOKED)
 			return one;

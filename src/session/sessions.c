@@ -37,15 +37,15 @@
  * any.  Readers copy certificates out under the lock.  A backend may read
  * without the lock what it has written itself into its own slot.  Whoever holds
  * the lock and finds a pid in a slot can signal it: the process cannot have gone.
- * With it held, readers attach to the DSA area, which takes locks of PostgreSQL's;
- * certificates are put there, and freed, without it.  rechecks and inherited_at of
- * the table are atomics, which whoever begins a recheck writes without the lock, and
+ * The same lock is that of large certificates (largecerts.c).  rechecks and inherited_at
+ * of the table are atomics, which whoever begins a recheck writes without the lock, and
  * nslots never changes.
  *
- * A certificate of ordinary size lies in the slot.  A larger one lies in the
- * table's DSA area, which costs a login more, and is freed when its session
- * ends; if there is no room, the slot gets what identifies it, so that a recheck
- * still finds it revoked.
+ * A certificate of ordinary size lies in the slot.  A larger one lies behind the slots
+ * as long as there is room (largecerts.c).  Where there is none, the slot gets what
+ * identifies it and its CAs, and as many names as fit, so that a recheck still finds it
+ * blocked or revoked.  A chain for which not even that holds is not let in.  Nothing
+ * lies in memory that can be gone or full while sessions live.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,20 +59,18 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "utils/dsa.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/sharedmem.h"
 #include "base/wakeup.h"
+#include "session/largecerts.h"
 #include "session/sessions.h"
 #include "session/storedfacts.h"
 #include "settings/settings.h"
 
-/* bytes of text that are kept of a certificate when there is no room for more */
-#define LEAST_CERTIFICATE_TEXT 256
+/* Of any certificate with so many CAs what identifies it has room in a slot. */
+#define SLOT_CERTIFICATE IDENTITY_ROOM(MAX_SESSION_CAS)
 
 typedef struct SessionSlot
 {
@@ -89,12 +87,12 @@ typedef struct SessionSlot
 	TimestampTz backend_start;
 	StoredFacts facts;
 	size_t		cert_size;		/* 0: no certificate */
-	dsa_pointer cert;			/* if larger than INLINE_CERTIFICATE */
-	char		inline_cert[INLINE_CERTIFICATE];
+	int			large_cert;		/* where it lies, if not in inline_cert */
+	char		inline_cert[SLOT_CERTIFICATE];
 } SessionSlot;
 
-StaticAssertDecl(sizeof(SessionSlot) <= 2048,
-				 "a slot takes at most 2 kB of shared memory");
+StaticAssertDecl(sizeof(SessionSlot) <= 2816,
+				 "a slot takes at most 2.75 kB of shared memory");
 
 typedef struct SessionTable
 {
@@ -104,12 +102,12 @@ typedef struct SessionTable
 									 * backends inherit at their start */
 	int			nslots;
 	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
-	/* the DSA area follows at area_of() */
+	/* large certificates follow: large_certs() */
 } SessionTable;
 
 static SessionTable *table = NULL;
 static SessionSlot *my_slot = NULL;
-static dsa_area *area = NULL;
+static int	my_large_cert = NO_LARGE_CERT;
 
 static size_t
 slots_size(void)
@@ -118,40 +116,25 @@ slots_size(void)
 					sizeof(SessionSlot) * (size_t) MaxBackends);
 }
 
-static size_t
-area_size(void)
+static LargeCerts *
+large_certs(SessionTable *t)
 {
-	return MAXALIGN(dsa_minimum_size());
-}
-
-static void *
-area_of(SessionTable *t)
-{
-	return (char *) t + slots_size();
+	return (LargeCerts *) ((char *) t + slots_size());
 }
 
 static Size
 table_size(void)
 {
-	return slots_size() + area_size();
+	return slots_size() + large_certs_size();
 }
 
-/*
- * The area is pinned, so that it outlives every backend; whoever wants to use it
- * attaches by itself.
- */
 static void
 init_table(void)
 {
-	dsa_area   *new_area;
-
 	pg_atomic_init_u64(&table->rechecks, 0);
 	pg_atomic_init_u64(&table->inherited_at, 0);
 	table->nslots = MaxBackends;
-	new_area = dsa_create_in_place(area_of(table), area_size(),
-								   table->lock->tranche, NULL);
-	dsa_pin(new_area);
-	dsa_detach(new_area);
+	init_large_certs(large_certs(table));
 }
 
 static const SharedPiece piece = {
@@ -168,92 +151,62 @@ init_sessions(void)
 	share_memory(&piece);
 }
 
-static void
-detach_area(int code, Datum arg)
-{
-	dsa_detach(area);
-	dsa_release_in_place(area_of(table));
-	area = NULL;
-}
-
-/*
- * Attach to the area of certificates, once a process that needs it.  A session
- * with a large certificate has done so before it registers clear_session(),
- * which therefore runs before detach_area().
- */
-static void
-attach_area(void)
-{
-	MemoryContext old;
-
-	if (area != NULL)
-		return;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	area = dsa_attach_in_place(area_of(table), NULL);
-	dsa_pin_mapping(area);
-	MemoryContextSwitchTo(old);
-	before_shmem_exit(detach_area, (Datum) 0);
-}
-
 /*
  * At exit, while shared memory is still there.
  */
 static void
 clear_session(int code, Datum arg)
 {
-	dsa_pointer cert;
-
 	LWLockAcquire(table->lock, LW_EXCLUSIVE);
-	cert = my_slot->cert;
 	my_slot->pid = 0;
 	my_slot->admitted = false;
-	my_slot->cert = InvalidDsaPointer;
+	my_slot->large_cert = NO_LARGE_CERT;
+	release_large_cert(large_certs(table), my_large_cert);
 	LWLockRelease(table->lock);
 	my_slot = NULL;
-
-	if (DsaPointerIsValid(cert))
-		dsa_free(area, cert);
+	my_large_cert = NO_LARGE_CERT;
 }
 
 /*
- * Put a large certificate into the area.  Without memory for it the session
- * goes on, with what fits into its slot: a full /dev/shm must not keep anybody
- * out.
+ * Put a large certificate where there is room for it.  From here on it is this
+ * session's, and goes with it.  False if there is none.
  */
-static dsa_pointer
+static bool
 store_large(const char *packed, size_t size)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile dsa_pointer result = InvalidDsaPointer;
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	my_large_cert = reserve_large_cert(large_certs(table), size);
+	LWLockRelease(table->lock);
+	if (my_large_cert == NO_LARGE_CERT)
+		return false;
+	fill_large_cert(large_certs(table), my_large_cert, packed, size);
+	return true;
+}
 
-	PG_TRY();
-	{
-		/* a segment is for the session, not for the login's transaction */
-		CurrentResourceOwner = NULL;
-		attach_area();
-		result = dsa_allocate_extended(area, size, DSA_ALLOC_NO_OOM);
-		if (DsaPointerIsValid(result))
-			memcpy(dsa_get_address(area, result), packed, size);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+/*
+ * The certificate as it is kept for the session; NULL if what identifies it does not
+ * fit.  It goes into the slot if it does, or else stays where store_large() has put it.
+ *
+ * Where there is no room for all of it, the session goes on with what fits into the
+ * slot: nobody is to be kept out because of names.
+ */
+static char *
+keep_certificate(const CertFacts *cert, SerialDigest digest, size_t *size)
+{
+	char	   *packed;
 
-		/* a new segment is made with the area's lock held, and no other is */
-		LWLockReleaseAll();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		ereport(LOG_SERVER_ONLY,
-				(errcode(error->sqlerrcode),
-				 errmsg("names of a client certificate are not kept for sslpolicy.sessions: %s",
-						error->message)));
-		result = InvalidDsaPointer;
-	}
-	PG_END_TRY();
-	CurrentResourceOwner = owner;
-	return result;
+	if (cert->ncas > MAX_SESSION_CAS)
+		return NULL;
+	packed = pack_cert(cert, max_certificate_text(), size);
+	if (*size <= SLOT_CERTIFICATE || store_large(packed, *size))
+		return packed;
+	ereport(LOG_SERVER_ONLY,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("names of a client certificate are not kept for sslpolicy.sessions: there is no room"),
+			 errdetail_log("Certificates of other sessions take what there is."),
+			 errhint("What sslpolicy.max_certificate_text is when the server starts says how much room there is."),
+			 errhidestmt(true), errhidecontext(true)));
+	return pack_cert_within(cert, SLOT_CERTIFICATE, digest, size);
 }
 
 static CertFacts *
@@ -261,40 +214,34 @@ copy_certificate(const SessionSlot *slot)
 {
 	if (slot->cert_size == 0)
 		return NULL;
-	if (!DsaPointerIsValid(slot->cert))
+	if (slot->large_cert == NO_LARGE_CERT)
 		return unpack_cert(slot->inline_cert, slot->cert_size);
-	attach_area();
-	return unpack_cert(dsa_get_address(area, slot->cert), slot->cert_size);
+	return unpack_cert(copy_large_cert(large_certs(table), slot->large_cert, slot->cert_size),
+					   slot->cert_size);
 }
 
 /*
  * Make this backend's session known, before its login is decided.
+ *
+ * digest makes what is kept of the serials of CAs where they have no room themselves.
+ * False if what identifies the certificate cannot be kept: such a session must not be
+ * let in, since nobody could tell whether its certificate has been blocked or revoked.
  */
-void
-publish_session(const Facts *facts)
+bool
+publish_session(const Facts *facts, SerialDigest digest)
 {
 	SessionSlot *slot;
 	char	   *packed = NULL;
 	size_t		size = 0;
-	dsa_pointer large = InvalidDsaPointer;
 
 	if (table == NULL || compat_proc_number() >= table->nslots)
-		return;
+		return true;
 	slot = &table->slots[compat_proc_number()];
-	if (facts->cert != NULL)
-		packed = pack_cert(facts->cert, max_certificate_text(), &size);
-	if (size > INLINE_CERTIFICATE)
-	{
-		large = store_large(packed, size);
-		if (!DsaPointerIsValid(large))
-			packed = pack_cert(facts->cert, LEAST_CERTIFICATE_TEXT, &size);
-		/* a chain of dozens of CAs */
-		if (!DsaPointerIsValid(large) && size > INLINE_CERTIFICATE)
-			size = 0;
-	}
 	if (my_slot == NULL)
 		before_shmem_exit(clear_session, (Datum) 0);
 	my_slot = slot;
+	if (facts->cert != NULL)
+		packed = keep_certificate(facts->cert, digest, &size);
 
 	LWLockAcquire(table->lock, LW_EXCLUSIVE);
 	slot->pid = MyProcPid;
@@ -309,11 +256,12 @@ publish_session(const Facts *facts)
 	slot->database = InvalidOid;
 	slot->backend_start = MyStartTimestamp;
 	store_facts(&slot->facts, facts);
-	slot->cert = large;
-	slot->cert_size = size;
-	if (size > 0 && !DsaPointerIsValid(large))
+	slot->cert_size = packed ? size : 0;
+	slot->large_cert = my_large_cert;
+	if (packed && my_large_cert == NO_LARGE_CERT)
 		memcpy(slot->inline_cert, packed, size);
 	LWLockRelease(table->lock);
+	return facts->cert == NULL || packed != NULL;
 }
 
 /*
@@ -364,13 +312,14 @@ my_auth_method(void)
 }
 
 /*
- * The packed certificate of this session if it is of ordinary size; NULL if it has
- * none, or a larger one.
+ * The packed certificate of this session if it is of ordinary size, and so whole; NULL
+ * if it has none, or a larger one.
  */
 const char *
 my_packed_certificate(size_t *size)
 {
-	if (my_slot == NULL || my_slot->cert_size == 0 || DsaPointerIsValid(my_slot->cert))
+	if (my_slot == NULL || my_slot->cert_size == 0 || my_slot->cert_size > INLINE_CERTIFICATE ||
+		my_large_cert != NO_LARGE_CERT)
 		return NULL;
 	*size = my_slot->cert_size;
 	return my_slot->inline_cert;

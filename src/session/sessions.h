@@ -17,6 +17,9 @@
  * a chain of two CAs have room. */
 #define INLINE_CERTIFICATE 1280
 
+/* With more CAs than that in its chain, a certificate is not let in. */
+#define MAX_SESSION_CAS 24
+
 /* Does a session meet its policies? */
 typedef enum Compliance
 {
@@ -62,7 +65,7 @@ typedef struct SessionState
 } SessionState;
 
 extern void init_sessions(void);
-extern void publish_session(const Facts *facts);
+extern bool publish_session(const Facts *facts, SerialDigest digest);
 extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
 extern const char *my_packed_certificate(size_t *size);

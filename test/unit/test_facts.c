@@ -16,7 +16,7 @@
 
 #define MARK "[cut]"
 
-/* what comes on top of the text: a header that is CertFacts and a flag */
+/* what comes on top of the text: a header that is CertFacts and two flags */
 #define FIXED_PART (sizeof(CertFacts) + 16)
 
 /* and what it holds of each CA beside text */
@@ -121,11 +121,14 @@ same_fixed_part(const CertFacts *a, const CertFacts *b)
 	bool		same = a->cn_count == b->cn_count && a->key_bits == b->key_bits &&
 		a->not_before == b->not_before && a->not_after == b->not_after &&
 		memcmp(a->fingerprint, b->fingerprint, FINGERPRINT_LEN) == 0 &&
-		(a->cn == NULL) == (b->cn == NULL) && a->ncas == b->ncas;
+		(a->cn == NULL) == (b->cn == NULL) && a->ncas == b->ncas &&
+		strcmp(a->serial, b->serial) == 0;
 
 	for (int i = 0; same && i < a->ncas; i++)
 		same = memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0 &&
-			memcmp(a->cas[i].identity, b->cas[i].identity, CA_IDENTITY_LEN) == 0;
+			memcmp(a->cas[i].identity, b->cas[i].identity, CA_IDENTITY_LEN) == 0 &&
+			(a->cas[i].serial == NULL || b->cas[i].serial == NULL ||
+			 strcmp(a->cas[i].serial, b->cas[i].serial) == 0);
 	return same;
 }
 
@@ -171,8 +174,11 @@ consume(CertFacts *cert)
 	}
 	for (int i = 0; i < cert->ncas; i++)
 	{
-		total += strlen(cert->cas[i].subject_dn) + strlen(cert->cas[i].serial);
+		total += strlen(cert->cas[i].subject_dn);
 		pfree(cert->cas[i].subject_dn);
+		if (cert->cas[i].serial == NULL)
+			continue;
+		total += strlen(cert->cas[i].serial);
 		pfree(cert->cas[i].serial);
 	}
 	pfree(cert->sans);
@@ -275,6 +281,20 @@ test_round_trip(void)
 }
 
 /*
+ * Bytes of names alone: of what is cut.
+ */
+static size_t
+names_size(const CertFacts *cert)
+{
+	int			strings;
+	size_t		size = text_size(cert, &strings) - strlen(cert->serial) - 1;
+
+	for (int i = 0; i < cert->ncas; i++)
+		size -= strlen(cert->cas[i].serial) + 1;
+	return size;
+}
+
+/*
  * Every limit from nothing to more than enough.
  */
 static void
@@ -282,7 +302,8 @@ test_limits(void)
 {
 	CertFacts  *cert = sample(30, 5, 2);
 	int			strings;
-	size_t		text = text_size(cert, &strings);
+	size_t		all = text_size(cert, &strings);
+	size_t		text = names_size(cert);
 	int			wrong_flag = 0;
 	int			wrong_text = 0;
 	int			too_large = 0;
@@ -301,8 +322,7 @@ test_limits(void)
 			ok(false, "limit %zu: it can be unpacked", limit);
 			return;
 		}
-		if (size > limit + FIXED_PART + (size_t) cert->ncas * CA_PART +
-				(size_t) strings * sizeof(MARK))
+		if (size > limit + FIXED_PART + (size_t) cert->ncas * CA_PART + all - text)
 			too_large++;
 
 		/* a mark's worth of bytes may be kept free at the end */
@@ -315,12 +335,10 @@ test_limits(void)
 			back->nsans > 0 && cut_from(back->cn, cert->cn) &&
 			cut_from(back->subject_dn, cert->subject_dn) &&
 			cut_from(back->issuer_dn, cert->issuer_dn) &&
-			cut_from(back->serial, cert->serial) &&
 			cut_from(back->key_algorithm, cert->key_algorithm) &&
 			cut_from(back->signature_algorithm, cert->signature_algorithm);
 		for (int i = 0; good && i < back->ncas; i++)
-			good = cut_from(back->cas[i].subject_dn, cert->cas[i].subject_dn) &&
-				cut_from(back->cas[i].serial, cert->cas[i].serial);
+			good = cut_from(back->cas[i].subject_dn, cert->cas[i].subject_dn);
 		for (int i = 0; good && i < back->nsans; i++)
 			good = cut_from(back->sans[i], cert->sans[i]);
 		/* a list that lost names ends with a mark */
@@ -334,10 +352,101 @@ test_limits(void)
 		consume(back);
 		pfree(packed);
 	}
-	is_int(too_large, 0, "no limit is exceeded by more than the fixed part and the marks");
+	is_int(too_large, 0, "no limit is exceeded by more than what is never cut");
 	is_int(wrong_flag, 0, "the flag says whether something was cut");
 	is_int(wrong_text, 0, "what was cut is a beginning and a mark, all else is whole");
 	is_int(fewer_names, 0, "a higher limit never loses names");
+}
+
+/*
+ * A digest that tells issuers and serials apart.
+ */
+static bool
+test_digest(const uint8 *issuer, const char *serial, uint8 *digest)
+{
+	memset(digest, issuer[0], SERIAL_DIGEST_LEN);
+	memcpy(digest + 1, serial, Min(strlen(serial), (size_t) SERIAL_DIGEST_LEN - 1));
+	return true;
+}
+
+static bool
+no_digest(const uint8 *issuer, const char *serial, uint8 *digest)
+{
+	return false;
+}
+
+/*
+ * Is there for each CA, and for it alone, the digest of its serial and its issuer?
+ */
+static bool
+has_digests(const CertFacts *back, const CertFacts *cert)
+{
+	bool		good = true;
+
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		uint8		digest[SERIAL_DIGEST_LEN];
+		const CaFacts *issuer = &cert->cas[i + 1 < cert->ncas ? i + 1 : i];
+
+		(void) test_digest(issuer->identity, cert->cas[i].serial, digest);
+		good = good && back->cas[i].serial == NULL &&
+			memcmp(back->cas[i].serial_digest, digest, SERIAL_DIGEST_LEN) == 0;
+	}
+	return good;
+}
+
+/*
+ * Within a room of fixed size: what identifies the certificate, and as many names as fit.
+ */
+static void
+test_within(void)
+{
+	static const int chains[] = {0, 1, 2, 5, 24, 100};
+
+	for (int i = 0; i < (int) lengthof(chains); i++)
+	{
+		CertFacts  *cert = sample(5000, 3, chains[i]);
+		size_t		room = IDENTITY_ROOM((size_t) chains[i]);
+		size_t		size = 0;
+		char	   *packed;
+		CertFacts  *back;
+
+		/* the longest that is read: 128 bytes and a sign */
+		cert->serial = filled('9', MAX_SERIAL_TEXT - 1);
+		for (int c = 0; c < chains[i]; c++)
+			cert->cas[c].serial = filled('8', MAX_SERIAL_TEXT - 1);
+		packed = pack_cert_within(cert, room, test_digest, &size);
+		if (!ok(packed != NULL && size <= room, "%d CAs: what identifies them has room", chains[i]))
+			continue;
+		back = unpack_cert(before_guard_page(packed, size), size);
+		ok(back != NULL && same_fixed_part(cert, back) && has_digests(back, cert) && back->cut,
+		   "%d CAs: serial, fingerprints, identities and digests come back", chains[i]);
+		ok(back && strstr(back->cn, MARK) && strstr(back->subject_dn, MARK) &&
+			   back->nsans == 1 && strstr(back->sans[0], MARK),
+		   "%d CAs: names are said to be cut", chains[i]);
+		ok(pack_cert_within(cert, FIXED_PART + (size_t) chains[i] * CA_PART, test_digest, &size) == NULL,
+		   "%d CAs: with less room there is nothing", chains[i]);
+		ok(chains[i] == 0 || pack_cert_within(cert, room, no_digest, &size) == NULL,
+		   "%d CAs: nor without digests", chains[i]);
+	}
+	{
+		CertFacts  *cert = sample(10, 2, 2);
+		size_t		size;
+		char	   *packed = pack_cert_within(cert, 5000, test_digest, &size);
+		CertFacts  *back = unpack_cert(packed, size);
+
+		ok(back && !back->cut && same_fixed_part(cert, back) && has_digests(back, cert) &&
+			   same_text(cert->sans[1], back->sans[1]) && same_text(cert->cas[1].subject_dn, back->cas[1].subject_dn),
+		   "names that fit are whole");
+		packed = pack_cert_within(cert, 5000, NULL, &size);
+		back = unpack_cert(packed, size);
+		ok(back && !back->cut && same_cert(cert, back), "without digests everything is");
+
+		/* what has been cut once stays so */
+		back->cut = true;
+		packed = pack_cert(back, 5000, &size);
+		ok(unpack_cert(packed, size)->cut, "a certificate that was cut before is not whole");
+	}
 }
 
 /*
@@ -367,7 +476,7 @@ test_hostile_sizes(void)
 		char	   *packed = pack_cert(cert, 8192, &size);
 
 		back = unpack_cert(packed, size);
-		ok(size <= 8192 + FIXED_PART + 2 * CA_PART + 10 * sizeof(MARK),
+		ok(size <= 8192 + FIXED_PART + 2 * CA_PART + 4 * 64,
 		   "%s: %zu bytes with a limit of 8192", cases[i].what, size);
 		ok(size > 8192 / 2, "%s: the room is used", cases[i].what);
 		if (!ok(back != NULL && back->cut, "%s: marked as cut", cases[i].what))
@@ -466,7 +575,7 @@ test_random_damage(void)
 			state = state * 1664525 + 1013904223;
 			at = (state >> 8) % size;
 			/* flags are 0 or 1: another byte in a bool is undefined in C */
-			if (at == offsetof(CertFacts, cut) || at == sizeof(CertFacts))
+			if (at == offsetof(CertFacts, cut) || at == sizeof(CertFacts) || at == sizeof(CertFacts) + 1)
 				continue;
 			copy[at] = (char) (state >> 24);
 		}
@@ -487,6 +596,7 @@ main(void)
 {
 	test_round_trip();
 	test_limits();
+	test_within();
 	test_hostile_sizes();
 	test_truncated();
 	test_wrong_counts();
