@@ -8,8 +8,9 @@
  * reads the policies that apply to each live session now, and judges them as
  * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
  *
- * Text of a very large certificate may be cut in the session table; what cannot
- * be told for that reason alone ends no session.
+ * Names of a very large certificate may be cut in the session table; what cannot
+ * be told for that reason alone ends no session.  What tells a blocked or revoked
+ * certificate never is.
  *
  * If the role or the database of a session is not the one that the login judged (see
  * sessions.c), the session has not been judged at all: it must meet its policies now,
@@ -37,6 +38,7 @@
 #include "policy/matcher.h"
 #include "policy/report.h"
 #include "revocation/revocation.h"
+#include "settings/directory.h"
 #include "settings/settings.h"
 
 /* What sessions are judged by. */
@@ -253,7 +255,7 @@ static void
 record(const Rechecked *r, int changed)
 {
 	const Session *s = r->session;
-	SessionState state = {r->compliance, r->end_at, r->refused_at};
+	SessionState state = {r->compliance, r->end_at, r->refused_at, r->failing};
 
 	if (r->ended)
 	{
@@ -269,7 +271,7 @@ record(const Rechecked *r, int changed)
 	}
 
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
-		state.refused_at != s->refused_at || s->misjudged)
+		state.refused_at != s->refused_at || state.failing != s->failing || s->misjudged)
 		set_session_state(s, &state);
 	/* one that has passed without ending the session is of no interest any more */
 	if (r->end_at >= (int64) time(NULL))
@@ -296,6 +298,50 @@ recheck_session(Session *s, const Basis *basis)
 	else if (enforcement() == ENFORCEMENT_OFF)
 		r->compliance = COMPLIANCE_UNKNOWN;
 	return r;
+}
+
+/*
+ * An error about one session costs that session alone: whether it complies is not known
+ * then, it is not ended, and the others are judged.  The log says so once.
+ *
+ * The error is caught without a subtransaction: to judge takes no lock, and no resource
+ * that would have to be given back.  Who has asked for a recheck can cancel it.
+ */
+static Rechecked *
+recheck_guarded(Session *s, const Basis *basis)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Rechecked *volatile result = NULL;
+
+	PG_TRY();
+	{
+		stop_point(psprintf("recheck_%d", s->pid));
+		result = recheck_session(s, basis);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		if (!s->failing)
+			ereport(LOG_SERVER_ONLY,
+					(errcode(error->sqlerrcode),
+					 errmsg("session of role %s (PID %d) cannot be judged: %s",
+							quoted_name(s->facts.role), s->pid, error->message),
+					 errdetail_log("Whether it complies is not known. The others are judged."),
+					 errhidestmt(true), errhidecontext(true)));
+		result = palloc0(sizeof(Rechecked));
+		result->session = s;
+		result->compliance = COMPLIANCE_UNKNOWN;
+		result->end_at = s->end_at;
+		result->failing = true;
+	}
+	PG_END_TRY();
+	return result;
 }
 
 /*
@@ -354,7 +400,7 @@ recheck_sessions(bool dry_run, int changed)
 		basis.core = open_revocation_index(true);
 	foreach(cell, sessions)
 	{
-		Rechecked  *r = recheck_session(lfirst(cell), &basis);
+		Rechecked  *r = recheck_guarded(lfirst(cell), &basis);
 
 		CHECK_FOR_INTERRUPTS();
 		result = lappend(result, r);

@@ -42,6 +42,7 @@ typedef struct Rechecked
 	List	   *reasons;		/* of char *: what is not met */
 	bool		ended;			/* was ended now, or would be in a dry run */
 	bool		waits;			/* for the end of its transaction */
+	bool		failing;		/* an error has kept it from being judged */
 	int64		end_at;
 	TimestampTz refused_at;
 } Rechecked;

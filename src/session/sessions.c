@@ -78,6 +78,7 @@ typedef struct SessionSlot
 	bool		admitted;		/* the login is over and was allowed */
 	bool		replication;
 	bool		ending;
+	bool		failing;
 	Compliance	compliance;
 	uint64		rechecks;		/* of the table, when the slot was published */
 	int64		end_at;
@@ -248,6 +249,7 @@ publish_session(const Facts *facts, SerialDigest digest)
 	slot->admitted = false;
 	slot->replication = am_walsender;
 	slot->ending = false;
+	slot->failing = false;
 	slot->compliance = COMPLIANCE_UNKNOWN;
 	slot->rechecks = pg_atomic_read_u64(&table->rechecks);
 	slot->end_at = 0;
@@ -360,6 +362,7 @@ copy_session(const SessionSlot *slot)
 	s->end_at = slot->end_at;
 	s->refused_at = slot->refused_at;
 	s->ending = slot->ending;
+	s->failing = slot->failing;
 	s->facts = load_facts(&slot->facts, copy_certificate(slot));
 	return s;
 }
@@ -441,8 +444,13 @@ set_session_state(const Session *session, const SessionState *state)
 	slot = find_slot(session);
 	if (slot != NULL)
 	{
-		slot->role = session->role;
-		slot->database = session->database;
+		/* whom nobody could judge has to be judged still */
+		if (!state->failing)
+		{
+			slot->role = session->role;
+			slot->database = session->database;
+		}
+		slot->failing = state->failing;
 		slot->compliance = state->compliance;
 		slot->end_at = state->end_at;
 		slot->refused_at = state->refused_at;

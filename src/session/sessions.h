@@ -45,6 +45,7 @@ typedef struct Session
 	bool		ending;			/* has been told to end */
 	bool		complete;		/* core has looked role and database up */
 	bool		misjudged;		/* and they are not those that were judged */
+	bool		failing;		/* the last recheck could not judge it */
 	Facts		facts;
 } Session;
 
@@ -62,6 +63,7 @@ typedef struct SessionState
 	Compliance	compliance;
 	int64		end_at;
 	TimestampTz refused_at;
+	bool		failing;		/* it could not judge it */
 } SessionState;
 
 extern void init_sessions(void);

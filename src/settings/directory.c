@@ -40,7 +40,7 @@ make_own_directory(void)
 /*
  * For tests of crashes, in builds with SSLPOLICY_STOP_POINTS: stop here as long
  * as the file stop.STEP is in sslpolicy.directory.  It is renamed to at.STEP to
- * say that the step is reached.
+ * say that the step is reached.  With fail.STEP there is an error.
  */
 void
 stop_point(const char *step)
@@ -49,6 +49,8 @@ stop_point(const char *step)
 	char	   *stop = own_file(psprintf("stop.%s", step));
 	char	   *at = own_file(psprintf("at.%s", step));
 
+	if (file_exists(own_file(psprintf("fail.%s", step))))
+		elog(ERROR, "failed at %s", step);
 	if (rename(stop, at) != 0)
 		return;
 	while (file_exists(at))

@@ -10,7 +10,8 @@
 # 4. on a standby
 # 5. a chain that cannot be watched is refused, under every enforcement, behind what is
 #    blocked; the longest that can is let in
-# 6. room is given back, also by sessions that are killed, and a crash restart with
+# 6. an error about some sessions costs those alone, is logged once, and goes by
+# 7. room is given back, also by sessions that are killed, and a crash restart with
 #    another sslpolicy.max_certificate_text starts
 use strict;
 use warnings;
@@ -107,12 +108,17 @@ sub fill
 	}
 	return @fillers;
 }
+# Those alone are blocked, on a standby until it ends.
 sub block
 {
 	my ($at, @names) = @_;
-	$at->set('sslpolicy.blocked_fingerprints' => join ',', map { $certs->get($_)->{fingerprint} } @names) if $at == $server;
-	return if $at == $server;
-	$at->node->append_conf('postgresql.conf', "sslpolicy.blocked_fingerprints = '" . join(',', map { $certs->get($_)->{fingerprint} } @names) . "'\n");
+	my $fingerprints = join ',', map { $certs->get($_)->{fingerprint} } @names;
+	if ($at == $server)
+	{
+		$at->set('sslpolicy.blocked_fingerprints' => @names ? $fingerprints : undef);
+		return;
+	}
+	$at->node->append_conf('postgresql.conf', "sslpolicy.blocked_fingerprints = '$fingerprints'\n");
 	$at->node->reload;
 	return;
 }
@@ -205,8 +211,14 @@ ended('long3', 'an intermediate is revoked, of whose serial there is a digest');
 ended('long4', 'for everybody below');
 like($server->log_since($offset), qr/required: certificate "[^"]*" was revoked at /, 'the log says which');
 like($server->login(cert => 'long3', sslmode => 'require')->{err}, qr/certificate of role "app" is revoked/, 'nobody comes in with it');
-crls(3, $i20 => [], i9 => [], top => []);
-$node->poll_query_until('postgres', q{SELECT count(*) = 3 FROM sslpolicy.crls WHERE crl_number = 3}) or die 'not read';
+sub crls_are_read
+{
+	my ($number) = @_;
+	$node->poll_query_until('postgres', "SELECT count(*) = 2 FROM sslpolicy.crls WHERE crl_number = $number") or die 'not read';
+	return;
+}
+crls(3, $i20 => [], i9 => []);
+crls_are_read(3);
 
 session($server, $_, user => 'app', cert => 'long5') for qw(a b c);
 session($server, 'replication', user => 'app', cert => 'long5', extra => 'replication=database');
@@ -215,7 +227,7 @@ is(row('c', 'cardinality(client_sans) < 21'), 't', 'still there is no room');
 my $worker = worker($server);
 kill 'STOP', $worker;
 block($server, 'i5');
-is($server->sql('SELECT ok, ended, failures[1] FROM sslpolicy.recheck(dry_run => true) WHERE pid = ' . pid('a')),
+is($server->sql('SELECT ok, ended, reasons[1] FROM sslpolicy.recheck(dry_run => true) WHERE pid = ' . pid('a')),
 	'f|t|certificate not in sslpolicy.blocked_fingerprints', 'an intermediate is blocked: recheck() would end the session');
 is($server->sql('SELECT count(*) FILTER (WHERE ended) FROM sslpolicy.recheck()'), 4, 'recheck() ends it');
 ended($_, "an intermediate is blocked: $_") for qw(a b c replication);
@@ -227,16 +239,25 @@ session($server, 'a', user => 'app', cert => 'long5');
 new_worker($server);
 is(row('a', 'compliant'), 't', 'it complies');
 write_file("$dir/cas.crt", pems('root'));
-$server->sql('SELECT sslpolicy.reload(force => true)');
+$server->sql('SELECT pg_reload_conf()');
 ended('a', 'its CA is removed');
+chmod 0700, $segments;
 write_file("$dir/cas.crt", pems(@all_cas));
 $server->sql('SELECT sslpolicy.reload(force => true)');
 $server->label(role => { app => undef });
+session($server, 'a', user => 'app', cert => 'long5');
+for my $serial_of (qw(i10 i11))
+{
+	my $pem = $server->literal(make_crl($certs, 'i9', 9, revoked => [$serial_of]));
+	my $affected = $server->sql("SELECT affected FROM sslpolicy.install_crl(${pem}::text, dry_run => true)");
+	my @revoked = $affected =~ /"pid": @{[ pid('a') ]}, "role": "app", "reason": "certificate [^}]*is revoked"/g;
+	is(scalar @revoked, $serial_of eq 'i10' ? 1 : 0, "install_crl(): whose serial it has, of i9 with that of $serial_of");
+}
+leave('a');
 
-# 6, in part: what they have given back
+# 7, in part: what they have given back
 leave(@fillers);
 $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'filler'}) or die;
-chmod 0700, $segments;
 for my $round (1 .. 3)
 {
 	my $log = $server->log_offset;
@@ -261,6 +282,7 @@ is(is_live('other on standby'), 1, 'standby: nobody else is');
 crls(4, $i20 => [], i9 => ['i10']);
 ended('other on standby', 'standby: an intermediate is revoked');
 crls(5, $i20 => [], i9 => []);
+crls_are_read(5);
 leave(@standby_fillers);
 $standby->stop;
 
@@ -288,6 +310,35 @@ like($server->login(cert => 'chain25', sslmode => 'require')->{err}, qr/certific
 block($server);
 
 # 6
+my $own = $node->data_dir . '/sslpolicy';
+-d $own or mkdir $own or die "$own: $!";
+chmod 0700, $own;
+session($server, "s$_", user => 'app', cert => 'small') for 1 .. 8;
+session($server, 'other', user => 'other', cert => 'other');
+my @broken = map { "s$_" } 1, 4, 5, 8;
+append_to_file("$own/fail.recheck_" . pid($_), '') for @broken;
+my $before = $server->log_offset;
+block($server, 'small', 'other');
+ended('other', 'whose session can be judged is ended');
+ended("s$_", "s$_ is, too") for 2, 3, 6, 7;
+ok(becomes($_, 'NULL'), "of $_ it is not known whether it complies") for @broken;
+for my $try (1 .. 3)
+{
+	session($server, 'witness', user => 'app', cert => 'long6');
+	block($server, 'small', 'long6');
+	ended('witness', 'the worker goes on');
+	block($server, 'small');
+}
+my $log = $server->log_since($before);
+is(scalar(() = $log =~ /session of role "app" \(PID @{[ pid($_) ]}\) cannot be judged: failed at recheck/g), 1, "$_: the log says so once") for @broken;
+unlike($log, qr/ERROR/, 'no pass ends with an error');
+is($server->sql('SELECT count(*) FROM sslpolicy.recheck(dry_run => true) WHERE ok IS NULL AND NOT ended'), 4, 'recheck() says the same');
+unlink "$own/fail.recheck_" . pid($_) for @broken;
+$server->sql('SELECT pg_reload_conf()');
+ended($_, 'when the cause is gone, it is ended') for @broken;
+block($server);
+
+# 7
 for my $text ('1', '128')
 {
 	$server->set('sslpolicy.max_certificate_text' => $text);
