@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "postgres.h"
+#include "base/pure.h"
 
 #include <openssl/evp.h>
 
