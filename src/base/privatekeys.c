@@ -14,11 +14,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "base/pure.h"
+#include "base/privatekeys.h"
 
 #include <openssl/evp.h>
-
-#include "base/privatekeys.h"
 
 /* base64 of the beginning that tells a key from other text: 9 bytes */
 #define HEAD_CHARS 12
@@ -32,6 +30,9 @@
 
 /* RFC 1421 4.3.2.4: lines of encrypted keys with headers have 64 characters */
 #define ENCRYPTED_LINE 60
+
+/* up to the initialization vector, with the name of the cipher */
+#define HEADER_CHARS 80
 
 static bool
 is_base64(char c)
@@ -91,7 +92,7 @@ skip_break(const char *c)
 			c += c[1] != '\\';
 		else if (joined && (*c == 'E' || *c == 'e') && c[1] == '\'')
 			continue;
-		else if (joined && pg_strncasecmp(c, "chr(", 4) == 0)
+		else if (joined && pg_strncasecmp(c, "chr(", 4) == 0 && c[4 + strspn(c + 4, "0123456789")] == ')')
 			c += 4 + strspn(c + 4, "0123456789");
 		else if (*c == '\0' || strchr(" \t\r\n", *c) == NULL)
 			break;
@@ -100,13 +101,20 @@ skip_break(const char *c)
 }
 
 /*
- * Can a key have ended before this?
+ * Can a key have ended before this?  White space, also in escaped form, may stand in
+ * between.
  */
 static bool
 ends_here(const char *c)
 {
-	c += strspn(c, " \t\r\n");
-	return *c == '\0' || strchr("-.'\"$,)", *c) != NULL || (*c == '\\' && skip_break(c) && ends_here(skip_break(c)));
+	for (; *c != '\0'; c++)
+	{
+		if (*c == '\\' && c[1] != '\0' && strchr("nrt", c[1]) != NULL)
+			c++;
+		else if (strchr(" \t\r\n\\", *c) == NULL)
+			break;
+	}
+	return *c == '\0' || strchr("-.'\"$,)", *c) != NULL;
 }
 
 static bool
@@ -198,13 +206,15 @@ begins_as_key(const char *c)
 static const char *
 skip_headers(const char *c)
 {
+	const char *limit = c + strnlen(c, HEADER_CHARS);
 	const char *vector;
 	const char *key;
 
 	if (strncmp(c, "Proc-Type:", strlen("Proc-Type:")) != 0)
 		return NULL;
-	c = strstr(c, "DEK-Info:");
-	vector = c ? strchr(c, ',') : NULL;
+	while (c < limit && strncmp(c, "DEK-Info:", strlen("DEK-Info:")) != 0)
+		c++;
+	vector = c < limit ? memchr(c, ',', (size_t) (limit - c)) : NULL;
 	if (vector == NULL)
 		return NULL;
 	vector += 1 + strspn(vector + 1, " ");

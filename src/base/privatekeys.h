@@ -8,6 +8,8 @@
 #ifndef SSLPOLICY_PRIVATEKEYS_H
 #define SSLPOLICY_PRIVATEKEYS_H
 
+#include "base/pure.h"
+
 extern bool has_private_key(const char *text);
 extern void mask_private_keys(char *text);
 
