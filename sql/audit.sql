@@ -1,5 +1,6 @@
 --
--- Who changed which policy: logged when, and only when, the change commits
+-- Who changed which policy is logged when, and only when, the change commits.
+-- test/t/010_policy_changes.pl runs this too, and looks into the log.
 --
 CREATE EXTENSION sslpolicy;
 CREATE ROLE regress_sslpolicy_super SUPERUSER;
@@ -12,7 +13,7 @@ GRANT EXECUTE ON FUNCTION sslpolicy.set_policy(regrole, text, boolean),
     sslpolicy.set_database_policy(name, text, boolean) TO regress_sslpolicy_dba;
 \pset tuples_only on
 
--- what goes to the server log comes here too
+-- what goes to the server log never comes here, whatever a client wants to see
 SET client_min_messages = log;
 SET SESSION AUTHORIZATION regress_sslpolicy_super;
 

@@ -12,8 +12,10 @@
 # 6. no message of a change can end a session, or more, at its commit
 # 7. the log names the object by the name under which the change is committed
 # 8. predefined roles
+# 9. each change of the regression test of that name, in order, and nothing else
 use strict;
 use warnings;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use SSLPolicy::Server;
 
@@ -245,5 +247,31 @@ for my $role (qw(pg_monitor pg_read_all_data))
 	($code, $out, $err) = $server->node->psql('postgres', "SECURITY LABEL FOR sslpolicy ON ROLE $role IS NULL");
 	is($err, '', 'and goes without a word');
 }
+
+# 9
+$server->sql('CREATE DATABASE audit');
+$offset = $server->log_offset;
+$server->node->psql('audit', slurp_file('sql/audit.sql'), on_error_stop => 0);
+is(join("\n", grep { / changed by / } @{ changes($offset) }), <<'LINES' =~ s/\n$//r =~ s/user "postgres"/'user "' . $server->sql('SELECT current_user') . '"'/er, 'all lines');
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was none, is [sslmode=require]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=require], is [min_protocol=TLSv1.3]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [min_protocol=TLSv1.3], is [min_protocol=TLSv1.3]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [min_protocol=TLSv1.3], is none
+TLS policy of database "regress_sslpolicy_db" changed by user "regress_sslpolicy_super" from [local]: was none, is [sslmode=require]
+TLS policy of database "regress_sslpolicy_db" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=require], is none
+TLS policy of role "regress_sslpolicy \22quoted\22" changed by user "regress_sslpolicy_super" from [local]: was none, is [sslmode=verify-full\0A\09cn='a\0ALOG:  TLS policy of nobody\0D']
+TLS policy of role "regress_sslpolicy \22quoted\22" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=verify-full\0A\09cn='a\0ALOG:  TLS policy of nobody\0D'], is none
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_dba" from [local]: was none, is [sslmode=require]
+TLS policy of database "regress_sslpolicy_db" changed by user "regress_sslpolicy_dba" from [local]: was none, is [sslmode=prefer]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_dba" from [local]: was [sslmode=require], is none
+TLS policy of database "regress_sslpolicy_db" changed by user "regress_sslpolicy_dba" from [local]: was [sslmode=prefer], is none
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was none, is [sslmode=require]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=require], is [sslmode=verify-ca]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=verify-ca], is [sslmode=cert]
+TLS policy of database "regress_sslpolicy_db" changed by user "regress_sslpolicy_super" from [local]: was none, is [sslmode=require]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=cert], is [sslmode=allow]
+TLS policy of role "regress_sslpolicy_app" changed by user "regress_sslpolicy_super" from [local]: was [sslmode=allow], is none
+TLS policy of database "regress_sslpolicy_db" changed by user "postgres" from [local]: was [sslmode=require], is none
+LINES
 $server->stop;
 done_testing();
