@@ -61,6 +61,12 @@ misleading_length(const char *text)
 	return c[2] >= 0xA6 && c[2] <= 0xA9 ? 3 : 0;
 }
 
+static bool
+announces_private_key(const char *text)
+{
+	return strncmp(text, "BEGIN ", strlen("BEGIN ")) == 0 && strstr(text, "PRIVATE KEY-") != NULL;
+}
+
 /*
  * Append text without control characters: those of ASCII and, in UTF-8, those
  * of ISO 6429 (U+0080 to U+009F) and what misleads the eye, and without the characters in "also".  It has no
@@ -89,9 +95,7 @@ append_printable(StringInfo buf, const char *text, const char *also)
 			append_escaped(buf, p, misleading_length(p));
 			p += misleading_length(p) - 1;
 		}
-		else if (c == 'B' && strncmp(p, "BEGIN ", strlen("BEGIN ")) == 0 && strstr(p, "PRIVATE KEY-") != NULL)
-			appendStringInfo(buf, "\\%02X", c);
-		else if (c < 0x20 || c == 0x7F || strchr(also, c) != NULL)
+		else if (c < 0x20 || c == 0x7F || strchr(also, c) != NULL || announces_private_key(p))
 			appendStringInfo(buf, "\\%02X", c);
 		else
 			appendStringInfoChar(buf, *p);

@@ -119,6 +119,8 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 	CrlLookup	found;
 	char	   *error;
 
+	if (issuer == NULL || (serial == NULL && digest == NULL))
+		return unknown("its issuer or its serial number is not known", false);
 	if (serial == NULL)
 		memcpy(by_serial, digest, CRL_KEY_LEN);
 	if (!crl_issuer_key(issuer->identity, by_issuer) ||

@@ -205,7 +205,7 @@ before_guard_page(const char *bytes, size_t size)
 		if (area == MAP_FAILED || mprotect(area + room, page, PROT_NONE) != 0)
 			exit(2);
 	}
-	if (size > room)
+	if (bytes == NULL || size > room)
 		exit(2);
 	memcpy(area + room - size, bytes, size);
 	return area + room - size;

@@ -69,7 +69,7 @@ test_random(void)
 		"BEGIN ",
 		"MIIEvQIBADAN",
 		HEAD,
-		HEAD "abcdefghijklmn",
+		"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7abcdefghijklmn",
 		"\n",
 		"\\n",
 		"\\\\n",
