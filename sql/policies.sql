@@ -142,11 +142,21 @@ UPDATE pg_shseclabel SET label = 'sslmode=require'
 SELECT object_name, sslmode, policy, error FROM regress_sslpolicy_policies
  WHERE object_name = 'regress_sslpolicy_none';
 
--- what only checks at the time of setting know stays readable: a cipher or a
--- regular expression that is accepted no more
-UPDATE pg_shseclabel SET label = 'cipher=ROT13 cn=/^(a$'
+-- what only checks at the time of setting know stays readable: a cipher that is
+-- accepted no more
+UPDATE pg_shseclabel SET label = 'cipher=ROT13 cn=/^a$'
  WHERE objoid = 'regress_sslpolicy_none'::regrole AND provider = 'sslpolicy';
 SELECT object_name, cipher, cn, policy, error FROM regress_sslpolicy_policies
+ WHERE object_name = 'regress_sslpolicy_none';
+
+-- a regular expression must be valid, and cost little
+UPDATE pg_shseclabel SET label = 'cn=/^(a$'
+ WHERE objoid = 'regress_sslpolicy_none'::regrole AND provider = 'sslpolicy';
+SELECT object_name, cn, policy, error FROM regress_sslpolicy_policies
+ WHERE object_name = 'regress_sslpolicy_none';
+UPDATE pg_shseclabel SET label = 'cn=/^(.{0,60}){0,60}$'
+ WHERE objoid = 'regress_sslpolicy_none'::regrole AND provider = 'sslpolicy';
+SELECT object_name, cn, policy, error FROM regress_sslpolicy_policies
  WHERE object_name = 'regress_sslpolicy_none';
 
 -- a broken label can be replaced and removed

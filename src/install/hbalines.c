@@ -155,7 +155,7 @@ hba_names_role(const HbaEntry *line, Oid role, const char *name, bool in_doubt)
 			if (OidIsValid(group) && is_member_of_role_nosuper(role, group))
 				return true;
 		}
-		if (user[0] == '/' && (in_doubt || regex_matches(user + 1, name, false)))
+		if (user[0] == '/' && (in_doubt || regex_matches(user + 1, &name, 1, false)))
 			return true;
 	}
 	return false;
@@ -201,7 +201,7 @@ hba_takes_database(const HbaEntry *line, Oid role, const char *role_name, const 
 			if (OidIsValid(group) && is_member_of_role_nosuper(role, group))
 				return true;
 		}
-		else if (entry[0] == '/' ? regex_matches(entry + 1, database, false) :
+		else if (entry[0] == '/' ? regex_matches(entry + 1, &database, 1, false) :
 								   !hba_is_keyword(entry) && strcmp(entry, database) == 0)
 			return true;
 	}

@@ -160,10 +160,11 @@ check_label(const ObjectAddress *object, const char *text)
 
 	/*
 	 * What an older server has accepted, pg_upgrade must be able to restore,
-	 * even if OpenSSL has dropped a cipher since.
+	 * even if OpenSSL has dropped a cipher since, or a regular expression is not
+	 * accepted any more: with such a one it denies.
 	 */
 	if (text != NULL && IsBinaryUpgrade &&
-		parse_policy(text, place, NULL, &error) != NULL)
+		(parse_policy(text, place, NULL, &error) != NULL || error.by_regex))
 		return;
 	if (text != NULL)
 		(void) parse_policy_or_error(text, place);

@@ -219,6 +219,8 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 	char	   *wanted = name->regex ? name_pattern(name, e->facts->role) :
 								 expand_name(name, e->facts->role);
 	size_t		type;
+	const char **candidates;
+	int			ncandidates = 0;
 
 	if (name->key != KEY_SAN)
 	{
@@ -226,23 +228,25 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 
 		if (have == NULL)
 			return false;
-		return name->regex ? e->matches(wanted, have, false) :
+		return name->regex ? e->matches(wanted, &have, 1, false) :
 							 strcmp(wanted, have) == 0;
 	}
 
 	type = (size_t) (strchr(name->text, ':') - name->text) + 1;
+	candidates = palloc(sizeof(char *) * (Size) Max(e->cert->nsans, 1));
 	for (int i = 0; i < e->cert->nsans; i++)
 	{
 		const char *have = e->cert->sans[i];
 
 		if (strncmp(have, name->text, type) != 0)
 			continue;
-		if (name->regex ? e->matches(wanted, have + type, dns) :
-				dns		? pg_strcasecmp(wanted, have) == 0 :
-						  strcmp(wanted, have) == 0)
+		if (name->regex)
+			candidates[ncandidates++] = have + type;
+		else if (dns ? pg_strcasecmp(wanted, have) == 0 : strcmp(wanted, have) == 0)
 			return true;
 	}
-	return false;
+	/* all at once: the pattern is compiled once */
+	return ncandidates > 0 && e->matches(wanted, candidates, ncandidates, dns);
 }
 
 /*
@@ -264,12 +268,21 @@ names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
 }
 
 /*
- * Does the certificate carry one of the names of this rule?
+ * Does the certificate carry one of the names of this rule?  Several rules may ask;
+ * what is known already is not looked for again.
  */
 static Outcome
 names_outcome(const Evaluation *e, const PolicyRule *rule)
 {
 	bool		met = false;
+
+	for (int i = 0; i < e->verdict->nchecks; i++)
+	{
+		const Check *check = &e->verdict->checks[i];
+
+		if (check->key == KEY_CN && check->asks == rule && !check->role_cn)
+			return check->outcome;
+	}
 
 	for (int i = 0; i < rule->nvalues && e->cert != NULL && !met; i++)
 	{

@@ -67,11 +67,11 @@ typedef struct Verdict
 } Verdict;
 
 /*
- * Does text (printable ASCII) match the regular expression?  Must say false
- * where it cannot tell.
+ * Does one of the texts (printable ASCII) match the regular expression?  Must say
+ * false where it cannot tell.
  */
-typedef bool (*RegexMatcher)(const char *pattern, const char *text,
-							 bool ignore_case);
+typedef bool (*RegexMatcher)(const char *pattern, const char *const *texts,
+							 int ntexts, bool ignore_case);
 
 extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);

@@ -15,6 +15,7 @@
 #include <openssl/ssl.h>
 
 #include "catalog/pg_collation.h"
+#include "miscadmin.h"
 #include "regex/regex.h"
 
 #include "policy/matcher.h"
@@ -47,8 +48,11 @@ compile(regex_t *re, const char *pattern, int flags)
 									C_COLLATION_OID);
 	char		reason[100];
 
+	pfree(wide);
 	if (result == REG_OKAY)
 		return NULL;
+	/* up to PostgreSQL 15 that somebody has cancelled it is an error like others */
+	CHECK_FOR_INTERRUPTS();
 	pg_regerror(result, re, reason, sizeof(reason));
 	return pstrdup(reason);
 }
@@ -69,21 +73,26 @@ check_regex(const char *pattern)
 }
 
 /*
- * Does text match?  A pattern that does not compile matches nothing.
+ * Does one of the texts match?  A pattern that does not compile matches nothing.
  */
 bool
-regex_matches(const char *pattern, const char *text, bool ignore_case)
+regex_matches(const char *pattern, const char *const *texts, int ntexts, bool ignore_case)
 {
 	regex_t		re;
-	size_t		len;
-	pg_wchar   *wide;
-	bool		result;
+	bool		result = false;
 
 	if (compile(&re, pattern, REG_NOSUB | (ignore_case ? REG_ICASE : 0)) != NULL)
 		return false;
-	wide = widen(text, &len);
-	result = pg_regexec(&re, wide, len, 0, NULL, 0, NULL, 0) == REG_OKAY;
+	for (int i = 0; i < ntexts && !result; i++)
+	{
+		size_t		len;
+		pg_wchar   *wide = widen(texts[i], &len);
+
+		result = pg_regexec(&re, wide, len, 0, NULL, 0, NULL, 0) == REG_OKAY;
+		pfree(wide);
+	}
 	pg_regfree(&re);
+	CHECK_FOR_INTERRUPTS();
 	return result;
 }
 
@@ -117,5 +126,13 @@ check_cipher(const char *name)
 
 const PolicyChecks policy_checks = {
 	.regex = check_regex,
+	.cipher = check_cipher,
+};
+
+/*
+ * Every process checks a changed setting at each reload, the postmaster first: they
+ * compile nothing.
+ */
+const PolicyChecks setting_checks = {
 	.cipher = check_cipher,
 };

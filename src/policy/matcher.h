@@ -11,8 +11,9 @@
 #include "policy/policy.h"
 
 extern const PolicyChecks policy_checks;
+extern const PolicyChecks setting_checks;
 
-extern bool regex_matches(const char *pattern, const char *text,
-						  bool ignore_case);
+extern bool regex_matches(const char *pattern, const char *const *texts,
+						  int ntexts, bool ignore_case);
 
 #endif							/* SSLPOLICY_MATCHER_H */

@@ -18,6 +18,7 @@
 
 #include "base/escape.h"
 #include "policy/dn.h"
+#include "policy/patterncost.h"
 
 typedef struct Parser
 {
@@ -33,6 +34,7 @@ typedef struct Parser
 								 * needs none; -1: there is none */
 	PolicyKey	needs_key;		/* the key that implies the strongest mode */
 	SslMode		needs_mode;		/* SSLMODE_ALLOW: no key implies any */
+	int64		regex_cost;		/* of all regular expressions so far */
 } Parser;
 
 /* What there is to know of a key, but how to read its value. */
@@ -334,8 +336,40 @@ read_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *ou
 }
 
 /*
- * A regular expression as a name: anchored, ASCII, and valid by itself as well
- * as with a role put in.
+ * Is a regular expression one that may be compiled at each login?  Nothing is compiled
+ * to find out, and policies that were stored before are asked as well.
+ */
+static bool
+check_regex_cost(Parser *p, int offset, const PolicyValue *name, const char *body)
+{
+	bool		ignore_case = name->key == KEY_SAN && strncmp(name->text, "dns:", 4) == 0;
+	int64		cost;
+	const char *reason = pattern_cost(body + 1, ignore_case, &cost);
+
+	/* in case of an error */
+	p->error->by_regex = true;
+	if (reason != NULL)
+		return fail(p, offset, name->key,
+					psprintf("invalid regular expression \"%s\": %s", body, reason),
+					NULL);
+	if (cost > REGEX_MAX_COST)
+		return fail(p, offset, name->key,
+					psprintf("regular expression \"%s\" has a cost of " INT64_FORMAT ", more than the limit of %d",
+							 body, cost, REGEX_MAX_COST),
+					pstrdup("Repetitions are written out, nested ones once for each of the outer ones. Write + or * in place of large numbers such as {0,60}."));
+	p->regex_cost += cost;
+	if (p->regex_cost > POLICY_MAX_REGEX_COST)
+		return fail(p, offset, name->key,
+					psprintf("regular expressions of the policy have a cost of " INT64_FORMAT ", more than the limit of %d",
+							 p->regex_cost, POLICY_MAX_REGEX_COST),
+					pstrdup("Write fewer or simpler ones. One with alternatives, (a|b), often does for several."));
+	p->error->by_regex = false;
+	return true;
+}
+
+/*
+ * A regular expression as a name: anchored, ASCII, of bounded cost, and valid by
+ * itself as well as with a role put in.
  */
 static bool
 check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
@@ -359,7 +393,9 @@ check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
 		return fail(p, offset, name->key,
 					psprintf("regular expression \"%s\" is not anchored", body),
 					pstrdup("Write it as /^...$ so that it must match the whole name."));
-	if (p->checks == NULL)
+	if (!check_regex_cost(p, offset, name, body))
+		return false;
+	if (p->checks == NULL || p->checks->regex == NULL)
 		return true;
 
 	/*

@@ -14,9 +14,13 @@
  * be read at login. */
 #define POLICY_MAX_BYTES 1800
 
-/* Longest regular expression, in bytes: longer ones can take seconds to
- * compile, and are compiled in logins and, for settings, in the postmaster. */
+/* Longest regular expression, in bytes. */
 #define REGEX_MAX_BYTES 200
+
+/* Most that a regular expression, and all those of a policy, may cost (see
+ * patterncost.c): they are compiled in logins and by the worker. */
+#define REGEX_MAX_COST		  6000
+#define POLICY_MAX_REGEX_COST 30000
 
 /* In the order in which canonical text has them. */
 typedef enum PolicyKey
@@ -99,11 +103,13 @@ typedef struct PolicyError
 	const char *key;			/* name of the key, NULL if it concerns none */
 	int			offset;			/* bytes before the offending place */
 	char	   *hint;			/* what is accepted, a sentence */
+	bool		by_regex;		/* a regular expression by itself, or what it costs */
 } PolicyError;
 
 /*
  * Checks that need more than the text: they are made when a policy is set, not
- * each time it is read.  Each returns what is wrong, or NULL.
+ * each time it is read.  Each returns what is wrong, or NULL.  regex may be NULL:
+ * nothing is compiled then.
  */
 typedef struct PolicyChecks
 {

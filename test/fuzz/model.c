@@ -81,10 +81,11 @@ has_san(const Session *s, const PolicyValue *value)
 	for (int i = 0; i < s->cert->nsans; i++)
 	{
 		const char *san = s->cert->sans[i];
+		const char *body = san + type;
 
 		if (strncmp(san, value->text, type) != 0)
 			continue;
-		if (value->regex ? s->matches(name, san + type, dns) :
+		if (value->regex ? s->matches(name, &body, 1, dns) :
 				dns		 ? pg_strcasecmp(name, san) == 0 :
 						   strcmp(name, san) == 0)
 			return true;
@@ -108,7 +109,7 @@ has_value(const Session *s, const PolicyValue *value)
 		case KEY_DN:
 			text = value->key == KEY_CN ? s->cert->cn : s->cert->subject_dn;
 			name = value->regex ? name_pattern(value, s->facts->role) : expand_name(value, s->facts->role);
-			return text && (value->regex ? s->matches(name, text, false) : strcmp(name, text) == 0);
+			return text && (value->regex ? s->matches(name, &text, 1, false) : strcmp(name, text) == 0);
 		case KEY_SAN:
 			return has_san(s, value);
 		case KEY_FINGERPRINT:

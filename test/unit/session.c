@@ -129,11 +129,11 @@ judgement_of_role(const char *text, const Facts *facts)
  * in brackets.
  */
 bool
-posix_matches(const char *pattern, const char *text, bool ignore_case)
+posix_matches(const char *pattern, const char *const *texts, int ntexts, bool ignore_case)
 {
 	StringInfoData buf;
 	regex_t		regex;
-	bool		result;
+	bool		result = false;
 
 	initStringInfo(&buf);
 	for (const char *c = pattern; *c; c++)
@@ -154,7 +154,8 @@ posix_matches(const char *pattern, const char *text, bool ignore_case)
 	if (regcomp(&regex, buf.data,
 				REG_EXTENDED | REG_NOSUB | (ignore_case ? REG_ICASE : 0)) != 0)
 		return false;
-	result = regexec(&regex, text, 0, NULL, 0) == 0;
+	for (int i = 0; i < ntexts && !result; i++)
+		result = regexec(&regex, texts[i], 0, NULL, 0) == 0;
 	regfree(&regex);
 	return result;
 }

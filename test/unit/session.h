@@ -53,8 +53,8 @@ extern Verdict *judge(const Written *written, const Facts *facts, int64 now);
 extern const char *verdict_text(const Verdict *verdict);
 extern const char *judgement(const Written *written, const Facts *facts);
 extern const char *judgement_of_role(const char *text, const Facts *facts);
-extern bool posix_matches(const char *pattern, const char *text,
-						  bool ignore_case);
+extern bool posix_matches(const char *pattern, const char *const *texts,
+						  int ntexts, bool ignore_case);
 extern CertFacts plain_cert(void);
 extern Facts plain_session(const CertFacts *cert);
 

@@ -319,6 +319,56 @@ test_several_cns(void)
 			   "two CNs, %s", cases[i].policy);
 }
 
+static int	asked;				/* matcher: how often */
+static int	texts;				/* about how many texts */
+
+static bool
+counting_matcher(const char *pattern, const char *const *all, int ntexts, bool ignore_case)
+{
+	asked++;
+	texts += ntexts;
+	return posix_matches(pattern, all, ntexts, ignore_case);
+}
+
+/*
+ * To compile a pattern costs much more than to match it: each is asked for once,
+ * however many names a certificate has and however many rules and policies ask.
+ */
+static void
+test_patterns_once(void)
+{
+	char	   *many[] = {"dns:a", "uri:x", "dns:b", "uri:y", "dns:c"};
+	CertFacts	cert = named_cert(&(Named){.cn = "x"});
+	Facts		facts = plain_session(&cert);
+	static const char *const written[] = {
+		"sslmode=verify-full",
+		"san=dns:/^d$ san=uri:/^z$ san=email:/^e$",
+		"sslmode=verify-full action=log; address=192.0.2.10 sslmode=verify-full; sslmode=verify-full",
+		"sslmode=verify-full",
+	};
+	static const PolicySource sources[] = {SOURCE_MINIMUM, SOURCE_ROLE, SOURCE_GROUP, SOURCE_DATABASE};
+	AppliedPolicy applied[lengthof(written)] = {{0}};
+
+	cert.sans = many;
+	cert.nsans = lengthof(many);
+	for (int i = 0; i < (int) lengthof(written); i++)
+	{
+		applied[i].source = sources[i];
+		applied[i].name = "app";
+		applied[i].policy = must_parse(written[i], i == 0 ? PLACE_MINIMUM : PLACE_ROLE);
+	}
+	ok(evaluate(applied, lengthof(written), &facts, counting_matcher, NOW)->outcome == OUTCOME_FAILED, "no name matches");
+	ok(asked == 2, "each pattern that has candidates is asked for once (%d)", asked);
+	ok(texts == 5, "about all of them (%d)", texts);
+
+	/* where it is not known which rule decides, several checks ask */
+	asked = 0;
+	facts.unknown = UNKNOWN_ADDRESS | UNKNOWN_DATABASE;
+	applied[2].policy = must_parse("address=192.0.2.10 sslmode=verify-full; address=192.0.2.11 sslmode=verify-full; database=x sslmode=verify-full; sslmode=verify-full", PLACE_ROLE);
+	(void) evaluate(applied, lengthof(written), &facts, counting_matcher, NOW);
+	ok(asked == 2, "also of rules that may decide (%d)", asked);
+}
+
 /*
  * Whose names count.  The role is "app", the session is from 192.0.2.10.
  */
@@ -456,6 +506,7 @@ main(void)
 	test_matching();
 	test_role_cn();
 	test_several_cns();
+	test_patterns_once();
 	test_sources();
 	test_method_cert();
 	return done_testing();
