@@ -8,6 +8,10 @@
  * reads the policies that apply to each live session now, and judges them as
  * the login did.  The worker comes here (worker.c), and sslpolicy.recheck().
  *
+ * Revoked and blocked certificates come first: sessions with such are ended before any
+ * policy is judged.  Judging may take long, by what the policies ask for; in the
+ * worker it has a budget, and goes on at the next pass where it has ended.
+ *
  * Names of a very large certificate may be cut in the session table; what cannot
  * be told for that reason alone ends no session.  What tells a blocked or revoked
  * certificate never is.
@@ -24,6 +28,7 @@
 
 #include "libpq/libpq.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -97,26 +102,6 @@ is_revoked(RevocationIndex *index, Rechecked *r, int64 now)
 		return false;
 	r->cause = CAUSE_REVOKED;
 	r->reasons = list_make1(revocation.detail);
-	return true;
-}
-
-/*
- * The certificate itself, whatever the policies.  True if it must not be used.
- * (That a CRL is missing or has expired keeps new sessions out, and ends none.)
- */
-static bool
-check_certificate(Rechecked *r, const Basis *basis)
-{
-	const Facts *facts = &r->session->facts;
-
-	if (is_blocked_certificate(facts))
-	{
-		r->cause = CAUSE_BLOCKED;
-		r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
-	}
-	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
-		return false;
-	r->compliance = COMPLIANCE_NO;
 	return true;
 }
 
@@ -249,6 +234,46 @@ decide(Rechecked *r)
 }
 
 /*
+ * Can a recheck change anything for the session?
+ */
+static bool
+is_concerned(const Session *s)
+{
+	return !s->facts.local && !s->ending;
+}
+
+/*
+ * The certificate itself, whatever the policies: must it not be used?
+ * (That a CRL is missing or has expired keeps new sessions out, and ends none.)
+ */
+static void
+judge_certificate(Rechecked *r, const Basis *basis)
+{
+	const Facts *facts = &r->session->facts;
+
+	if (is_blocked_certificate(facts))
+	{
+		r->cause = CAUSE_BLOCKED;
+		r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
+	}
+	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
+		return;
+	r->compliance = COMPLIANCE_NO;
+	if (is_concerned(r->session))
+		decide(r);
+}
+
+/*
+ * One that has passed without ending the session is of no interest any more.
+ */
+static void
+keep_session_end(const Rechecked *r)
+{
+	if (r->end_at >= (int64) time(NULL))
+		note_session_end(r->end_at);
+}
+
+/*
  * Say what has become of a session, and keep what was found out.
  */
 static void
@@ -257,6 +282,11 @@ record(const Rechecked *r, int changed)
 	const Session *s = r->session;
 	SessionState state = {r->compliance, r->end_at, r->refused_at, r->failing};
 
+	if (r->put_off)
+	{
+		keep_session_end(r);
+		return;
+	}
 	if (r->ended)
 	{
 		report(r, changed);
@@ -273,13 +303,11 @@ record(const Rechecked *r, int changed)
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
 		state.refused_at != s->refused_at || state.failing != s->failing || s->misjudged)
 		set_session_state(s, &state);
-	/* one that has passed without ending the session is of no interest any more */
-	if (r->end_at >= (int64) time(NULL))
-		note_session_end(r->end_at);
+	keep_session_end(r);
 }
 
 static Rechecked *
-recheck_session(Session *s, const Basis *basis)
+begin_with(Session *s)
 {
 	Rechecked  *r = palloc0(sizeof(Rechecked));
 
@@ -287,36 +315,61 @@ recheck_session(Session *s, const Basis *basis)
 	r->compliance = s->compliance;
 	r->end_at = s->end_at;
 	r->refused_at = s->refused_at;
-	if (s->facts.local)
-		return r;
-	if ((basis->dry_run || recheck_revoked() != RECHECK_OFF) && check_certificate(r, basis))
-		return r;
-	if (basis->catalogs != NULL)
-		judge_anchor(&s->facts, basis->anchors);
-	if (basis->catalogs != NULL && (basis->all || s->misjudged))
-		check_policies(r, basis->catalogs, basis->now);
-	else if (enforcement() == ENFORCEMENT_OFF)
-		r->compliance = COMPLIANCE_UNKNOWN;
 	return r;
 }
 
 /*
- * An error about one session costs that session alone: whether it complies is not known
- * then, it is not ended, and the others are judged.  The log says so once.
+ * Is it the certificate itself that must not be used?
+ */
+static bool
+is_of_certificate(const Rechecked *r)
+{
+	return r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED;
+}
+
+/*
+ * End the sessions that must, and say so; keep what was found out about the others.
+ * Of both kinds, those whose certificate must not be used, or the rest.
+ */
+static void
+carry_out(List *rechecked, bool of_certificate, int changed)
+{
+	ListCell   *cell;
+
+	/* first of all the signals: the processes that end take their time */
+	foreach(cell, rechecked)
+	{
+		Rechecked  *r = lfirst(cell);
+
+		if (r->ended && is_of_certificate(r) == of_certificate)
+			r->ended = end_session(r->session);
+	}
+	foreach(cell, rechecked)
+	{
+		const Rechecked *r = lfirst(cell);
+
+		if (is_concerned(r->session) && is_of_certificate(r) == of_certificate)
+			record(r, changed);
+	}
+}
+
+/*
+ * Judge a session by its certificate, or by its policies.  An error about one session
+ * costs that session alone: whether it complies is not known then, it is not ended, and
+ * the others are judged.  The log says so once.
  *
  * The error is caught without a subtransaction: to judge takes no lock, and no resource
  * that would have to be given back.  Who has asked for a recheck can cancel it.
  */
-static Rechecked *
-recheck_guarded(Session *s, const Basis *basis)
+static void
+judge_guarded(void (*judge)(Rechecked *, const Basis *), Rechecked *r, const Basis *basis)
 {
+	const Session *s = r->session;
 	MemoryContext context = CurrentMemoryContext;
-	Rechecked *volatile result = NULL;
 
 	PG_TRY();
 	{
-		stop_point(psprintf("recheck_%d", s->pid));
-		result = recheck_session(s, basis);
+		judge(r, basis);
 	}
 	PG_CATCH();
 	{
@@ -334,23 +387,142 @@ recheck_guarded(Session *s, const Basis *basis)
 							quoted_name(s->facts.role), s->pid, error->message),
 					 errdetail_log("Whether it complies is not known. The others are judged."),
 					 errhidestmt(true), errhidecontext(true)));
-		result = palloc0(sizeof(Rechecked));
-		result->session = s;
-		result->compliance = COMPLIANCE_UNKNOWN;
-		result->end_at = s->end_at;
-		result->failing = true;
+		r->compliance = COMPLIANCE_UNKNOWN;
+		r->cause = CAUSE_NONE;
+		r->ended = false;
+		r->failing = true;
 	}
 	PG_END_TRY();
-	return result;
 }
 
 /*
- * Can a recheck change anything for the session?
+ * The certificates of all sessions.  Those that must not be used have their sessions
+ * ended here.
+ */
+static void
+recheck_certificates(List *rechecked, Basis *basis, int changed)
+{
+	ListCell   *cell;
+
+	if (!basis->dry_run && recheck_revoked() == RECHECK_OFF)
+		return;
+	if (crls_configured())
+		basis->own = open_revocation_index(false);
+	if (ssl_crl_file[0] || ssl_crl_dir[0])
+		basis->core = open_revocation_index(true);
+	foreach(cell, rechecked)
+	{
+		Rechecked  *r = lfirst(cell);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!r->session->facts.local)
+			judge_guarded(judge_certificate, r, basis);
+	}
+	if (basis->own)
+		close_revocation_index(basis->own);
+	if (basis->core)
+		close_revocation_index(basis->core);
+	if (!basis->dry_run)
+		carry_out(rechecked, true, changed);
+}
+
+static void
+judge_by_policies(Rechecked *r, const Basis *basis)
+{
+	Session    *s = r->session;
+
+	stop_point(psprintf("recheck_%d", s->pid));
+	if (basis->catalogs != NULL)
+		judge_anchor(&s->facts, basis->anchors);
+	if (basis->catalogs != NULL && (basis->all || s->misjudged))
+		check_policies(r, basis->catalogs, basis->now);
+	else if (enforcement() == ENFORCEMENT_OFF)
+		r->compliance = COMPLIANCE_UNKNOWN;
+	if (is_concerned(s))
+		decide(r);
+}
+
+/*
+ * Has a slot had its turn in this round?
  */
 static bool
-is_concerned(const Session *s)
+had_its_turn(const Judging *judging, int slot)
 {
-	return !s->facts.local && !s->ending;
+	if (judging->first <= judging->next)
+		return slot >= judging->first && slot < judging->next;
+	return slot >= judging->first || slot < judging->next;
+}
+
+/*
+ * When in a pass a session is judged: those that nobody has judged as what they are come
+ * first, then those from where the last pass has ended, and around.  -1: not in this
+ * one.
+ */
+#define TURNS 3
+
+static int
+turn_of(const Session *s, const Judging *judging)
+{
+	if (judging == NULL || s->misjudged)
+		return 0;
+	if (had_its_turn(judging, s->slot))
+		return -1;
+	return s->slot >= judging->next ? 1 : 2;
+}
+
+static void
+put_off(Rechecked *r)
+{
+	r->put_off = true;
+	r->waits = r->refused_at != 0;
+}
+
+/*
+ * The policies of all sessions whose certificate may be used, as far as the budget
+ * goes: at least one is judged.
+ */
+static void
+recheck_policies(List *rechecked, const Basis *basis, Judging *judging)
+{
+	instr_time	start;
+	instr_time	spent;
+	int			judged = 0;
+	int			next = judging ? judging->next : 0;
+	bool		over = false;
+	ListCell   *cell;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (int turn = -1; turn < TURNS; turn++)
+		foreach(cell, rechecked)
+		{
+			Rechecked  *r = lfirst(cell);
+			const Session *s = r->session;
+
+			if (s->facts.local || r->cause != CAUSE_NONE || r->failing || r->put_off ||
+				turn_of(s, judging) != turn)
+				continue;
+			INSTR_TIME_SET_CURRENT(spent);
+			INSTR_TIME_SUBTRACT(spent, start);
+			if (!over && judging && judged > 0 && INSTR_TIME_GET_MILLISEC(spent) >= judging->budget)
+			{
+				over = true;
+				if (turn > 0)
+					next = s->slot;
+			}
+			if (over || turn < 0)
+			{
+				put_off(r);
+				continue;
+			}
+			CHECK_FOR_INTERRUPTS();
+			judge_guarded(judge_by_policies, r, basis);
+			judged++;
+		}
+	if (judging)
+	{
+		judging->next = next;
+		judging->unfinished = over;
+	}
 }
 
 static bool
@@ -369,16 +541,17 @@ has_misjudged(List *sessions)
 }
 
 /*
- * Recheck all live sessions, and end those that must; in a dry run only say which,
- * by the policies that the caller's snapshot sees, as if policies were enforced.
- * changed is what to say in the log.  In a transaction; the result is in the
- * current memory context.
+ * Recheck live sessions, and end those that must; in a dry run only say which, by the
+ * policies that the caller's snapshot sees, as if policies were enforced.  changed is
+ * what to say in the log.  With judging, policies are judged as far as its budget goes;
+ * without, those of all.  In a transaction; the result is in the current memory
+ * context.
  *
  * Sessions are looked at before policies, so that none is judged by policies from
  * before its login.
  */
 List *
-recheck_sessions(bool dry_run, int changed)
+recheck_sessions(bool dry_run, int changed, Judging *judging)
 {
 	Snapshot	snapshot;
 	List	   *result = NIL;
@@ -387,6 +560,10 @@ recheck_sessions(bool dry_run, int changed)
 	ListCell   *cell;
 
 	sessions = copy_sessions();
+	foreach(cell, sessions)
+		result = lappend(result, begin_with(lfirst(cell)));
+	recheck_certificates(result, &basis, changed);
+
 	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
 	basis.all = dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF);
 	if (basis.all || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
@@ -394,41 +571,11 @@ recheck_sessions(bool dry_run, int changed)
 		basis.catalogs = copy_catalogs(snapshot);
 		basis.anchors = anchors_in_force();
 	}
-	if (crls_configured())
-		basis.own = open_revocation_index(false);
-	if (ssl_crl_file[0] || ssl_crl_dir[0])
-		basis.core = open_revocation_index(true);
-	foreach(cell, sessions)
-	{
-		Rechecked  *r = recheck_guarded(lfirst(cell), &basis);
-
-		CHECK_FOR_INTERRUPTS();
-		result = lappend(result, r);
-		if (is_concerned(r->session))
-			decide(r);
-	}
-	if (basis.own)
-		close_revocation_index(basis.own);
-	if (basis.core)
-		close_revocation_index(basis.core);
+	recheck_policies(result, &basis, judging);
 	UnregisterSnapshot(snapshot);
 	if (dry_run)
 		return result;
 
-	/* first of all the signals: the processes that end take their time */
-	foreach(cell, result)
-	{
-		Rechecked  *r = lfirst(cell);
-
-		if (r->ended)
-			r->ended = end_session(r->session);
-	}
-	foreach(cell, result)
-	{
-		const Rechecked *r = lfirst(cell);
-
-		if (is_concerned(r->session))
-			record(r, changed);
-	}
+	carry_out(result, false, changed);
 	return result;
 }

@@ -43,10 +43,23 @@ typedef struct Rechecked
 	bool		ended;			/* was ended now, or would be in a dry run */
 	bool		waits;			/* for the end of its transaction */
 	bool		failing;		/* an error has kept it from being judged */
+	bool		put_off;		/* its policies come at the next pass */
 	int64		end_at;
 	TimestampTz refused_at;
 } Rechecked;
 
-extern List *recheck_sessions(bool dry_run, int changed);
+/*
+ * How far a round through all sessions has come whose passes have a budget.  A round
+ * begins where the one before it has ended, so that every session has its turn.
+ */
+typedef struct Judging
+{
+	int			budget;			/* of a pass, in ms */
+	int			first;			/* slot that the round began with */
+	int			next;			/* slot that comes next */
+	bool		unfinished;
+} Judging;
+
+extern List *recheck_sessions(bool dry_run, int changed, Judging *judging);
 
 #endif							/* SSLPOLICY_RECHECK_H */

@@ -77,6 +77,9 @@
 /* How often to look, and the least time from one recheck to the next. */
 #define POLL_MS 100
 
+/* How long sessions are judged by their policies before lists and others have a turn. */
+#define JUDGING_MS 200
+
 /* After an error. */
 #define RETRY_MS 1000
 
@@ -139,9 +142,13 @@ typedef struct Worker
 	TimestampTz looked_at;		/* whether there is something to recheck */
 	TimestampTz failed_at;		/* with an error; 0: it did not */
 	int			took;			/* the last recheck, in ms */
+	Judging		judging;		/* of policies, which can take several passes */
+	int			judging_for;	/* CHANGED_...: what they are judged for */
+	bool		reading;		/* files */
 } Worker;
 
 static Worker worker = {
+	.judging.budget = JUDGING_MS,
 	.own.what = "CRLs of sslpolicy.crl_file and crl_dir are",
 	.core.what = "for live sessions, CRLs of ssl_crl_file and ssl_crl_dir are",
 };
@@ -149,6 +156,8 @@ static Worker worker = {
 static volatile int changed = 0;	/* CHANGED_...: not rechecked yet */
 
 static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void watch_files(Worker *w);
 
 static void
 catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
@@ -298,6 +307,11 @@ recheck_all(Worker *w)
 
 	w->last = GetCurrentTimestamp();
 
+	/* what has changed concerns those as well that were judged before */
+	if (now_changed != 0)
+		w->judging.first = w->judging.next;
+	w->judging_for = now_changed | (w->judging.unfinished ? w->judging_for : 0);
+
 	/*
 	 * Whoever logs in from here on sees what has changed.  Those who were about
 	 * to log in meanwhile need no mark for yet another round.
@@ -312,7 +326,7 @@ recheck_all(Worker *w)
 		MemoryContextSwitchTo(w->pass);
 		/* the recheck finds those that still matter */
 		forget_session_ends();
-		remember_sessions(w, recheck_sessions(false, now_changed));
+		remember_sessions(w, recheck_sessions(false, w->judging_for, &w->judging));
 		CommitTransactionCommand();
 		MemoryContextReset(w->pass);
 		MemoryContextSwitchTo(old);
@@ -363,13 +377,16 @@ run_due_work(Worker *w)
 	MemoryContextReset(w->pass);
 	notice_changes(w);
 	MemoryContextSwitchTo(old);
-	if (changed == 0)
+	/* no policy, and no number of them, keeps lists from being read */
+	if (!w->reading)
+		watch_files(w);
+	if (changed == 0 && !w->judging.unfinished)
 		return POLL_MS;
 	/* whoever changes something all the time gets half of a processor at most */
 	if (!elapsed(w->last, Max(POLL_MS, 2 * w->took)))
 		return POLL_MS / 10;
 	recheck_all(w);
-	return POLL_MS;
+	return w->judging.unfinished ? POLL_MS / 10 : POLL_MS;
 }
 
 /*
@@ -610,11 +627,13 @@ watch_files(Worker *w)
 	if (w->files_seen != 0 && request == 0 && !w->new_settings &&
 		w->material == w->core_material && !elapsed(w->files_seen, FILES_POLL_MS))
 		return;
+	w->reading = true;
 	/* whoever waits for it must not be told that all is well */
 	if (!take_step(w, refresh_own_index))
 		crls_checked(request, false, "reading them has failed; the server log says why");
 	(void) take_step(w, refresh_core_index);
 	(void) take_step(w, load_changed_material);
+	w->reading = false;
 	w->files_seen = GetCurrentTimestamp();
 }
 

@@ -48,7 +48,7 @@ sslpolicy_recheck(PG_FUNCTION_ARGS)
 		forbid_changes_before("sessions cannot be ended in a transaction that has changed something",
 							  "COMMIT first, or use sslpolicy.recheck(dry_run => true).");
 	InitMaterializedSRF(fcinfo, 0);
-	rechecked = recheck_sessions(dry_run, CHANGED_ASKED);
+	rechecked = recheck_sessions(dry_run, CHANGED_ASKED, NULL);
 	foreach(cell, rechecked)
 	{
 		const Rechecked *r = lfirst(cell);
