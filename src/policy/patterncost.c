@@ -28,7 +28,8 @@
 /* An arc that is copied to make up for empty ones costs as much as so many others. */
 #define MERGE_COST 4
 
-/* What \y costs, of which PostgreSQL makes a part for each kind of character. */
+/* What \y costs, of which PostgreSQL makes a part for each kind of character:
+ * of those there are many with %u. */
 #define WORD_BOUNDARY_COST 1500
 
 /* Nothing is counted beyond this, so that no product overflows. */
@@ -494,7 +495,7 @@ read_escape(Reader *r)
 	if (strchr("mMyY", *r->pos))
 	{
 		r->pos++;
-		return constraint(WORD_BOUNDARY_COST);
+		return constraint(r->has_role ? 4 * WORD_BOUNDARY_COST : WORD_BOUNDARY_COST);
 	}
 	if (*r->pos >= '1' && *r->pos <= '9')
 		return fail(r, "back references are not accepted");
@@ -515,7 +516,7 @@ read_atom(Reader *r)
 	if (eat(r, "("))
 		return read_group(r);
 	if (eat(r, "[[:<:]]") || eat(r, "[[:>:]]"))
-		return constraint(WORD_BOUNDARY_COST);
+		return constraint(r->has_role ? 4 * WORD_BOUNDARY_COST : WORD_BOUNDARY_COST);
 	if (eat(r, "["))
 		return read_bracket(r);
 	if (eat(r, "."))
