@@ -369,6 +369,7 @@ judge_guarded(void (*judge)(Rechecked *, const Basis *), Rechecked *r, const Bas
 
 	PG_TRY();
 	{
+		stop_point(psprintf("recheck_%d", s->pid));
 		judge(r, basis);
 	}
 	PG_CATCH();
@@ -431,7 +432,6 @@ judge_by_policies(Rechecked *r, const Basis *basis)
 {
 	Session    *s = r->session;
 
-	stop_point(psprintf("recheck_%d", s->pid));
 	if (basis->catalogs != NULL)
 		judge_anchor(&s->facts, basis->anchors);
 	if (basis->catalogs != NULL && (basis->all || s->misjudged))

@@ -1,4 +1,4 @@
-# Regular expressions in policies: what they may cost.
+# Regular expressions in policies: what they may cost, and whom they hold up.
 #
 # 1. one that costs too much is refused wherever a policy is written, in any key, by an
 #    error that names its cost and the limit; ordinary ones are accepted everywhere
@@ -6,17 +6,22 @@
 # 3. a stored one beyond the limit denies, and says so; others are not concerned
 # 4. the configuration file: at start, at reload; nothing is compiled by processes that
 #    only reload
+# 5. the worker: who is blocked or revoked is ended, and lists are read, before policies
+#    are judged; judging goes on until everybody has had a turn
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use SSLPolicy::Crls qw(write_file);
+use SSLPolicy::Crls qw(make_crl write_file);
 use SSLPolicy::Server;
 
 my $server = SSLPolicy::Server->new('patterns');
 my ($certs, $node) = ($server->certs, $server->node);
+my $dir = $certs->{dir};
 $certs->client('app', issuer => 'root', subject => '/CN=app');
+$certs->client('many', issuer => 'root', subject => '/CN=app', san => [ map { "dns:host-$_.example.com" } 1 .. 400 ]);
 $certs->client($_, issuer => 'root', subject => "/CN=$_") for qw(bob eve);
+write_file("$dir/crl.pem", make_crl($certs, 'root', 1));
 $server->start;
 $server->sql('CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN; CREATE ROLE plain LOGIN');
 
@@ -189,4 +194,70 @@ SKIP:
 }
 $server->set('sslpolicy.default_policy' => undef);
 
+###############################################################################
+# 5. The worker
+
+# Thirty groups, whose patterns take some tenths of a second for each session
+$server->sql(join ';', map { "CREATE ROLE slow$_ NOLOGIN; GRANT slow$_ TO app" } 1 .. 30);
+$server->label(role => { map { ("slow$_" => join ' ', ('cn=' . quoted($slow)) x 5, 'cn=app') } 1 .. 30 });
+$server->set('sslpolicy.crl_file' => "$dir/crl.pem", 'sslpolicy.recheck_policy' => 'log');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM sslpolicy.crls WHERE error IS NULL'), 'the list is read');
+
+my @held = map { $server->background(sslmode => 'require', cert => 'many') } 1 .. 6;
+my %live = map { $_ => $server->background(user => $_, sslmode => 'require', cert => $_) } qw(bob eve);
+my %pid = map { my $pid = $live{$_}->query_safe('SELECT pg_backend_pid()'); chomp $pid; ($_ => $pid) } keys %live;
+# with all of what was written for sessions of app by then
+sub lines_since
+{
+	my ($offset) = @_;
+	return $server->log_since($offset) =~ /session of role "(\w+)" \(PID \d+\) (?:would be )?ended/g;
+}
+sub lines_of_all
+{
+	my ($offset) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my @lines = lines_since($offset);
+		return @lines if grep({ $_ eq 'app' } @lines) >= @held;
+		select undef, undef, undef, 0.1;
+	}
+	return lines_since($offset);
+}
+sub is_ended { my ($name) = @_; return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid{$name}") }
+is($server->sql("SELECT count(*) FROM sslpolicy.sessions WHERE usename = 'app' AND compliant"), 6, 'sessions with slow policies are there');
+
+# in one pass: blocked, and what the policies refuse
+$offset = $server->log_offset;
+$server->sql(join ";\n", "ALTER SYSTEM SET sslpolicy.blocked_fingerprints = '" . $certs->get('bob')->{fingerprint} . "'",
+	q{ALTER SYSTEM SET sslpolicy.minimum_policy = 'sslmode=verify-ca max_lifetime=1h'}, 'SELECT pg_reload_conf()');
+ok(is_ended('bob'), 'a blocked session is ended');
+my @lines = lines_of_all($offset);
+is($lines[0], 'bob', 'before those that come before it are judged');
+is(scalar(grep { $_ eq 'app' } @lines), 6, 'and judging goes on until all have had their turn, once');
+$server->set('sslpolicy.minimum_policy' => undef);
+ok($node->poll_query_until('postgres', "SELECT count(*) = 6 FROM sslpolicy.sessions WHERE usename = 'app' AND compliant"), 'back again: all are judged anew');
+
+# while judging is under way: a list comes, and is read
+$offset = $server->log_offset;
+$server->label(role => { app => 'sslmode=verify-ca max_lifetime=1h' });
+$server->wait_for_log(qr/session of role "app" .* would be ended/, $offset);
+my $seen = lines_since($offset);
+cmp_ok($seen, '<', 6, "judging has a budget ($seen judged)");
+my $crl = make_crl($certs, 'root', 2, revoked => ['eve']);
+is($server->sql('SELECT installed FROM sslpolicy.install_crl($$' . $crl . '$$::text)'), 't', 'a list is installed');
+ok(is_ended('eve'), 'and the revoked session is ended');
+@lines = lines_of_all($offset);
+isnt($lines[-1], 'eve', 'before all policies are judged') or diag("@lines");
+is(scalar(grep { $_ eq 'app' } @lines), 6, 'which goes on');
+
+# changes that come all the time keep nobody from being judged
+$server->set('sslpolicy.recheck_policy' => 'terminate', 'sslpolicy.terminate_grace' => 0);
+my $gone = 0;
+for my $i (1 .. 200)
+{
+	$server->sql("ALTER ROLE plain CONNECTION LIMIT $i");
+	last if $gone = $server->sql("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'app'") eq 't';
+}
+ok($gone, 'while something changes all the time all are ended');
+eval { $_->quit } for @held, values %live;
 done_testing();
