@@ -104,6 +104,7 @@ typedef struct WatchedCrls
 	uint8		done[FINGERPRINT_LEN];	/* files that the index is up to date
 										 * with, or cannot be */
 	uint8		index[FINGERPRINT_LEN]; /* the index as it was left */
+	uint8		surroundings[FINGERPRINT_LEN];	/* when it failed */
 	char		last_error[1024];	/* that has been logged */
 	TimestampTz failed_at;		/* 0: has not failed */
 } WatchedCrls;
@@ -118,7 +119,7 @@ typedef enum ReadReason
 	READ_ON_REQUEST,			/* somebody waits for the result */
 	READ_AT_START,				/* of this worker */
 	READ_ON_SUSPICION,			/* a login could not read the index */
-	READ_AGAIN,					/* it has failed, some time ago */
+	READ_AGAIN,					/* it has failed, some time ago or for another reason */
 	READ_FOR_INDEX,				/* somebody has touched the index */
 	READ_AS_LOADED,				/* the server has loaded TLS files */
 	READ_CHANGED				/* their files have changed */
@@ -145,6 +146,7 @@ typedef struct Worker
 	Judging		judging;		/* of policies, which can take several passes */
 	int			judging_for;	/* CHANGED_...: what they are judged for */
 	bool		reading;		/* files */
+	char		step_error[1024];	/* of the last step that has failed */
 } Worker;
 
 static Worker worker = {
@@ -460,9 +462,16 @@ static ReadReason
 reason_with_same_files(const WatchedCrls *watched, const CrlSet *set)
 {
 	uint8		index[FINGERPRINT_LEN];
+	uint8		surroundings[FINGERPRINT_LEN];
 
 	if (watched->failed_at != 0)
-		return elapsed(watched->failed_at, CRL_RETRY_MS) ? READ_AGAIN : READ_NOTHING;
+	{
+		index_surroundings(set->index, surroundings);
+		return elapsed(watched->failed_at, CRL_RETRY_MS) ||
+				!is_same(surroundings, watched->surroundings) ?
+			READ_AGAIN :
+			READ_NOTHING;
+	}
 	index_signature(set, index);
 	return is_same(index, watched->index) ? READ_NOTHING : READ_FOR_INDEX;
 }
@@ -520,13 +529,21 @@ reason_to_read_core(const Worker *w, const CrlSet *set)
 static CrlOutcome
 refresh_index(WatchedCrls *watched, const CrlSet *set, char **error)
 {
-	CrlOutcome	outcome;
+	volatile CrlOutcome outcome = CRLS_FAILED;
 
 	crl_signature(set, watched->done);
 	/* also if an ERROR ends it */
 	watched->failed_at = GetCurrentTimestamp();
-	outcome = refresh_crl_index(set, error);
-	index_signature(set, watched->index);
+	PG_TRY();
+	{
+		outcome = refresh_crl_index(set, error);
+	}
+	PG_FINALLY();
+	{
+		index_signature(set, watched->index);
+		index_surroundings(set->index, watched->surroundings);
+	}
+	PG_END_TRY();
 	if (outcome == CRLS_BUILT)
 		changed |= CHANGED_CRLS;
 	if (*error == NULL)
@@ -592,7 +609,7 @@ load_changed_material(Worker *w)
 }
 
 /*
- * Take a step.  False if it has failed, which is logged.
+ * Take a step.  False if it has failed, which is logged; w->step_error says why.
  */
 static bool
 take_step(Worker *w, void (*step)(Worker *))
@@ -607,6 +624,8 @@ take_step(Worker *w, void (*step)(Worker *))
 	}
 	PG_CATCH();
 	{
+		MemoryContextSwitchTo(w->build);
+		strlcpy(w->step_error, CopyErrorData()->message, sizeof(w->step_error));
 		recover();
 		ok = false;
 	}
@@ -630,7 +649,7 @@ watch_files(Worker *w)
 	w->reading = true;
 	/* whoever waits for it must not be told that all is well */
 	if (!take_step(w, refresh_own_index))
-		crls_checked(request, false, "reading them has failed; the server log says why");
+		crls_checked(request, false, w->step_error);
 	(void) take_step(w, refresh_core_index);
 	(void) take_step(w, load_changed_material);
 	w->reading = false;

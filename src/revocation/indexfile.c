@@ -12,11 +12,14 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "storage/fd.h"
 
 #include "base/files.h"
+#include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/told.h"
 #include "material/material.h"
@@ -79,6 +82,45 @@ close_index_file(void *arg)
 	if (file->fd >= 0)
 		(void) close(file->fd);
 	file->fd = -1;
+}
+
+/*
+ * Of the space that is left only the order of magnitude counts: it changes all the time.
+ */
+static int
+magnitude(uint64 amount)
+{
+	int			result = 0;
+
+	for (; amount > 0; amount >>= 1)
+		result++;
+	return result;
+}
+
+/*
+ * What changes when somebody repairs that an index can be neither read nor written: the
+ * file, the rights on its folder, the space that is left.
+ */
+void
+index_surroundings(const char *name, uint8 *digest)
+{
+	const char *path = own_file(name);
+	struct stat st;
+	struct statvfs vfs;
+	uint8		file[FINGERPRINT_LEN];
+	char	   *text;
+
+	files_signature(&path, 1, file);
+	if (stat(material_directory(), &st) != 0 || statvfs(material_directory(), &vfs) != 0)
+		text = psprintf("%s %d", fingerprint_hex(file), errno);
+	else
+		text = psprintf("%s %llu %llu %o %u %u %lu %d %d", fingerprint_hex(file),
+						(unsigned long long) st.st_dev, (unsigned long long) st.st_ino,
+						(unsigned) st.st_mode, (unsigned) st.st_uid, (unsigned) st.st_gid,
+						(unsigned long) vfs.f_flag, magnitude((uint64) vfs.f_bavail),
+						magnitude((uint64) vfs.f_favail));
+	if (!compute_sha256(text, strlen(text), digest))
+		elog(ERROR, "could not compute SHA-256");
 }
 
 /*

@@ -24,6 +24,7 @@ typedef struct IndexFile
 
 extern bool open_index_file(IndexFile *file, const char *name, char **error);
 extern void close_index_file(void *arg);
+extern void index_surroundings(const char *name, uint8 *digest);
 extern void crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest);
 extern bool is_index_of_settings(const IndexFile *index, const char *file, const char *dir);
 extern IndexedCrl *read_own_crls(int *count, char **error);

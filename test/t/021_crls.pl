@@ -9,6 +9,7 @@
 # 7. ssl_crl_file: live sessions
 use strict;
 use warnings;
+use File::Basename qw(dirname);
 use File::Temp ();
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -224,6 +225,30 @@ ok($server->login(user => 'app', sslmode => 'require')->{ok}, 'and without a cer
 rmdir $index;
 $node->poll_query_until('postgres', "SELECT count(*) = 4 FROM sslpolicy.crls WHERE in_force") or die;
 ok(logs_in('app2'), 'it is built when it can be');
+# It says what is in the way, and goes on when that is gone: not after the minute that
+# an attempt takes which nothing has changed for.
+my $folder = dirname($index);
+my @obstacles = (
+	[ 'a folder in its place', sub { unlink $index; mkdir $index }, sub { rmdir $index }, qr/could not open file .*crl\.index.*Is a directory/ ],
+	[ 'a folder that cannot be written', sub { chmod 0500, $folder }, sub { chmod 0700, $folder }, qr/could not create file .*crl\.index.*Permission denied/ ],
+	[ 'no folder', sub { rename $folder, "$folder.away"; write_file($folder, '') }, sub { unlink $folder; rename "$folder.away", $folder }, qr/could not create .*sslpolicy.*(?:Not a directory|File exists)/ ]);
+my $number = 70;
+for (@obstacles)
+{
+	my ($what, $obstruct, $repair, $error) = @$_;
+	$number++;
+	$obstruct->();
+	like(take(map { $_ eq $good{root} ? crl('root', $number, 'app') : $_ } values %good), $error, "$what: reload() says so");
+	like(row('error', 'crls LIMIT 1'), $error, "$what: and crls");
+	$offset = $server->log_offset;
+	$repair->();
+	my $repaired = time;
+	$node->poll_query_until('postgres', "SELECT count(*) = 4 AND bool_or(crl_number = $number) FROM sslpolicy.crls WHERE in_force AND error IS NULL") or die;
+	cmp_ok(time - $repaired, '<', 30, "$what: the index is built as soon as that is gone");
+	ok(logs_in('app2'), "$what: and certificates are accepted");
+}
+$good{root} = crl('root', $number, 'app');
+
 # an index that is there after a restart is not built anew
 my $inode = (stat $index)[1];
 $server->restart;
