@@ -41,7 +41,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	ledger/tablefile \
 	revocation/crlbuild revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext \
-	base/files base/privatekeys base/logline base/memory base/told \
+	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/matcher \
 	policy/checktext \
 	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der

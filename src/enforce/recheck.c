@@ -30,9 +30,9 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "base/escape.h"
+#include "base/monotonic.h"
 #include "base/wakeup.h"
 #include "enforce/recheck.h"
 #include "labels/applicable.h"
@@ -181,14 +181,12 @@ is_to_be_ended(const Rechecked *r)
 static bool
 is_time(Rechecked *r)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED || r->session->misjudged ||
 		!is_session_in_transaction(r->session))
 		return true;
 	if (r->refused_at == 0)
-		r->refused_at = now;
-	r->waits = !TimestampDifferenceExceeds(r->refused_at, now, terminate_grace_ms());
+		r->refused_at = this_moment();
+	r->waits = !has_elapsed(r->refused_at, terminate_grace_ms());
 	return !r->waits;
 }
 

@@ -45,7 +45,7 @@ typedef struct Rechecked
 	bool		failing;		/* an error has kept it from being judged */
 	bool		put_off;		/* its policies come at the next pass */
 	int64		end_at;
-	TimestampTz refused_at;
+	Moment		refused_at;
 } Rechecked;
 
 /*

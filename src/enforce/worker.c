@@ -53,10 +53,10 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/wakeup.h"
 #include "enforce/recheck.h"
@@ -106,7 +106,7 @@ typedef struct WatchedCrls
 	uint8		index[FINGERPRINT_LEN]; /* the index as it was left */
 	uint8		surroundings[FINGERPRINT_LEN];	/* when it failed */
 	char		last_error[1024];	/* that has been logged */
-	TimestampTz failed_at;		/* 0: has not failed */
+	Moment		failed_at;		/* 0: has not failed */
 } WatchedCrls;
 
 /*
@@ -131,17 +131,17 @@ typedef struct Worker
 	MemoryContext between;		/* what is kept until the next one */
 	List	   *waiting;		/* sessions that may finish their transaction */
 	List	   *incomplete;		/* sessions that may turn out to be another role's */
-	TimestampTz last;			/* when the last recheck began */
+	Moment		last;			/* when the last recheck began */
 	uint64		material;		/* generation that was in force then */
 	uint64		anchors;		/* generation whose CAs were known at that time */
 	MemoryContext build;		/* reset before CRLs are read */
-	TimestampTz files_seen;		/* when they were looked at; 0: not yet */
+	Moment		files_seen;		/* when they were looked at; 0: not yet */
 	bool		new_settings;	/* have come since then */
 	WatchedCrls own;
 	WatchedCrls core;
 	uint64		core_material;	/* generation that the core index belongs to */
-	TimestampTz looked_at;		/* whether there is something to recheck */
-	TimestampTz failed_at;		/* with an error; 0: it did not */
+	Moment		looked_at;		/* whether there is something to recheck */
+	Moment		failed_at;		/* with an error; 0: it did not */
 	int			took;			/* the last recheck, in ms */
 	Judging		judging;		/* of policies, which can take several passes */
 	int			judging_for;	/* CHANGED_...: what they are judged for */
@@ -165,17 +165,6 @@ static void
 catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	changed |= DatumGetInt32(arg);
-}
-
-/*
- * Has some time gone by?  A clock that was set back must not stop anything.
- */
-static bool
-elapsed(TimestampTz since, int ms)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	return now < since || TimestampDifferenceExceeds(since, now, ms);
 }
 
 /*
@@ -216,7 +205,7 @@ somebody_is_done(const Worker *w)
 		const Session *s = lfirst(cell);
 
 		if (!is_session_in_transaction(s) ||
-			elapsed(s->refused_at, terminate_grace_ms()))
+			has_elapsed(s->refused_at, terminate_grace_ms()))
 			return true;
 	}
 	return false;
@@ -265,7 +254,7 @@ notice_changes(Worker *w)
 		changed |= CHANGED_MATERIAL;
 	w->anchors = number_of_anchors();
 	if (is_session_end_due((int64) time(NULL)) ||
-		elapsed(w->last, recheck_interval_ms()) || somebody_is_done(w))
+		has_elapsed(w->last, recheck_interval_ms()) || somebody_is_done(w))
 		changed |= CHANGED_TIME;
 }
 
@@ -307,7 +296,7 @@ recheck_all(Worker *w)
 	int			now_changed = changed;
 	MemoryContext old = CurrentMemoryContext;
 
-	w->last = GetCurrentTimestamp();
+	w->last = this_moment();
 
 	/* what has changed concerns those as well that were judged before */
 	if (now_changed != 0)
@@ -339,7 +328,7 @@ recheck_all(Worker *w)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	w->took = (int) TimestampDifferenceMilliseconds(w->last, GetCurrentTimestamp());
+	w->took = (int) (microseconds_since(w->last) / 1000);
 }
 
 /*
@@ -385,7 +374,7 @@ run_due_work(Worker *w)
 	if (changed == 0 && !w->judging.unfinished)
 		return POLL_MS;
 	/* whoever changes something all the time gets half of a processor at most */
-	if (!elapsed(w->last, Max(POLL_MS, 2 * w->took)))
+	if (!has_elapsed(w->last, Max(POLL_MS, 2 * w->took)))
 		return POLL_MS / 10;
 	recheck_all(w);
 	return w->judging.unfinished ? POLL_MS / 10 : POLL_MS;
@@ -419,7 +408,7 @@ watch_sessions(Worker *w)
 	MemoryContext context = CurrentMemoryContext;
 	volatile long pause = RETRY_MS;
 
-	if (w->failed_at != 0 && !elapsed(w->failed_at, RETRY_MS))
+	if (w->failed_at != 0 && !has_elapsed(w->failed_at, RETRY_MS))
 		return POLL_MS;
 	w->failed_at = 0;
 	PG_TRY();
@@ -430,11 +419,11 @@ watch_sessions(Worker *w)
 	PG_CATCH();
 	{
 		recover();
-		w->failed_at = GetCurrentTimestamp();
+		w->failed_at = this_moment();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	w->looked_at = GetCurrentTimestamp();
+	w->looked_at = this_moment();
 	return pause;
 }
 
@@ -445,7 +434,7 @@ static void
 pause_build(void)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (elapsed(worker.looked_at, POLL_MS))
+	if (has_elapsed(worker.looked_at, POLL_MS))
 		(void) watch_sessions(&worker);
 }
 
@@ -467,7 +456,7 @@ reason_with_same_files(const WatchedCrls *watched, const CrlSet *set)
 	if (watched->failed_at != 0)
 	{
 		index_surroundings(set->index, surroundings);
-		return elapsed(watched->failed_at, CRL_RETRY_MS) ||
+		return has_elapsed(watched->failed_at, CRL_RETRY_MS) ||
 				!is_same(surroundings, watched->surroundings) ?
 			READ_AGAIN :
 			READ_NOTHING;
@@ -533,7 +522,7 @@ refresh_index(WatchedCrls *watched, const CrlSet *set, char **error)
 
 	crl_signature(set, watched->done);
 	/* also if an ERROR ends it */
-	watched->failed_at = GetCurrentTimestamp();
+	watched->failed_at = this_moment();
 	PG_TRY();
 	{
 		outcome = refresh_crl_index(set, error);
@@ -644,7 +633,7 @@ watch_files(Worker *w)
 	uint64		request = crls_requested();
 
 	if (w->files_seen != 0 && request == 0 && !w->new_settings &&
-		w->material == w->core_material && !elapsed(w->files_seen, FILES_POLL_MS))
+		w->material == w->core_material && !has_elapsed(w->files_seen, FILES_POLL_MS))
 		return;
 	w->reading = true;
 	/* whoever waits for it must not be told that all is well */
@@ -653,7 +642,7 @@ watch_files(Worker *w)
 	(void) take_step(w, refresh_core_index);
 	(void) take_step(w, load_changed_material);
 	w->reading = false;
-	w->files_seen = GetCurrentTimestamp();
+	w->files_seen = this_moment();
 }
 
 /*

@@ -23,9 +23,9 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/shm_mq.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/monotonic.h"
 #include "base/preload.h"
 #include "material/anchors.h"
 #include "material/generation.h"
@@ -33,6 +33,9 @@
 
 #define QUEUE_SIZE 16384
 #define POLL_MS	   10
+
+/* How long probe_loaded() waits. */
+#define PROBE_PATIENCE_MS INT64CONST(5000)
 
 PGDLLEXPORT void sslpolicy_probe_main(Datum segment_handle);
 
@@ -128,7 +131,7 @@ read_report(const char *data, Size size)
  * max_worker_processes are in use), or none has reported by the deadline.
  */
 ProbeReport *
-probe_server(TimestampTz deadline)
+probe_server(Moment deadline)
 {
 	dsm_segment *segment = dsm_create(QUEUE_SIZE, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 	ProbeReport *report = NULL;
@@ -151,7 +154,7 @@ probe_server(TimestampTz deadline)
 	}
 	handle = shm_mq_attach(queue, segment, worker);
 	while ((result = shm_mq_receive(handle, &size, &data, true)) == SHM_MQ_WOULD_BLOCK &&
-		   GetCurrentTimestamp() < deadline)
+		   this_moment() < deadline)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 POLL_MS, PG_WAIT_EXTENSION);
@@ -183,6 +186,6 @@ probe_loaded(void)
 	if (number != 0 && state->in_force == number &&
 		(state->attempt == number || state->attempt == state->failed))
 		return describe_materials(materials, count);
-	report = probe_server(GetCurrentTimestamp() + 5 * USECS_PER_SEC);
+	report = probe_server(this_moment() + PROBE_PATIENCE_MS * 1000);
 	return report ? report->loaded : NULL;
 }

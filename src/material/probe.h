@@ -8,8 +8,7 @@
 #ifndef SSLPOLICY_PROBE_H
 #define SSLPOLICY_PROBE_H
 
-#include "datatype/timestamp.h"
-
+#include "base/monotonic.h"
 #include "material/tlscontext.h"
 
 typedef struct ProbeReport
@@ -19,7 +18,7 @@ typedef struct ProbeReport
 } ProbeReport;
 
 extern void init_probe(void);
-extern ProbeReport *probe_server(TimestampTz deadline);
+extern ProbeReport *probe_server(Moment deadline);
 extern LoadedList *probe_loaded(void);
 
 #endif							/* SSLPOLICY_PROBE_H */

@@ -20,10 +20,10 @@
 #include "pgstat.h"
 #include "postmaster/postmaster.h"
 #include "storage/latch.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/files.h"
+#include "base/monotonic.h"
 #include "material/generation.h"
 #include "material/material.h"
 #include "material/probe.h"
@@ -80,7 +80,7 @@ ReloadOutcome *
 reload_server(SSL_CTX *expected, int timeout_ms)
 {
 	uint64		before = load_state()->attempt;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	Moment		deadline = this_moment() + (int64) timeout_ms * 1000;
 	LoadState  *state;
 	bool		forked = true;
 
@@ -89,7 +89,7 @@ reload_server(SSL_CTX *expected, int timeout_ms)
 				(errcode(ERRCODE_SYSTEM_ERROR),
 				 errmsg("could not send a signal to the server: %m")));
 
-	while ((state = load_state()), GetCurrentTimestamp() < deadline)
+	while ((state = load_state()), this_moment() < deadline)
 	{
 		if (state->attempt > before && state->failed == state->attempt)
 			return outcome(false, state->in_force,

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/monotonic.h"
 #include "base/sharedmem.h"
 #include "base/told.h"
 #include "base/wakeup.h"
@@ -171,8 +172,8 @@ is_older_crl_accepted(uint64 request)
 char *
 check_crls_now(int timeout_ms, bool accept_older)
 {
-	TimestampTz start = GetCurrentTimestamp();
-	TimestampTz seen_worker = start;
+	Moment		start = this_moment();
+	Moment		seen_worker = start;
 	uint64		request;
 
 	request = pg_atomic_add_fetch_u64(&shared->requested, 1);
@@ -181,8 +182,6 @@ check_crls_now(int timeout_ms, bool accept_older)
 	wake_worker();
 	while (pg_atomic_read_u64(&shared->done) < request)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
 		/* the caller may hold interrupts */
 		if (ProcDiePending || QueryCancelPending)
 		{
@@ -190,10 +189,10 @@ check_crls_now(int timeout_ms, bool accept_older)
 			return pstrdup("it was interrupted before the CRLs were read");
 		}
 		if (is_worker_running())
-			seen_worker = now;
-		if (TimestampDifferenceExceeds(seen_worker, now, WORKER_PATIENCE_MS))
+			seen_worker = this_moment();
+		if (has_elapsed(seen_worker, WORKER_PATIENCE_MS))
 			return pstrdup("the background worker of sslpolicy, which reads CRLs, is not running");
-		if (TimestampDifferenceExceeds(start, now, timeout_ms))
+		if (has_elapsed(start, timeout_ms))
 			return psprintf("the CRLs have not been read within %d ms", timeout_ms);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 POLL_MS, PG_WAIT_EXTENSION);

@@ -82,7 +82,7 @@ typedef struct SessionSlot
 	Compliance	compliance;
 	uint64		rechecks;		/* of the table, when the slot was published */
 	int64		end_at;
-	TimestampTz refused_at;
+	Moment		refused_at;
 	Oid			role;
 	Oid			database;
 	TimestampTz backend_start;

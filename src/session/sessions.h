@@ -11,6 +11,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
+#include "base/monotonic.h"
 #include "policy/facts.h"
 
 /* Packed certificates up to this size are of ordinary size: two or three names and
@@ -40,7 +41,7 @@ typedef struct Session
 	bool		replication;	/* a walsender */
 	int64		end_at;			/* its policy says on_expiry=end: notAfter of its
 								 * certificate; 0 otherwise */
-	TimestampTz refused_at;		/* since when a recheck waits for the end of its
+	Moment		refused_at;		/* since when a recheck waits for the end of its
 								 * transaction; 0: it does not */
 	bool		ending;			/* has been told to end */
 	bool		complete;		/* core has looked role and database up */
@@ -62,7 +63,7 @@ typedef struct SessionState
 {
 	Compliance	compliance;
 	int64		end_at;
-	TimestampTz refused_at;
+	Moment		refused_at;
 	bool		failing;		/* it could not judge it */
 } SessionState;
 

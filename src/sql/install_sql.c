@@ -24,6 +24,7 @@
 
 #include "base/datums.h"
 #include "base/memory.h"
+#include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/rows.h"
 #include "install/affected.h"
@@ -64,14 +65,14 @@ PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
 Datum
 sslpolicy_reload(PG_FUNCTION_ARGS)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	Moment		start = this_moment();
 	Interval   *elapsed = palloc0(sizeof(Interval));
 	ReloadOutcome *outcome;
 	Row			row = {0};
 
 	require_preload();
 	outcome = reload_safely(timeout_argument(fcinfo, 0, "timeout"), flag_argument(fcinfo, 1));
-	elapsed->time = GetCurrentTimestamp() - start;
+	elapsed->time = microseconds_since(start);
 
 	row_add(&row, true, Int64GetDatum((int64) outcome->generation));
 	row_add(&row, true, BoolGetDatum(outcome->loaded));
