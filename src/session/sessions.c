@@ -13,8 +13,9 @@
  * A recheck of all sessions sees those that are admitted.  A login that was
  * under way meanwhile may have read policies from before: it notices that a
  * recheck has begun since it published itself, and asks for another one.  Settings
- * and TLS material are those of the moment when its process was started, which may
- * be long before, since a client can take its time.
+ * and TLS material are those of the moment when its process was started, and CRLs of
+ * ssl_crl_dir those of its TLS handshake, which may be long before, since a client can
+ * take its time: see has_old_basis().
  *
  * The hook judges the role and the database that it finds under the names that the
  * client gives; core looks up the same names a moment later.  If they are renamed in
@@ -37,8 +38,8 @@
  * any.  Readers copy certificates out under the lock.  A backend may read
  * without the lock what it has written itself into its own slot.  Whoever holds
  * the lock and finds a pid in a slot can signal it: the process cannot have gone.
- * The same lock is that of large certificates (largecerts.c).  rechecks and inherited_at
- * of the table are atomics, which whoever begins a recheck writes without the lock, and
+ * The same lock is that of large certificates (largecerts.c).  rechecks and
+ * basis_changes of the table are atomics, which whoever begins a recheck writes without the lock, and
  * nslots never changes.
  *
  * A certificate of ordinary size lies in the slot.  A larger one lies behind the slots
@@ -53,13 +54,14 @@
 
 #include <signal.h>
 
+#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "postmaster/interrupt.h"
 #include "replication/walsender.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/sharedmem.h"
@@ -99,8 +101,8 @@ typedef struct SessionTable
 {
 	LWLock	   *lock;
 	pg_atomic_uint64 rechecks;	/* how many have begun */
-	pg_atomic_uint64 inherited_at;	/* when the last one began because of what
-									 * backends inherit at their start */
+	pg_atomic_uint64 basis_changes; /* how many of them because of what a login
+									 * has from before its hook */
 	int			nslots;
 	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
 	/* large certificates follow: large_certs() */
@@ -109,6 +111,10 @@ typedef struct SessionTable
 static SessionTable *table = NULL;
 static SessionSlot *my_slot = NULL;
 static int	my_large_cert = NO_LARGE_CERT;
+
+/* basis_changes when the TLS handshake of the process with this pid began */
+static uint64 changes_at_handshake = 0;
+static int	handshake_pid = 0;
 
 static size_t
 slots_size(void)
@@ -133,7 +139,7 @@ static void
 init_table(void)
 {
 	pg_atomic_init_u64(&table->rechecks, 0);
-	pg_atomic_init_u64(&table->inherited_at, 0);
+	pg_atomic_init_u64(&table->basis_changes, 0);
 	table->nslots = MaxBackends;
 	init_large_certs(large_certs(table));
 }
@@ -146,9 +152,27 @@ static const SharedPiece piece = {
 	.init = init_table,
 };
 
+/*
+ * OpenSSL makes what a connection needs, before the handshake: it calls this for every
+ * connection of the process.  The first one is the client's.
+ */
+static void
+handshake_begins(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
+				 long argl, void *argp)
+{
+	if (table == NULL || handshake_pid == MyProcPid)
+		return;
+	handshake_pid = MyProcPid;
+	changes_at_handshake = pg_atomic_read_u64(&table->basis_changes);
+}
+
 void
 init_sessions(void)
 {
+	if (SSL_get_ex_new_index(0, NULL, handshake_begins, NULL, NULL) < 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not register with OpenSSL")));
 	share_memory(&piece);
 }
 
@@ -267,15 +291,17 @@ publish_session(const Facts *facts, SerialDigest digest)
 }
 
 /*
- * Has this backend been started before settings or TLS material changed, or so
- * close to it that it cannot be told?
+ * Was this login judged by settings, or by CRLs in its handshake, that have changed
+ * since?  Nothing here depends on the time, because clocks can be set.
+ *
+ * When settings change, the server signals every process that it has started before.
+ * The TLS context that a process has inherited has a number: see the login hook.
  */
 static bool
-has_old_settings(void)
+has_old_basis(void)
 {
-	TimestampTz changed_at = (TimestampTz) pg_atomic_read_u64(&table->inherited_at);
-
-	return MyStartTimestamp <= changed_at + USECS_PER_SEC;
+	return ConfigReloadPending ||
+		(handshake_pid == MyProcPid && changes_at_handshake != pg_atomic_read_u64(&table->basis_changes));
 }
 
 /*
@@ -295,7 +321,7 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 	my_slot->end_at = end_at;
 	my_slot->admitted = true;
 	missed = my_slot->rechecks != pg_atomic_read_u64(&table->rechecks) ||
-		has_old_settings();
+		has_old_basis();
 	LWLockRelease(table->lock);
 
 	note_session_end(end_at);
@@ -385,14 +411,14 @@ copy_sessions(void)
 
 /*
  * A recheck of all sessions begins, because policies have changed: called before
- * it reads policies and sessions.  inherited: what has changed are settings or TLS
- * material.
+ * it reads policies and sessions.  basis: what has changed are settings, TLS material
+ * or CRLs.
  */
 void
-begin_session_recheck(bool inherited)
+begin_session_recheck(bool basis)
 {
-	if (inherited)
-		pg_atomic_write_u64(&table->inherited_at, (uint64) GetCurrentTimestamp());
+	if (basis)
+		(void) pg_atomic_fetch_add_u64(&table->basis_changes, 1);
 	(void) pg_atomic_fetch_add_u64(&table->rechecks, 1);
 }
 

@@ -73,7 +73,7 @@ extern void admit_session(Oid role, Oid database, Compliance compliance, int64 e
 extern const char *my_auth_method(void);
 extern const char *my_packed_certificate(size_t *size);
 extern List *copy_sessions(void);
-extern void begin_session_recheck(bool inherited);
+extern void begin_session_recheck(bool basis);
 extern SessionProgress session_progress(const Session *session);
 extern void set_session_state(const Session *session, const SessionState *state);
 extern bool end_session(const Session *session);
