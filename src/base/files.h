@@ -22,7 +22,7 @@ extern char *resolve_target(const char *path);
 extern bool file_exists(const char *path);
 extern bool is_readable_path(const char *path, bool folder);
 extern char *read_whole_file(const char *path, size_t *len, char **error);
-extern bool is_file_changed_since(const char *path, TimestampTz since);
+extern uint64 file_signature(const char *path);
 extern void files_signature(const char *const *paths, int count, uint8 *digest);
 extern bool file_fingerprint(const char *path, uint8 *digest);
 extern char *bytes_fingerprint(const char *bytes, size_t len);

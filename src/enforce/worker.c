@@ -246,7 +246,7 @@ notice_changes(Worker *w)
 		changed |= CHANGED_MATERIAL;
 		/* its settings were there before it, but maybe not yet when we took them above */
 		take_settings(w);
-		learn_loaded_anchors(state->in_force, state->loaded_at);
+		learn_loaded_anchors(state);
 	}
 	w->material = state->in_force;
 	/* another process may have learned the CAs */

@@ -247,7 +247,7 @@ history_entry_of_version(List *entries, MaterialKind kind, int version)
 static bool
 is_file_loaded(const char *path)
 {
-	return strcmp(path, crl_file()) == 0 || !is_file_changed_since(path, load_state()->loaded_at);
+	return strcmp(path, crl_file()) == 0 || is_file_in_force(load_state(), path);
 }
 
 /*

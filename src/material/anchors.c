@@ -12,8 +12,8 @@
  * keeps them in shared memory for all, under the load's number (generation.c):
  *	- from the context itself, if the process was forked after the load
  *	- else from the files, which the worker reads when it sees the new number; but not
- *	  if they have been touched since the server began to load them.  (The file system's
- *	  clock can be some milliseconds late, no more.)
+ *	  if they have been touched since the server began to load them.  (The file system
+ *	  counts time in steps of some milliseconds, no more.)
  * If no process has learned the CAs of the load in force, or if it has no CA, no session
  * is judged by them.  The same holds if there are certificates in ssl_crl_dir: a
  * handshake trusts those as well, whenever it finds them.  (Those in ssl_crl_file are
@@ -150,20 +150,20 @@ learn_inherited_anchors(void)
  * Has a file of that load been touched since the load began?
  */
 static bool
-is_touched(const MaterialFiles *files, TimestampTz loaded_at)
+is_touched(const MaterialFiles *files, const LoadState *state)
 {
-	return (files->ca_file[0] && is_file_changed_since(files->ca_file, loaded_at)) ||
-		(files->crl_file[0] && is_file_changed_since(files->crl_file, loaded_at));
+	return (files->ca_file[0] && !is_file_in_force(state, files->ca_file)) ||
+		(files->crl_file[0] && !is_file_in_force(state, files->crl_file));
 }
 
 /*
- * Learn the CAs from the files that the server has just loaded; loaded_at is when it
- * began to.  The worker calls this with the settings of that load, in a memory context
- * that is reset.
+ * Learn the CAs from the files that the server has just loaded.  The worker calls this
+ * with the settings of that load, in a memory context that is reset.
  */
 void
-learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
+learn_loaded_anchors(const LoadState *state)
 {
+	uint64		number = state->in_force;
 	MaterialFiles files = files_of_settings();
 	Anchors		anchors = {0};
 	char	   *error;
@@ -172,7 +172,7 @@ learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
 
 	learn_inherited_anchors();
 	if (number == 0 || number == pg_atomic_read_u64(&known->number) || !EnableSSL ||
-		compat_certificates_by_host() || is_touched(&files, loaded_at))
+		compat_certificates_by_host() || is_touched(&files, state))
 		return;
 	files.cert_file = files.key_file = files.crl_dir = "";
 	context = build_context(&files, &error);
@@ -181,7 +181,7 @@ learn_loaded_anchors(uint64 number, TimestampTz loaded_at)
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	read = add_store(&anchors, SSL_CTX_get_cert_store(context));
 	/* the files must not have changed while they were read, either */
-	if (read && !is_touched(&files, loaded_at))
+	if (read && !is_touched(&files, state))
 		keep(number, &anchors);
 }
 

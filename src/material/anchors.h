@@ -8,8 +8,7 @@
 #ifndef SSLPOLICY_ANCHORS_H
 #define SSLPOLICY_ANCHORS_H
 
-#include "datatype/timestamp.h"
-
+#include "material/generation.h"
 #include "policy/facts.h"
 
 /* Name and key of each CA; a copy. */
@@ -22,7 +21,7 @@ typedef struct Anchors
 
 extern void init_anchors(void);
 extern void learn_inherited_anchors(void);
-extern void learn_loaded_anchors(uint64 number, TimestampTz loaded_at);
+extern void learn_loaded_anchors(const LoadState *state);
 extern uint64 number_of_anchors(void);
 extern Anchors *anchors_in_force(void);
 extern void judge_anchor(Facts *facts, const Anchors *anchors);

@@ -41,6 +41,7 @@
 #include "postgres.h"
 
 #include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "postmaster/postmaster.h"
@@ -48,6 +49,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/files.h"
 #include "base/sharedmem.h"
 #include "base/told.h"
 #include "material/generation.h"
@@ -60,6 +62,7 @@ typedef struct SharedState
 	pg_atomic_uint64 in_force;
 	pg_atomic_uint64 failed;
 	pg_atomic_uint64 loaded_at;
+	pg_atomic_uint64 files[NUM_LOADED_FILES];
 	pg_atomic_uint64 failed_at;
 	pg_atomic_uint64 given_up;	/* the last load that was dropped by ssl = off */
 	pg_atomic_uint32 changes;	/* odd while error is being written */
@@ -74,6 +77,7 @@ typedef struct Load
 {
 	uint64		number;			/* 0: not known */
 	TimestampTz made_at;
+	uint64		files[NUM_LOADED_FILES];	/* before they were read */
 	bool		by_hook;
 	int			count;			/* contexts that have not been freed */
 	SSL_CTX   **contexts;		/* of malloc() */
@@ -108,13 +112,23 @@ in_postmaster(void)
 }
 
 static void
+publish_load(const Load *load)
+{
+	pg_atomic_write_u64(&shared->loaded_at, (uint64) load->made_at);
+	for (int i = 0; i < NUM_LOADED_FILES; i++)
+		pg_atomic_write_u64(&shared->files[i], load->files[i]);
+}
+
+static void
 publish(void)
 {
+	static const Load none = {0};
+
 	if (shared == NULL)
 		return;
 	pg_atomic_write_u64(&shared->failed, last_failed);
 	pg_atomic_write_u64(&shared->failed_at, (uint64) last_failed_at);
-	pg_atomic_write_u64(&shared->loaded_at, newest.count ? (uint64) newest.made_at : 0);
+	publish_load(newest.count ? &newest : &none);
 	pg_atomic_write_u64(&shared->attempt, last_number);
 	/* last, so that whoever sees it sees the rest */
 	pg_write_barrier();
@@ -273,6 +287,8 @@ context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 static void
 begin_load(bool by_hook)
 {
+	const char *const paths[NUM_LOADED_FILES] = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file};
+
 	/* what is neither freed nor replaced is still what is in force */
 	if (is_complete(&newest))
 	{
@@ -284,6 +300,8 @@ begin_load(bool by_hook)
 	memset(&newest, 0, sizeof(newest));
 	newest.number = ++last_number;
 	newest.made_at = GetCurrentTimestamp();
+	for (int i = 0; i < NUM_LOADED_FILES; i++)
+		newest.files[i] = file_signature(paths[i]);
 	newest.by_hook = by_hook;
 	last_error[0] = '\0';
 	loading = true;
@@ -418,7 +436,7 @@ settle(void)
 	if ((load->count > 0 || nkept > 0) && known != load->number &&
 		pg_atomic_read_u64(&shared->given_up) != load->number)
 	{
-		pg_atomic_write_u64(&shared->loaded_at, (uint64) load->made_at);
+		publish_load(load);
 		pg_write_barrier();
 		(void) pg_atomic_compare_exchange_u64(&shared->in_force, &known, load->number);
 	}
@@ -439,6 +457,8 @@ load_state(void)
 	state->attempt = pg_atomic_read_u64(&shared->attempt);
 	state->failed = pg_atomic_read_u64(&shared->failed);
 	state->loaded_at = (TimestampTz) pg_atomic_read_u64(&shared->loaded_at);
+	for (int i = 0; i < NUM_LOADED_FILES; i++)
+		state->files[i] = pg_atomic_read_u64(&shared->files[i]);
 	state->failed_at = (TimestampTz) pg_atomic_read_u64(&shared->failed_at);
 	for (;;)
 	{
@@ -454,6 +474,20 @@ load_state(void)
 	error[ERROR_LEN - 1] = '\0';
 	state->error = error[0] ? told(pstrdup("the server log says why"), pstrdup(error)) : pstrdup("");
 	return state;
+}
+
+/*
+ * Is the file just as it was when the server began to load what is in force?
+ */
+bool
+is_file_in_force(const LoadState *state, const char *path)
+{
+	uint64		signature = file_signature(path);
+
+	for (int i = 0; i < NUM_LOADED_FILES; i++)
+		if (signature != 0 && signature == state->files[i])
+			return true;
+	return false;
 }
 
 /*
@@ -515,6 +549,8 @@ init_shared(void)
 	pg_atomic_init_u64(&shared->in_force, 0);
 	pg_atomic_init_u64(&shared->failed, 0);
 	pg_atomic_init_u64(&shared->loaded_at, 0);
+	for (int i = 0; i < NUM_LOADED_FILES; i++)
+		pg_atomic_init_u64(&shared->files[i], 0);
 	pg_atomic_init_u64(&shared->failed_at, 0);
 	pg_atomic_init_u64(&shared->given_up, 0);
 	pg_atomic_init_u32(&shared->changes, 0);
