@@ -44,7 +44,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/matcher \
 	policy/checktext \
-	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der
+	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname
 OBJS = $(SOURCES:%=src/%.o)
 
 # -MMD -MP: which headers an object is made of, for the next make

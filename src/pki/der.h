@@ -18,9 +18,11 @@
 #define TAG_OCTET_STRING	 0x04
 #define TAG_OID				 0x06
 #define TAG_ENUMERATED		 0x0A
+#define TAG_UTF8_STRING		 0x0C
 #define TAG_UTC_TIME		 0x17
 #define TAG_GENERALIZED_TIME 0x18
 #define TAG_SEQUENCE		 0x30
+#define TAG_SET				 0x31
 #define TAG_CONTEXT_0		 0xA0
 
 /* The head of an element. */

@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/escape.h"
+#include "pki/canonname.h"
 
 /*
  * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
@@ -292,26 +293,30 @@ private_key_fingerprint(EVP_PKEY *key, uint8 *digest)
 
 /*
  * What makes a CA the same one through all its certificates, renewed and
- * cross-signed: its name and its key.  The first bytes of a SHA-256 over the
- * name as text, a zero byte and the DER of the SubjectPublicKeyInfo.  False if
- * they cannot be read.
+ * cross-signed: its name, however that is spelled, and its key.  The first bytes of a
+ * SHA-256 over the canonical form of the name and the DER of the
+ * SubjectPublicKeyInfo, each of which says where it ends.  False if they cannot be
+ * read.
  */
 bool
 ca_identity(X509 *ca, uint8 *identity)
 {
-	char	   *name = dn_text(X509_get_subject_name(ca));
+	size_t		name_len;
+	uint8	   *name = canonical_name(X509_get_subject_name(ca), &name_len);
 	unsigned char *spki = NULL;
 	int			len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ca), &spki);
 	EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	bool		ok = name != NULL && len > 0 && sha256 != NULL &&
 		EVP_DigestInit_ex(sha256, EVP_sha256(), NULL) == 1 &&
-		EVP_DigestUpdate(sha256, name, strlen(name) + 1) == 1 &&
+		EVP_DigestUpdate(sha256, name, name_len) == 1 &&
 		EVP_DigestUpdate(sha256, spki, (size_t) len) == 1 &&
 		EVP_DigestFinal_ex(sha256, digest, NULL) == 1;
 
 	if (ok)
 		memcpy(identity, digest, CA_IDENTITY_LEN);
+	if (name)
+		pfree(name);
 	EVP_MD_CTX_free(sha256);
 	OPENSSL_free(spki);
 	ERR_clear_error();

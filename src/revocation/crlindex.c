@@ -27,7 +27,7 @@
 #include "port/pg_crc32c.h"
 
 #define INDEX_MAGIC		"SSLPCRL\n"
-#define INDEX_VERSION	1
+#define INDEX_VERSION	2		/* grows also when ca_identity() changes */
 #define BYTE_ORDER_MARK 0x01020304
 
 #define BLOCK_SIZE		4096

@@ -91,6 +91,30 @@ write_cert(const char *name, X509 *cert)
 	X509_free(cert);
 }
 
+/*
+ * A name with itself, and with how to spell it in another way.  Frees it.
+ */
+static void
+write_names(const char *name, X509_NAME *subject)
+{
+	static const char how[] = "\x04\x20\x01\x02\x01\x00\x01\x01\x04\x01\x00\x01\x02\x05\x01\x01\x03\x00\x01"
+							  "\x01\x01\x02\x00\x01\x03\x01\x02\x01\x00\x05\x01\x01\x02\x04\x01";
+	unsigned char *der = NULL;
+	int			len = i2d_X509_NAME(subject, &der);
+	StringInfoData buf;
+
+	must(len > 0, "encode a name");
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, (char *) der, len);
+	appendBinaryStringInfo(&buf, (char *) der, len);
+	write_seed("name", psprintf("two-%s", name), buf.data, (size_t) buf.len);
+	buf.len = len;
+	appendBinaryStringInfo(&buf, how, sizeof(how) - 1);
+	write_seed("name", psprintf("spelled-%s", name), buf.data, (size_t) buf.len);
+	OPENSSL_free(der);
+	X509_NAME_free(subject);
+}
+
 static void
 write_subjects(void)
 {
@@ -114,10 +138,14 @@ write_subjects(void)
 			{"two", {CN("app"), CN("admin")}},
 			{"several", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme, Inc.", -1}, {NID_organizationalUnitName, V_ASN1_T61STRING, "\xE9", 1}, {NID_countryName, V_ASN1_PRINTABLESTRING, "DE", -1}}},
 			{"email", {{NID_pkcs9_emailAddress, V_ASN1_IA5STRING, "a@b", 3}}},
+			{"spaces", {CN(" Sub \t CA ")}},
 		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		write_names(cases[i].name, make_name(cases[i].subject));
 		write_cert(psprintf("subject-%s", cases[i].name), new_cert(cases[i].subject));
+	}
 }
 
 static void
@@ -155,6 +183,7 @@ write_other_certs(void)
 			 X509_set_subject_name(cert, name) == 1,
 		 "make a name");
 	write_cert("unusual-subject", cert);
+	write_names("unusual", X509_NAME_dup(name));
 
 	cert = new_cert(app);
 	must(X509_set_version(cert, X509_VERSION_1) == 1 &&
