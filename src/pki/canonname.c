@@ -16,6 +16,7 @@
 #include <openssl/err.h>
 
 #include "pki/der.h"
+#include "policy/dn.h"
 
 /*
  * Append the head of an element in DER.
@@ -214,4 +215,45 @@ canonical_name(const X509_NAME *name, size_t *len)
 	ERR_clear_error();
 	*len = (size_t) buf.len;
 	return ok ? (uint8 *) buf.data : NULL;
+}
+
+/*
+ * Add an attribute before those that are there.  Its length is not limited, as it is
+ * by X509_NAME_add_entry_by_txt().
+ */
+static bool
+add_first(X509_NAME *name, const DnAttribute *attribute)
+{
+	ASN1_OBJECT *type = OBJ_txt2obj(attribute->type, 0);
+	X509_NAME_ENTRY *entry = NULL;
+	bool		ok;
+
+	if (type != NULL && !attribute->hex)
+		entry = X509_NAME_ENTRY_create_by_OBJ(NULL, type, V_ASN1_UTF8STRING,
+											  (unsigned char *) attribute->value, attribute->value_len);
+	ok = entry != NULL && X509_NAME_add_entry(name, entry, 0, attribute->joined ? 1 : 0) == 1;
+	X509_NAME_ENTRY_free(entry);
+	ASN1_OBJECT_free(type);
+	return ok;
+}
+
+/*
+ * The form of a name that is written in RFC 2253 form, in UTF-8 or escaped.  NULL if it
+ * cannot be read, or has values in hexadecimal, which may be of any type.
+ */
+uint8 *
+canonical_dn(const char *text, size_t *len)
+{
+	DnError		error;
+	Dn		   *dn = dn_read(text, &error);
+	X509_NAME  *name = X509_NAME_new();
+	bool		ok = dn != NULL && name != NULL;
+	uint8	   *result;
+
+	for (int i = 0; ok && i < dn->count; i++)
+		ok = add_first(name, &dn->attributes[i]);
+	result = ok ? canonical_name(name, len) : NULL;
+	X509_NAME_free(name);
+	ERR_clear_error();
+	return result;
 }

@@ -13,5 +13,6 @@
 #include "base/pure.h"
 
 extern uint8 *canonical_name(const X509_NAME *name, size_t *len);
+extern uint8 *canonical_dn(const char *text, size_t *len);
 
 #endif							/* SSLPOLICY_CANONNAME_H */

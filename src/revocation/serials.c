@@ -8,22 +8,55 @@
 #include "postgres.h"
 
 #include "libpq/libpq.h"
+#include "mb/pg_wchar.h"
 #include "postmaster/postmaster.h"
 
 #include "base/datums.h"
 #include "base/memory.h"
 #include "base/told.h"
+#include "pki/canonname.h"
 #include "revocation/crlkey.h"
 #include "revocation/indexfile.h"
 #include "revocation/serials.h"
 #include "settings/settings.h"
+
+/* An issuer as a user has written it. */
+typedef struct AskedIssuer
+{
+	const char *text;
+	uint8	   *form;			/* what all spellings have in common, or NULL */
+	size_t		form_len;
+} AskedIssuer;
+
+static AskedIssuer
+read_asked_issuer(const char *text)
+{
+	AskedIssuer issuer = {.text = text};
+
+	issuer.form = canonical_dn(pg_server_to_any(text, (int) strlen(text), PG_UTF8), &issuer.form_len);
+	return issuer;
+}
+
+/*
+ * Is this the name of that issuer, in whatever spelling?  What cannot be read as a name is
+ * compared as it is shown.
+ */
+static bool
+is_issuer(const AskedIssuer *issuer, const char *dn)
+{
+	size_t		len;
+	uint8	   *form = issuer->form ? canonical_dn(dn, &len) : NULL;
+
+	return (form && len == issuer->form_len && memcmp(form, issuer->form, len) == 0) ||
+		strcmp(certificate_string(dn), issuer->text) == 0;
+}
 
 /*
  * Look it up in one index, for each CA of that name.  The first that has revoked
  * it counts.
  */
 static void
-look_up_in(const char *index, const char *serial, const char *issuer_dn,
+look_up_in(const char *index, const char *serial, const AskedIssuer *issuer,
 		   RevokedSerial *result)
 {
 	IndexFile  *file = palloc0(sizeof(IndexFile));
@@ -48,7 +81,7 @@ look_up_in(const char *index, const char *serial, const char *issuer_dn,
 	{
 		uint8		key[CRL_KEY_LEN];
 
-		if (strcmp(certificate_string(crls[i].issuer_dn), issuer_dn) != 0 ||
+		if (!is_issuer(issuer, crls[i].issuer_dn) ||
 			!decimal_crl_entry_key(crls[i].identity, serial, key))
 			continue;
 		result->issuer_dn = crls[i].issuer_dn;
@@ -75,10 +108,11 @@ RevokedSerial *
 look_up_serial(const char *serial, const char *issuer_dn)
 {
 	RevokedSerial *result = palloc0(sizeof(RevokedSerial));
+	AskedIssuer issuer = read_asked_issuer(issuer_dn);
 
 	if (crls_configured())
-		look_up_in(OWN_INDEX, serial, issuer_dn, result);
+		look_up_in(OWN_INDEX, serial, &issuer, result);
 	if (!result->revoked && EnableSSL && (ssl_crl_file[0] || ssl_crl_dir[0]))
-		look_up_in(CORE_INDEX, serial, issuer_dn, result);
+		look_up_in(CORE_INDEX, serial, &issuer, result);
 	return result;
 }
