@@ -5,10 +5,10 @@
  *		once.
  *
  * For sessions and logins we have no certificates, only facts about them:
- * fingerprints, subjects and serials of the verified chain.  We find the certificates
- * of its CAs by fingerprint among the known ones, and the matching CAs of the set by
- * name and key, because a renewed CA verifies what the old one has issued.  A CA that
- * is not known was sent by the client, which will send it again.
+ * fingerprints, subjects and serials of the verified chain.  We find its CAs in the set
+ * by fingerprint, or else by identity, that is name and key, because a renewed CA
+ * verifies what the old one has issued.  A CA whose certificate is not among the known
+ * ones was sent by the client, which will send it again.
  *
  * We keep what we find out about a CA: thousands of logins have the same few CAs.
  *
@@ -32,6 +32,8 @@
 typedef struct CaView
 {
 	X509	   *ca;
+	bool		has_identity;
+	uint8		identity[CA_IDENTITY_LEN];
 	bool		looked;
 	bool		verified;		/* up to a root of the set */
 	char	   *gap;			/* which CRL is missing; NULL: none */
@@ -59,7 +61,12 @@ make_trust_view(const Trust *trust, STACK_OF(X509) *known)
 	view->count = Max(sk_X509_num(trust->cas), 0);
 	view->cas = palloc0(sizeof(CaView) * (Size) (view->count + 1));
 	for (int i = 0; i < view->count; i++)
-		view->cas[i].ca = sk_X509_value(trust->cas, i);
+	{
+		CaView	   *ca = &view->cas[i];
+
+		ca->ca = sk_X509_value(trust->cas, i);
+		ca->has_identity = ca_identity(ca->ca, ca->identity);
+	}
 	return view;
 }
 
@@ -83,18 +90,6 @@ look_at_ca(const Trust *trust, CaView *ca)
 	}
 }
 
-static CaView *
-view_of(TrustView *view, const X509 *ca)
-{
-	for (int i = 0; ca != NULL && i < view->count; i++)
-		if (view->cas[i].ca == ca)
-		{
-			look_at_ca(view->trust, &view->cas[i]);
-			return &view->cas[i];
-		}
-	return NULL;
-}
-
 /*
  * The CA of a chain in the set: the very certificate, or another one of the same CA.
  * NULL if there is none.  exactly: only the very certificate will do.
@@ -102,13 +97,19 @@ view_of(TrustView *view, const X509 *ca)
 static CaView *
 find_ca(TrustView *view, const CaFacts *ca, bool exactly)
 {
-	X509	   *found = find_certificate_by_fingerprint(view->trust->cas, ca->fingerprint);
-	X509	   *old = exactly || found ? NULL : find_certificate_by_fingerprint(view->known, ca->fingerprint);
+	const X509 *same = find_certificate_by_fingerprint(view->trust->cas, ca->fingerprint);
 
-	for (int i = 0; old != NULL && found == NULL && i < view->count; i++)
-		if (is_same_ca(old, view->cas[i].ca))
-			found = view->cas[i].ca;
-	return view_of(view, found);
+	for (int i = 0; i < view->count; i++)
+	{
+		CaView	   *other = &view->cas[i];
+
+		if (same ? other->ca != same :
+				   (exactly || !other->has_identity || memcmp(other->identity, ca->identity, CA_IDENTITY_LEN) != 0))
+			continue;
+		look_at_ca(view->trust, other);
+		return other;
+	}
+	return NULL;
 }
 
 /*
