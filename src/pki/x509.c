@@ -14,6 +14,7 @@
 #include "pki/x509.h"
 
 #include <arpa/inet.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
@@ -292,8 +293,51 @@ private_key_fingerprint(EVP_PKEY *key, uint8 *digest)
 }
 
 /*
+ * Is a public key written as nearly all are: RSA with the parameters that say nothing, a
+ * point of a named curve not compressed?
+ */
+static bool
+is_usual_encoding(const X509_PUBKEY *spki)
+{
+	ASN1_OBJECT *algorithm;
+	const unsigned char *bits;
+	X509_ALGOR *with_parameters;
+	int			len;
+	int			type;
+
+	if (X509_PUBKEY_get0_param(&algorithm, &bits, &len, &with_parameters, spki) != 1)
+		return true;
+	X509_ALGOR_get0(NULL, &type, NULL, with_parameters);
+	switch (OBJ_obj2nid(algorithm))
+	{
+		case NID_rsaEncryption:
+			return type == V_ASN1_NULL;
+		case NID_X9_62_id_ecPublicKey:
+			return type == V_ASN1_OBJECT && len > 0 && bits[0] == POINT_CONVERSION_UNCOMPRESSED;
+		default:
+			return true;
+	}
+}
+
+/*
+ * The DER of a key as nearly all certificates would have it.  0, or less, if OpenSSL
+ * cannot write it so.
+ */
+static int
+usual_encoding(const EVP_PKEY *key, unsigned char **der)
+{
+	EVP_PKEY   *copy = key ? EVP_PKEY_dup((EVP_PKEY *) key) : NULL;
+	int			len = 0;
+
+	if (copy && (!EVP_PKEY_is_a(copy, "EC") || (EVP_PKEY_set_utf8_string_param(copy, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1 && EVP_PKEY_set_utf8_string_param(copy, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP) == 1)))
+		len = i2d_PUBKEY(copy, der);
+	EVP_PKEY_free(copy);
+	return len;
+}
+
+/*
  * What makes a CA the same one through all its certificates, renewed and
- * cross-signed: its name, however that is spelled, and its key.  The first bytes of a
+ * cross-signed: its name and its key, however they are written.  The first bytes of a
  * SHA-256 over the canonical form of the name and the DER of the
  * SubjectPublicKeyInfo, each of which says where it ends.  False if they cannot be
  * read.
@@ -303,16 +347,20 @@ ca_identity(X509 *ca, uint8 *identity)
 {
 	size_t		name_len;
 	uint8	   *name = canonical_name(X509_get_subject_name(ca), &name_len);
+	const X509_PUBKEY *key = X509_get_X509_PUBKEY(ca);
 	unsigned char *spki = NULL;
-	int			len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ca), &spki);
+	int			len = is_usual_encoding(key) ? 0 : usual_encoding(X509_get0_pubkey(ca), &spki);
 	EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	bool		ok = name != NULL && len > 0 && sha256 != NULL &&
+	bool		ok;
+
+	if (len <= 0)
+		len = i2d_X509_PUBKEY(key, &spki);
+	ok = name != NULL && len > 0 && sha256 != NULL &&
 		EVP_DigestInit_ex(sha256, EVP_sha256(), NULL) == 1 &&
 		EVP_DigestUpdate(sha256, name, name_len) == 1 &&
 		EVP_DigestUpdate(sha256, spki, (size_t) len) == 1 &&
 		EVP_DigestFinal_ex(sha256, digest, NULL) == 1;
-
 	if (ok)
 		memcpy(identity, digest, CA_IDENTITY_LEN);
 	if (name)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_canonname.c
- *		Spellings of names: which are one, by canonname.c as by OpenSSL.
+ *		Spellings of names: which are one, by canonname.c as by OpenSSL; and what is
+ *		one CA by its name and key.
  *
  *-------------------------------------------------------------------------
  */
@@ -217,6 +218,102 @@ test_identity(void)
 	X509_free(cert);
 }
 
+/*
+ * The identity of a CA with this key, which the certificate has as it is given.
+ */
+static bool
+identity_of_key(X509_PUBKEY *key, uint8 *identity)
+{
+	static const Attribute subject[] = {CN("Sub CA"), {0}};
+	X509	   *cert = new_cert(subject);
+	unsigned char *der = NULL;
+	const unsigned char *pos;
+	X509_PUBKEY *in_cert = X509_get_X509_PUBKEY(cert);
+	int			len = i2d_X509_PUBKEY(key, &der);
+	bool		ok;
+
+	pos = der;
+	ok = len > 0 && d2i_X509_PUBKEY(&in_cert, &pos, len) != NULL;
+	/* what is written has to be what was given */
+	cert = ok ? as_received(cert) : NULL;
+	if (cert)
+	{
+		unsigned char *again = NULL;
+
+		ok = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &again) == len && memcmp(der, again, (size_t) len) == 0 &&
+			ca_identity(cert, identity) && ERR_peek_error() == 0;
+		OPENSSL_free(again);
+	}
+	X509_free(cert);
+	OPENSSL_free(der);
+	return ok;
+}
+
+static void
+test_curves(void)
+{
+	static const struct
+	{
+		const char *encoding;
+		const char *format;
+	} ways[] = {
+		{"named_curve", "uncompressed"},
+		{"named_curve", "compressed"},
+		{"named_curve", "hybrid"},
+		{"explicit", "uncompressed"},
+		{"explicit", "compressed"},
+	};
+	static const char *const curves[] = {"P-256", "P-384", "secp256k1"};
+	uint8		before[CA_IDENTITY_LEN] = {0};
+	uint8		first[CA_IDENTITY_LEN];
+	uint8		identity[CA_IDENTITY_LEN];
+
+	for (size_t c = 0; c < lengthof(curves); c++)
+	{
+		EVP_PKEY   *key = EVP_EC_gen(curves[c]);
+
+		for (size_t i = 0; i < lengthof(ways); i++)
+		{
+			X509_PUBKEY *spki = NULL;
+
+			EVP_PKEY_set_utf8_string_param(key, "encoding", ways[i].encoding);
+			EVP_PKEY_set_utf8_string_param(key, "point-format", ways[i].format);
+			ok(X509_PUBKEY_set(&spki, key) == 1 && identity_of_key(spki, i ? identity : first) &&
+				   (i == 0 || memcmp(first, identity, CA_IDENTITY_LEN) == 0),
+			   "a key of %s, written %s and %s, is the same", curves[c], ways[i].encoding, ways[i].format);
+			X509_PUBKEY_free(spki);
+		}
+		ok(memcmp(first, before, CA_IDENTITY_LEN) != 0, "but not that of another curve");
+		memcpy(before, first, CA_IDENTITY_LEN);
+		EVP_PKEY_free(key);
+	}
+}
+
+static void
+test_rsa(void)
+{
+	EVP_PKEY   *key = EVP_RSA_gen(1024);
+	EVP_PKEY   *stranger = EVP_RSA_gen(1024);
+	X509_PUBKEY *spki = NULL;
+	uint8		first[CA_IDENTITY_LEN];
+	uint8		identity[CA_IDENTITY_LEN];
+	const unsigned char *bits;
+	int			len;
+
+	ok(X509_PUBKEY_set(&spki, key) == 1 && identity_of_key(spki, first), "an RSA key");
+	X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, spki);
+	ok(X509_PUBKEY_set0_param(spki, OBJ_nid2obj(NID_rsaEncryption), V_ASN1_UNDEF, NULL,
+							  OPENSSL_memdup(bits, (size_t) len), len) == 1 &&
+		   identity_of_key(spki, identity) && memcmp(first, identity, CA_IDENTITY_LEN) == 0,
+	   "without parameters it is the same");
+	ok(X509_PUBKEY_set(&spki, stranger) == 1 && identity_of_key(spki, identity) &&
+		   memcmp(first, identity, CA_IDENTITY_LEN) != 0,
+	   "another one is another");
+	X509_PUBKEY_free(spki);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(stranger);
+}
+
 int
 main(void)
 {
@@ -224,5 +321,7 @@ main(void)
 	test_lengths();
 	test_unreadable();
 	test_identity();
+	test_curves();
+	test_rsa();
 	return done_testing();
 }
