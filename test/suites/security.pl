@@ -268,7 +268,7 @@ is(join(' ', grep { $source{$_} =~ $names_file } grep { $source{$_} =~ /\bPG_FUN
 # those that are handed on come from the settings, or are fixed
 my %origin = (
 	'material_sql.c' => [ qr/history_entry_outcome\(([^;]*?)\)\);/, 'history, e, paths[e->kind]' ],
-	'serials.c' => [ qr/\blook_up_in\((\w+), serial, issuer_dn, result\)/, 'CORE_INDEX OWN_INDEX' ],
+	'serials.c' => [ qr/\blook_up_in\((\w+), serial, &issuer, result\)/, 'CORE_INDEX OWN_INDEX' ],
 	'history.c' => [ qr/\*path = ([^;]*);/, 'own_file(HISTORY_FILE)' ],
 	'place.c' => [ qr/\*path = ([^;]*);/, 'path_in_place(inst)' ],
 	'install.c' => [ qr/(?:->target|->setting_value|\*path) = ([^;]*);/,
