@@ -28,7 +28,6 @@
 
 #include "libpq/libpq.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/snapmgr.h"
 
 #include "base/escape.h"
@@ -482,14 +481,12 @@ put_off(Rechecked *r)
 static void
 recheck_policies(List *rechecked, const Basis *basis, Judging *judging)
 {
-	instr_time	start;
-	instr_time	spent;
+	Moment		start = this_moment();
 	int			judged = 0;
 	int			next = judging ? judging->next : 0;
 	bool		over = false;
 	ListCell   *cell;
 
-	INSTR_TIME_SET_CURRENT(start);
 	for (int turn = -1; turn < TURNS; turn++)
 		foreach(cell, rechecked)
 		{
@@ -499,9 +496,7 @@ recheck_policies(List *rechecked, const Basis *basis, Judging *judging)
 			if (s->facts.local || r->cause != CAUSE_NONE || r->failing || r->put_off ||
 				turn_of(s, judging) != turn)
 				continue;
-			INSTR_TIME_SET_CURRENT(spent);
-			INSTR_TIME_SUBTRACT(spent, start);
-			if (!over && judging && judged > 0 && INSTR_TIME_GET_MILLISEC(spent) >= judging->budget)
+			if (!over && judging && judged > 0 && has_elapsed(start, judging->budget))
 			{
 				over = true;
 				if (turn > 0)

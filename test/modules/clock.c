@@ -21,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-int			clock_gettime(clockid_t clock, struct timespec *result);
-int			gettimeofday(struct timeval *restrict result, void *restrict zone);
-time_t		time(time_t *result);
+int clock_gettime(clockid_t clock, struct timespec *result);
+int gettimeofday(struct timeval *restrict result, void *restrict zone);
+time_t time(time_t *result);
 
 static volatile int64_t *seconds;
 
