@@ -40,10 +40,13 @@ matches_from(const char *p, const char *text, bool ignore_case)
 }
 
 bool
-simple_match(const char *pattern, const char *text, bool ignore_case)
+simple_match(const char *pattern, const char *const *texts, int ntexts, bool ignore_case)
 {
 	HOLDS(strncmp(pattern, "^(?:", 4) == 0, "pattern %s", pattern);
-	return matches_from(pattern + 4, text, ignore_case);
+	for (int i = 0; i < ntexts; i++)
+		if (matches_from(pattern + 4, texts[i], ignore_case))
+			return true;
+	return false;
 }
 
 static void

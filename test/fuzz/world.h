@@ -26,6 +26,6 @@ extern PolicyPlace place_of(PolicySource source);
 extern CertFacts *make_cert(Bytes *from);
 extern Facts make_session(Bytes *from);
 extern Facts with_unknowns(Bytes *from, const Facts *facts);
-extern bool simple_match(const char *pattern, const char *text, bool ignore_case);
+extern bool simple_match(const char *pattern, const char *const *texts, int ntexts, bool ignore_case);
 
 #endif							/* SSLPOLICY_FUZZ_WORLD_H */
