@@ -10,7 +10,10 @@
 #ifndef SSLPOLICY_COMPAT_H
 #define SSLPOLICY_COMPAT_H
 
+#include <openssl/ec.h>
+#include <openssl/objects.h>
 #include <openssl/opensslv.h>
+#include <openssl/ssl.h>
 
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_database.h"
@@ -202,6 +205,35 @@ compat_allow_alter_system(void)
 #if PG_VERSION_NUM >= 170000
 	return AllowAlterSystem;
 #else
+	return true;
+#endif
+}
+
+/* The name of the setting with the groups of key exchange. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_GROUPS_SETTING "ssl_groups"
+#else
+#define COMPAT_GROUPS_SETTING "ssl_ecdh_curve"
+#endif
+
+/*
+ * Set the groups of a server's context as the server does, from the value of that
+ * setting: a list since 18, the name of one curve before.
+ */
+static inline bool
+compat_set_groups(SSL_CTX *context, const char *value)
+{
+#if PG_VERSION_NUM >= 180000
+	return SSL_CTX_set1_groups_list(context, value) == 1;
+#else
+	int			nid = OBJ_sn2nid(value);
+	EC_GROUP   *group = nid == NID_undef ? NULL : EC_GROUP_new_by_curve_name(nid);
+
+	if (group == NULL)
+		return false;
+	EC_GROUP_free(group);
+	/* one that TLS does not know leaves OpenSSL's own, without an error */
+	(void) SSL_CTX_set1_groups(context, &nid, 1);
 	return true;
 #endif
 }

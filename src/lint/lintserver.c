@@ -75,9 +75,14 @@ compare_settings(Survey *survey, const Configuration *configuration)
 	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
 	{
 		const char *name = tls_setting_name((TlsSetting) i);
-		const char *now = GetConfigOption(name, false, false);
-		bool		same = i == SETTING_SSL ? configuration->ssl == EnableSSL :
-									   strcmp(configuration->settings[i].value, now) == 0;
+		/* one that there is not in this version is never set */
+		const char *now = GetConfigOption(name, true, false);
+		bool		same = now == NULL ||
+			(i == SETTING_SSL ? configuration->ssl == EnableSSL :
+								/* TLSv1.2 can be written in any case */
+				 i == SETTING_MIN_VERSION || i == SETTING_MAX_VERSION ?
+								pg_strcasecmp(configuration->settings[i].value, now) == 0 :
+								strcmp(configuration->settings[i].value, now) == 0);
 
 		if (!same)
 			add_finding(&survey->findings, SEVERITY_WARNING, "setting_not_in_force", psprintf("setting %s", name),

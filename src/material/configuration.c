@@ -30,6 +30,11 @@ static const char *const setting_names[NUM_TLS_SETTINGS] = {
 	"ssl_crl_dir",
 	"sslpolicy.crl_file",
 	"sslpolicy.crl_dir",
+	"ssl_min_protocol_version",
+	"ssl_max_protocol_version",
+	"ssl_ciphers",
+	"ssl_tls13_ciphers",
+	COMPAT_GROUPS_SETTING,
 };
 
 const char *
@@ -56,8 +61,22 @@ configuration_error(void)
 }
 
 /*
+ * The names as SQL has them in a list.
+ */
+static char *
+quoted_names(void)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
+		appendStringInfo(&list, "%s'%s'", i ? ", " : "", setting_names[i]);
+	return list.data;
+}
+
+/*
  * Read the configuration files.  With an error in them, the settings are those
- * in force.
+ * in force; so is one whose new value the server rejects.
  */
 Configuration *
 read_configuration(void)
@@ -66,12 +85,16 @@ read_configuration(void)
 	QueryResult *rows;
 
 	result->error = configuration_error();
+	/* a file may still have the name that the setting of groups had until 17 */
 	rows = privileged_query(
-		"SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
-		"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$' "
-		"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
-		"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) s.name AND f.applied "
-		"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir']) ORDER BY f.seqno");
+		psprintf("SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
+				 "f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$', f.applied "
+				 "FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
+				 "ON CASE WHEN pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) 'ssl_ecdh_curve' THEN '%s' "
+				 "ELSE pg_catalog.lower(f.name) END OPERATOR(pg_catalog.=) s.name "
+				 "AND (f.applied OR f.error OPERATOR(pg_catalog.=) 'setting could not be applied') "
+				 "WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY[%s]) ORDER BY f.seqno",
+				 COMPAT_GROUPS_SETTING, quoted_names()));
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];
@@ -84,7 +107,7 @@ read_configuration(void)
 				continue;
 			setting->fixed = strcmp(r[3], "t") == 0;
 			setting->altered = r[5] && strcmp(r[5], "t") == 0;
-			if (setting->fixed || result->error)
+			if (setting->fixed || result->error || (r[6] && strcmp(r[6], "f") == 0))
 				setting->value = r[1];
 			else
 				setting->value = r[4] ? r[4] : r[2];
@@ -92,6 +115,8 @@ read_configuration(void)
 				setting->value = pstrdup("");
 		}
 	}
+	if (result->settings[SETTING_SUITES].value == NULL)
+		result->settings[SETTING_SUITES].value = pstrdup("");
 	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
 		if (result->settings[i].value == NULL)
 			elog(ERROR, "setting \"%s\" was not found", setting_names[i]);
@@ -111,6 +136,19 @@ configured_files(const Configuration *configuration)
 	files.crl_file = configuration->settings[SETTING_CRL_FILE].value;
 	files.crl_dir = configuration->settings[SETTING_CRL_DIR].value;
 	return files;
+}
+
+TlsParameters
+configured_parameters(const Configuration *configuration)
+{
+	TlsParameters parameters;
+
+	parameters.min_version = configuration->settings[SETTING_MIN_VERSION].value;
+	parameters.max_version = configuration->settings[SETTING_MAX_VERSION].value;
+	parameters.ciphers = configuration->settings[SETTING_CIPHERS].value;
+	parameters.suites = configuration->settings[SETTING_SUITES].value;
+	parameters.groups = configuration->settings[SETTING_GROUPS].value;
+	return parameters;
 }
 
 /*

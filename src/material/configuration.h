@@ -19,10 +19,16 @@ typedef enum TlsSetting
 	SETTING_CRL_FILE,
 	SETTING_CRL_DIR,
 	SETTING_OWN_CRL_FILE,		/* sslpolicy.crl_file */
-	SETTING_OWN_CRL_DIR
+	SETTING_OWN_CRL_DIR,
+	/* from here on, no files */
+	SETTING_MIN_VERSION,
+	SETTING_MAX_VERSION,
+	SETTING_CIPHERS,
+	SETTING_SUITES,				/* since PostgreSQL 18; before, always "" */
+	SETTING_GROUPS
 } TlsSetting;
 
-#define NUM_TLS_SETTINGS (SETTING_OWN_CRL_DIR + 1)
+#define NUM_TLS_SETTINGS (SETTING_GROUPS + 1)
 
 typedef struct ConfiguredSetting
 {
@@ -43,6 +49,7 @@ typedef struct Configuration
 extern const char *tls_setting_name(TlsSetting setting);
 extern Configuration *read_configuration(void);
 extern MaterialFiles configured_files(const Configuration *configuration);
+extern TlsParameters configured_parameters(const Configuration *configuration);
 extern void check_alter_tls_setting(const Configuration *configuration,
 									TlsSetting setting);
 extern void alter_tls_setting(TlsSetting setting, const char *value);

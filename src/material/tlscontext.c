@@ -16,6 +16,7 @@
 #include "libpq/libpq.h"
 #include "utils/guc.h"
 
+#include "base/compat.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/told.h"
@@ -148,15 +149,43 @@ load_files(SSL_CTX *context, const MaterialFiles *files)
 }
 
 /*
- * The context that the server would make of these files; NULL, with *error, if
- * it could not.  Without cert_file, one that only verifies clients.
+ * By their names: the variables behind them are other ones since 18.
+ */
+TlsParameters
+parameters_in_force(void)
+{
+	TlsParameters parameters;
+
+	parameters.min_version = GetConfigOption("ssl_min_protocol_version", false, false);
+	parameters.max_version = GetConfigOption("ssl_max_protocol_version", false, false);
+	parameters.ciphers = GetConfigOption("ssl_ciphers", false, false);
+	parameters.groups = GetConfigOption(COMPAT_GROUPS_SETTING, false, false);
+	/* since 18 */
+	parameters.suites = GetConfigOption("ssl_tls13_ciphers", true, false);
+	if (parameters.suites == NULL)
+		parameters.suites = "";
+	return parameters;
+}
+
+/*
+ * The context that the server would make of these files with the settings in force;
+ * NULL, with *error, if it could not.  Without cert_file, one that only verifies clients.
  */
 SSL_CTX *
 build_context(const MaterialFiles *files, char **error)
 {
+	TlsParameters parameters = parameters_in_force();
+
+	return build_context_for(files, &parameters, error);
+}
+
+/*
+ * The same with other settings.  Of these only the ciphers count for what is loaded.
+ */
+SSL_CTX *
+build_context_for(const MaterialFiles *files, const TlsParameters *parameters, char **error)
+{
 	SSL_CTX    *context = SSL_CTX_new(SSLv23_method());
-	/* by its name: the variable behind it is another one since 18 */
-	const char *ciphers = GetConfigOption("ssl_ciphers", false, false);
 
 	*error = NULL;
 	if (context == NULL)
@@ -165,8 +194,8 @@ build_context(const MaterialFiles *files, char **error)
 		return NULL;
 	}
 	/* the cipher list can set the security level */
-	if (SSL_CTX_set_cipher_list(context, ciphers) != 1)
-		*error = psprintf("could not set the cipher list \"%s\": %s", ciphers,
+	if (SSL_CTX_set_cipher_list(context, parameters->ciphers) != 1)
+		*error = psprintf("could not set the cipher list \"%s\": %s", parameters->ciphers,
 						  openssl_reason());
 	if (*error == NULL)
 		*error = load_files(context, files);

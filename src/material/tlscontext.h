@@ -24,6 +24,16 @@ typedef struct MaterialFiles
 	const char *crl_dir;
 } MaterialFiles;
 
+/* Settings of the protocol, as postgresql.conf spells them. */
+typedef struct TlsParameters
+{
+	const char *min_version;	/* "": none is set */
+	const char *max_version;
+	const char *ciphers;		/* of TLS 1.2 and before */
+	const char *suites;			/* of TLS 1.3; "": OpenSSL's own */
+	const char *groups;
+} TlsParameters;
+
 /* One object that a context has loaded. */
 typedef enum LoadedKind
 {
@@ -53,7 +63,10 @@ typedef struct LoadedList
 } LoadedList;
 
 extern char *told_of_tls_files(char *full);
+extern TlsParameters parameters_in_force(void);
 extern SSL_CTX *build_context(const MaterialFiles *files, char **error);
+extern SSL_CTX *build_context_for(const MaterialFiles *files, const TlsParameters *parameters,
+								  char **error);
 extern int	server_security_level(void);
 extern ContextMaterial context_material(SSL_CTX *context);
 extern LoadedList *describe_materials(const ContextMaterial *materials, int count);
