@@ -34,13 +34,13 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
-	install/install install/installca install/installcrl install/installserver install/rollback install/safereload \
+	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
 	install/place install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \
 	revocation/crlbuild revocation/indexfile revocation/serials \
-	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext \
+	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/matcher \
 	policy/checktext \

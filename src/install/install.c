@@ -4,8 +4,8 @@
  *		Installs TLS material: atomically, durably, and proved.
  *
  * In this order: write the new file beside the one that it replaces; make of it
- * the whole context that the server would make; write the versions and the
- * history; rename; reload; wait for the truth.  If the server does not take it,
+ * the whole context that the server would make, and try a handshake with it; write
+ * the versions and the history; rename; reload; wait for the truth.  If the server does not take it,
  * the old file is put back and the server reloads again.
  *
  * From the first change of what the server reads until the truth is known,
@@ -51,6 +51,7 @@
 #include "install/install.h"
 #include "install/place.h"
 #include "install/target.h"
+#include "install/trial.h"
 #include "material/generation.h"
 #include "material/reload.h"
 #include "revocation/crlstate.h"
@@ -363,29 +364,6 @@ find_removed(Progress *p)
 	p->setting_value = path_in_place(p->inst);
 	p->target = resolve_target(p->setting_value);
 	claim_settings(p);
-}
-
-/*
- * Make the context that the server would make with the new file.
- */
-static SSL_CTX *
-try_material(const Installation *inst, const char *file)
-{
-	MaterialFiles files = files_with(inst, file);
-	SSL_CTX    *context;
-	char	   *error;
-
-	/* the server never sees them, and the worker tells what is wrong with them */
-	if (inst->indexed)
-		return NULL;
-	context = build_context(&files, &error);
-	if (context == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("the server could not load this material"),
-				 errdetail("%s", error),
-				 errdetail_log("%s", full_text(error))));
-	return free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "base/told.h"
 #include "install/safereload.h"
 #include "material/generation.h"
+#include "material/handshake.h"
 #include "revocation/crlbuild.h"
 #include "revocation/crlstate.h"
 
@@ -35,12 +36,13 @@ static char *
 find_objection(const Configuration *configuration, SSL_CTX **context)
 {
 	MaterialFiles files = configured_files(configuration);
+	TlsParameters parameters = configured_parameters(configuration);
 	char	   *error = NULL;
 
 	*context = NULL;
 	if (!compat_certificates_by_host())
 	{
-		*context = build_context(&files, &error);
+		*context = build_context_for(&files, &parameters, &error);
 		if (*context)
 			(void) free_at_reset(*context, (void (*)(void *)) SSL_CTX_free);
 	}
@@ -48,6 +50,8 @@ find_objection(const Configuration *configuration, SSL_CTX **context)
 		error = configuration->error;
 	if (error == NULL && *context)
 		error = reload_objection(&files);
+	if (error == NULL && *context)
+		error = handshake_objection(*context, &parameters);
 	if (error)
 		return error;
 	return files_may_be_told() ?

@@ -24,6 +24,7 @@
 #include "lint/lint.h"
 #include "material/configuration.h"
 #include "material/generation.h"
+#include "material/handshake.h"
 #include "material/probe.h"
 #include "pki/x509.h"
 #include "settings/settings.h"
@@ -157,6 +158,24 @@ lint_in_force(Survey *survey)
 }
 
 /*
+ * Could clients connect with what the server would load now?
+ */
+static void
+check_handshakes(Survey *survey, SSL_CTX *context, const TlsParameters *parameters)
+{
+	Handshakes *handshakes = try_handshakes(context, parameters);
+	char	   *failures = handshake_failures(handshakes);
+	bool		any = any_handshake_works(handshakes);
+
+	if (failures)
+		add_finding(&survey->findings, any ? SEVERITY_WARNING : SEVERITY_ERROR, "handshake_fails", "TLS files and settings",
+					psprintf("%s with the TLS files and settings as they are now: %s.",
+							 any ? "Ordinary clients cannot connect by one of the TLS versions" : "No ordinary client can connect by TLS",
+							 failures),
+					"Install a server certificate with a key that clients can use (RSA, EC on P-256, P-384 or P-521, Ed25519), or mend ssl_ciphers, " COMPAT_GROUPS_SETTING ", ssl_min_protocol_version and ssl_max_protocol_version, then " RELOAD_REMEDY);
+}
+
+/*
  * Would the server load its files now, at a reload or a start?
  */
 void
@@ -164,6 +183,7 @@ lint_loadable(Survey *survey)
 {
 	Configuration *configuration = read_configuration();
 	MaterialFiles files = configured_files(configuration);
+	TlsParameters parameters = configured_parameters(configuration);
 	char	   *error;
 	SSL_CTX    *context;
 
@@ -176,9 +196,12 @@ lint_loadable(Survey *survey)
 					"Check the files of pg_hosts.conf by hand. Installations need ssl_sni = off, or a pg_hosts.conf without lines.");
 		return;
 	}
-	context = build_context(&files, &error);
+	context = build_context_for(&files, &parameters, &error);
 	if (context)
-		SSL_CTX_free(context);
+	{
+		(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
+		check_handshakes(survey, context, &parameters);
+	}
 	else
 		add_finding(&survey->findings, SEVERITY_ERROR, "files_not_loadable", "TLS files",
 					psprintf("The server could not load its TLS files as they are now: %s. A reload would leave those from before in force, and a restart would fail.", error),

@@ -23,6 +23,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "material/autoreload.h"
+#include "material/handshake.h"
 #include "material/material.h"
 #include "material/reload.h"
 #include "material/tlscontext.h"
@@ -39,13 +40,15 @@ static bool known = false;		/* done is meaningful */
 static char *
 objection(const MaterialFiles *files)
 {
+	TlsParameters parameters = parameters_in_force();
 	char	   *error = NULL;
 	SSL_CTX    *context = build_context(files, &error);
 
 	if (context == NULL)
 		return error;
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
-	return reload_objection(files);
+	error = reload_objection(files);
+	return error ? error : handshake_objection(context, &parameters);
 }
 
 /*
