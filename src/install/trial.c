@@ -61,6 +61,22 @@ check_handshakes(Installation *inst, SSL_CTX *context, const TlsParameters *para
 }
 
 /*
+ * What some clients do not take.
+ */
+static void
+warn_of_sizes(Installation *inst, SSL_CTX *context)
+{
+	char	   *problem = NULL;
+
+	if (inst->kind == MATERIAL_CA)
+		problem = ca_names_problem(context);
+	else if (inst->kind == MATERIAL_SERVER)
+		problem = chain_problem(context);
+	if (problem)
+		inst->warnings = lappend(inst->warnings, problem);
+}
+
+/*
  * Make the context that the server would make with the new file, and try it.  NULL if
  * the server never sees the file.
  */
@@ -84,5 +100,6 @@ try_material(Installation *inst, const char *file)
 				 errdetail_log("%s", full_text(error))));
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 	check_handshakes(inst, context, &parameters);
+	warn_of_sizes(inst, context);
 	return context;
 }

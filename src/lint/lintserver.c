@@ -176,6 +176,25 @@ check_handshakes(Survey *survey, SSL_CTX *context, const TlsParameters *paramete
 }
 
 /*
+ * What the server would send that is too large for some clients.
+ */
+static void
+check_sizes(Survey *survey, SSL_CTX *context)
+{
+	char	   *names = ca_names_problem(context);
+	char	   *chain = chain_problem(context);
+
+	if (names)
+		add_finding(&survey->findings, SEVERITY_WARNING, "ca_names_too_long", "setting ssl_ca_file",
+					psprintf("Of ssl_ca_file, %s.", names),
+					"Remove CAs that no client needs with sslpolicy.remove_ca(), or put others behind one root.");
+	if (chain)
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_chain_too_long", "setting ssl_cert_file",
+					psprintf("Of ssl_cert_file, %s.", chain),
+					"Leave out certificates that clients do not need: the root, and those of other chains.");
+}
+
+/*
  * Would the server load its files now, at a reload or a start?
  */
 void
@@ -201,6 +220,7 @@ lint_loadable(Survey *survey)
 	{
 		(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 		check_handshakes(survey, context, &parameters);
+		check_sizes(survey, context);
 	}
 	else
 		add_finding(&survey->findings, SEVERITY_ERROR, "files_not_loadable", "TLS files",

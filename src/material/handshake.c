@@ -76,6 +76,15 @@ static const char *const client_groups[] = {"X25519", "P-256", "P-384", "P-521"}
 /* OpenSSL's default since 3.2, and that of distributions before */
 #define CLIENT_LEVEL 2
 
+/*
+ * Java's limits, where jdk.tls.maxHandshakeMessageSize and
+ * jdk.tls.maxCertificateChainLength are not set.  What else is in the message with the
+ * names of the CAs, or with the chain, takes less than is left for it here.
+ */
+#define JAVA_MESSAGE_BYTES 32768
+#define JAVA_CHAIN_LENGTH  10
+#define OTHER_BYTES		   128
+
 /* What travels at once; the largest chain takes some turns. */
 #define PIPE_SIZE (64 * 1024)
 #define MAX_TURNS 64
@@ -454,4 +463,50 @@ handshake_objection(SSL_CTX *context, const TlsParameters *parameters)
 	char	   *message = judge_handshakes(handshakes, false, &warnings);
 
 	return message ? psprintf("%s: %s", message, handshake_failures(handshakes)) : NULL;
+}
+
+/*
+ * What speaks against the list of CAs that the server sends to every client, with a
+ * certificate or not, as a few words; NULL if nothing does.  Of several CAs with one
+ * name it has one.
+ */
+char *
+ca_names_problem(SSL_CTX *context)
+{
+	STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(context);
+	size_t		size = 0;
+
+	/* each behind its length */
+	for (int i = 0; i < sk_X509_NAME_num(names); i++)
+		size += (size_t) i2d_X509_NAME(sk_X509_NAME_value(names, i), NULL) + 2;
+	if (size <= JAVA_MESSAGE_BYTES - OTHER_BYTES)
+		return NULL;
+	return psprintf("the names of the CAs take %zu bytes in each handshake: clients in Java refuse messages of more than %d (jdk.tls.maxHandshakeMessageSize), and could not connect",
+					size, JAVA_MESSAGE_BYTES);
+}
+
+/*
+ * The same for the server's chain.
+ */
+char *
+chain_problem(SSL_CTX *context)
+{
+	X509	   *leaf = SSL_CTX_get0_certificate(context);
+	STACK_OF(X509) *chain = NULL;
+	size_t		size;
+
+	if (leaf == NULL)
+		return NULL;
+	(void) SSL_CTX_get0_chain_certs(context, &chain);
+	/* each behind its length, and before its extensions */
+	size = (size_t) i2d_X509(leaf, NULL) + 5;
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		size += (size_t) i2d_X509(sk_X509_value(chain, i), NULL) + 5;
+	if (size > JAVA_MESSAGE_BYTES - OTHER_BYTES)
+		return psprintf("the certificate and its chain take %zu bytes in each handshake: clients in Java refuse messages of more than %d (jdk.tls.maxHandshakeMessageSize), and could not connect",
+						size, JAVA_MESSAGE_BYTES);
+	if (1 + sk_X509_num(chain) > JAVA_CHAIN_LENGTH)
+		return psprintf("the chain has %d certificates: clients in Java refuse more than %d (jdk.tls.maxCertificateChainLength), and could not connect",
+						1 + sk_X509_num(chain), JAVA_CHAIN_LENGTH);
+	return NULL;
 }

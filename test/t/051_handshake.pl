@@ -7,8 +7,9 @@
 # 2. rollback, and renewal of what clients cannot use already
 # 3. settings that only the next reload finds: for each kind of material
 # 4. reload() and auto_reload
-# 5. who may force what, and lint()
-# 6. ssl off
+# 5. names of CAs, and chains, that are too long for some clients
+# 6. who may force what, and lint()
+# 7. ssl off
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -221,6 +222,44 @@ subtest 'reload and auto_reload' => sub {
 	$replace->($good);
 	$server->wait_for_log(qr/TLS files have changed, and are loaded/, $offset);
 	$server->set('sslpolicy.auto_reload' => undef);
+};
+
+# What Java would refuse is a warning; clients here are let in.
+subtest 'names of CAs, and chains' => sub {
+	# a name of 20 times 64 bytes and more takes about 1,540
+	my $names = sub { my ($name, $n) = @_; return $certs->ca($name, key_name => 'root', subject => [ [ CN => $name ], map { [ OU => sprintf '%064d', $_ ] } 1 .. $n ]) };
+	$names->("long$_", 20) for 1 .. 22;
+	my $many = sub { return pem('root', map { "long$_" } 1 .. $_[0]) };
+	my $text = qr/the names of the CAs take (\d+) bytes in each handshake: clients in Java refuse messages of more than 32768 \(jdk\.tls\.maxHandshakeMessageSize\), and could not connect/;
+	my $most = try('install_ca($$' . $many->(22) . '$$, dry_run => true)');
+	like($most, qr/^installed false .*$text/, 'a list of CAs that is too long: a dry run');
+	my ($bytes) = $most =~ $text;
+	my $each = int($bytes / 22);
+	my $fit = int(32640 / $each) - ($each * int(32640 / $each) + 40 > 32640 ? 1 : 0);
+	unlike(try('install_ca($$' . $many->($fit) . '$$)'), qr/in each handshake/, "$fit names fit");
+	$certs->ca('same', key_name => 'root', subject => '/CN=Test Root/O=Acme');
+	unlike(try('add_ca($$' . pem('same') . '$$)'), qr/in each handshake/, 'a name that is there is sent once');
+	like(try('install_ca($$' . $many->($fit + 1) . '$$)'), qr/^installed true .*$text/, 'one more does not');
+	ok(connects($_), "a client connects by $_") for qw(TLSv1.2 TLSv1.3);
+	like(findings('ca_names_too_long'), qr/^warning\|setting ssl_ca_file\|Of ssl_ca_file, $text/, 'lint() finds it');
+	unlike(try(install('p256')), qr/in each handshake: clients in Java/, 'a server certificate is not warned of for that');
+	like(try("rollback('ca')"), qr/^installed true/, 'back');
+	is(findings('ca_names_too_long'), '', 'lint() finds nothing');
+
+	$certs->intermediate("int$_", issuer => $_ > 1 ? 'int' . ($_ - 1) : 'root') for 1 .. 10;
+	$certs->server('nine', issuer => 'int9');
+	$certs->server('ten', issuer => 'int10');
+	my $chain = sub { my ($name, $n) = @_; return "install_server_certificate(\$\$" . pem($name, map { "int$_" } 1 .. $n) . "\$\$, \$\$" . slurp_file("$dir/$name.key") . "\$\$)" };
+	my $length = qr/the chain has 11 certificates: clients in Java refuse more than 10 \(jdk\.tls\.maxCertificateChainLength\)/;
+	unlike(try($chain->('nine', 9)), qr/clients in Java|ERROR/, 'a chain of 10');
+	is(findings('server_chain_too_long'), '', 'lint() finds nothing');
+	like(try($chain->('ten', 10)), qr/^installed true .*$length/, 'a chain of 11');
+	like(findings('server_chain_too_long'), qr/^warning\|setting ssl_cert_file\|Of ssl_cert_file, $length/, 'lint() finds it');
+	$certs->server('wide', issuer => 'root', san => [ map { sprintf 'dns:%060d.example.com', $_ } 1 .. 460 ]);
+	like(try(install('wide')), qr/^installed true .*the certificate and its chain take \d+ bytes in each handshake: clients in Java refuse messages of more than 32768/, 'a certificate with many names');
+	$certs->server('wider', issuer => 'root', san => [ map { sprintf 'dns:%060d.example.com', $_ } 1 .. 1500 ]);
+	like(try(install('wider')), qr/55006: with this material no ordinary client could connect by TLS\n.*excessive message size/s, 'with more than any client takes');
+	like(try(install('p256')), qr/^installed true/, 'back');
 };
 
 subtest 'who may force what' => sub {
