@@ -47,7 +47,10 @@ check_handshakes(Installation *inst, SSL_CTX *context, const TlsParameters *para
 	if (SSL_CTX_get0_certificate(context) == NULL)
 		return;
 	handshakes = try_handshakes(context, parameters);
-	message = judge_handshakes(handshakes, inst->kind == MATERIAL_SERVER, &inst->warnings);
+	if (handshake_failures(handshakes) == NULL)
+		return;
+	message = judge_handshakes(handshakes, try_handshakes_in_force(), inst->kind == MATERIAL_SERVER,
+							   &inst->warnings);
 	if (message == NULL)
 		return;
 	if (inst->force)

@@ -435,7 +435,7 @@ is_lost(const Handshakes *after, const Handshakes *in_force)
  * in the way of other changes; with strict set, only as long as one version works.
  */
 char *
-judge_handshakes(const Handshakes *after, bool strict, List **warnings)
+judge_handshakes(const Handshakes *after, const Handshakes *in_force, bool strict, List **warnings)
 {
 	char	   *failures = handshake_failures(after);
 	bool		none = !any_handshake_works(after);
@@ -445,7 +445,7 @@ judge_handshakes(const Handshakes *after, bool strict, List **warnings)
 		return NULL;
 	message = none ? pstrdup("no ordinary client could connect by TLS") :
 					 psprintf("ordinary clients could not connect by %s", versions[after->failure[0] ? 0 : 1].name);
-	if ((strict && none) || is_lost(after, try_handshakes_in_force()))
+	if ((strict && none) || is_lost(after, in_force))
 		return message;
 	*warnings = lappend(*warnings, psprintf("%s, as is the case already: %s", message, failures));
 	return NULL;
@@ -459,10 +459,19 @@ char *
 handshake_objection(SSL_CTX *context, const TlsParameters *parameters)
 {
 	Handshakes *handshakes = try_handshakes(context, parameters);
+	char	   *failures = handshake_failures(handshakes);
 	List	   *warnings = NIL;
-	char	   *message = judge_handshakes(handshakes, false, &warnings);
+	Handshakes *in_force;
+	char	   *message;
 
-	return message ? psprintf("%s: %s", message, handshake_failures(handshakes)) : NULL;
+	if (failures == NULL)
+		return NULL;
+	in_force = try_handshakes_in_force();
+	/* a renewal of what one version cannot use must not wait for somebody to force it */
+	if (in_force == NULL && any_handshake_works(handshakes))
+		return NULL;
+	message = judge_handshakes(handshakes, in_force, false, &warnings);
+	return message ? psprintf("%s: %s", message, failures) : NULL;
 }
 
 /*

@@ -37,7 +37,8 @@ extern Handshakes *try_handshakes(SSL_CTX *context, const TlsParameters *paramet
 extern Handshakes *try_handshakes_in_force(void);
 extern bool any_handshake_works(const Handshakes *handshakes);
 extern char *handshake_failures(const Handshakes *handshakes);
-extern char *judge_handshakes(const Handshakes *after, bool strict, List **warnings);
+extern char *judge_handshakes(const Handshakes *after, const Handshakes *in_force, bool strict,
+							  List **warnings);
 extern char *ca_names_problem(SSL_CTX *context);
 extern char *chain_problem(SSL_CTX *context);
 extern char *handshake_objection(SSL_CTX *context, const TlsParameters *parameters);

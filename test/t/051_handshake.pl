@@ -221,7 +221,14 @@ subtest 'reload and auto_reload' => sub {
 	ok(connects('TLSv1.3'), 'auto_reload leaves such a file alone');
 	$replace->($good);
 	$server->wait_for_log(qr/TLS files have changed, and are loaded/, $offset);
-	$server->set('sslpolicy.auto_reload' => undef);
+	$server->set(ssl_ciphers => 'ECDHE-RSA-AES256-GCM-SHA384');
+	$offset = $server->log_offset;
+	$replace->(pem('p256again') . slurp_file("$dir/p256again.key"));
+	$server->wait_for_log(qr/TLS files have changed, and are loaded/, $offset);
+	unlike($server->log_since($offset), qr/changed TLS files are not loaded/, 'but loads one with which no more fails than before');
+	$replace->($good);
+	$server->set('sslpolicy.auto_reload' => undef, ssl_ciphers => undef);
+	is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'back');
 };
 
 # What Java would refuse is a warning; clients here are let in.
