@@ -23,7 +23,8 @@
 #include "pki/chain.h"
 #include "pki/x509.h"
 
-#define MIN_RSA_BITS 2048
+#define MIN_RSA_BITS	   2048
+#define MIN_SIGNATURE_BITS 80
 
 static Refusal *
 judge_validity(X509 *cert, int64 now)
@@ -153,6 +154,25 @@ warn_of_lost_names(const CertFacts *before, const CertFacts *after, List **warni
 	}
 }
 
+/*
+ * Clients that verify the server look at all signatures but that of a root.  80 bits is
+ * what OpenSSL asks for at level 1; SHA-1 and MD5 have fewer.
+ */
+static void
+warn_of_weak_signatures(const Identity *identity, List **warnings)
+{
+	for (int i = 0; i < sk_X509_num(identity->chain); i++)
+	{
+		X509	   *cert = sk_X509_value(identity->chain, i);
+		int			digest;
+		int			bits;
+
+		if (!is_self_signed(cert) &&
+			X509_get_signature_info(cert, &digest, NULL, &bits, NULL) == 1 && bits < MIN_SIGNATURE_BITS)
+			*warnings = lappend(*warnings, psprintf("the signature of certificate %s is weak (%s): clients that verify the server will refuse it", certificate_title(cert), digest == NID_undef ? "unknown" : OBJ_nid2sn(digest)));
+	}
+}
+
 static void
 warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 {
@@ -170,6 +190,7 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 		*warnings = lappend(*warnings, psprintf("the server would accept certificate %s from clients, too: have one issued with extendedKeyUsage = serverAuth alone", title));
 	if (is_self_signed(leaf))
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
+	warn_of_weak_signatures(identity, warnings);
 	for (int i = 0; i < sk_X509_num(identity->given); i++)
 		if (!has_certificate(identity->chain, sk_X509_value(identity->given, i)))
 			*warnings = lappend(*warnings, psprintf("certificate %s does not belong to the chain and is left out", certificate_title(sk_X509_value(identity->given, i))));

@@ -8,8 +8,9 @@
 # 3. settings that only the next reload finds: for each kind of material
 # 4. reload() and auto_reload
 # 5. names of CAs, and chains, that are too long for some clients
-# 6. who may force what, and lint()
-# 7. ssl off
+# 6. weak signatures
+# 7. who may force what, and lint()
+# 8. ssl off
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -267,6 +268,17 @@ subtest 'names of CAs, and chains' => sub {
 	$certs->server('wider', issuer => 'root', san => [ map { sprintf 'dns:%060d.example.com', $_ } 1 .. 1500 ]);
 	like(try(install('wider')), qr/55006: with this material no ordinary client could connect by TLS\n.*excessive message size/s, 'with more than any client takes');
 	like(try(install('p256')), qr/^installed true/, 'back');
+};
+
+# The server takes these because of its openssl.cnf: clients that verify nothing connect.
+subtest 'weak signatures' => sub {
+	$certs->ca('rsaroot', key => 'RSA:2048', subject => '/CN=RSA');
+	for my $digest (qw(sha1 md5))
+	{
+		system("openssl req -new -key $dir/p256.key -subj /CN=$digest -out $dir/$digest.csr && openssl x509 -req -in $dir/$digest.csr -CA $dir/rsaroot.crt -CAkey $dir/rsaroot.key -set_serial 77 -days 30 -$digest -out $dir/$digest.crt 2>/dev/null") == 0 or die;
+		like(try("install_server_certificate(\$\$@{[ pem($digest, 'rsaroot') ]}\$\$, \$\$@{[ slurp_file(\"$dir/p256.key\") ]}\$\$, dry_run => true)"),
+			qr/^installed false .*the signature of certificate \\"CN=$digest\\" is weak \(\U$digest\E\): clients that verify the server will refuse it/, "$digest is a warning");
+	}
 };
 
 subtest 'who may force what' => sub {
