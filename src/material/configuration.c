@@ -61,20 +61,6 @@ configuration_error(void)
 }
 
 /*
- * The names as SQL has them in a list.
- */
-static char *
-quoted_names(void)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
-		appendStringInfo(&list, "%s'%s'", i ? ", " : "", setting_names[i]);
-	return list.data;
-}
-
-/*
  * Read the configuration files.  With an error in them, the settings are those
  * in force; so is one whose new value the server rejects.
  */
@@ -85,16 +71,16 @@ read_configuration(void)
 	QueryResult *rows;
 
 	result->error = configuration_error();
-	/* a file may still have the name that the setting of groups had until 17 */
+	/* since 18 a file may still have the name that ssl_groups had before */
 	rows = privileged_query(
-		psprintf("SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
-				 "f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$', f.applied "
-				 "FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
-				 "ON CASE WHEN pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) 'ssl_ecdh_curve' THEN '%s' "
-				 "ELSE pg_catalog.lower(f.name) END OPERATOR(pg_catalog.=) s.name "
-				 "AND (f.applied OR f.error OPERATOR(pg_catalog.=) 'setting could not be applied') "
-				 "WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY[%s]) ORDER BY f.seqno",
-				 COMPAT_GROUPS_SETTING, quoted_names()));
+		"SELECT s.name, s.setting, s.boot_val, s.source OPERATOR(pg_catalog.=) 'command line', "
+		"f.setting, f.sourcefile OPERATOR(pg_catalog.~) 'postgresql[.]auto[.]conf$', f.applied "
+		"FROM pg_catalog.pg_settings s LEFT JOIN pg_catalog.pg_file_settings f "
+		"ON pg_catalog.lower(f.name) OPERATOR(pg_catalog.=) ANY (ARRAY[s.name, "
+		"CASE WHEN s.name OPERATOR(pg_catalog.=) 'ssl_groups' THEN 'ssl_ecdh_curve' END]) "
+		"AND (f.applied OR f.error OPERATOR(pg_catalog.=) 'setting could not be applied') "
+		"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir', "
+		"'ssl_min_protocol_version', 'ssl_max_protocol_version', 'ssl_ciphers', 'ssl_tls13_ciphers', 'ssl_ecdh_curve', 'ssl_groups']) ORDER BY f.seqno");
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];
