@@ -35,7 +35,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
-	install/place install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
+	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \

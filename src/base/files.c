@@ -72,6 +72,21 @@ is_readable_path(const char *path, bool folder)
 }
 
 /*
+ * May this file be written?  Sets errno if not.  durable_rename() opens the file that it
+ * is to replace in this way, too.
+ */
+bool
+is_writable_file(const char *path)
+{
+	int			fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | PG_BINARY);
+
+	if (fd < 0)
+		return false;
+	(void) close(fd);
+	return true;
+}
+
+/*
  * The whole of a regular file, zero-terminated.  NULL, with *error, if it
  * cannot be read.
  */
@@ -337,6 +352,17 @@ write_temporary_file(const char *target, const char *bytes, size_t len)
 	if (!append_temporary_file(file, bytes, len))
 		write_failed(file);
 	finish_temporary_file(file);
+}
+
+/*
+ * Give a file a second name, under which it stays when it is replaced: the temporary
+ * name of target.  False, with errno, where the file system cannot do that.
+ */
+bool
+link_temporary_file(const char *path, const char *target)
+{
+	(void) unlink(temporary_name(target));
+	return link(path, temporary_name(target)) == 0;
 }
 
 /*

@@ -50,6 +50,7 @@
 #include "install/affected.h"
 #include "install/install.h"
 #include "install/place.h"
+#include "install/replaceable.h"
 #include "install/target.h"
 #include "install/trial.h"
 #include "material/generation.h"
@@ -78,7 +79,7 @@ typedef struct Progress
 	const char *setting_value;
 	bool		changed_setting[2];
 	bool		has_backup;		/* of the old material, beside target */
-	bool		replaced;		/* target is no longer what it was */
+	Replacement replacement;	/* of target */
 	bool		done;
 } Progress;
 
@@ -329,6 +330,7 @@ claim_settings(Progress *p)
 {
 	const MaterialPlace *place = material_place(p->inst->kind);
 
+	require_writable_settings();
 	for (int i = 0; i < place->count; i++)
 	{
 		p->settings[p->nsettings++] = place->settings[i];
@@ -353,6 +355,7 @@ find_target(Progress *p)
 	}
 	p->target = resolve_target(p->setting_value);
 	check_target_file(inst, p->setting_value, p->target);
+	require_replaceable(inst, p->setting_value, p->target);
 }
 
 /*
@@ -451,7 +454,7 @@ unite_old_files(Progress *p)
 {
 	Installation *inst = p->inst;
 
-	p->replaced = true;
+	begin_replacing(&p->replacement, p->target);
 	replace_file(p->target, inst->old_bytes, inst->old_len);
 	stop_point("migrated");
 	set_settings(p);
@@ -475,12 +478,12 @@ put_in_place(Progress *p)
 	}
 	if (inst->old_bytes)
 	{
-		write_temporary_file(backup_name(p), inst->old_bytes, inst->old_len);
+		keep_replaced(p->target, backup_name(p), inst->old_bytes, inst->old_len, p->nsettings == 0);
 		p->has_backup = true;
 	}
 	if (unite)
 		unite_old_files(p);
-	p->replaced = true;
+	begin_replacing(&p->replacement, p->target);
 	move_temporary_file(p->target);
 	stop_point("renamed");
 	if (!unite)
@@ -546,7 +549,8 @@ abandon(int code, Datum arg)
 {
 	Progress   *p = (Progress *) DatumGetPointer(arg);
 	Installation *inst = p->inst;
-	bool		changed = p->replaced || p->changed_setting[0];
+	bool		replaced = is_replaced(&p->replacement, p->target);
+	bool		changed = replaced || p->changed_setting[0];
 
 	if (p->done)
 		return;
@@ -558,10 +562,10 @@ abandon(int code, Datum arg)
 	else
 	{
 		/* old file before old settings: the server can start in between */
-		if (p->replaced && p->has_backup)
+		if (replaced && p->has_backup)
 			(void) attempt(undo_file, p, "could not put back the TLS material before");
 		(void) attempt(reset_settings, p, "could not put back the settings before");
-		if (p->replaced && !p->has_backup && !p->changed_setting[0])
+		if (replaced && !p->has_backup && !p->changed_setting[0])
 			remove_file(p->target);
 	}
 	remove_file(temporary_name(backup_name(p)));

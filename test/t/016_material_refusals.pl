@@ -288,7 +288,7 @@ like(try("add_ca('" . pem('twin') . "')"), qr/^installed true/, 'a symbolic link
 ok(-l $ca_path, 'stays one');
 is((stat "$dir/real/ca.crt")[2] & 07777, 0600, 'and leads to the new file');
 chmod 0500, "$dir/real";
-like(try("add_ca('" . pem('kind1') . "')"), qr/42501.*could not create file.*Permission denied.*HINT: .*kept in sslpolicy\.directory/s, 'a directory that cannot be written');
+like(try("add_ca('" . pem('kind1') . "')"), qr/42501.*cannot be replaced.*folder "[^"]*real": Permission denied\. The folder belongs to user .* mode 0500; .*HINT: .*kept in sslpolicy\.directory/s, 'a directory that cannot be written');
 chmod 0700, "$dir/real";
 $node->stop;
 $node->append_conf('postgresql.conf', "ssl_ca_file = ''\n");

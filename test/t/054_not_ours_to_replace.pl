@@ -1,0 +1,175 @@
+# What the server could not replace, or not put back as it is, is found out before
+# anything is touched; the error says whose it is, and what is needed.
+#
+# For each kind of material:
+# 1. a file that the server may read and not write, and one of another user
+# 2. a folder that it may not write to, directly and behind a link; a link to nothing
+# 3. postgresql.auto.conf, where a setting has to change
+# 4. who is no superuser is not told
+# 5. what is put back is the very file that was there, with its mode
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SSLPolicy::Crls qw(make_crl write_file);
+use SSLPolicy::Server;
+
+plan skip_all => 'root may write everything' if $> == 0;
+
+my $server = SSLPolicy::Server->new('not_ours', conf => "restart_after_crash = on\n");
+my ($node, $certs) = ($server->node, $server->certs);
+my $dir = $certs->{dir};
+$certs->client('app', issuer => 'root', subject => '/CN=app');
+sub pem { my ($name) = @_; return slurp_file("$dir/$name") }
+
+# all that is replaced lies in a folder of its own, next to nothing else
+my $folder = "$dir/place";
+mkdir $folder or die $!;
+write_file("$folder/ca.crt", pem('root.crt'));
+write_file("$folder/server.pem", pem('server.crt') . pem('server.key'));
+chmod 0600, "$folder/server.pem";
+write_file("$folder/core.crl", make_crl($certs, 'root', 1));
+write_file("$folder/own.crl", make_crl($certs, 'root', 1));
+$node->append_conf('postgresql.conf', <<"CONF");
+ssl_ca_file = '$folder/ca.crt'
+ssl_cert_file = '$folder/server.pem'
+ssl_key_file = '$folder/server.pem'
+ssl_crl_file = '$folder/core.crl'
+CONF
+$server->start;
+$server->sql('CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE boss SUPERUSER LOGIN; CREATE ROLE installer LOGIN');
+$server->sql('GRANT USAGE ON SCHEMA sslpolicy TO installer; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO installer');
+
+my ($me) = getpwuid $>;
+# never what is in place already
+my $crl = 1;
+my $n = 0;
+sub more_ca { $n++; $certs->ca("more$n", subject => "/CN=More CA $n"); return pem("more$n.crt") }
+sub next_certificate { $n++; $certs->server("next$n", issuer => 'root'); return pem("next$n.crt") . "', private_key => '" . pem("next$n.key") }
+my %kinds = (
+	'ca.crt' => [ 'ssl_ca_file', sub { my ($more) = @_; return "add_ca('" . more_ca() . "'$more)" } ],
+	'server.pem' => [ 'ssl_cert_file', sub { my ($more) = @_; return "install_server_certificate('" . next_certificate() . "', force => true$more)" } ],
+	'core.crl' => [ 'ssl_crl_file', sub { my ($more) = @_; return "install_crl('" . make_crl($certs, 'root', ++$crl) . "'$more)" } ],
+	'own.crl' => [ 'sslpolicy.crl_file', sub { my ($more) = @_; return "install_crl('" . make_crl($certs, 'root', ++$crl) . "'$more)" } ]);
+
+# An installation: 'installed', or its error with all that is said.
+sub try
+{
+	my ($call, %opt) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', "SELECT installed FROM sslpolicy.$call",
+		extra_params => [ '-v', 'VERBOSITY=verbose', '-d', $server->conninfo(user => 'boss', host => 'local', sslmode => 'prefer', %opt) ]);
+	return $code ? $err : $out eq 't' ? 'installed' : 'only tried';
+}
+
+# Everything in the folder: names, inodes, modes, times and content.
+sub state_of_folder
+{
+	return join "\n", map { my @s = lstat; join ' ', $_, @s[ 1, 2, 4, 7, 9 ], -l ? readlink : -r ? unpack('%32C*', slurp_file($_)) : 'unreadable' } sort glob "$folder/* $folder/.??* $dir/elsewhere/*";
+}
+sub generation { return $server->sql('SELECT max(generation) FROM sslpolicy.material_status') }
+sub history { return $server->sql('SELECT count(*) FROM sslpolicy.material_history') }
+
+# It fails, saying this; nothing was touched, nothing is put back, and nobody reloads.
+sub refused
+{
+	my ($name, $call, @said) = @_;
+	for my $more ('', ', dry_run => true')
+	{
+		my ($state, $generation, $history, $offset) = (state_of_folder(), generation(), history(), $server->log_offset);
+		my $error = try($call->($more));
+		like($error, $_, "$name$more: $_") for qr/42501: file "[^"]*" cannot be replaced/, @said;
+		unlike($error . $server->log_since($offset), qr/could not put back|reloading configuration/, "$name$more: nothing to put back");
+		is(state_of_folder(), $state, "$name$more: the folder is as it was");
+		is(generation() . ' ' . history(), "$generation $history", "$name$more: and so is the server");
+	}
+	return;
+}
+
+for my $file (sort keys %kinds)
+{
+	my ($setting, $call) = @{ $kinds{$file} };
+	my $path = "$folder/$file";
+	$server->set('sslpolicy.crl_file' => "$folder/own.crl", ssl_crl_file => '') if $file eq 'own.crl';
+	my $belongs = qr/belongs to user "\Q$me\E" and group "[^"]*", with mode/;
+
+	# 1
+	for my $mode (0400, 0440)
+	{
+		chmod $mode, $path;
+		refused(sprintf('%s with mode %04o', $file, $mode), $call, qr/It $belongs 0\d+, and the server cannot write it: Permission denied\./,
+			qr/HINT: .*user "\Q$me\E" own and write the file, or set \Q$setting\E to another file/);
+	}
+	chmod 0600, $path;
+
+	SKIP:
+	{
+		# only where the system lets one link what belongs to others
+		rename $path, "$path.mine" or die $!;
+		my $others = $file eq 'ca.crt' && link '/etc/ssl/certs/ca-certificates.crt', $path;
+		rename "$path.mine", $path or die $! if !$others;
+		skip 'no file of another user', 1 if !$others;
+		refused("$file of another user", $call, qr/It belongs to user "root" .*could not put it back like that\./);
+		rename "$path.mine", $path or die $!;
+	}
+
+	# 2
+	chmod 0500, $folder;
+	refused("$file in a folder that is not to be written", $call, qr/cannot write to folder "\Q$folder\E": Permission denied\. The folder $belongs 0500; the server runs as user "\Q$me\E"\./,
+		qr/HINT: .*set \Q$setting\E to a file elsewhere/);
+	chmod 0700, $folder;
+
+	mkdir "$dir/elsewhere";
+	rename $path, "$dir/elsewhere/$file" or die $!;
+	symlink "$dir/elsewhere/$file", $path or die $!;
+	chmod 0500, "$dir/elsewhere";
+	refused("$file that leads into such a folder", $call, qr/cannot write to folder "\Q$dir\E\/elsewhere": Permission denied\./);
+	chmod 0700, "$dir/elsewhere";
+	chmod 0400, "$dir/elsewhere/$file";
+	refused("$file that leads to a file that is not to be written", $call, qr/the server cannot write it: Permission denied\./);
+	chmod 0600, "$dir/elsewhere/$file";
+	is(try($call->('')), 'installed', "$file that leads to a file of ours");
+	ok(-l $path, "$file stays a link");
+	unlink $path;
+	rename "$dir/elsewhere/$file", $path or die $!;
+
+	# 5
+	my $own = $node->data_dir . '/sslpolicy';
+	chmod 0640, $path;
+	my @before = stat $path;
+	append_to_file("$own/fail.in_place", '');
+	like(try($call->('')), qr/failed at in_place/, "$file: an installation that fails");
+	unlink "$own/fail.in_place";
+	is(join(' ', (stat $path)[ 1, 2, 4, 5, 7, 9 ]), join(' ', @before[ 1, 2, 4, 5, 7, 9 ]), "$file: what is put back is the file that was there");
+	chmod 0600, $path;
+	is(try($call->('')), 'installed', "$file: and then one that does not");
+	is((stat $path)[2] & 07777, 0600, "$file: only the server may read what is installed");
+}
+
+# 2. a link to nothing
+{
+	rename "$folder/own.crl", "$folder/away" or die $!;
+	symlink "$folder/nothing.crl", "$folder/own.crl" or die $!;
+	like(try($kinds{'own.crl'}[1]->('')), qr/ERROR/, 'a link to nothing is refused');
+	ok(-l "$folder/own.crl" && !-e "$folder/nothing.crl", 'and left alone');
+	rename "$folder/away", "$folder/own.crl" or die $!;
+}
+
+# 3
+$server->set('sslpolicy.crl_file' => undef);
+for my $setting (qw(ssl_cert_file ssl_key_file)) { $server->set($setting => $setting =~ /cert/ ? "$dir/server.crt" : "$dir/server.key") }
+my $auto = $node->data_dir . '/postgresql.auto.conf';
+chmod 0400, $auto;
+refused('postgresql.auto.conf that is not to be written', $kinds{'server.pem'}[1], qr/file "\Q$auto\E" cannot be replaced/, qr/mode 0400; the server runs as user "\Q$me\E": Permission denied/,
+	qr/HINT: .*A setting has to change with this installation/);
+chmod 0600, $auto;
+
+# 4
+chmod 0400, "$folder/ca.crt";
+my $error = try($kinds{'ca.crt'}[1]->(''), user => 'installer');
+like($error, qr/a file that a setting names cannot be used/, 'no superuser: it cannot be used');
+unlike($error, qr/mode|\Q$me\E" and|Permission denied/, 'and that is all that is told');
+chmod 0600, "$folder/ca.crt";
+
+unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+$server->stop;
+done_testing();
