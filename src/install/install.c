@@ -478,7 +478,9 @@ put_in_place(Progress *p)
 	}
 	if (inst->old_bytes)
 	{
-		keep_replaced(p->target, backup_name(p), inst->old_bytes, inst->old_len, p->nsettings == 0);
+		/* the file itself if it can be, which keeps its owner and mode */
+		if (p->nsettings > 0 || !link_temporary_file(p->target, backup_name(p)))
+			write_temporary_file(backup_name(p), inst->old_bytes, inst->old_len);
 		p->has_backup = true;
 	}
 	if (unite)

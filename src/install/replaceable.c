@@ -137,18 +137,6 @@ require_writable_settings(void)
 }
 
 /*
- * Keep what is to be put back under another name beside it, so that this takes one
- * rename, and no space on the disk.  same: it is the file itself, which keeps its owner
- * and mode.
- */
-void
-keep_replaced(const char *target, const char *backup, const char *bytes, size_t len, bool same)
-{
-	if (!same || !link_temporary_file(target, backup))
-		write_temporary_file(backup, bytes, len);
-}
-
-/*
  * From here on the file may change.
  */
 void

@@ -19,8 +19,6 @@ typedef struct Replacement
 
 extern void require_replaceable(const Installation *inst, const char *path, const char *target);
 extern void require_writable_settings(void);
-extern void keep_replaced(const char *target, const char *backup, const char *bytes, size_t len,
-						  bool same);
 extern void begin_replacing(Replacement *replacement, const char *target);
 extern bool is_replaced(const Replacement *replacement, const char *target);
 
