@@ -109,7 +109,8 @@ CREATE FUNCTION get_material_history(
     OUT sha256 text,
     OUT subjects text[],
     OUT fingerprints text[],
-    OUT kept boolean)
+    OUT kept boolean,
+    OUT in_place boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_get_material_history'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 100;
@@ -128,6 +129,7 @@ COMMENT ON COLUMN material_history.sha256 IS 'SHA-256 of the file';
 COMMENT ON COLUMN material_history.subjects IS 'subjects of the certificates, or issuers of the CRLs, in the file';
 COMMENT ON COLUMN material_history.fingerprints IS 'their SHA-256 fingerprints, in the same order';
 COMMENT ON COLUMN material_history.kept IS 'whether the version is still there to go back to';
+COMMENT ON COLUMN material_history.in_place IS 'whether the file in place is the one of this row; of several rows with the same file, the last';
 
 CREATE FUNCTION verify_certificate(
     pem text,

@@ -268,6 +268,48 @@ history_entry_outcome(List *entries, const HistoryEntry *entry, const char *path
 }
 
 /*
+ * The last entry whose file is what path names now; one of no file, if there is none.
+ * NULL if the history does not know it, or if the file cannot be read.
+ */
+const HistoryEntry *
+history_entry_of_file(List *entries, MaterialKind kind, const char *path)
+{
+	uint8		digest[FINGERPRINT_LEN];
+	const char *sha256 = "";
+
+	if (path[0])
+	{
+		if (!file_fingerprint(path, digest))
+			return NULL;
+		sha256 = fingerprint_hex(digest);
+	}
+	for (int i = list_length(entries) - 1; i >= 0; i--)
+	{
+		const HistoryEntry *e = list_nth(entries, i);
+
+		if (e->kind == kind && e->state != STATE_FAILED && strcmp(e->sha256, sha256) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+/*
+ * What was installed last; NULL if nothing was.
+ */
+const HistoryEntry *
+last_history_entry(List *entries, MaterialKind kind)
+{
+	for (int i = list_length(entries) - 1; i >= 0; i--)
+	{
+		const HistoryEntry *e = list_nth(entries, i);
+
+		if (e->kind == kind && e->state == STATE_INSTALLED)
+			return e;
+	}
+	return NULL;
+}
+
+/*
  * Was the last installation of a kind interrupted, so that the server may not have
  * loaded what it has put in place?
  */

@@ -49,6 +49,8 @@ extern HistoryEntry *history_entry_in_place(List *entries, MaterialKind kind,
 extern HistoryEntry *history_entry_of_version(List *entries, MaterialKind kind, int version);
 extern const char *history_entry_outcome(List *entries, const HistoryEntry *entry,
 										 const char *path);
+extern const HistoryEntry *history_entry_of_file(List *entries, MaterialKind kind, const char *path);
+extern const HistoryEntry *last_history_entry(List *entries, MaterialKind kind);
 extern bool has_interrupted_installation(void);
 extern int	next_history_version(List *entries, MaterialKind kind);
 extern char *history_version_file(MaterialKind kind, int version);

@@ -48,6 +48,7 @@ static const LintCheck checks[] = {
 	{"CAs", lint_cas},
 	{"CRLs of ssl_crl_file and ssl_crl_dir", lint_core_crls},
 	{"CRLs of sslpolicy.crl_file and crl_dir", lint_own_crls},
+	{"whether TLS files are those that were installed", lint_installed},
 	{"whether TLS files are in force", lint_in_force},
 	{"whether TLS files can be loaded", lint_loadable},
 	{"TLS versions", lint_protocols},

@@ -36,6 +36,7 @@ extern void lint_key_permissions(Survey *survey);
 extern void lint_cas(Survey *survey);
 extern void lint_core_crls(Survey *survey);
 extern void lint_own_crls(Survey *survey);
+extern void lint_installed(Survey *survey);
 
 /* lintserver.c */
 extern void lint_in_force(Survey *survey);

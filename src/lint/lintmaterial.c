@@ -21,6 +21,7 @@
 #include "base/datums.h"
 #include "base/files.h"
 #include "base/told.h"
+#include "install/history.h"
 #include "lint/lint.h"
 #include "material/generation.h"
 #include "material/identity.h"
@@ -377,4 +378,63 @@ lint_own_crls(Survey *survey)
 						psprintf("CRLs are checked (%s is set), and there is none of this CA: every certificate that it has issued is refused.", crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir"),
 						"Install its CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN X509 CRL-----...').");
 	}
+}
+
+/*
+ * Is the file of a kind what was installed last?  Another program may look after it, so
+ * it is no fault if not.  But if it is an earlier version, somebody has gone back who did
+ * not mean to: files were restored without the history, or the history without them.
+ */
+static void
+check_installed(Survey *survey, List *history, MaterialKind kind, const char *setting, const char *path)
+{
+	const HistoryEntry *last = last_history_entry(history, kind);
+	const HistoryEntry *here = history_entry_of_file(history, kind, path);
+	const char *name = material_kind_name(kind);
+	char	   *object = path[0] ? psprintf("file \"%s\"", path) : psprintf("setting %s", setting);
+	bool		earlier = false;
+	uint8		digest[FINGERPRINT_LEN];
+	ListCell   *cell;
+
+	/* nothing was, or the last thing was to have none; others tell what cannot be read */
+	if (last == NULL || last->version == 0 || (path[0] && !file_fingerprint(path, digest)))
+		return;
+	foreach(cell, history)
+	{
+		const HistoryEntry *e = lfirst(cell);
+
+		if (e == here)
+			earlier = true;
+		if (e == last)
+			break;
+	}
+	if (here != NULL && (here == last || !earlier))
+		return;
+	if (here != NULL && here->version > 0)
+		add_finding(&survey->findings, SEVERITY_WARNING, "file_not_as_installed", object,
+					psprintf("It is version %d, and version %d was installed last, on %s: something other than sslpolicy has put the earlier one in place, as restoring a backup does.",
+							 here->version, last->version, timestamptz_to_str(last->at)),
+					psprintf("Install what should be in force; SELECT * FROM sslpolicy.rollback('%s') puts version %d back.", name, last->version));
+	else
+		add_finding(&survey->findings, SEVERITY_INFO, "file_not_as_installed", object,
+					path[0] ? psprintf("It is not what was installed last, version %d on %s: something other than sslpolicy has changed it.",
+									   last->version, timestamptz_to_str(last->at)) :
+							  psprintf("It names no file, and version %d was installed last, on %s.", last->version, timestamptz_to_str(last->at)),
+					path[0] ? psprintf("If another program looks after this file, leave it to that program alone. If not, SELECT * FROM sslpolicy.rollback('%s') puts version %d back.", name, last->version) :
+							  "Set it again if there should be such a file; else there is nothing to do.");
+}
+
+/*
+ * What was put in place by sslpolicy, and is there no longer.
+ */
+void
+lint_installed(Survey *survey)
+{
+	bool		indexed = crl_file()[0] != '\0';
+	List	   *history = EnableSSL ? read_history() : NIL;
+
+	check_installed(survey, history, MATERIAL_SERVER, "ssl_cert_file", ssl_cert_file);
+	check_installed(survey, history, MATERIAL_CA, "ssl_ca_file", ssl_ca_file);
+	check_installed(survey, history, MATERIAL_CRL, indexed ? "sslpolicy.crl_file" : "ssl_crl_file",
+					indexed ? crl_file() : ssl_crl_file);
 }

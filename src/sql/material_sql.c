@@ -304,12 +304,15 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 		ssl_ca_file,
 		crl_file()[0] ? crl_file() : ssl_crl_file,
 	};
+	const HistoryEntry *in_place[NUM_MATERIAL_KINDS];
 	List	   *history;
 	ListCell   *cell;
 
 	require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 	history = read_history();
+	for (int kind = 0; kind < NUM_MATERIAL_KINDS; kind++)
+		in_place[kind] = history_entry_of_file(history, (MaterialKind) kind, paths[kind]);
 	foreach(cell, history)
 	{
 		const HistoryEntry *e = lfirst(cell);
@@ -325,6 +328,7 @@ sslpolicy_get_material_history(PG_FUNCTION_ARGS)
 		row_add(&row, true, text_array(e->subjects, e->count, certificate_text));
 		row_add(&row, true, text_array(e->fingerprints, e->count, certificate_text));
 		row_add(&row, true, BoolGetDatum(e->version > 0 && file_exists(history_version_file(e->kind, e->version))));
+		row_add(&row, true, BoolGetDatum(e == in_place[e->kind]));
 		row_put(fcinfo, &row);
 	}
 	return (Datum) 0;

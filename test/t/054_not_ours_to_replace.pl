@@ -7,6 +7,8 @@
 # 3. postgresql.auto.conf, where a setting has to change
 # 4. who is no superuser is not told
 # 5. what is put back is the very file that was there, with its mode
+# 6. material_history and lint() tell what was installed from what is in place: a file
+#    that something else has replaced, an earlier one, a data directory that was restored
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -41,6 +43,7 @@ $server->sql('CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN; CREATE ROLE bos
 $server->sql('GRANT USAGE ON SCHEMA sslpolicy TO installer; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca TO installer');
 
 my ($me) = getpwuid $>;
+my $own_folder = $node->data_dir . '/sslpolicy';
 # never what is in place already
 my $crl = 1;
 my $n = 0;
@@ -133,12 +136,11 @@ for my $file (sort keys %kinds)
 	rename "$dir/elsewhere/$file", $path or die $!;
 
 	# 5
-	my $own = $node->data_dir . '/sslpolicy';
 	chmod 0640, $path;
 	my @before = stat $path;
-	append_to_file("$own/fail.in_place", '');
+	append_to_file("$own_folder/fail.in_place", '');
 	like(try($call->('')), qr/failed at in_place/, "$file: an installation that fails");
-	unlink "$own/fail.in_place";
+	unlink "$own_folder/fail.in_place";
 	is(join(' ', (stat $path)[ 1, 2, 4, 5, 7, 9 ]), join(' ', @before[ 1, 2, 4, 5, 7, 9 ]), "$file: what is put back is the file that was there");
 	chmod 0600, $path;
 	is(try($call->('')), 'installed', "$file: and then one that does not");
@@ -169,6 +171,57 @@ my $error = try($kinds{'ca.crt'}[1]->(''), user => 'installer');
 like($error, qr/a file that a setting names cannot be used/, 'no superuser: it cannot be used');
 unlike($error, qr/mode|\Q$me\E" and|Permission denied/, 'and that is all that is told');
 chmod 0600, "$folder/ca.crt";
+
+# 6
+sub in_place { return $server->sql(q(SELECT coalesce(string_agg(kind || version, ' ' ORDER BY kind, version), '') FROM sslpolicy.material_history WHERE in_place)) }
+sub found { return $server->sql(q(SELECT coalesce(string_agg(severity || ' ' || object, E'\n'), '') FROM sslpolicy.lint() WHERE code = 'file_not_as_installed')) }
+$server->set(ssl_cert_file => "$folder/server.pem", ssl_key_file => "$folder/server.pem", ssl_crl_file => "$folder/core.crl");
+my %last;
+for my $file (sort grep { $_ ne 'own.crl' } keys %kinds)
+{
+	is(try($kinds{$file}[1]->('')), 'installed', "$file: the one before");
+	copy_file("$folder/$file", "$folder/$file.before");
+	is(try($kinds{$file}[1]->('')), 'installed', "$file: the last one");
+	copy_file("$folder/$file", "$folder/$file.last");
+}
+sub copy_file { my ($from, $to) = @_; write_file($to, slurp_file($from)); chmod 0600, $to; return }
+my $all = in_place();
+like($all, qr/\Aca\d+ crl\d+ server\d+\z/, 'of each kind what was installed last is in place');
+is($server->sql(q(SELECT count(*) FROM (SELECT in_place, lead(1) OVER (PARTITION BY kind ORDER BY version) AS later FROM sslpolicy.material_history WHERE state = 'installed') h WHERE in_place <> (later IS NULL))), 0, 'and nothing else');
+is(found(), '', 'lint() finds nothing');
+for my $file (sort grep { $_ ne 'own.crl' } keys %kinds)
+{
+	my $path = "$folder/$file";
+	my ($kind) = $file =~ /^(ca|server)/ ? $1 : 'crl';
+	copy_file("$path.before", $path);
+	my ($one) = grep { /^$kind/ } split / /, in_place();
+	my ($n) = $all =~ /$kind(\d+)/;
+	is($one, $kind . ($n - 1), "$file: the one before is in place");
+	is(found(), "warning file \"$path\"", "$file: lint() warns of it");
+	write_file($path, slurp_file("$path.last") . "\n");
+	chmod 0600, $path;
+	is((grep { /^$kind/ } split / /, in_place()), 0, "$file: none of the history is in place");
+	is(found(), "info file \"$path\"", "$file: lint() says that another program has changed it");
+	is($server->sql("SELECT installed FROM sslpolicy.rollback('$kind', force => true)"), 't', "$file: as the remedy says");
+	is(in_place(), $all, "$file: what was installed last is in place again");
+	is(found(), '', "$file: and lint() finds nothing");
+}
+
+# the history of the past, with the files of today, and the reverse
+{
+	copy_file("$own_folder/history", "$folder/history.past");
+	is(try($kinds{'ca.crt'}[1]->('')), 'installed', 'an installation that a restored history does not know');
+	my $later = in_place();
+	copy_file("$own_folder/history", "$folder/history.now");
+	copy_file("$folder/history.past", "$own_folder/history");
+	$server->restart;
+	unlike(in_place(), qr/ca/, 'what is in place is none of the history');
+	is(found(), "info file \"$folder/ca.crt\"", 'and lint() says so');
+	copy_file("$folder/history.now", "$own_folder/history");
+	$server->restart;
+	is(in_place(), $later, 'with its own history it is the last one');
+	is(found(), '', 'and lint() finds nothing, after a restart');
+}
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
 $server->stop;
