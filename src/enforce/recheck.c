@@ -248,6 +248,7 @@ judge_certificate(Rechecked *r, const Basis *basis)
 {
 	const Facts *facts = &r->session->facts;
 
+	stop_point(psprintf("recheck_%d", r->session->pid));
 	if (is_blocked_certificate(facts))
 	{
 		r->cause = CAUSE_BLOCKED;
@@ -366,7 +367,6 @@ judge_guarded(void (*judge)(Rechecked *, const Basis *), Rechecked *r, const Bas
 
 	PG_TRY();
 	{
-		stop_point(psprintf("recheck_%d", s->pid));
 		judge(r, basis);
 	}
 	PG_CATCH();
