@@ -264,11 +264,14 @@ create_temporary_file(const char *target)
 
 	if (file->fd < 0)
 	{
+		bool		full = errno == ENOSPC || errno == EDQUOT;
+
 		ereport(told_level(ERROR),
 				(errcode_for_file_access(),
 				 errmsg("could not create file \"%s\": %m", file->path),
-				 errdetail("The new material is written beside the file that it replaces."),
-				 errhint("Let the server write to that folder, or empty the setting that names the file: what is installed then is kept in sslpolicy.directory.")));
+				 errdetail("A new version of a file is written beside it, and then renamed."),
+				 full ? errhint("Make room on that file system.") :
+						errhint("Let the server write to that folder.")));
 		refuse_file();
 	}
 	return file;

@@ -105,6 +105,20 @@ require_preload(void)
 }
 
 /*
+ * In single-user mode there is no server that could load material, and a signal to it
+ * would go to the process group.
+ */
+void
+require_postmaster(void)
+{
+	if (!IsUnderPostmaster)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("TLS material cannot be loaded in single-user mode"),
+				 errhint("Start the server, and call the function there.")));
+}
+
+/*
  * A background worker is started by the name of a library, which may come to be
  * another copy than the preloaded one, whose variables hold nothing.  So the
  * preloaded one offers its main functions, and every copy runs those.

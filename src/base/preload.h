@@ -13,6 +13,7 @@ extern bool claim_preload(void);
 extern bool is_preloaded(void);
 extern const char *preloaded_version(void);
 extern void require_preload(void);
+extern void require_postmaster(void);
 
 /* The file that this copy was loaded from. */
 typedef enum LibraryFileState

@@ -90,6 +90,7 @@ void
 require_installation(void)
 {
 	require_preload();
+	require_postmaster();
 	require_current_settings();
 	if (!installation_allowed())
 		ereport(ERROR,

@@ -209,6 +209,28 @@ certificate_outcome(const Evaluation *e, bool met, bool in_text)
 }
 
 /*
+ * Does one of these texts match?  Nothing is tried that would take the whole beyond its
+ * limit.  That is counted, and not measured, so that a login and all rechecks of its
+ * session say the same.
+ */
+static bool
+regex_fits(const Evaluation *e, const PolicyValue *name, const char *pattern,
+		   const char *const *texts, int ntexts, bool ignore_case)
+{
+	int64		bytes = REGEX_COMPILE_BYTES;
+
+	for (int i = 0; i < ntexts; i++)
+		bytes += (int64) strlen(texts[i]);
+	if (bytes * name->regex_cost > REGEX_MAX_WORK - e->verdict->regex_work)
+	{
+		e->verdict->regex_skipped = true;
+		return false;
+	}
+	e->verdict->regex_work += bytes * name->regex_cost;
+	return e->matches(pattern, texts, ntexts, ignore_case);
+}
+
+/*
  * Does the certificate carry this name?  DNS names compare without case (RFC
  * 4343); a wildcard in a certificate is a literal.
  */
@@ -228,7 +250,7 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 
 		if (have == NULL)
 			return false;
-		return name->regex ? e->matches(wanted, &have, 1, false) :
+		return name->regex ? regex_fits(e, name, wanted, &have, 1, false) :
 							 strcmp(wanted, have) == 0;
 	}
 
@@ -246,7 +268,7 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 			return true;
 	}
 	/* all at once: the pattern is compiled once */
-	return ncandidates > 0 && e->matches(wanted, candidates, ncandidates, dns);
+	return ncandidates > 0 && regex_fits(e, name, wanted, candidates, ncandidates, dns);
 }
 
 /*

@@ -61,6 +61,8 @@ typedef struct Verdict
 	Outcome		outcome;		/* a session is let in if it is OUTCOME_OK */
 	bool		logged;			/* a rule with action=log would refuse */
 	bool		end_on_expiry;	/* a deciding rule says on_expiry=end */
+	int64		regex_work;		/* so far, see REGEX_MAX_WORK */
+	bool		regex_skipped;	/* which would have been more */
 	int			nchecks;
 	int			capacity;
 	Check	   *checks;

@@ -340,7 +340,7 @@ read_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *ou
  * to find out, and policies that were stored before are asked as well.
  */
 static bool
-check_regex_cost(Parser *p, int offset, const PolicyValue *name, const char *body)
+check_regex_cost(Parser *p, int offset, PolicyValue *name, const char *body)
 {
 	bool		ignore_case = name->key == KEY_SAN && strncmp(name->text, "dns:", 4) == 0;
 	int64		cost;
@@ -357,6 +357,7 @@ check_regex_cost(Parser *p, int offset, const PolicyValue *name, const char *bod
 					psprintf("regular expression \"%s\" has a cost of " INT64_FORMAT ", more than the limit of %d",
 							 body, cost, REGEX_MAX_COST),
 					pstrdup("Repetitions are written out, nested ones once for each of the outer ones. Write + or * in place of large numbers such as {0,60}."));
+	name->regex_cost = (int) cost;
 	p->regex_cost += cost;
 	if (p->regex_cost > POLICY_MAX_REGEX_COST)
 		return fail(p, offset, name->key,
@@ -372,7 +373,7 @@ check_regex_cost(Parser *p, int offset, const PolicyValue *name, const char *bod
  * itself as well as with a role put in.
  */
 static bool
-check_regex(Parser *p, int offset, const PolicyValue *name, const char *body)
+check_regex(Parser *p, int offset, PolicyValue *name, const char *body)
 {
 	size_t		len = strlen(body);
 	size_t		backslashes = 0;

@@ -22,6 +22,12 @@
 #define REGEX_MAX_COST		  6000
 #define POLICY_MAX_REGEX_COST 30000
 
+/* What it costs to have the names of a certificate compared: the cost of each regular
+ * expression, times the bytes that it is tried on and REGEX_COMPILE_BYTES.  The limit
+ * takes about a second, for a login or a recheck of a session. */
+#define REGEX_COMPILE_BYTES 500
+#define REGEX_MAX_WORK		INT64CONST(400000000)
+
 /* In the order in which canonical text has them. */
 typedef enum PolicyKey
 {
@@ -71,6 +77,7 @@ typedef struct PolicyValue
 	char	   *text;			/* canonical, without quotes */
 	bool		keyword;		/* database=replication, not quoted */
 	bool		regex;			/* a name that is a regular expression */
+	int			regex_cost;		/* of which it costs so much (see patterncost.c) */
 	int			address_len;	/* address: 4 or 16 bytes */
 	int			address_bits;
 	uint8		bytes[FINGERPRINT_LEN]; /* address, fingerprint */

@@ -154,6 +154,8 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 		if (check->key == KEY_SSLMODE && check->asks && check->asks->sslmode >= SSLMODE_VERIFY_CA &&
 			facts->verified && facts->anchor_gone)
 			why = "; the CA of the certificate is not in force any more";
+		else if (check->key == KEY_CN && check->outcome == OUTCOME_FAILED && verdict->regex_skipped)
+			why = "; not compared with all regular expressions, which would take too long";
 		result = lappend(result,
 						 psprintf("%s (policy of %s%s%s)",
 								  printable_text(check_required(check, facts->role)),

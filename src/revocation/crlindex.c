@@ -431,7 +431,7 @@ write_crl_index(CrlIndexBuilder *builder, const CrlIndexLabel *label,
 				 !write_records(builder, label, (uint32) nblocks, output) ||
 				 (builder->crls.len > 0 &&
 				  !output->write(output->arg, builder->crls.data, (size_t) builder->crls.len)))
-			*error = psprintf("it cannot be written: %s", strerror(errno));
+			*error = psprintf("their index cannot be written: %s", strerror(errno));
 	}
 	return *error == NULL;
 }

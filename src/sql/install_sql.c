@@ -71,6 +71,7 @@ sslpolicy_reload(PG_FUNCTION_ARGS)
 	Row			row = {0};
 
 	require_preload();
+	require_postmaster();
 	outcome = reload_safely(timeout_argument(fcinfo, 0, "timeout"), flag_argument(fcinfo, 1));
 	elapsed->time = microseconds_since(start);
 

@@ -138,6 +138,25 @@ $server->sql(q{UPDATE pg_shseclabel SET label = (SELECT string_agg('cn=/^' || re
 ok(!$server->login(user => 'bob', sslmode => 'require', cert => 'bob')->{ok}, 'so do patterns of a policy that are too much together');
 $server->label(role => { app => undef, bob => undef, grp => undef });
 
+# How much is compared for a session is bounded, over all its policies: 400 names of about
+# 20 bytes by five patterns at the limit, but not by ten
+$server->sql('CREATE ROLE heavy LOGIN; CREATE ROLE h1 NOLOGIN; CREATE ROLE h2 NOLOGIN; GRANT h1, h2 TO heavy');
+my $too_long = qr/; not compared with all regular expressions, which would take too long/;
+for my $groups ([ 'h1' ], [ 'h1', 'h2' ])
+{
+	$server->label(role => { map { ($_ => join ' ', ("san=dns:$at_limit") x 5) } @$groups });
+	$offset = $server->log_offset;
+	ok(!$server->login(user => 'heavy', sslmode => 'require', cert => 'many')->{ok}, 'no name matches: ' . join ' and ', @$groups);
+	my $why = $server->log_since($offset);
+	@$groups == 1 ? unlike($why, $too_long, 'all patterns are tried') : like($why, $too_long, 'the log says that not all patterns were tried');
+}
+ok(!$server->login(user => 'heavy', sslmode => 'require', cert => 'bob')->{ok}, 'a certificate with one name');
+$server->label(role => { h2 => join ' ', "san='dns:host-7.example.com'", ("san=dns:$at_limit") x 4 });
+ok(!$server->login(user => 'heavy', sslmode => 'require', cert => 'many')->{ok}, 'each group asks for a name');
+$server->label(role => { h1 => undef });
+ok($server->login(user => 'heavy', sslmode => 'require', cert => 'many')->{ok}, 'a plain name is always compared');
+$server->label(role => { h2 => undef });
+
 # pg_upgrade takes over what was accepted once
 my @pg_ctl = ('pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile);
 $server->stop;

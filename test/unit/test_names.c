@@ -500,6 +500,46 @@ test_method_cert(void)
 	}
 }
 
+/*
+ * What is compared at all is bounded, over all policies.
+ */
+static void
+test_work(void)
+{
+	enum
+	{
+		POLICIES = 5,
+		COST = 1200,			/* of the pattern */
+		BYTES = 100000
+	};
+	char	   *cn = palloc(BYTES);
+	AppliedPolicy applied[POLICIES] = {{0}};
+	CertFacts	cert;
+	Facts		facts;
+	Verdict    *verdict;
+
+	memset(cn, 'x', BYTES - REGEX_COMPILE_BYTES);
+	cn[BYTES - REGEX_COMPILE_BYTES] = '\0';
+	cert = named_cert(&(Named){.cn = cn});
+	facts = plain_session(&cert);
+	for (int i = 0; i < POLICIES; i++)
+	{
+		applied[i].source = SOURCE_GROUP;
+		applied[i].name = "app";
+		applied[i].policy = must_parse("cn=/^a{200}b{200}$ dn='CN=none'", PLACE_ROLE);
+	}
+
+	asked = 0;
+	verdict = evaluate(applied, POLICIES, &facts, counting_matcher, NOW);
+	ok(asked == REGEX_MAX_WORK / ((int64) COST * BYTES), "as many as may be are tried (%d)", asked);
+	ok(verdict->regex_skipped && verdict->outcome == OUTCOME_FAILED, "the others do not match");
+	verdict = evaluate(applied, asked, &facts, counting_matcher, NOW);
+	ok(!verdict->regex_skipped, "with fewer policies none is left out");
+	cert.cn = "x";
+	verdict = evaluate(applied, POLICIES, &facts, counting_matcher, NOW);
+	ok(!verdict->regex_skipped, "nor with a short name");
+}
+
 int
 main(void)
 {
@@ -507,6 +547,7 @@ main(void)
 	test_role_cn();
 	test_several_cns();
 	test_patterns_once();
+	test_work();
 	test_sources();
 	test_method_cert();
 	return done_testing();
