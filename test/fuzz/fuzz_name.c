@@ -123,7 +123,7 @@ respell_text(const ASN1_STRING *value, Bytes *bytes)
 
 		if (is_whitespace(c))
 			append_spaces(&buf, bytes);
-		appendStringInfoChar(&buf, letter && take_below(bytes, 2) ? c ^ 0x20 : c);
+		appendStringInfoChar(&buf, (char) (letter && take_below(bytes, 2) ? c ^ 0x20 : c));
 	}
 	append_spaces(&buf, bytes);
 	OPENSSL_free(text);

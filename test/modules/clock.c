@@ -23,9 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-int clock_gettime(clockid_t clock, struct timespec *result);
-int gettimeofday(struct timeval *restrict result, void *restrict zone);
-time_t time(time_t *result);
+/* in place of the C library's, under names of our own in C */
+int set_clock_gettime(clockid_t clock, struct timespec *result) __asm__("clock_gettime");
+int set_gettimeofday(struct timeval *result, void *zone) __asm__("gettimeofday");
+time_t set_time(time_t *result) __asm__("time");
 
 static volatile int64_t *seconds;
 
@@ -45,7 +46,7 @@ open_clock(void)
 }
 
 int
-clock_gettime(clockid_t clock, struct timespec *result)
+set_clock_gettime(clockid_t clock, struct timespec *result)
 {
 	int			failed = (int) syscall(SYS_clock_gettime, clock, result);
 
@@ -55,7 +56,7 @@ clock_gettime(clockid_t clock, struct timespec *result)
 }
 
 int
-gettimeofday(struct timeval *restrict result, void *restrict zone __attribute__((unused)))
+set_gettimeofday(struct timeval *result, void *zone __attribute__((unused)))
 {
 	struct timespec now;
 
@@ -66,7 +67,7 @@ gettimeofday(struct timeval *restrict result, void *restrict zone __attribute__(
 }
 
 time_t
-time(time_t *result)
+set_time(time_t *result)
 {
 	struct timespec now;
 

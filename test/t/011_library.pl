@@ -217,7 +217,7 @@ my ($out, $err) = run_single_user(
 	  . "SELECT ssl, auth_method FROM sslpolicy.connection()\n"
 	  . "SELECT sslpolicy.set_database_policy('postgres', NULL)\n"
 	  . "SELECT sslpolicy.reload()\n"
-	  . "SELECT sslpolicy.create_server_key('CN=localhost')\n"
+	  . "SELECT sslpolicy.add_ca('')\n"
 	  . "SELECT sslpolicy.rollback('ca')\n");
 like($err, qr/LOG: .*TLS policy of role "boss" changed by user "\S+" from \[local\]: was \[sslmode=reject\], is none/,
 	'single-user mode: a label is removed, and the log says so');

@@ -248,7 +248,8 @@ test_any(void)
 			seed = seed * 1103515245 + 12345;
 			text[c + 1] = letters[(seed >> 16) % (sizeof(letters) - 1)];
 		}
-		strcpy(text + len + 1, "$");
+		text[len + 1] = '$';
+		text[len + 2] = '\0';
 		/* of its own size, for sanitizers */
 		copy = pstrdup(text);
 		read += pattern_cost(copy, i % 2, &cost) == NULL && cost >= 0;
