@@ -199,8 +199,8 @@ test_identity(void)
 		{CN("SUB CA"), {0}},
 		{{NID_commonName, V_ASN1_PRINTABLESTRING, " Sub  CA ", -1}, {0}},
 	};
-	uint8		first[CA_IDENTITY_LEN];
-	uint8		identity[CA_IDENTITY_LEN];
+	uint8		first[CA_IDENTITY_LEN] = {0};
+	uint8		identity[CA_IDENTITY_LEN] = {0};
 	Attribute	stranger[] = {CN("Sub C A"), {0}};
 	X509	   *cert;
 
@@ -265,8 +265,8 @@ test_curves(void)
 	};
 	static const char *const curves[] = {"P-256", "P-384", "secp256k1"};
 	uint8		before[CA_IDENTITY_LEN] = {0};
-	uint8		first[CA_IDENTITY_LEN];
-	uint8		identity[CA_IDENTITY_LEN];
+	uint8		first[CA_IDENTITY_LEN] = {0};
+	uint8		identity[CA_IDENTITY_LEN] = {0};
 
 	for (size_t c = 0; c < lengthof(curves); c++)
 	{
@@ -295,8 +295,8 @@ test_rsa(void)
 	EVP_PKEY   *key = EVP_RSA_gen(1024);
 	EVP_PKEY   *stranger = EVP_RSA_gen(1024);
 	X509_PUBKEY *spki = NULL;
-	uint8		first[CA_IDENTITY_LEN];
-	uint8		identity[CA_IDENTITY_LEN];
+	uint8		first[CA_IDENTITY_LEN] = {0};
+	uint8		identity[CA_IDENTITY_LEN] = {0};
 	const unsigned char *bits;
 	int			len;
 
