@@ -230,20 +230,20 @@ $server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE app IS NULL});
 
 # A role that is dropped and made anew under its name is another one: the old session has
 # the policies of a role without labels, whatever the new one has
-$server->sql('CREATE ROLE fleeting LOGIN IN ROLE team');
-$server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE team IS 'sslmode=prefer'});
+$server->sql('CREATE ROLE crew NOLOGIN; CREATE ROLE fleeting LOGIN IN ROLE crew');
+$server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE crew IS 'sslmode=prefer'});
 open_session('old', user => 'fleeting', sslmode => 'disable');
-$server->sql(q{BEGIN; DROP ROLE fleeting; CREATE ROLE fleeting LOGIN IN ROLE team;
+$server->sql(q{BEGIN; DROP ROLE fleeting; CREATE ROLE fleeting LOGIN IN ROLE crew;
 	SECURITY LABEL FOR sslpolicy ON ROLE fleeting IS 'sslmode=require'; COMMIT});
 $server->sql('SELECT FROM sslpolicy.recheck()');
 is(is_live('old'), 1, 'role made anew: its policy does not end the session of the former one');
-$server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE team IS 'sslmode=require'});
+$server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE crew IS 'sslmode=require'});
 $server->sql('SELECT FROM sslpolicy.recheck()');
 is(is_live('old'), 1, 'nor does that of its groups');
 is($server->sql("SELECT compliant FROM sslpolicy.sessions WHERE pid = $live{old}{pid}"), 't', 'which complies');
 ends('the default policy', sub { $server->set('sslpolicy.default_policy' => 'sslmode=require') }, ends => ['old'], stay => ['local']);
 $server->set('sslpolicy.default_policy' => undef);
-$server->sql('SECURITY LABEL FOR sslpolicy ON ROLE team IS NULL; DROP ROLE fleeting');
+$server->sql('SECURITY LABEL FOR sslpolicy ON ROLE crew IS NULL; DROP ROLE fleeting; DROP ROLE crew');
 
 # 8. the worker
 my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy'};
