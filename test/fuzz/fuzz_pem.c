@@ -220,6 +220,16 @@ has_long_line(const char *text, size_t len)
 	return false;
 }
 
+static bool
+has_empty_line(const char *text, size_t len)
+{
+	for (size_t i = 1; i < len; i++)
+		if (text[i] == '\n' &&
+			(text[i - 1] == '\n' || (text[i - 1] == '\r' && i >= 2 && text[i - 2] == '\n')))
+			return true;
+	return false;
+}
+
 /*
  * 3
  */
@@ -234,8 +244,10 @@ compare_with_stream(const char *text, size_t len, const PemContent *content, con
 	/* DER is fuzz_crl's; and in a long line OpenSSL sees lines where none begin */
 	if (text[0] == '0' || has_long_line(text, len))
 		return;
-	/* to OpenSSL, what stands before an empty line is a header, not base64 */
-	if (reading.file && content == NULL && strstr(error, "has a header"))
+	/* to OpenSSL, what stands before an empty line is a header, not base64, and another one
+	 * ends the block */
+	if (reading.file && content == NULL &&
+		(strstr(error, "has a header") || (strstr(error, "bad end line") && has_empty_line(text, len))))
 		return;
 	if (reading.file)
 	{
