@@ -39,12 +39,12 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \
-	revocation/crlbuild revocation/indexfile revocation/serials \
+	revocation/crlbuild revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/matcher \
 	policy/checktext \
-	revocation/crlindex revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname
+	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint
 OBJS = $(SOURCES:%=src/%.o)
 
 # -MMD -MP: which headers an object is made of, for the next make

@@ -51,6 +51,7 @@ CREATE FUNCTION get_crls(
     OUT file text,
     OUT issuer_dn text,
     OUT crl_number numeric,
+    OUT scope text,
     OUT this_update timestamptz,
     OUT next_update timestamptz,
     OUT entries integer,
@@ -68,10 +69,11 @@ COMMENT ON VIEW crls IS
 COMMENT ON COLUMN crls.file IS 'path of the file';
 COMMENT ON COLUMN crls.issuer_dn IS 'issuer in RFC 2253 form';
 COMMENT ON COLUMN crls.crl_number IS 'CRL number (RFC 5280 section 5.2.3)';
+COMMENT ON COLUMN crls.scope IS 'which certificates of the issuer it covers, by its issuing distribution point (RFC 5280 section 5.2.5); null: all';
 COMMENT ON COLUMN crls.this_update IS 'when it was issued';
 COMMENT ON COLUMN crls.next_update IS 'when it expires; null if it does not say';
 COMMENT ON COLUMN crls.entries IS 'number of revoked certificates';
-COMMENT ON COLUMN crls.verified_by IS 'SHA-256 fingerprint of the CA in ssl_ca_file that signed it; null if none did';
+COMMENT ON COLUMN crls.verified_by IS 'SHA-256 fingerprint of the CA that signed it, of ssl_ca_file or given to install_crl(); null if none did';
 COMMENT ON COLUMN crls.in_force IS 'whether new connections are checked with this very CRL; null: not known';
 COMMENT ON COLUMN crls.error IS 'why it cannot be used; null if it can';
 

@@ -7,7 +7,7 @@
  *	- in base: boundedtable.c, escape.c, fingerprint.c
  *	- in policy: checktext.c, dn.c, evaluate.c, facts.c, parser.c, patterncost.c, policy.c, policy_text.c
  *	- in pki: all
- *	- in revocation: crlindex.c, crlkey.c, crlreader.c, crlstream.c
+ *	- in revocation: crlindex.c, crlindexwrite.c, crlkey.c, crlreader.c, crlstream.c
  *	- in advice: clienttext.c, serverhost.c
  * They read no catalog, no setting, no clock and no global, and never call ereport:
  * they return their errors.  Built with -DFRONTEND they take palloc and StringInfo

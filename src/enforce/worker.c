@@ -554,7 +554,7 @@ static void
 refresh_own_index(Worker *w)
 {
 	/* with copies of settings, since those can change while CRLs are read */
-	CrlSet		set = {OWN_INDEX, "", "", false, false, pause_build};
+	CrlSet		set = {.index = OWN_INDEX, .file = "", .dir = "", .pause = pause_build};
 	uint64		request = crls_requested();
 	ReadReason	reason;
 	CrlOutcome	outcome;
@@ -580,7 +580,7 @@ refresh_own_index(Worker *w)
 static void
 refresh_core_index(Worker *w)
 {
-	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, pause_build};
+	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, NULL, NULL, pause_build};
 	char	   *error;
 
 	if (!EnableSSL)

@@ -55,7 +55,9 @@
 #include "install/trial.h"
 #include "material/generation.h"
 #include "material/reload.h"
+#include "revocation/crlcopies.h"
 #include "revocation/crlstate.h"
+#include "revocation/indexfile.h"
 #include "session/collect.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
@@ -621,7 +623,10 @@ load_material(Installation *inst, SSL_CTX *context)
 	{
 		result = palloc0(sizeof(ReloadOutcome));
 		result->error = check_crls_now(CRL_TIMEOUT_MS, inst->goes_back);
-		result->loaded = result->error == NULL;
+		/* something may be wrong with other files */
+		result->loaded = result->error == NULL || are_crls_in_force(inst->content->crls);
+		if (result->loaded && result->error)
+			inst->warnings = lappend(inst->warnings, result->error);
 		result->generation = load_state()->in_force;
 		return result;
 	}
@@ -639,6 +644,8 @@ change_server(Progress *p, SSL_CTX *context)
 	ReloadOutcome *result = NULL;
 
 	HOLD_INTERRUPTS();
+	if (inst->crl_issuers)
+		keep_crl_issuers(INSTALLED_ISSUERS, inst->crl_issuers);
 	put_in_place(p);
 	stop_point("in_place");
 	result = load_material(inst, context);

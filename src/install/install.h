@@ -37,6 +37,7 @@ typedef struct Installation
 	char	   *old_bytes;		/* NULL: no file */
 	size_t		old_len;
 	PemContent *old;			/* never NULL */
+	bool		unreadable;		/* there should be a file, and cannot be read */
 	List	   *history;
 
 	/* what there shall be */
@@ -44,7 +45,9 @@ typedef struct Installation
 	PemContent *content;		/* of bytes; never NULL */
 	List	   *warnings;		/* of char * */
 	List	   *affected;		/* of Affected * */
-	bool		goes_back;		/* to an earlier version */
+	bool		goes_back;		/* to an earlier version, or to CRLs without one that
+								 * was in force */
+	STACK_OF(X509) *crl_issuers;	/* to be kept with these CRLs; NULL: none more */
 	int			version;		/* one that is there; 0: a new one */
 	int			parent;			/* the version before it */
 

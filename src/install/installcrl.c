@@ -12,11 +12,18 @@
 #include "datatype/timestamp.h"
 #include "miscadmin.h"
 
+#include "base/datums.h"
+#include "base/files.h"
 #include "base/memory.h"
 #include "install/installcrl.h"
 #include "install/newtrust.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
+#include "pki/x509.h"
+#include "revocation/crlbuild.h"
+#include "revocation/crlcopies.h"
+#include "revocation/indexfile.h"
+#include "settings/directory.h"
 #include "settings/settings.h"
 
 /* A CRL that ends earlier is worth a warning. */
@@ -34,11 +41,20 @@ check_crl_size(size_t size)
 }
 
 static void
+free_certificates(void *certs)
+{
+	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
+}
+
+static void
+free_crls(void *crls)
+{
+	sk_X509_CRL_pop_free((STACK_OF(X509_CRL) *) crls, X509_CRL_free);
+}
+
+static void
 check_given_crls(const PemContent *given)
 {
-	if (sk_X509_num(given->certs) > 0)
-		refuse_installation("there is a certificate in the text", "A certificate in ssl_crl_file would be trusted as a CA.",
-							"Give CRLs alone: -----BEGIN X509 CRL-----.");
 	if (sk_X509_CRL_num(given->crls) == 0)
 		refuse_installation("there is no CRL in the text", NULL, "Give CRLs in PEM: -----BEGIN X509 CRL-----.");
 }
@@ -58,25 +74,28 @@ warn_of_end(Installation *inst, X509_CRL *crl, X509 *issuer, int64 now)
 
 /*
  * A new CRL against those that are there: it takes the place of the one of the
- * same issuer, by name and key, and may not be older.
+ * same issuer, by name and key, and the same scope, and may not be older.
  */
 static void
-replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
+replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *issuers)
 {
 	STACK_OF(X509_CRL) *crls = inst->content->crls;
 	int64		now = (int64) time(NULL);
+	const CrlFacts *facts;
 	X509	   *issuer;
 
-	raise_trust_refusal(judge_crl(crl, cas, now, inst->indexed && accept_expired_crl()));
-	issuer = crl_issuer(crl, cas);
+	raise_trust_refusal(judge_crl(crl, issuers, now, inst->indexed && accept_expired_crl()));
+	facts = read_crl(crl);
+	issuer = crl_issuer(crl, issuers);
 	warn_of_end(inst, crl, issuer, now);
 	for (int i = sk_X509_CRL_num(crls) - 1; i >= 0; i--)
 	{
 		X509_CRL   *before = sk_X509_CRL_value(crls, i);
+		const CrlFacts *other = is_crl_signed_by(before, issuer) ? read_crl(before) : NULL;
 
-		if (!is_crl_signed_by(before, issuer))
+		if (other == NULL || !is_same_scope(facts, other))
 			continue;
-		if (is_older_crl(crl, before))
+		if (is_older_crl(facts, other))
 			refuse_installation(psprintf("the CRL of %s is older than the one in place", certificate_title(issuer)),
 								"An older CRL would give revoked certificates their access back.",
 								"Give the newest CRL, with a higher CRL number and a later thisUpdate.");
@@ -84,12 +103,6 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *cas)
 	}
 	X509_CRL_up_ref(crl);
 	sk_X509_CRL_push(crls, crl);
-}
-
-static void
-free_crls(void *crls)
-{
-	sk_X509_CRL_pop_free((STACK_OF(X509_CRL) *) crls, X509_CRL_free);
 }
 
 static STACK_OF(X509_CRL) *
@@ -133,6 +146,138 @@ forbid_lockout(Installation *inst, const Trust *after)
 							"The server wants a current CRL of every CA of a chain. Install those of all CAs in one call.");
 }
 
+static X509_CRL *
+find_crl(STACK_OF(X509_CRL) *crls, const uint8 *fingerprint)
+{
+	uint8		digest[FINGERPRINT_LEN];
+
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		if (crl_fingerprint(sk_X509_CRL_value(crls, i), digest) &&
+			memcmp(digest, fingerprint, FINGERPRINT_LEN) == 0)
+			return sk_X509_CRL_value(crls, i);
+	return NULL;
+}
+
+/*
+ * What the worker would not take, must not be put in place; nor may a dry run promise it.
+ */
+static void
+forbid_what_worker_refuses(const Installation *inst)
+{
+	char	   *error = inst->indexed ?
+		crl_bytes_objection(inst->bytes, inst->crl_issuers, inst->goes_back) :
+		NULL;
+
+	if (error)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("these CRLs would not come into force"),
+				 errdetail("The error is: %s.", error)));
+}
+
+static bool
+has_issued(X509 *cert, STACK_OF(X509_CRL) *crls)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		if (is_crl_signed_by(sk_X509_CRL_value(crls, i), cert))
+			return true;
+	return false;
+}
+
+static bool
+is_issuer_of_any(X509 *cert, STACK_OF(X509) *certs)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (sk_X509_value(certs, i) != cert && is_issued_by(sk_X509_value(certs, i), cert))
+			return true;
+	return false;
+}
+
+/*
+ * What is to be kept from now on: those kept before and those given, as far as they verify
+ * still.
+ */
+static STACK_OF(X509) *
+kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, STACK_OF(X509) *given)
+{
+	STACK_OF(X509) *before = read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs;
+	STACK_OF(X509) *result = free_at_reset(sk_X509_new_null(), free_certificates);
+
+	for (int i = 0; i < sk_X509_num(issuers); i++)
+	{
+		X509	   *cert = sk_X509_value(issuers, i);
+
+		if (!has_certificate(cas, cert) && (has_certificate(before, cert) || has_certificate(given, cert)))
+			(void) add_certificate_once(result, cert);
+	}
+	return result;
+}
+
+/*
+ * Certificates that are given along: of issuers that are not in ssl_ca_file.  They are kept
+ * in sslpolicy.directory, since in ssl_crl_file they would be trusted as CAs.
+ */
+static STACK_OF(X509) *
+take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
+{
+	STACK_OF(X509) *issuers = known_crl_issuers(cas, given->certs);
+
+	for (int i = 0; i < sk_X509_num(given->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(given->certs, i);
+		bool		known = has_certificate(issuers, cert);
+
+		if (has_issued(cert, given->crls) && !known)
+			refuse_installation(psprintf("certificate %s does not verify from ssl_ca_file as a CA that may sign CRLs", certificate_title(cert)),
+								"It has signed a CRL that is given, and nothing shows that it may.",
+								"Give the certificates between it and a CA in ssl_ca_file along, or install its CA first.");
+		if (!has_issued(cert, given->crls) && !is_issuer_of_any(cert, given->certs))
+			inst->warnings = lappend(inst->warnings, psprintf("certificate %s has signed none of these CRLs, and is left out", certificate_title(cert)));
+	}
+	if (sk_X509_num(given->certs) > 0)
+		inst->crl_issuers = kept_issuers(issuers, cas, given->certs);
+	return issuers;
+}
+
+/*
+ * The CRLs that are in force from the file, which has gone, or gone bad: from their copies.
+ */
+static void
+restore_from_copies(Installation *inst)
+{
+	STACK_OF(X509_CRL) *copies = read_pem_file(own_file(CRL_COPIES))->content->crls;
+	int			count;
+	char	   *error;
+	const IndexedCrl *in_force = read_own_crls(&count, &error);
+	StringInfoData lost;
+
+	initStringInfo(&lost);
+	for (int i = 0; i < count; i++)
+	{
+		X509_CRL   *copy = find_crl(copies, in_force[i].fingerprint);
+
+		if (strcmp(in_force[i].path, inst->files.crl_file) != 0)
+			continue;
+		if (copy && X509_CRL_up_ref(copy))
+			sk_X509_CRL_push(inst->old->crls, copy);
+		else
+			appendStringInfo(&lost, "%s\"%s\"", lost.len ? ", " : "", certificate_string(in_force[i].issuer_dn));
+	}
+	if (sk_X509_CRL_num(inst->old->crls) > 0)
+		inst->warnings = lappend(inst->warnings, "the file of sslpolicy.crl_file had gone, or could not be read: it is made anew, with the CRLs that were in force from it");
+	if (lost.len == 0)
+		return;
+	inst->goes_back = true;
+	if (inst->force && superuser())
+		inst->warnings = lappend(inst->warnings, psprintf("the CRLs of %s, which were in force, are lost", lost.data));
+	else
+		ereport(ERROR,
+				(errcode(superuser() ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("CRLs that are in force would be lost"),
+				 errdetail("The file of sslpolicy.crl_file has gone, or cannot be read, and so have the copies of the CRLs of: %s.", lost.data),
+				 errhint("Restore the file, or give the CRLs of these issuers, too. A superuser can do without them, with force => true.")));
+}
+
 /*
  * Put CRLs in the place of those of the same CAs.
  */
@@ -140,14 +285,16 @@ Installation *
 install_crls(const PemContent *given, bool dry_run, bool force)
 {
 	Installation *inst;
-	STACK_OF(X509) *cas;
+	STACK_OF(X509) *issuers;
 	STACK_OF(X509_CRL) *crls;
 	Trust	   *after;
 
 	check_given_crls(given);
 	inst = begin_installation(MATERIAL_CRL, "install_crl", dry_run, force);
-	cas = read_pem_file(inst->files.ca_file)->content->certs;
+	issuers = take_issuers(inst, given, read_pem_file(inst->files.ca_file)->content->certs);
 	crls = inst->content->crls;
+	if (inst->indexed && inst->unreadable)
+		restore_from_copies(inst);
 	if (sk_X509_num(inst->old->certs) > 0)
 		inst->warnings = lappend(inst->warnings, "the certificates in ssl_crl_file, which the server took for CAs, are left out");
 	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
@@ -158,11 +305,12 @@ install_crls(const PemContent *given, bool dry_run, bool force)
 	for (int i = 0; i < sk_X509_CRL_num(given->crls); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		replace_crl(inst, sk_X509_CRL_value(given->crls, i), cas);
+		replace_crl(inst, sk_X509_CRL_value(given->crls, i), issuers);
 	}
 	inst->bytes = makeStringInfo();
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
 		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(crls, i)));
+	forbid_what_worker_refuses(inst);
 	after = trust_with_new_crls(inst);
 	forbid_lockout(inst, after);
 	inst->affected = find_losing_certificate(inst, after);
@@ -188,8 +336,11 @@ check_earlier_crls_allowed(bool force)
 void
 judge_earlier_crls(Installation *inst)
 {
-	Trust	   *after = trust_with_new_crls(inst);
+	Trust	   *after;
 
+	if (inst->bytes)
+		forbid_what_worker_refuses(inst);
+	after = trust_with_new_crls(inst);
 	(void) judge_revocation(after, &inst->warnings);
 	inst->affected = find_losing_certificate(inst, after);
 }

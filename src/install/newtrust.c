@@ -18,7 +18,8 @@
 #include "install/affected.h"
 #include "install/newtrust.h"
 #include "pki/chain.h"
-#include "revocation/indexfile.h"
+#include "revocation/crlcopies.h"
+#include "settings/directory.h"
 #include "settings/settings.h"
 
 /*
@@ -29,20 +30,20 @@ Trust *
 trust_before_installation(const Installation *inst, char **error)
 {
 	MaterialFiles files = inst->files;
-	char	   *unreadable;
-	int			count;
 	Trust	   *trust;
 
 	/*
-	 * A file of sslpolicy.crl_file that was never there is about to be made.  If
-	 * CRLs are in force, it has only gone, and what it held would be lost.
+	 * A file of sslpolicy.crl_file that was never there is about to be made.  If it has gone,
+	 * or gone bad, its copies are in force.
 	 */
-	if (inst->indexed && files.crl_file[0] && !is_readable_path(files.crl_file, false) &&
-		errno == ENOENT && read_own_crls(&count, &unreadable) == NULL)
-		files.crl_file = "";
+	if (inst->indexed && inst->unreadable)
+		files.crl_file = file_exists(own_file(CRL_COPIES)) ? own_file(CRL_COPIES) : "";
 	trust = read_trust(&files, (int64) time(NULL), error);
+	if (trust)
+		trust->issuers = known_crl_issuers(trust->cas, inst->crl_issuers);
 	if (trust && inst->indexed)
 	{
+		trust->own_crls = true;
 		trust->accept_missing_crl = accept_missing_crl();
 		trust->accept_expired_crl = accept_expired_crl();
 	}
@@ -69,7 +70,10 @@ trust_after_installation(const Installation *inst, STACK_OF(X509) *cas, STACK_OF
 	}
 	*trust = *before;
 	if (cas)
+	{
 		trust->cas = cas;
+		trust->issuers = known_crl_issuers(cas, inst->crl_issuers);
+	}
 	if (crls)
 	{
 		/* those of ssl_crl_dir go on to count */

@@ -46,7 +46,18 @@ struct TrustView
 	STACK_OF(X509) *known;
 	int			count;
 	CaView	   *cas;
+	int			nothers;
+	CaView	   *others;			/* CAs that only clients send, and of whose CRLs we know */
 };
+
+static CaView
+view_of(X509 *ca)
+{
+	CaView		view = {.ca = ca};
+
+	view.has_identity = ca_identity(ca, view.identity);
+	return view;
+}
 
 /*
  * known has certificates of CAs, including those of the old set.
@@ -58,15 +69,13 @@ make_trust_view(const Trust *trust, STACK_OF(X509) *known)
 
 	view->trust = trust;
 	view->known = known;
-	view->count = Max(sk_X509_num(trust->cas), 0);
-	view->cas = palloc0(sizeof(CaView) * (Size) (view->count + 1));
-	for (int i = 0; i < view->count; i++)
-	{
-		CaView	   *ca = &view->cas[i];
-
-		ca->ca = sk_X509_value(trust->cas, i);
-		ca->has_identity = ca_identity(ca->ca, ca->identity);
-	}
+	view->cas = palloc(sizeof(CaView) * (Size) (sk_X509_num(trust->cas) + 1));
+	for (int i = 0; i < sk_X509_num(trust->cas); i++)
+		view->cas[view->count++] = view_of(sk_X509_value(trust->cas, i));
+	view->others = palloc(sizeof(CaView) * (Size) (sk_X509_num(trust->issuers) + 1));
+	for (int i = 0; i < sk_X509_num(trust->issuers); i++)
+		if (!has_certificate(trust->cas, sk_X509_value(trust->issuers, i)))
+			view->others[view->nothers++] = view_of(sk_X509_value(trust->issuers, i));
 	return view;
 }
 
@@ -105,6 +114,24 @@ find_ca(TrustView *view, const CaFacts *ca, bool exactly)
 
 		if (same ? other->ca != same :
 				   (exactly || !other->has_identity || memcmp(other->identity, ca->identity, CA_IDENTITY_LEN) != 0))
+			continue;
+		look_at_ca(view->trust, other);
+		return other;
+	}
+	return NULL;
+}
+
+/*
+ * The same for a CA that only clients send.
+ */
+static CaView *
+find_other(TrustView *view, const CaFacts *ca)
+{
+	for (int i = 0; i < view->nothers; i++)
+	{
+		CaView	   *other = &view->others[i];
+
+		if (!other->has_identity || memcmp(other->identity, ca->identity, CA_IDENTITY_LEN) != 0)
 			continue;
 		look_at_ca(view->trust, other);
 		return other;
@@ -201,12 +228,15 @@ find_trust_objection(TrustView *view, const CertFacts *cert)
 {
 	Objection	none = {NULL, false};
 	CaView	  **found = palloc0(sizeof(CaView *) * (Size) (cert->ncas + 1));
+	CaView	  **issuers = palloc0(sizeof(CaView *) * (Size) (cert->ncas + 1));
 	char	   *reason;
 
 	for (int i = 0; i < cert->ncas; i++)
 		found[i] = find_ca(view, &cert->cas[i],
 						   memcmp(cert->cas[i].fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0);
-	reason = find_revocation(cert, found);
+	for (int i = 0; i < cert->ncas; i++)
+		issuers[i] = found[i] ? found[i] : find_other(view, &cert->cas[i]);
+	reason = find_revocation(cert, issuers);
 	if (reason)
 		return (Objection){reason, true};
 	if (cert->not_after < view->trust->now)
@@ -214,13 +244,17 @@ find_trust_objection(TrustView *view, const CertFacts *cert)
 	for (int i = 0; i < cert->ncas; i++)
 	{
 		const CaFacts *ca = &cert->cas[i];
+		const CertPoints *points = i == 0 ? &cert->points : &cert->cas[i - 1].points;
 		bool		sent = i < cert->ncas - 1 &&
 			find_certificate_by_fingerprint(view->known, ca->fingerprint) == NULL;
 
 		if (found[i] == NULL && !sent)
 			return (Objection){psprintf("CA %s is missing", shown(ca->subject_dn)), false};
-		if (found[i] && found[i]->gap)
-			return (Objection){found[i]->gap, false};
+		if (issuers[i] && issuers[i]->gap)
+			return (Objection){issuers[i]->gap, false};
+		if (issuers[i] && view->trust->use_crls &&
+			(reason = crl_scope_gap(view->trust, issuers[i]->crls, issuers[i]->ca, points)) != NULL)
+			return (Objection){reason, false};
 		if (found[i] && !found[i]->verified)
 			return (Objection){psprintf("CA %s is not verified", shown(ca->subject_dn)), false};
 	}

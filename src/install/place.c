@@ -110,15 +110,15 @@ files_with(const Installation *inst, const char *file)
 static void
 require_readable(const Installation *inst, const PemFile *file)
 {
-	if (file->error && file_exists(file->path))
+	/* of sslpolicy's own CRLs there are copies */
+	if (file->error && file_exists(file->path) && !inst->indexed)
 	{
 		ereport(told_level(ERROR),
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("the file that is in place cannot be read"),
 				 errdetail("%s", full_text(file->error)),
 				 errhint("What it holds would be lost. Replace it by hand, or set %s to another file.",
-						 inst->indexed ? "sslpolicy.crl_file" :
-										 tls_setting_name(places[inst->kind].settings[0]))));
+						 tls_setting_name(places[inst->kind].settings[0]))));
 		refuse_file();
 	}
 }
@@ -162,6 +162,7 @@ read_in_place(Installation *inst)
 	inst->old = file->content;
 	inst->old_bytes = file->bytes;
 	inst->old_len = file->len;
+	inst->unreadable = file->error != NULL;
 	if (inst->kind == MATERIAL_SERVER)
 		read_key_in_place(inst);
 	else

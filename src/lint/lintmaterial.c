@@ -28,6 +28,7 @@
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "pki/x509.h"
+#include "revocation/crlcopies.h"
 #include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "settings/settings.h"
@@ -258,6 +259,13 @@ check_crl_dates(Survey *survey, const char *object, bool has_end, int64 end, Sev
 					remedy);
 }
 
+static char *
+crl_object(const char *issuer_dn, const CrlScope *scope)
+{
+	return scope->text ? psprintf("CRL of \"%s\" (%s)", certificate_string(issuer_dn), certificate_string(scope->text)) :
+						 psprintf("CRL of \"%s\"", certificate_string(issuer_dn));
+}
+
 /*
  * A CRL that core checks.  One that has been replaced by a newer one of the same
  * CA may expire.
@@ -266,17 +274,17 @@ static void
 check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
 {
 	CrlFacts   *facts = read_crl(crl);
-	X509	   *issuer = crl_issuer(crl, trust->cas);
+	X509	   *issuer = crl_issuer(crl, trust->issuers);
 	char	   *object;
 
 	if (facts == NULL)
 		return;
-	object = psprintf("CRL of \"%s\"", certificate_string(facts->issuer_dn));
+	object = crl_object(facts->issuer_dn, &facts->scope);
 	if (issuer == NULL)
 	{
-		add_finding(&survey->findings, SEVERITY_WARNING, "crl_issuer_unknown", object,
-					"No CA in ssl_ca_file has signed it: it revokes nothing.",
-					"Add its CA with sslpolicy.add_ca(), or take the CRL out of the file.");
+		add_finding(&survey->findings, SEVERITY_INFO, "crl_issuer_unknown", object,
+					"No CA in ssl_ca_file has signed it. If an intermediate CA has, whose certificate only clients send, the server refuses at login what it lists; sslpolicy cannot verify it, and does not end live sessions for it. Otherwise it has no effect.",
+					"Give the certificate of the CA along with the CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN CERTIFICATE-----...-----BEGIN X509 CRL-----...'). Leave the CRL in the file while clients have such certificates: without it they are refused.");
 		return;
 	}
 	if (facts->unsupported)
@@ -285,11 +293,11 @@ check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
 					"Have the CA issue a complete CRL for all that it has revoked.");
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
 	{
-		CrlFacts   *other = crl_issuer(sk_X509_CRL_value(trust->crls, i), trust->cas) == issuer ?
+		CrlFacts   *other = is_crl_signed_by(sk_X509_CRL_value(trust->crls, i), issuer) ?
 			read_crl(sk_X509_CRL_value(trust->crls, i)) :
 			NULL;
 
-		if (other && facts->has_next_update && (!other->has_next_update || other->next_update > facts->next_update))
+		if (other && is_same_scope(facts, other) && facts->has_next_update && (!other->has_next_update || other->next_update > facts->next_update))
 			return;
 	}
 	check_crl_dates(survey, object, facts->has_next_update, facts->next_update, SEVERITY_ERROR);
@@ -314,6 +322,7 @@ lint_core_crls(Survey *survey)
 		(!files_may_be_told() && ssl_crl_file[0] &&
 		 sk_X509_CRL_num(read_pem_file(ssl_crl_file)->content->crls) == 0))
 		return;
+	trust->issuers = known_crl_issuers(trust->cas, NULL);
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -357,12 +366,12 @@ lint_own_crls(Survey *survey)
 	crls = read_own_crls(&count, &error);
 	if (state->error || crls == NULL)
 		add_finding(&survey->findings, crls ? SEVERITY_WARNING : SEVERITY_ERROR, "crl_not_in_force", object,
-					psprintf("The CRLs as they are now are not in force: %s. %s",
+					psprintf("Not all CRLs are in force as the files have them: %s. %s",
 							 state->error ? state->error : "they have not been read",
-							 crls ? "Those that were read before are." : "Client certificates are refused until they are."),
+							 crls ? "What was in force before stays so." : "Client certificates are refused until they are."),
 					"Mend the files; the worker looks at them again by itself, and at once with SELECT * FROM sslpolicy.reload().");
 	for (int i = 0; crls && i < count; i++)
-		check_crl_dates(survey, psprintf("CRL of \"%s\"", certificate_string(crls[i].issuer_dn)),
+		check_crl_dates(survey, crl_object(crls[i].issuer_dn, &crls[i].scope),
 						crls[i].has_next_update, crls[i].next_update,
 						accept_expired_crl() ? SEVERITY_WARNING : SEVERITY_ERROR);
 	for (int i = 0; crls && i < sk_X509_num(cas) && !accept_missing_crl(); i++)

@@ -298,6 +298,7 @@ read_trust(const MaterialFiles *files, int64 now, char **error)
 	}
 	/* certificates in a CRL file are trusted, too: so does OpenSSL */
 	trust->cas = X509_chain_up_ref(ca->content->certs);
+	trust->issuers = trust->cas;
 	trust->crls = sk_X509_CRL_new_null();
 	free_at_reset(trust, free_trust);
 	for (int i = 0; i < sk_X509_num(crl->content->certs); i++)

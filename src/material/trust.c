@@ -212,10 +212,11 @@ is_current_crl(X509_CRL *crl, int64 now)
 }
 
 /*
- * A CRL by itself: would the server take it, and keep letting clients in?
+ * A CRL by itself: would the server take it, and keep letting clients in?  issuers are
+ * those that may have signed it.
  */
 Refusal *
-judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
+judge_crl(X509_CRL *crl, STACK_OF(X509) *issuers, int64 now, bool accept_expired)
 {
 	char	   *title = issuer_title(X509_CRL_get_issuer(crl));
 	CrlFacts   *facts = read_crl(crl);
@@ -224,11 +225,11 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *cas, int64 now, bool accept_expired)
 		return make_trust_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
 	if (facts->unsupported)
 		return make_trust_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
-								  NULL, pstrdup("Accepted is a complete CRL of one issuer for all that it has revoked (RFC 5280 section 5)."));
-	if (crl_issuer(crl, cas) == NULL)
+								  NULL, pstrdup("Accepted is a complete CRL (RFC 5280 section 5): of all that its issuer has revoked, or of all in the scope that its issuing distribution point names."));
+	if (crl_issuer(crl, issuers) == NULL)
 		return make_trust_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
 								  pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
-								  pstrdup("Install the CA first."));
+								  pstrdup("Install the CA first. If it is an intermediate CA that only clients send, give its certificate along with the CRL."));
 	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
 		return make_trust_refusal(facts->this_update > now ?
 									  psprintf("the CRL of %s is not valid before %s", title, unix_time_text(facts->this_update)) :
@@ -250,10 +251,20 @@ crl_problem(X509_CRL *crl, const CrlFacts *facts, const X509 *issuer, int64 now)
 	if (facts->unsupported)
 		return facts->unsupported;
 	if (issuer == NULL)
-		return "it is not signed by a CA in ssl_ca_file";
+		return "it is not signed by a CA in ssl_ca_file, nor by one that was given with a CRL";
 	if (!is_current_crl(crl, now))
 		return "it has expired, or is not valid yet: every certificate of this CA is refused";
 	return NULL;
+}
+
+static bool
+has_same_scope(X509_CRL *a, X509_CRL *b)
+{
+	CrlScope	x;
+	CrlScope	y;
+
+	return read_crl_scope(a, &x) == NULL && read_crl_scope(b, &y) == NULL &&
+		memcmp(x.digest, y.digest, POINT_LEN) == 0;
 }
 
 /*
@@ -271,10 +282,11 @@ judge_expiry(const Trust *trust, char **error)
 
 		if (is_current_crl(crl, trust->now))
 			continue;
-		ca = crl_issuer(crl, trust->cas);
+		ca = crl_issuer(crl, trust->issuers);
 		for (int k = 0; ca && k < sk_X509_CRL_num(trust->crls); k++)
 			replaced |= is_current_crl(sk_X509_CRL_value(trust->crls, k), trust->now) &&
-				is_crl_signed_by(sk_X509_CRL_value(trust->crls, k), ca);
+				is_crl_signed_by(sk_X509_CRL_value(trust->crls, k), ca) &&
+				has_same_scope(sk_X509_CRL_value(trust->crls, k), crl);
 		if (ca == NULL || replaced)
 			continue;
 		*error = psprintf("the CRL of %s is not current (this update %s, next update %s): every certificate of this CA would be refused",
@@ -287,32 +299,88 @@ judge_expiry(const Trust *trust, char **error)
 }
 
 /*
+ * Why the CRLs of a CA do not do for a certificate of it; NULL if they do.  points are the
+ * certificate's; where they are not known, any CRL of the CA does.
+ */
+char *
+crl_scope_gap(const Trust *trust, List *crls, X509 *ca, const CertPoints *points)
+{
+	bool		any = false;
+	bool		covered = false;
+	ListCell   *cell;
+
+	foreach(cell, crls)
+	{
+		CrlScope	scope;
+
+		if (read_crl_scope(lfirst(cell), &scope) != NULL)
+			continue;
+		any = true;
+		if (points && points->known && !scope_covers(&scope, points))
+			continue;
+		covered = true;
+		if (is_current_crl(lfirst(cell), trust->now))
+			return NULL;
+	}
+	if (covered ? trust->accept_expired_crl : trust->accept_missing_crl)
+		return NULL;
+	return psprintf("%s of CA %s%s",
+					covered ? "the CRL has expired" :
+						any ? "no CRL" :
+							  "there is no CRL",
+					certificate_title(ca), any && !covered ? " covers the certificate (different scope)" : "");
+}
+
+static List *
+crls_of(const Trust *trust, X509 *ca)
+{
+	List	   *result = NIL;
+
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
+		if (is_crl_signed_by(sk_X509_CRL_value(trust->crls, i), ca))
+			result = lappend(result, sk_X509_CRL_value(trust->crls, i));
+	return result;
+}
+
+/*
+ * Does a root need no CRL for itself, because all that it has are for some certificates?
+ * Only where sslpolicy decides; core asks for one.
+ */
+static bool
+needs_no_crl(const Trust *trust, List *crls)
+{
+	bool		limited = crls != NIL && trust->own_crls;
+	ListCell   *cell;
+
+	foreach(cell, crls)
+	{
+		CrlScope	scope;
+
+		limited = limited && (read_crl_scope(lfirst(cell), &scope) != NULL || scope.limited);
+	}
+	return limited;
+}
+
+/*
  * Which CRL is missing for certificates of this CA to be accepted: each CA from
  * here to the root must have a CRL that is current (core checks all of a chain).
- * NULL if none is.
+ * NULL if none is.  Which distribution points those certificates name is not known.
  */
 char *
 crl_gap(const Trust *trust, X509 *ca)
 {
+	CertPoints	points = {0};
+
 	for (int depth = 0; ca != NULL && depth <= sk_X509_num(trust->cas); depth++)
 	{
-		bool		expired = false;
-		bool		current = false;
+		List	   *crls = crls_of(trust, ca);
+		char	   *gap = crl_scope_gap(trust, crls, ca, &points);
 
-		for (int i = 0; i < sk_X509_CRL_num(trust->crls) && !current; i++)
-		{
-			X509_CRL   *crl = sk_X509_CRL_value(trust->crls, i);
-
-			if (!is_crl_signed_by(crl, ca))
-				continue;
-			current = is_current_crl(crl, trust->now);
-			expired = !current;
-		}
-		if (!current && !(expired ? trust->accept_expired_crl : trust->accept_missing_crl))
-			return psprintf("%s of CA %s", expired ? "the CRL has expired" : "there is no CRL",
-							certificate_title(ca));
+		if (gap)
+			return gap;
+		read_certificate_points(ca, &points);
 		if (is_self_signed(ca))
-			return NULL;
+			return needs_no_crl(trust, crls) ? NULL : crl_scope_gap(trust, crls, ca, &points);
 		ca = find_issuer(ca, trust->cas);
 	}
 	return NULL;

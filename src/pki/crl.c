@@ -4,9 +4,9 @@
  *		OpenSSL's certificate revocation lists as plain data.
  *
  * Says what a CRL is, who has signed it, and whether it is a complete list of
- * everything that its issuer has revoked (RFC 5280 section 5).  Delta, indirect and
- * partitioned CRLs are not, and OpenSSL takes them only with flags that the server
- * does not set.
+ * what its issuer has revoked (RFC 5280 section 5), of all certificates or of those in its
+ * scope (distpoint.c).  Delta and indirect CRLs are not, nor those for some reasons only,
+ * and OpenSSL takes them only with flags that the server does not set.
  *
  * A file of any length is read by crlreader.c, which has what is left of each CRL
  * read here.
@@ -51,30 +51,6 @@ unknown_critical(const STACK_OF(X509_EXTENSION) *extensions,
 	return NULL;
 }
 
-/*
- * What an issuing distribution point (RFC 5280 section 5.2.5) makes of a CRL;
- * NULL if it has none that matters.
- */
-static char *
-partition(X509_CRL *crl)
-{
-	int			critical;
-	ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point,
-												   &critical, NULL);
-	char	   *result = NULL;
-
-	/* -1: no such extension; otherwise it is not readable */
-	if (idp == NULL)
-		return critical == -1 ? NULL : pstrdup("its issuing distribution point cannot be read");
-	if (idp->indirectCRL > 0)
-		result = pstrdup("it is an indirect CRL");
-	else if (idp->distpoint || idp->onlyuser > 0 || idp->onlyCA > 0 ||
-			 idp->onlyattr > 0 || idp->onlysomereasons)
-		result = pstrdup("it is a partitioned CRL (it has an issuing distribution point)");
-	ISSUING_DIST_POINT_free(idp);
-	return result;
-}
-
 static char *
 unsupported_entry(X509_CRL *crl)
 {
@@ -99,10 +75,11 @@ unsupported_entry(X509_CRL *crl)
 }
 
 static char *
-unsupported(X509_CRL *crl)
+unsupported(X509_CRL *crl, CrlScope *scope)
 {
 	static const int known[] = {NID_authority_key_identifier, NID_issuing_distribution_point};
-	char	   *result = partition(crl);
+	const char *partition = read_crl_scope(crl, scope);
+	char	   *result = partition ? pstrdup(partition) : NULL;
 
 	if (result == NULL && X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
 		result = pstrdup("it is a delta CRL");
@@ -145,32 +122,68 @@ read_crl(X509_CRL *crl)
 		read_asn1_time(X509_CRL_get0_lastUpdate(crl), &facts->this_update) &&
 		(next == NULL || read_asn1_time(next, &facts->next_update));
 	if (ok)
-		facts->unsupported = unsupported(crl);
+		facts->unsupported = unsupported(crl, &facts->scope);
 	ASN1_INTEGER_free(number);
 	ERR_clear_error();
 	return ok ? facts : NULL;
 }
 
 /*
- * Does crl come before another one of the same issuer?  By number, which RFC
- * 5280 section 5.2.3 wants to grow, and by thisUpdate.
+ * -1, 0 or 1 by value, of decimal numbers in their shortest form.
+ */
+static int
+compare_numbers(const char *a, const char *b)
+{
+	bool		negative = a[0] == '-';
+	size_t		a_len = strlen(a);
+	size_t		b_len = strlen(b);
+	int			order = a_len != b_len ? (a_len < b_len ? -1 : 1) : strcmp(a, b);
+
+	if (negative != (b[0] == '-'))
+		return negative ? -1 : 1;
+	return negative ? -order : order;
+}
+
+/*
+ * -1, 0 or 1 as one CRL comes before, with or after another one of its issuer and scope.
+ * By number where both have one (RFC 5280 section 5.2.3 wants it to grow), and then, or
+ * else, by thisUpdate.
+ */
+int
+compare_crl_age(const char *number, int64 this_update,
+				const char *other_number, int64 other_update)
+{
+	int			order = 0;
+
+	if (number && other_number)
+		order = compare_numbers(number, other_number);
+	if (order == 0)
+		order = this_update < other_update ? -1 : this_update > other_update;
+	return order;
+}
+
+/*
+ * Does crl come before another one of the same issuer and scope?
  */
 bool
-is_older_crl(X509_CRL *crl, X509_CRL *than)
+is_older_crl(const CrlFacts *crl, const CrlFacts *than)
 {
-	ASN1_INTEGER *a = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
-	ASN1_INTEGER *b = X509_CRL_get_ext_d2i(than, NID_crl_number, NULL, NULL);
-	bool		older;
+	return compare_crl_age(crl->number, crl->this_update, than->number, than->this_update) < 0;
+}
 
-	/* one that has dropped its number is not newer than one that had it */
-	older = (a == NULL && b != NULL) ||
-		(a != NULL && b != NULL && ASN1_INTEGER_cmp(a, b) < 0) ||
-		ASN1_TIME_compare(X509_CRL_get0_lastUpdate(crl),
-						  X509_CRL_get0_lastUpdate(than)) < 0;
-	ASN1_INTEGER_free(a);
-	ASN1_INTEGER_free(b);
-	ERR_clear_error();
-	return older;
+/*
+ * Are these CRLs, of one issuer, for the same certificates?
+ */
+bool
+is_same_scope(const CrlFacts *a, const CrlFacts *b)
+{
+	return memcmp(a->scope.digest, b->scope.digest, POINT_LEN) == 0;
+}
+
+bool
+is_crl_named_after(X509_CRL *crl, X509 *ca)
+{
+	return X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca)) == 0;
 }
 
 /*
@@ -180,8 +193,7 @@ is_older_crl(X509_CRL *crl, X509_CRL *than)
 bool
 may_issue_crl(X509 *ca, X509_CRL *crl)
 {
-	return X509_get0_pubkey(ca) != NULL &&
-		X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca)) == 0 &&
+	return is_crl_named_after(crl, ca) && X509_get0_pubkey(ca) != NULL &&
 		(X509_get_key_usage(ca) & KU_CRL_SIGN) != 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include <openssl/x509.h>
 
-#include "policy/facts.h"
+#include "pki/distpoint.h"
 
 typedef struct CrlFacts
 {
@@ -23,6 +23,7 @@ typedef struct CrlFacts
 	uint8		fingerprint[FINGERPRINT_LEN];	/* SHA-256 of the DER */
 	char	   *unsupported;	/* why it is no complete CRL of its issuer, in
 								 * words; NULL if it is one */
+	CrlScope	scope;			/* for which certificates */
 } CrlFacts;
 
 /* How a CRL is signed; the digest is of its TBSCertList. */
@@ -36,7 +37,11 @@ typedef struct SignatureScheme
 } SignatureScheme;
 
 extern CrlFacts *read_crl(X509_CRL *crl);
-extern bool is_older_crl(X509_CRL *crl, X509_CRL *than);
+extern int	compare_crl_age(const char *number, int64 this_update,
+							const char *other_number, int64 other_update);
+extern bool is_older_crl(const CrlFacts *crl, const CrlFacts *than);
+extern bool is_same_scope(const CrlFacts *a, const CrlFacts *b);
+extern bool is_crl_named_after(X509_CRL *crl, X509 *ca);
 extern bool is_crl_signed_by(X509_CRL *crl, X509 *ca);
 extern bool may_issue_crl(X509 *ca, X509_CRL *crl);
 extern bool read_signature_scheme(const X509_ALGOR *algorithm, SignatureScheme *scheme);

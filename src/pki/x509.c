@@ -21,6 +21,7 @@
 
 #include "base/escape.h"
 #include "pki/canonname.h"
+#include "pki/distpoint.h"
 
 /*
  * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
@@ -415,6 +416,7 @@ read_chain(CertFacts *cert, STACK_OF(X509) *chain)
 			!certificate_fingerprint(ca, facts->fingerprint) ||
 			!ca_identity(ca, facts->identity))
 			return false;
+		read_certificate_points(ca, &facts->points);
 	}
 	return true;
 }
@@ -445,6 +447,7 @@ read_certificate(X509 *leaf, STACK_OF(X509) *chain)
 	{
 		read_common_name(cert, X509_get_subject_name(leaf));
 		read_algorithms(cert, leaf);
+		read_certificate_points(leaf, &cert->points);
 	}
 	ERR_clear_error();
 	return ok ? cert : NULL;

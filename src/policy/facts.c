@@ -5,12 +5,14 @@
  *
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
- * fixed size, the fingerprints and identities of the CAs, and zero-terminated
- * strings in a fixed order: first serial numbers, then names.  Both directions
+ * fixed size, the fingerprints and identities of the CAs, distribution points, and
+ * zero-terminated strings in a fixed order: first serial numbers, then names.  Both directions
  * are written from the same list of strings.
  *
  * What identifies a certificate and its CAs is always whole, so that a session can be
- * told to be blocked or revoked however little room there is; names may be cut.
+ * told to be blocked or revoked however little room there is; names may be cut.  Where
+ * there is not even room for the serial numbers of CAs, distribution points are left out,
+ * too: without them it cannot be told whether a CRL for some certificates covers these.
  */
 #include "policy/facts.h"
 
@@ -45,6 +47,28 @@ packed_ca_len(bool digests)
 }
 
 /*
+ * The points of the certificate, for -1, or of one of its CAs.
+ */
+static const CertPoints *
+points_in_chain(const CertFacts *cert, int ca)
+{
+	return ca < 0 ? &cert->points : &cert->cas[ca].points;
+}
+
+/* bytes before the digests of points: how many, and whether it is a CA's certificate */
+#define POINTS_HEAD 2
+
+static size_t
+points_size(const CertFacts *cert)
+{
+	size_t		size = 0;
+
+	for (int i = -1; i < cert->ncas; i++)
+		size += POINTS_HEAD + (size_t) points_in_chain(cert, i)->count * POINT_LEN;
+	return size;
+}
+
+/*
  * How much what is never cut takes.
  */
 static size_t
@@ -55,7 +79,7 @@ identity_size(const CertFacts *cert, bool digests)
 
 	for (int i = 0; !digests && i < cert->ncas; i++)
 		size += strlen(cert->cas[i].serial) + 1;
-	return size;
+	return digests ? size : size + points_size(cert);
 }
 
 static void
@@ -112,6 +136,23 @@ append_cas(Packing *p, const CertFacts *cert, SerialDigest digest)
 }
 
 /*
+ * The points of the certificate and its CAs.
+ */
+static void
+append_points(Packing *p, const CertFacts *cert)
+{
+	for (int i = -1; i < cert->ncas; i++)
+	{
+		const CertPoints *points = points_in_chain(cert, i);
+
+		appendStringInfoChar(&p->buf, (char) points->count);
+		appendStringInfoChar(&p->buf, points->is_ca ? 1 : 0);
+		if (points->count > 0)
+			appendBinaryStringInfo(&p->buf, (const char *) points->digests, points->count * POINT_LEN);
+	}
+}
+
+/*
  * The order is from what identifies most to what is longest, so that a
  * certificate with too many names loses names first.
  */
@@ -130,6 +171,8 @@ pack(const CertFacts *cert, size_t limit, SerialDigest digest, size_t *size)
 	appendBinaryStringInfo(&p.buf, (char *) &header, sizeof(header));
 	if (!append_cas(&p, cert, digest))
 		return NULL;
+	if (digest == NULL)
+		append_points(&p, cert);
 	append_whole(&p, cert->serial);
 	for (int i = 0; digest == NULL && i < cert->ncas; i++)
 		append_whole(&p, cert->cas[i].serial);
@@ -174,6 +217,29 @@ pack_cert_within(const CertFacts *cert, size_t room, SerialDigest digest, size_t
 	size_t		least = identity_size(cert, digest != NULL);
 
 	return least <= room ? pack(cert, room - least, digest, size) : NULL;
+}
+
+/*
+ * Points as append_points() has left them.  False if they are not there.
+ */
+static bool
+next_points(const char **pos, const char *end, CertPoints *points)
+{
+	size_t		size;
+
+	if (end - *pos < POINTS_HEAD)
+		return false;
+	points->known = true;
+	points->count = (uint8) (*pos)[0];
+	points->is_ca = (*pos)[1] != 0;
+	*pos += POINTS_HEAD;
+	size = (size_t) points->count * POINT_LEN;
+	if (size > (size_t) (end - *pos))
+		return false;
+	points->digests = palloc(size + 1);
+	memcpy(points->digests, *pos, size);
+	*pos += size;
+	return true;
 }
 
 /*
@@ -227,6 +293,15 @@ unpack_cert(const char *bytes, size_t size)
 		memcpy(ca->identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
 		if (header.digests)
 			memcpy(ca->serial_digest, pos + FINGERPRINT_LEN + CA_IDENTITY_LEN, SERIAL_DIGEST_LEN);
+	}
+	memset(&cert->points, 0, sizeof(CertPoints));
+	if (!header.digests)
+	{
+		if (!next_points(&pos, end, &cert->points))
+			return NULL;
+		for (int i = 0; i < cert->ncas; i++)
+			if (!next_points(&pos, end, &cert->cas[i].points))
+				return NULL;
 	}
 	cert->serial = next_string(&pos, end, "");
 	for (int i = 0; !header.digests && i < cert->ncas; i++)

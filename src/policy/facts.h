@@ -17,6 +17,7 @@
 
 #define CA_IDENTITY_LEN	  20	/* bytes of what ca_identity() (x509.c) gives */
 #define SERIAL_DIGEST_LEN 20	/* bytes of a key in an index of CRLs (crlkey.c) */
+#define POINT_LEN		  20	/* bytes of the name of a distribution point */
 
 /* In the order of strength, so that they can be compared. */
 typedef enum TlsVersion
@@ -28,6 +29,15 @@ typedef enum TlsVersion
 	TLS_1_3
 } TlsVersion;
 
+/* The distribution points of CRLs that a certificate names (distpoint.c). */
+typedef struct CertPoints
+{
+	bool		known;			/* they were kept */
+	bool		is_ca;			/* by its basic constraints */
+	int			count;
+	uint8	   *digests;		/* POINT_LEN bytes each */
+} CertPoints;
+
 /* A certificate of the verified chain above the peer's own. */
 typedef struct CaFacts
 {
@@ -36,6 +46,7 @@ typedef struct CaFacts
 	uint8		fingerprint[FINGERPRINT_LEN];
 	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
 	uint8		serial_digest[SERIAL_DIGEST_LEN];	/* only where serial is NULL */
+	CertPoints	points;
 } CaFacts;
 
 /* The peer's certificate and the chain that verified it. */
@@ -59,6 +70,7 @@ typedef struct CertFacts
 	int			ncas;			/* CAs of the verified chain, root last; a
 								 * self-signed peer is its own root */
 	CaFacts    *cas;
+	CertPoints	points;
 	bool		cut;			/* text was left out to keep within the limit of
 								 * the session table: what is not there may be */
 } CertFacts;

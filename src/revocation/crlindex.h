@@ -8,7 +8,7 @@
 #ifndef SSLPOLICY_CRLINDEX_H
 #define SSLPOLICY_CRLINDEX_H
 
-#include "policy/facts.h"
+#include "pki/distpoint.h"
 #include "revocation/crlkey.h"
 
 #define CRL_BUILD_ID_LEN 16
@@ -16,7 +16,10 @@
 typedef enum CrlRecordKind
 {
 	CRL_RECORD_ENTRY = 1,		/* a revoked certificate */
-	CRL_RECORD_ISSUER			/* a CA whose CRL is in the index */
+	CRL_RECORD_ISSUER,			/* a CA whose CRL is in the index, for all
+								 * certificates, or for some: see crlkey.c */
+	CRL_RECORD_NOTE				/* a CA with CRLs for some certificates, or with one
+								 * that could not be used */
 } CrlRecordKind;
 
 /* As it stands in the file: 32 bytes without a hole. */
@@ -44,6 +47,8 @@ typedef struct IndexedCrl
 	uint8		fingerprint[FINGERPRINT_LEN];	/* SHA-256 of the CRL's DER */
 	uint8		ca_fingerprint[FINGERPRINT_LEN];
 	uint8		identity[CA_IDENTITY_LEN];	/* the CA's */
+	CrlScope	scope;			/* read from an index, it has digest and text alone */
+	bool		kept;			/* its file has gone, or gone bad */
 } IndexedCrl;
 
 /* What the builder's caller says of an index. */
@@ -52,6 +57,8 @@ typedef struct CrlIndexLabel
 	uint8		build_id[CRL_BUILD_ID_LEN]; /* random: no other build has it */
 	uint8		sources[FINGERPRINT_LEN];	/* of what it was built from */
 	uint8		settings[FINGERPRINT_LEN];	/* under which it was */
+	uint8		copies[FINGERPRINT_LEN];	/* of the file with copies of its CRLs */
+	uint32		unread;			/* not 0: a file has never been read */
 } CrlIndexLabel;
 
 /* building */
@@ -68,6 +75,8 @@ typedef struct CrlIndexOutput
 extern CrlIndexBuilder *new_crl_index_builder(void (*pause)(void));
 extern void free_crl_index_builder(void *builder);
 extern void add_indexed_crl(CrlIndexBuilder *builder, const IndexedCrl *crl);
+extern void add_unread_issuer(CrlIndexBuilder *builder, const uint8 *identity);
+extern void add_indexed_source(CrlIndexBuilder *builder, const char *path);
 extern void add_indexed_entry(CrlIndexBuilder *builder, const uint8 *identity,
 							  const uint8 *serial, int len, int64 since, int reason);
 extern bool write_crl_index(CrlIndexBuilder *builder, const CrlIndexLabel *label,
@@ -89,7 +98,8 @@ typedef struct CrlIndex
 	CrlIndexLabel label;
 	uint32		nblocks;
 	uint32		ncrls;
-	uint64		nrecords;		/* entries and issuers, none twice */
+	uint32		nsources;
+	uint64		nrecords;		/* entries, issuers and notes, none twice */
 	uint64		crls_offset;
 	uint64		crls_len;
 	uint32		crls_crc;
@@ -106,6 +116,7 @@ extern bool open_crl_index(CrlIndex *index, const CrlIndexInput *input, char **e
 extern CrlLookup lookup_crl_index(const CrlIndex *index, const uint8 *key,
 								  CrlRecord *record, char **error);
 extern IndexedCrl *read_indexed_crls(const CrlIndex *index, int *ncrls, char **error);
+extern char **read_indexed_sources(const CrlIndex *index, int *nsources, char **error);
 extern bool check_crl_index(const CrlIndex *index, void (*pause)(void), char **error);
 
 #endif							/* SSLPOLICY_CRLINDEX_H */

@@ -4,7 +4,8 @@
  *		Keys of the records in an index of CRLs.
  *
  * A key is the first bytes of a SHA-256 over what it is the key of, the
- * identity of the CA, and, of a certificate, its serial number.
+ * identity of the CA, and, of a certificate, its serial number, or, of a scope, which
+ * certificates it is for and the name of a distribution point.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +17,11 @@
 
 #include "pki/der.h"
 
-#define KEY_ISSUER 0x01
-#define KEY_ENTRY  0x02
+#define KEY_ISSUER	0x01
+#define KEY_ENTRY	0x02
+#define KEY_SCOPE	0x03
+#define KEY_LIMITED 0x04
+#define KEY_UNREAD	0x05
 
 /*
  * If OpenSSL fails here, no key can be made.
@@ -62,7 +66,7 @@ make_key(CrlKeyMaker *maker, uint8 what, const uint8 *identity,
 
 /*
  * The key of the record that says that the index knows all that a CA has
- * revoked.
+ * revoked, whichever certificate it is.
  */
 bool
 make_crl_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
@@ -81,16 +85,37 @@ make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity, const uint8 *seria
 	return make_key(maker, KEY_ENTRY, identity, serial, len, key);
 }
 
+/*
+ * The key of the record that says so for certificates of some kind, those that name a
+ * distribution point; NULL: whatever they name.
+ */
 bool
-crl_issuer_key(const uint8 *identity, uint8 *key)
+make_crl_scope_key(CrlKeyMaker *maker, const uint8 *identity, int covers,
+				   const uint8 *point, uint8 *key)
 {
-	CrlKeyMaker maker;
-	bool		ok;
+	uint8		scope[1 + POINT_LEN] = {(uint8) covers};
 
-	init_crl_key_maker(&maker);
-	ok = make_crl_issuer_key(&maker, identity, key);
-	free_crl_key_maker(&maker);
-	return ok;
+	if (point)
+		memcpy(scope + 1, point, POINT_LEN);
+	return make_key(maker, KEY_SCOPE, identity, scope, point ? (int) sizeof(scope) : 1, key);
+}
+
+/*
+ * The key of the record that says that a CA has a CRL for some certificates.
+ */
+bool
+make_crl_limited_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
+{
+	return make_key(maker, KEY_LIMITED, identity, NULL, 0, key);
+}
+
+/*
+ * The key of the record that says that a CRL with the name of a CA could not be used.
+ */
+bool
+make_crl_unread_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
+{
+	return make_key(maker, KEY_UNREAD, identity, NULL, 0, key);
 }
 
 bool

@@ -22,13 +22,16 @@ typedef struct CrlKeyMaker
 } CrlKeyMaker;
 
 /* identity is ca_identity()'s; false if OpenSSL fails, or serial is no number */
-extern bool crl_issuer_key(const uint8 *identity, uint8 *key);
 extern bool crl_entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key);
 extern bool decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key);
 
 extern void init_crl_key_maker(CrlKeyMaker *maker);
 extern void free_crl_key_maker(CrlKeyMaker *maker);
 extern bool make_crl_issuer_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
+extern bool make_crl_scope_key(CrlKeyMaker *maker, const uint8 *identity, int covers,
+							   const uint8 *point, uint8 *key);
+extern bool make_crl_limited_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
+extern bool make_crl_unread_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
 extern bool make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity,
 							   const uint8 *serial, int len, uint8 *key);
 

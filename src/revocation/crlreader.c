@@ -39,6 +39,7 @@ typedef struct Entry
 struct CrlReader
 {
 	CrlStream	stream;
+	const CrlSink *sink;
 
 	/* a CRL */
 	uint64		crl_end;		/* offsets in it */
@@ -337,12 +338,13 @@ read_version(CrlReader *r)
 
 	if (tag == TAG_CONTEXT_0)
 		return fail(r, "it is a certificate");
+	/* version 1 */
 	if (tag == TAG_SEQUENCE)
-		return fail(r, "it is of version 1, which has no CRL number and no extensions");
+		return true;
 	if (!keep_in_shell(r, TAG_INTEGER, "it is no CRL"))
 		return false;
 	if (r->shell.len != sizeof(v2) || memcmp(r->shell.data, v2, sizeof(v2)) != 0)
-		return fail(r, "it is no CRL of version 2");
+		return fail(r, "it is no CRL of version 1 or 2");
 	return true;
 }
 
@@ -434,8 +436,6 @@ read_list(CrlReader *r, const CrlSink *sink)
 		return s->error == NULL;
 	if (!peek_crl_element(s, r->tbs_end, &list))
 		return false;
-	if (list.len == 0)
-		return fail(r, "its list of entries is empty (it must be left out then)");
 	s->pos += list.head;
 	return read_entries(r, stream_position(s) + list.len, sink);
 }
@@ -449,7 +449,7 @@ read_tbs(CrlReader *r, bool verify, const CrlSink *sink)
 		return false;
 	if (next_tag(r) != 0)
 		return fail(r, "there is an unknown element");
-	return stop_crl_tap(&r->stream);
+	return !verify || stop_crl_tap(&r->stream);
 }
 
 /*
@@ -510,7 +510,7 @@ parse_shell(CrlReader *r, StringInfo tail)
 }
 
 /*
- * The CAs that issued the CRL.
+ * The CAs that issued the CRL, and all that have its issuer's name.
  */
 static bool
 find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
@@ -523,12 +523,16 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 	if (has_digest && EVP_DigestFinal_ex(r->tbs_digest, digest, &len) != 1)
 		return fail_crl_stream_digest(&r->stream);
 	crl->issuers = palloc(sizeof(X509 *) * (size_t) (sk_X509_num(cas) + 1));
+	crl->named = palloc(sizeof(X509 *) * (size_t) (sk_X509_num(cas) + 1));
 	X509_CRL_get0_signature(r->parsed, &signature, NULL);
-	for (int i = 0; r->known_scheme && i < sk_X509_num(cas); i++)
+	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
 		X509	   *ca = sk_X509_value(cas, i);
 
-		if (may_issue_crl(ca, r->parsed) &&
+		if (!is_crl_named_after(r->parsed, ca))
+			continue;
+		crl->named[crl->nnamed++] = ca;
+		if (r->known_scheme && may_issue_crl(ca, r->parsed) &&
 			has_signed_crl(ca, &r->scheme, ASN1_STRING_get0_data(signature),
 						   (size_t) ASN1_STRING_length(signature),
 						   has_digest ? digest : r->tbs, has_digest ? len : r->tbs_len))
@@ -579,6 +583,18 @@ describe_crl(CrlReader *r, FileCrl *crl)
 	return true;
 }
 
+/*
+ * Bytes of a CRL whose entries are wanted: all of them.
+ */
+static bool
+hand_on(void *arg, const uint8 *bytes, size_t len)
+{
+	CrlReader  *r = arg;
+
+	return r->sink->der(r->sink->arg, r->stream.crl, bytes, len) ||
+		fail(r, psprintf("its copy cannot be written: %s", strerror(errno)));
+}
+
 static bool
 read_one(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, FileCrl *crl)
 {
@@ -587,11 +603,16 @@ read_one(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, FileCrl *crl)
 	bool		ok;
 
 	memset(crl, 0, sizeof(FileCrl));
+	crl->number = r->stream.crl;
 	r->unsupported = NULL;
 	resetStringInfo(&r->shell);
 	initStringInfo(&tail);
+	r->sink = sink;
+	if (sink && sink->der && cas == NULL)
+		start_crl_tap(&r->stream, hand_on, r);
 	ok = read_heads(r) && read_tbs(r, cas != NULL, sink) && read_signature(r, &tail) &&
-		end_crl_in_stream(&r->stream, fingerprint) && parse_shell(r, &tail) && describe_crl(r, crl) &&
+		end_crl_in_stream(&r->stream, fingerprint) && stop_crl_tap(&r->stream) &&
+		parse_shell(r, &tail) && describe_crl(r, crl) &&
 		(cas == NULL || find_issuers(r, cas, crl));
 	if (ok)
 		memcpy(crl->facts->fingerprint, fingerprint, FINGERPRINT_LEN);
@@ -599,15 +620,42 @@ read_one(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, FileCrl *crl)
 	return ok;
 }
 
+/*
+ * Note the error, and go on behind what cannot be read.  False if that is not possible.
+ */
+static bool
+pass_over(CrlReader *r, CrlFile *file)
+{
+	char	   *error = r->stream.error;
+
+	if (!pass_over_crl_in_stream(&r->stream))
+		return false;
+	if (file->nbad < MAX_BAD_TOLD)
+		file->bad[file->nbad] = error;
+	else
+		pfree(error);
+	file->nbad++;
+	return true;
+}
+
 static bool
 read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
 {
+	CrlStream  *s = &r->stream;
 	int			size = 0;
 
-	if (!open_crl_stream(&r->stream))
+	if (!open_crl_stream(s))
 		return false;
-	while (next_crl_in_stream(&r->stream))
+	for (;;)
 	{
+		if (!next_crl_in_stream(s))
+		{
+			if (s->error == NULL)
+				return true;
+			if (!pass_over(r, file))
+				return false;
+			continue;
+		}
 		if (file->ncrls == size)
 		{
 			size = size ? 2 * size : 4;
@@ -615,11 +663,11 @@ read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
 				repalloc(file->crls, sizeof(FileCrl) * (size_t) size) :
 				palloc(sizeof(FileCrl) * (size_t) size);
 		}
-		if (!read_one(r, cas, sink, &file->crls[file->ncrls]))
+		if (read_one(r, cas, sink, &file->crls[file->ncrls]))
+			file->ncrls++;
+		else if (!pass_over(r, file))
 			return false;
-		file->ncrls++;
 	}
-	return r->stream.error == NULL;
 }
 
 /*
@@ -630,10 +678,13 @@ read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
  * NULL, before the signature of their CRL is verified, which comes last.  So
  * read twice: with cas first, then with the sink, and compare sha256.
  *
- * A CRL that is not supported, or that none of the CAs issued, is not an error.
- * Returns NULL with *error, which says what is wrong and where, if there is
- * anything in the file that is no CRL, or a CRL that cannot be read.  A reader
- * reads once.  OpenSSL's error queue is left empty.
+ * A CRL that is not supported, or that none of the CAs issued, is not an error.  What
+ * cannot be read is passed over, and counted in nbad: file->bad says what is wrong and
+ * where.  Its entries up to there have gone to sink.  Returns NULL with *error, the
+ * first, if there is no CRL in the file that can be read.
+ *
+ * The certificates of the result, and the CRLs' issuers, go with free_crl_reader().  A
+ * reader reads once.  OpenSSL's error queue is left empty.
  */
 CrlFile *
 read_crls(CrlReader *reader, STACK_OF(X509) *cas, const CrlSink *sink, char **error)
@@ -655,6 +706,7 @@ read_crls(CrlReader *reader, STACK_OF(X509) *cas, const CrlSink *sink, char **er
 		pfree(reader->tbs);
 	reader->tbs = NULL;
 	ERR_clear_error();
-	*error = reader->stream.error;
-	return ok ? file : NULL;
+	file->certs = reader->stream.certs;
+	*error = file->nbad > 0 && (!ok || file->ncrls == 0) ? file->bad[0] : reader->stream.error;
+	return ok && file->ncrls > 0 ? file : NULL;
 }

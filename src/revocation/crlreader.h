@@ -23,23 +23,37 @@ typedef struct CrlSink
 	 */
 	void		(*entry)(void *arg, int crl, const uint8 *serial, int len,
 						 int64 since, int reason);
+
+	/*
+	 * the DER of that CRL, piece by piece, where no signature is verified; false with
+	 * errno; NULL: it is not wanted
+	 */
+	bool		(*der)(void *arg, int crl, const uint8 *bytes, size_t len);
 	void	   *arg;
 } CrlSink;
 
 /* One CRL of a file. */
 typedef struct FileCrl
 {
+	int			number;			/* counts from 0 in the file, with what is bad */
 	CrlFacts   *facts;
 	int			nissuers;
 	X509	  **issuers;		/* those of the given CAs that issued it; they
 								 * are the caller's */
+	int			nnamed;
+	X509	  **named;			/* and those that have the name of its issuer */
 } FileCrl;
+
+#define MAX_BAD_TOLD 5
 
 /* A file, read to its end. */
 typedef struct CrlFile
 {
 	int			ncrls;			/* at least one */
 	FileCrl    *crls;
+	STACK_OF(X509) *certs;		/* that stand between them */
+	int			nbad;			/* CRLs, and other blocks, that cannot be read */
+	char	   *bad[MAX_BAD_TOLD];	/* what is wrong with the first of them, and where */
 	uint8		sha256[FINGERPRINT_LEN];	/* of the file's bytes */
 } CrlFile;
 

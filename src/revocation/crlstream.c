@@ -7,11 +7,14 @@
  * in DER.  Whoever reads takes element after element: small ones whole, of
  * large ones the head.  No element that is got whole is over CRL_MAX_ELEMENT.
  *
+ * Certificates between CRLs in PEM, which may have issued them, are kept.
+ *
  *-------------------------------------------------------------------------
  */
 #include "revocation/crlstream.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include "base/escape.h"
 
@@ -20,13 +23,19 @@
 #define READ_SIZE 65536
 #endif
 #define WINDOW_SIZE (CRL_MAX_ELEMENT + DER_MAX_HEAD + 2 * READ_SIZE)
-#define MAX_LINE	128			/* of the lines that PEM blocks begin and end with */
+#define MAX_LINE	CRL_MAX_LINE
+
+#define MAX_CERTIFICATE_TEXT 262144 /* base64 of a certificate's block */
 
 #define PEM_BEGIN		"-----BEGIN "
 #define PEM_END			"-----END "
 #define PEM_DASHES		"-----"
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define CRL_BLOCK		"X509 CRL"
+
+/* the types of certificates that OpenSSL takes (PEM_X509_INFO_read_bio) */
+#define CERTIFICATE_BLOCK	  "CERTIFICATE"
+#define OLD_CERTIFICATE_BLOCK "X509 CERTIFICATE"
 
 /*
  * Memory of OpenSSL's goes with free_crl_stream().
@@ -40,6 +49,7 @@ init_crl_stream(CrlStream *s, const CrlInput *input)
 	s->file_digest = EVP_MD_CTX_new();
 	s->crl_digest = EVP_MD_CTX_new();
 	s->base64 = EVP_ENCODE_CTX_new();
+	s->certs = sk_X509_new_null();
 }
 
 /*
@@ -51,6 +61,8 @@ free_crl_stream(CrlStream *s)
 	EVP_MD_CTX_free(s->file_digest);
 	EVP_MD_CTX_free(s->crl_digest);
 	EVP_ENCODE_CTX_free(s->base64);
+	sk_X509_pop_free(s->certs, X509_free);
+	s->certs = NULL;
 	s->file_digest = s->crl_digest = NULL;
 	s->base64 = NULL;
 }
@@ -78,6 +90,18 @@ fail_crl_stream_at(CrlStream *s, const char *what)
  */
 static bool
 fail_file(CrlStream *s, char *what)
+{
+	if (s->error == NULL)
+		s->error = what;
+	s->broken = true;
+	return false;
+}
+
+/*
+ * The same for what is wrong with a PEM block.
+ */
+static bool
+fail_block(CrlStream *s, char *what)
 {
 	if (s->error == NULL)
 		s->error = what;
@@ -137,6 +161,12 @@ read_line(CrlStream *s, char line[MAX_LINE])
 	bool		longer = false;
 	uint8	   *newline = NULL;
 
+	if (s->has_unread)
+	{
+		strcpy(line, s->unread);
+		s->has_unread = false;
+		return s->error == NULL;
+	}
 	while (newline == NULL && (s->raw_pos < s->raw_len || read_raw(s)))
 	{
 		uint8	   *start = s->raw + s->raw_pos;
@@ -166,6 +196,16 @@ read_line(CrlStream *s, char line[MAX_LINE])
 }
 
 /*
+ * Have the next read_line() give this line once more.
+ */
+static void
+unread_line(CrlStream *s, const char line[MAX_LINE])
+{
+	strcpy(s->unread, line);
+	s->has_unread = true;
+}
+
+/*
  * The type that a line which begins or ends a PEM block names; NULL if it is
  * no such line.
  */
@@ -183,7 +223,57 @@ block_type(const char *line, const char *keyword)
 }
 
 /*
- * Go to the next PEM block.  False if there is none, or with an error: a line
+ * A certificate's block, after its first line.  One that cannot be read may have issued
+ * nothing.
+ */
+static bool
+take_certificate(CrlStream *s)
+{
+	char		line[MAX_LINE];
+	StringInfoData text;
+	X509	   *cert = NULL;
+	BIO		   *bio;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, PEM_BEGIN CERTIFICATE_BLOCK PEM_DASHES "\n");
+	while (read_line(s, line) && strncmp(line, PEM_DASHES, strlen(PEM_DASHES)) != 0)
+	{
+		if (text.len > MAX_CERTIFICATE_TEXT)
+			return fail_block(s, psprintf("the certificate in PEM block %d is too long", s->block));
+		appendStringInfo(&text, "%s\n", line);
+	}
+	if (s->error)
+		return false;
+	if (strncmp(line, PEM_END, strlen(PEM_END)) != 0)
+		unread_line(s, line);
+	appendStringInfoString(&text, PEM_END CERTIFICATE_BLOCK PEM_DASHES "\n");
+	bio = BIO_new_mem_buf(text.data, text.len);
+	if (bio)
+		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	pfree(text.data);
+	ERR_clear_error();
+	if (cert == NULL)
+		return fail_block(s, psprintf("the certificate in PEM block %d cannot be read", s->block));
+	if (s->certs == NULL || sk_X509_push(s->certs, cert) == 0)
+	{
+		X509_free(cert);
+		return fail_file(s, pstrdup("out of memory"));
+	}
+	return true;
+}
+
+/*
+ * What the first line of a block says that it is.
+ */
+static bool
+is_certificate_type(const char *type)
+{
+	return strcmp(type, CERTIFICATE_BLOCK) == 0 || strcmp(type, OLD_CERTIFICATE_BLOCK) == 0;
+}
+
+/*
+ * Go to the next CRL in PEM.  False if there is none, or with an error: a line
  * that begins as a block's first one does, but is none, is not taken for text.
  * A damaged CRL would go unnoticed, and OpenSSL is more lenient than this.
  */
@@ -192,22 +282,38 @@ find_block(CrlStream *s)
 {
 	char		line[MAX_LINE];
 
-	while (read_line(s, line))
+	for (bool first = true; read_line(s, line); first = false)
 	{
+		char	   *text = line;
 		char	   *type;
 
-		/* OpenSSL passes over it before some lines */
-		if (strncmp(line, BYTE_ORDER_MARK "-----BEGIN", strlen(BYTE_ORDER_MARK "-----BEGIN")) == 0)
-			return fail_file(s, psprintf("PEM block %d begins behind a byte order mark", s->block + 1));
+		/* OpenSSL passes over it where it begins to look for a block */
+		if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		{
+			text += strlen(BYTE_ORDER_MARK);
+			if (!first && strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) == 0)
+			{
+				s->block++;
+				return fail_block(s, psprintf("PEM block %d begins behind a byte order mark, and text before that", s->block));
+			}
+		}
 		/* whatever comes behind it, also no space */
-		if (strncmp(line, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
+		if (strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
 			continue;
-		type = block_type(line, PEM_BEGIN);
+		type = block_type(text, PEM_BEGIN);
 		s->block++;
 		if (type == NULL)
-			return fail_file(s, psprintf("the first line of PEM block %d is damaged", s->block));
+			return fail_block(s, psprintf("the first line of PEM block %d is damaged", s->block));
+		if (is_certificate_type(type))
+		{
+			pfree(type);
+			if (!take_certificate(s))
+				return false;
+			first = true;
+			continue;
+		}
 		if (strcmp(type, CRL_BLOCK) != 0)
-			return fail_file(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block, printable_text(type)));
+			return fail_block(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block, printable_text(type)));
 		pfree(type);
 		EVP_DecodeInit(s->base64);
 		s->padded = false;
@@ -234,7 +340,10 @@ end_block(CrlStream *s)
 		return fail_crl_stream_at(s, "its PEM block does not end");
 	type = block_type(line, PEM_END);
 	if (type == NULL || strcmp(type, CRL_BLOCK) != 0)
+	{
+		unread_line(s, line);
 		return fail_crl_stream_at(s, "its PEM block does not end with " PEM_END CRL_BLOCK PEM_DASHES);
+	}
 	pfree(type);
 	return true;
 }
@@ -423,12 +532,35 @@ bool
 next_crl_in_stream(CrlStream *s)
 {
 	if (s->pem ? !find_block(s) : s->crl >= 0)
-		return s->crl < 0 && fail_file(s, pstrdup("there is no CRL in it"));
+	{
+		if (s->crl < 0 && s->error == NULL)
+			(void) fail_file(s, pstrdup("there is no CRL in it"));
+		return false;
+	}
 	s->crl++;
 	s->pos = s->end = s->tapped = 0;
 	s->offset = 0;
 	s->ended = false;
 	return EVP_DigestInit_ex(s->crl_digest, EVP_sha256(), NULL) == 1 || fail_crl_stream_digest(s);
+}
+
+/*
+ * After an error: forget it, so that next_crl_in_stream() goes to the CRL behind the one
+ * that cannot be read.  False if nothing can be read any more.
+ */
+bool
+pass_over_crl_in_stream(CrlStream *s)
+{
+	if (s->broken)
+		return false;
+	s->error = NULL;
+	s->tap = NULL;
+	s->entry = -1;
+	s->crl = Max(s->crl, 0);
+	/* for the digest of the file */
+	while (!s->pem && read_raw(s))
+		;
+	return !s->broken;
 }
 
 /*

@@ -9,6 +9,7 @@
 #define SSLPOLICY_CRLSTREAM_H
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include "pki/der.h"
 #include "policy/facts.h"
@@ -16,6 +17,9 @@
 #ifndef CRL_MAX_ELEMENT
 #define CRL_MAX_ELEMENT 1048576 /* bytes that can be in the window at once */
 #endif
+
+/* of the lines that PEM blocks begin and end with */
+#define CRL_MAX_LINE 128
 
 /* Where the bytes come from. */
 typedef struct CrlInput
@@ -31,6 +35,7 @@ typedef struct CrlStream
 {
 	CrlInput	input;
 	char	   *error;			/* the first; nothing is read after it */
+	bool		broken;			/* it is about the file, not about a CRL in it */
 
 	/* the file */
 	uint8	   *raw;
@@ -44,6 +49,9 @@ typedef struct CrlStream
 	int			block;			/* counts from 1 */
 	EVP_ENCODE_CTX *base64;
 	bool		padded;			/* base64 has come to its "=" */
+	bool		has_unread;		/* a line to be read once more */
+	char		unread[CRL_MAX_LINE];
+	STACK_OF(X509) *certs;		/* that have come between CRLs */
 
 	/* a CRL: its bytes that have come and not been read yet */
 	int			crl;			/* counts from 0 */
@@ -65,6 +73,7 @@ extern void init_crl_stream(CrlStream *s, const CrlInput *input);
 extern void free_crl_stream(CrlStream *s);
 extern bool open_crl_stream(CrlStream *s);
 extern bool next_crl_in_stream(CrlStream *s);
+extern bool pass_over_crl_in_stream(CrlStream *s);
 extern bool end_crl_in_stream(CrlStream *s, uint8 *fingerprint);
 extern bool close_crl_stream(CrlStream *s, uint8 *sha256);
 

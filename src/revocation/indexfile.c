@@ -23,6 +23,7 @@
 #include "base/memory.h"
 #include "base/told.h"
 #include "material/material.h"
+#include "pki/crl.h"
 #include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "settings/directory.h"
@@ -171,4 +172,29 @@ read_own_crls(int *count, char **error)
 	if (*error != NULL)
 		*error = told_of_crls(crl_file(), crl_dir(), *error);
 	return crls;
+}
+
+/*
+ * Are these CRLs, all of them, in force by sslpolicy's index?
+ */
+bool
+are_crls_in_force(STACK_OF(X509_CRL) *crls)
+{
+	int			count;
+	char	   *error;
+	const IndexedCrl *in_force = read_own_crls(&count, &error);
+
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+	{
+		uint8		digest[FINGERPRINT_LEN];
+		bool		found = false;
+
+		if (!crl_fingerprint(sk_X509_CRL_value(crls, i), digest))
+			return false;
+		for (int k = 0; k < count && !found; k++)
+			found = memcmp(in_force[k].fingerprint, digest, FINGERPRINT_LEN) == 0;
+		if (!found)
+			return false;
+	}
+	return sk_X509_CRL_num(crls) > 0;
 }

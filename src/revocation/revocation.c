@@ -6,7 +6,10 @@
  * Looks into the index that the worker has built (crlbuild.c).  As core does
  * with ssl_crl_file, every certificate of the verified chain is checked, the
  * root against its own list, and for each there must be a current CRL of its
- * issuer; sslpolicy.crl_missing and crl_expired can loosen that.
+ * issuer that covers it; sslpolicy.crl_missing and crl_expired can loosen that.
+ *
+ * A root whose own CRLs are all for some certificates only needs none for itself: it names
+ * no distribution point, and nobody could ever issue a CRL that covers it.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +27,17 @@
 #include "revocation/indexfile.h"
 #include "revocation/revocation.h"
 #include "settings/settings.h"
+
+/* A certificate that is checked. */
+typedef struct Certificate
+{
+	const char *subject;
+	const char *serial;			/* decimal; NULL: there is only its digest */
+	const uint8 *serial_digest;
+	const CertPoints *points;
+	const CaFacts *issuer;
+	bool		is_root;		/* a CA that is its own issuer */
+} Certificate;
 
 struct RevocationIndex
 {
@@ -86,9 +100,9 @@ static Revocation
 unknown(const char *why, bool index_damaged)
 {
 	Revocation	result = {
-		REVOCATION_UNKNOWN,
-		psprintf("revocation cannot be checked: %s", why),
-		index_damaged,
+		.status = REVOCATION_UNKNOWN,
+		.detail = psprintf("revocation cannot be checked: %s", why),
+		.index_damaged = index_damaged,
 	};
 
 	return result;
@@ -102,53 +116,177 @@ time_of(int64 seconds)
 
 StaticAssertDecl(SERIAL_DIGEST_LEN == CRL_KEY_LEN, "a digest of a serial is a key of the index");
 
+/* What the index has of the CRLs of an issuer that cover a certificate. */
+typedef struct Coverage
+{
+	RevocationIndex *index;
+	const uint8 *issuer;		/* its identity */
+	CrlKeyMaker maker;
+	bool		found;			/* there is one */
+	int64		until;			/* the latest nextUpdate of those */
+	bool		limited;		/* the issuer has CRLs for some certificates only */
+	char	   *error;			/* the index cannot be read, or NULL */
+} Coverage;
+
 /*
- * One certificate, against the CRL of the CA that issued it.  Where serial is NULL, there
- * is only its digest.
+ * Is there a record with this key?  made: the key could be made.
+ */
+static bool
+has_record(Coverage *c, bool made, const uint8 *key, CrlRecord *record)
+{
+	if (c->error == NULL && !made)
+		c->error = pstrdup("OpenSSL failed to compute a digest");
+	return c->error == NULL &&
+		lookup_crl_index(&c->index->file.index, key, record, &c->error) == CRL_FOUND;
+}
+
+static void
+note_crl(Coverage *c, bool made, const uint8 *key)
+{
+	CrlRecord	record;
+
+	if (!has_record(c, made, key, &record))
+		return;
+	c->until = c->found ? Max(c->until, record.since) : record.since;
+	c->found = true;
+}
+
+static void
+note_scope(Coverage *c, CrlCovers covers, const uint8 *point)
+{
+	uint8		key[CRL_KEY_LEN];
+
+	note_crl(c, make_crl_scope_key(&c->maker, c->issuer, (int) covers, point, key), key);
+}
+
+/*
+ * Look for the CRLs that cover a certificate: that for all of its issuer, and only where
+ * that does not do, those for some.
+ */
+static void
+find_coverage(Coverage *c, const CertPoints *points, int64 now)
+{
+	CrlCovers	kind = points->is_ca ? CRL_COVERS_CAS : CRL_COVERS_USERS;
+	uint8		key[CRL_KEY_LEN];
+	CrlRecord	record;
+
+	note_crl(c, make_crl_issuer_key(&c->maker, c->issuer, key), key);
+	if (c->found && c->until > now)
+		return;
+	c->limited = has_record(c, make_crl_limited_key(&c->maker, c->issuer, key), key, &record);
+	if (!c->limited || !points->known)
+		return;
+	note_scope(c, kind, NULL);
+	for (int i = 0; i < points->count; i++)
+	{
+		note_scope(c, CRL_COVERS_ALL, points->digests + i * POINT_LEN);
+		note_scope(c, kind, points->digests + i * POINT_LEN);
+	}
+}
+
+/*
+ * May there be a CRL of this issuer that has not been read?
+ */
+static bool
+has_unread(Coverage *c)
+{
+	uint8		key[CRL_KEY_LEN];
+	CrlRecord	record;
+
+	return c->index->file.index.label.unread != 0 ||
+		has_record(c, make_crl_unread_key(&c->maker, c->issuer, key), key, &record);
+}
+
+/*
+ * A certificate that is not revoked, against the CRLs of its issuer.
  */
 static Revocation
-check_one(RevocationIndex *index, const char *subject, const char *serial,
-		  const uint8 *digest, const CaFacts *issuer, int64 now)
+check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
 {
-	Revocation	result = {NOT_REVOKED, NULL, false};
-	uint8		by_issuer[CRL_KEY_LEN];
+	Revocation	result = {.status = NOT_REVOKED};
+	Coverage	c = {.index = index, .issuer = cert->issuer->identity};
+	bool		unread = false;
+
+	init_crl_key_maker(&c.maker);
+	find_coverage(&c, cert->points, now);
+	if (!c.found && !(cert->is_root && c.limited))
+		unread = has_unread(&c);
+	free_crl_key_maker(&c.maker);
+
+	if (c.error != NULL)
+		return unknown(c.error, true);
+	if (c.found && c.until <= now)
+	{
+		result.status = CRL_EXPIRED;
+		result.detail = psprintf("the CRL of CA \"%s\" has expired at %s", cert->issuer->subject_dn,
+								 time_of(c.until));
+	}
+	else if (!c.found && c.limited && !cert->is_root && !cert->points->known)
+		return unknown("its CRL distribution points were not kept", false);
+	else if (!c.found && !(cert->is_root && c.limited))
+	{
+		result.status = CRL_MISSING;
+		result.unread = unread;
+		result.detail = psprintf(c.limited ? "no CRL of CA \"%s\" covers certificate \"%s\" (different scope)" :
+											 "there is no CRL of CA \"%s\"",
+								 cert->issuer->subject_dn, cert->subject);
+		if (unread)
+			result.detail = psprintf("%s, and one has not been read", result.detail);
+	}
+	return result;
+}
+
+/*
+ * One certificate, against the CRLs of the CA that issued it.  A serial that any of them
+ * lists is revoked, whatever certificates it is for.
+ */
+static Revocation
+check_one(RevocationIndex *index, const Certificate *cert, int64 now)
+{
+	Revocation	result = {.status = REVOKED};
 	uint8		by_serial[CRL_KEY_LEN];
-	CrlRecord	crl;
 	CrlRecord	entry;
-	CrlLookup	found_crl;
 	CrlLookup	found;
 	char	   *error;
 
-	if (issuer == NULL || (serial == NULL && digest == NULL))
+	if (cert->issuer == NULL || (cert->serial == NULL && cert->serial_digest == NULL))
 		return unknown("its issuer or its serial number is not known", false);
-	if (serial == NULL)
-		memcpy(by_serial, digest, CRL_KEY_LEN);
-	if (!crl_issuer_key(issuer->identity, by_issuer) ||
-		(serial != NULL && !decimal_crl_entry_key(issuer->identity, serial, by_serial)))
+	if (cert->serial == NULL)
+		memcpy(by_serial, cert->serial_digest, CRL_KEY_LEN);
+	else if (!decimal_crl_entry_key(cert->issuer->identity, cert->serial, by_serial))
 		return unknown("its serial number cannot be looked up", false);
-	if ((found_crl = lookup_crl_index(&index->file.index, by_issuer, &crl, &error)) == CRL_DAMAGED ||
-		(found = lookup_crl_index(&index->file.index, by_serial, &entry, &error)) == CRL_DAMAGED)
+	found = lookup_crl_index(&index->file.index, by_serial, &entry, &error);
+	if (found == CRL_DAMAGED)
 		return unknown(error, true);
+	if (found == CRL_NOT_FOUND)
+		return check_coverage(index, cert, now);
+	result.detail = psprintf("certificate \"%s\"%s%s was revoked at %s (%s)",
+							 cert->subject, cert->serial ? ", serial " : "",
+							 cert->serial ? psprintf("%s,", cert->serial) : "",
+							 time_of(entry.since), revocation_reason(entry.reason));
+	return result;
+}
 
-	if (found == CRL_FOUND)
+/*
+ * The certificate of the peer, for -1, or one of the CAs of its chain.
+ */
+static Certificate
+certificate_in_chain(const CertFacts *cert, int ca)
+{
+	Certificate result = {.issuer = issuer_in_chain(cert, ca)};
+
+	if (ca < 0)
 	{
-		result.status = REVOKED;
-		result.detail = psprintf("certificate \"%s\"%s%s was revoked at %s (%s)",
-								 subject, serial ? ", serial " : "",
-								 serial ? psprintf("%s,", serial) : "",
-								 time_of(entry.since), revocation_reason(entry.reason));
+		result.subject = cert->subject_dn;
+		result.serial = cert->serial;
+		result.points = &cert->points;
+		return result;
 	}
-	else if (found_crl == CRL_NOT_FOUND)
-	{
-		result.status = CRL_MISSING;
-		result.detail = psprintf("there is no CRL of CA \"%s\"", issuer->subject_dn);
-	}
-	else if (crl.since <= now)
-	{
-		result.status = CRL_EXPIRED;
-		result.detail = psprintf("the CRL of CA \"%s\" has expired at %s", issuer->subject_dn,
-								 time_of(crl.since));
-	}
+	result.subject = cert->cas[ca].subject_dn;
+	result.serial = cert->cas[ca].serial;
+	result.serial_digest = cert->cas[ca].serial_digest;
+	result.points = &cert->cas[ca].points;
+	result.is_root = ca == cert->ncas - 1;
 	return result;
 }
 
@@ -159,7 +297,7 @@ check_one(RevocationIndex *index, const char *subject, const char *serial,
 Revocation
 check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
 {
-	Revocation	worst = {NOT_REVOKED, NULL, false};
+	Revocation	worst = {.status = NOT_REVOKED};
 	const CertFacts *cert = facts->cert;
 
 	if (facts->unreadable)
@@ -173,15 +311,12 @@ check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
 
 	for (int i = -1; i < cert->ncas; i++)
 	{
-		const CaFacts *issuer = issuer_in_chain(cert, i);
-		const CaFacts *ca = i < 0 ? NULL : &cert->cas[i];
-		Revocation	one = ca == NULL ?
-			check_one(index, cert->subject_dn, cert->serial, NULL, issuer, now) :
-			check_one(index, ca->subject_dn, ca->serial, ca->serial_digest, issuer, now);
+		Certificate one_cert = certificate_in_chain(cert, i);
+		Revocation	one = check_one(index, &one_cert, now);
 
 		if (one.status == REVOKED)
 			return one;
-		if ((one.status == CRL_MISSING && accept_missing_crl()) ||
+		if ((one.status == CRL_MISSING && accept_missing_crl() && !one.unread) ||
 			(one.status == CRL_EXPIRED && accept_expired_crl()))
 			continue;
 		if (one.status > worst.status)

@@ -24,6 +24,8 @@ typedef struct Revocation
 	RevocationStatus status;
 	char	   *detail;			/* for the log; NULL if not revoked */
 	bool		index_damaged;
+	bool		unread;			/* CRL_MISSING: there may be one, which has not been
+								 * read */
 } Revocation;
 
 typedef struct RevocationIndex RevocationIndex;

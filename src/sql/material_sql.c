@@ -35,6 +35,7 @@
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "pki/x509.h"
+#include "revocation/crlcopies.h"
 #include "revocation/crlstate.h"
 #include "revocation/indexfile.h"
 #include "revocation/revocation.h"
@@ -130,6 +131,7 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	row_add(&row, facts != NULL, facts ? certificate_text(facts->issuer_dn) : (Datum) 0);
 	row_add(&row, facts && facts->number && is_serial_number(facts->number),
 			facts && facts->number ? serial_number(facts->number) : (Datum) 0);
+	row_add_text(&row, facts && facts->scope.text ? certificate_string(facts->scope.text) : NULL);
 	row_add_time(&row, facts != NULL, facts ? facts->this_update : 0);
 	row_add_time(&row, facts && facts->has_next_update, facts ? facts->next_update : 0);
 	row_add(&row, facts != NULL, Int32GetDatum(facts ? facts->entries : 0));
@@ -137,6 +139,19 @@ put_crl(FunctionCallInfo fcinfo, const char *path, X509_CRL *crl, STACK_OF(X509)
 	row_add(&row, known, BoolGetDatum(in_force));
 	row_add_text(&row, error);
 	row_put(fcinfo, &row);
+}
+
+/*
+ * What is wrong with a CRL that is in force; NULL if nothing is.
+ */
+static const char *
+indexed_crl_problem(const IndexedCrl *crl)
+{
+	if (crl->has_next_update && crl->next_update <= (int64) time(NULL))
+		return accept_expired_crl() ? "it has expired" :
+									  "it has expired: every certificate of this CA is refused";
+	return crl->kept ? "its file has gone, or cannot be used: it stays in force until a CRL that is not older is read" :
+					   NULL;
 }
 
 /*
@@ -152,13 +167,13 @@ put_indexed_crl(FunctionCallInfo fcinfo, const IndexedCrl *crl)
 	row_add(&row, true, certificate_text(crl->issuer_dn));
 	row_add(&row, crl->number && is_serial_number(crl->number),
 			crl->number ? serial_number(crl->number) : (Datum) 0);
+	row_add_text(&row, crl->scope.text ? certificate_string(crl->scope.text) : NULL);
 	row_add_time(&row, true, crl->this_update);
 	row_add_time(&row, crl->has_next_update, crl->next_update);
 	row_add(&row, true, Int32GetDatum(crl->entries));
 	row_add(&row, true, fingerprint_text(crl->ca_fingerprint));
 	row_add(&row, true, BoolGetDatum(true));
-	row_add_text(&row, !crl->has_next_update || crl->next_update > (int64) time(NULL) ? NULL : accept_expired_crl() ? "it has expired" :
-																													  "it has expired: every certificate of this CA is refused");
+	row_add_text(&row, indexed_crl_problem(crl));
 	row_put(fcinfo, &row);
 }
 
@@ -171,7 +186,7 @@ put_crl_error(FunctionCallInfo fcinfo, const char *error)
 	Row			row = {0};
 
 	row_add_text(&row, crl_file()[0] ? crl_file() : crl_dir());
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		row_add(&row, false, (Datum) 0);
 	row_add(&row, true, BoolGetDatum(false));
 	row_add_text(&row, error);
@@ -212,7 +227,7 @@ sslpolicy_get_crls(PG_FUNCTION_ARGS)
 	require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 	loaded = loaded_by_server();
-	cas = read_pem_file(files.ca_file)->content->certs;
+	cas = known_crl_issuers(read_pem_file(files.ca_file)->content->certs, NULL);
 	file = read_pem_file(files.crl_file);
 	for (int i = 0; i < sk_X509_CRL_num(file->content->crls); i++)
 	{
