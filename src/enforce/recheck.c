@@ -272,13 +272,23 @@ keep_session_end(const Rechecked *r)
 }
 
 /*
+ * Is it the certificate itself that must not be used?
+ */
+static bool
+is_of_certificate(const Rechecked *r)
+{
+	return r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED;
+}
+
+/*
  * Say what has become of a session, and keep what was found out.
  */
 static void
 record(const Rechecked *r, int changed)
 {
 	const Session *s = r->session;
-	SessionState state = {r->compliance, r->end_at, r->refused_at, r->failing};
+	SessionState state = {r->compliance, r->end_at, r->refused_at, r->failing, is_of_certificate(r)};
+	bool		told = is_of_certificate(r) ? s->certificate_told : s->compliance == COMPLIANCE_NO;
 
 	if (r->put_off)
 	{
@@ -292,14 +302,15 @@ record(const Rechecked *r, int changed)
 		ledger_rechecked(s, r->reasons, true);
 	}
 	/* once is enough */
-	else if (r->cause != CAUSE_NONE && !is_to_be_ended(r) && s->compliance != COMPLIANCE_NO)
+	else if (r->cause != CAUSE_NONE && !is_to_be_ended(r) && !told)
 	{
 		report(r, changed);
 		ledger_rechecked(s, r->reasons, false);
 	}
 
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
-		state.refused_at != s->refused_at || state.failing != s->failing || s->misjudged)
+		state.refused_at != s->refused_at || state.failing != s->failing ||
+		state.certificate_told != s->certificate_told || s->misjudged)
 		set_session_state(s, &state);
 	keep_session_end(r);
 }
@@ -314,15 +325,6 @@ begin_with(Session *s)
 	r->end_at = s->end_at;
 	r->refused_at = s->refused_at;
 	return r;
-}
-
-/*
- * Is it the certificate itself that must not be used?
- */
-static bool
-is_of_certificate(const Rechecked *r)
-{
-	return r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED;
 }
 
 /*

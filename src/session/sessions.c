@@ -81,6 +81,7 @@ typedef struct SessionSlot
 	bool		replication;
 	bool		ending;
 	bool		failing;
+	bool		certificate_told;
 	Compliance	compliance;
 	uint64		rechecks;		/* of the table, when the slot was published */
 	int64		end_at;
@@ -274,6 +275,7 @@ publish_session(const Facts *facts, SerialDigest digest)
 	slot->replication = am_walsender;
 	slot->ending = false;
 	slot->failing = false;
+	slot->certificate_told = false;
 	slot->compliance = COMPLIANCE_UNKNOWN;
 	slot->rechecks = pg_atomic_read_u64(&table->rechecks);
 	slot->end_at = 0;
@@ -389,6 +391,7 @@ copy_session(const SessionSlot *slot)
 	s->refused_at = slot->refused_at;
 	s->ending = slot->ending;
 	s->failing = slot->failing;
+	s->certificate_told = slot->certificate_told;
 	s->facts = load_facts(&slot->facts, copy_certificate(slot));
 	return s;
 }
@@ -477,6 +480,7 @@ set_session_state(const Session *session, const SessionState *state)
 			slot->database = session->database;
 		}
 		slot->failing = state->failing;
+		slot->certificate_told = state->certificate_told;
 		slot->compliance = state->compliance;
 		slot->end_at = state->end_at;
 		slot->refused_at = state->refused_at;

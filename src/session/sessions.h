@@ -47,6 +47,8 @@ typedef struct Session
 	bool		complete;		/* core has looked role and database up */
 	bool		misjudged;		/* and they are not those that were judged */
 	bool		failing;		/* the last recheck could not judge it */
+	bool		certificate_told;	/* it has been logged that its certificate must not
+									 * be used, though it goes on */
 	Facts		facts;
 } Session;
 
@@ -65,6 +67,7 @@ typedef struct SessionState
 	int64		end_at;
 	Moment		refused_at;
 	bool		failing;		/* it could not judge it */
+	bool		certificate_told;
 } SessionState;
 
 extern void init_sessions(void);

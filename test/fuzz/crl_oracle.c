@@ -66,7 +66,7 @@ read_file_of_crls(const uint8 *bytes, size_t len, size_t chunk, STACK_OF(X509) *
 	Reading		reading = {0};
 	Memory		memory = {bytes, len, 0, chunk};
 	CrlInput	input = {read_memory, &memory, NULL};
-	CrlSink		sink = {keep, &reading};
+	CrlSink		sink = {.entry = keep, .arg = &reading};
 	CrlReader  *reader = new_crl_reader(&input);
 
 	reading.file = read_crls(reader, cas, &sink, &reading.error);

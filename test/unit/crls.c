@@ -63,7 +63,7 @@ see(void *arg, int crl, const uint8 *serial, int len, int64 since, int reason)
 	memcpy(s->serial, serial, (size_t) len);
 }
 
-static const CrlSink sink = {see, NULL};
+static const CrlSink sink = {.entry = see};
 
 CrlFile *
 read_bytes(Bytes bytes, STACK_OF(X509) *cas, char **error)

@@ -69,4 +69,18 @@ check_error(Bytes bytes, const char *expected, const char *what)
 	must(ERR_peek_error() == 0, "leave OpenSSL's queue empty");
 }
 
+/*
+ * Is what is bad in a file passed over, for this reason, and the other CRL in it read?
+ */
+static inline void
+check_passed_over(Bytes bytes, const char *expected, const char *what)
+{
+	char	   *error;
+	CrlFile    *file = read_bytes(bytes, NULL, &error);
+
+	ok(file != NULL && file->ncrls == 1 && file->nbad == 1, "%s: the other CRL is read", what);
+	has_str(file && file->nbad ? file->bad[0] : "", expected, "%s: why", what);
+	must(ERR_peek_error() == 0, "leave OpenSSL's queue empty");
+}
+
 #endif							/* SSLPOLICY_CRLS_H */

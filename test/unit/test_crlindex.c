@@ -36,7 +36,19 @@ static uint64 random_state = 1;
 static int	npauses;
 static const uint8 identity[CA_IDENTITY_LEN + 1] = "0123456789abcdefghij";
 static const uint8 other_identity[CA_IDENTITY_LEN + 1] = "0123456789abcdefghik";
-static const CrlIndexLabel label = {"build 1", "sources", "settings"};
+static const CrlIndexLabel label = {"build 1", "sources", "settings", "copies", 0};
+
+static void must(bool done, const char *what);
+
+static void
+crl_issuer_key(const uint8 *issuer, uint8 *key)
+{
+	CrlKeyMaker maker;
+
+	init_crl_key_maker(&maker);
+	must(make_crl_issuer_key(&maker, issuer, key), "make a key");
+	free_crl_key_maker(&maker);
+}
 
 static void
 must(bool done, const char *what)
@@ -214,6 +226,7 @@ test_keys(void)
 	uint8		b[CRL_KEY_LEN];
 	uint8		sha256[32];
 	uint8		bytes[22];
+	CrlKeyMaker maker;
 
 	must(ASN1_INTEGER_set(X509_get_serialNumber(again), 2) == 1 &&
 			 X509_set_pubkey(rekeyed, EVP_EC_gen("P-256")) == 1,
@@ -226,7 +239,8 @@ test_keys(void)
 	bytes[0] = 1;
 	memcpy(bytes + 1, identity, CA_IDENTITY_LEN);
 	SHA256(bytes, 21, sha256);
-	ok(crl_issuer_key(identity, a) && memcmp(a, sha256, sizeof(a)) == 0, "an issuer's key");
+	init_crl_key_maker(&maker);
+	ok(make_crl_issuer_key(&maker, identity, a) && memcmp(a, sha256, sizeof(a)) == 0, "an issuer's key");
 	bytes[0] = 2;
 	bytes[21] = 0x7F;
 	SHA256(bytes, 22, sha256);
@@ -234,6 +248,15 @@ test_keys(void)
 	   "an entry's key");
 	ok(crl_entry_key(other_identity, (const uint8 *) "\177", 1, a) && memcmp(a, b, sizeof(a)) != 0,
 	   "which is another one for each CA");
+	ok(make_crl_scope_key(&maker, identity, CRL_COVERS_USERS, other_identity, a) &&
+		   make_crl_scope_key(&maker, identity, CRL_COVERS_CAS, other_identity, b) && memcmp(a, b, sizeof(a)) != 0 &&
+		   make_crl_scope_key(&maker, identity, CRL_COVERS_USERS, NULL, b) && memcmp(a, b, sizeof(a)) != 0 &&
+		   make_crl_scope_key(&maker, other_identity, CRL_COVERS_USERS, other_identity, b) && memcmp(a, b, sizeof(a)) != 0,
+	   "a scope's key, of each kind, point and CA");
+	ok(make_crl_limited_key(&maker, identity, a) && make_crl_unread_key(&maker, identity, b) &&
+		   memcmp(a, b, sizeof(a)) != 0,
+	   "and that of a note");
+	free_crl_key_maker(&maker);
 
 	for (size_t i = 0; i < lengthof(decimals); i++)
 	{
@@ -384,8 +407,8 @@ test_same_key(void)
 	ok(lookup(&index, 1, &record) == CRL_FOUND && record.since == 501 && record.reason == 3,
 	   "the earliest of the same serial, and CA");
 	crl_issuer_key(identity, key);
-	ok(lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == 1800000000,
-	   "the nextUpdate that comes first");
+	ok(lookup_crl_index(&index, key, &record, &error) == CRL_FOUND && record.since == PG_INT64_MAX,
+	   "the CRL that is in force longest");
 	ok(check_crl_index(&index, NULL, &error), "checked");
 }
 

@@ -297,13 +297,13 @@ test_files(void)
 	check_error(str("\n\n"), "there is no CRL in it", "only lines");
 	check_error(str("0"), "there is no CRL in it", "a zero");
 	check_error(str("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-				"PEM block 1 is no CRL but a \"CERTIFICATE\"", "a certificate in PEM");
-	check_error(joined(as_pem(a), str("-----BEGIN EC PRIVATE KEY-----\n")),
+				"the certificate in PEM block 1 cannot be read", "a certificate that is none");
+	check_passed_over(joined(as_pem(a), str("-----BEGIN EC PRIVATE KEY-----\n")),
 				"PEM block 2 is no CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
 	check_error(str("-----BEGIN X\a-----\n"), "\"X", "a strange type");
-	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL----\nMIIB\n-----END X509 CRL-----\n")),
+	check_passed_over(joined(as_pem(a), str("-----BEGIN X509 CRL----\nMIIB\n-----END X509 CRL-----\n")),
 				"the first line of PEM block 2 is damaged", "a dash too few");
-	check_error(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
+	check_passed_over(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
 				"the first line of PEM block 2 is damaged", "a character behind the beginning");
 	/* OpenSSL passes over those behind the line, and takes none within it */
 	check_error((Bytes){"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
@@ -312,8 +312,12 @@ test_files(void)
 					"                                                                                                              "
 					"junk\nMIIB\n"),
 				"the first line of PEM block 1 is damaged", "text far behind the first line");
-	check_error(joined(as_pem(b), str("\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
-				"PEM block 2 begins behind a byte order mark", "a byte order mark");
+	check_passed_over(joined(as_pem(b), str("text\n\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
+					  "PEM block 2 begins behind a byte order mark", "a byte order mark behind text, which OpenSSL passes over");
+	check_passed_over(joined((Bytes){as_pem(b).data, as_pem(b).len - 40}, as_pem(a)),
+					  "CRL 1, byte", "a CRL that is cut, without its last line");
+	check_passed_over(joined(joined(str("-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"), as_pem(a)), str("end\n")),
+					  "CRL 1, byte", "a CRL that is cut");
 	check_error((Bytes){"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
 				"the first line of PEM block 1 is damaged", "a NUL for the space");
 	check_error((Bytes){"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",

@@ -17,10 +17,13 @@
 #define MARK "[cut]"
 
 /* what comes on top of the text: a header that is CertFacts and two flags */
-#define FIXED_PART (sizeof(CertFacts) + 16)
+#define FIXED_PART (sizeof(CertFacts) + 16 + POINTS_PART)
 
 /* and what it holds of each CA beside text */
-#define CA_PART (FINGERPRINT_LEN + CA_IDENTITY_LEN)
+#define CA_PART (FINGERPRINT_LEN + CA_IDENTITY_LEN + POINTS_PART)
+
+/* distribution points of one certificate, of which sample() has two at most */
+#define POINTS_PART (2 + 2 * POINT_LEN)
 
 static char *
 filled(char c, int len)
@@ -30,6 +33,23 @@ filled(char c, int len)
 	memset(text, c, (Size) len);
 	text[len] = '\0';
 	return text;
+}
+
+static CertPoints
+sample_points(int count, bool is_ca)
+{
+	CertPoints	points = {true, is_ca, count, palloc((Size) count * POINT_LEN + 1)};
+
+	memset(points.digests, 0xA0 + count, (Size) count * POINT_LEN);
+	return points;
+}
+
+static bool
+same_points(const CertPoints *a, const CertPoints *b)
+{
+	return !a->known || !b->known ||
+		(a->is_ca == b->is_ca && a->count == b->count &&
+		 memcmp(a->digests, b->digests, (size_t) a->count * POINT_LEN) == 0);
 }
 
 /*
@@ -57,9 +77,11 @@ sample(int length, int nsans, int ncas)
 	for (int i = 0; i < nsans; i++)
 		cert->sans[i] = psprintf("dns:%d.%s", i, filled('d', length));
 	cert->ncas = ncas;
-	cert->cas = palloc(sizeof(CaFacts) * (Size) (ncas + 1));
+	cert->points = sample_points(2, false);
+	cert->cas = palloc0(sizeof(CaFacts) * (Size) (ncas + 1));
 	for (int i = 0; i < ncas; i++)
 	{
+		cert->cas[i].points = sample_points(i % 3, true);
 		cert->cas[i].subject_dn = psprintf("CN=%d.%s", i, filled('a', length));
 		cert->cas[i].serial = psprintf("%d730750818665451459101842416358141509827966271487", i);
 		memset(cert->cas[i].fingerprint, 0x80 + i, FINGERPRINT_LEN);
@@ -122,10 +144,11 @@ same_fixed_part(const CertFacts *a, const CertFacts *b)
 		a->not_before == b->not_before && a->not_after == b->not_after &&
 		memcmp(a->fingerprint, b->fingerprint, FINGERPRINT_LEN) == 0 &&
 		(a->cn == NULL) == (b->cn == NULL) && a->ncas == b->ncas &&
-		strcmp(a->serial, b->serial) == 0;
+		strcmp(a->serial, b->serial) == 0 && same_points(&a->points, &b->points);
 
 	for (int i = 0; same && i < a->ncas; i++)
-		same = memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0 &&
+		same = same_points(&a->cas[i].points, &b->cas[i].points) &&
+			memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0 &&
 			memcmp(a->cas[i].identity, b->cas[i].identity, CA_IDENTITY_LEN) == 0 &&
 			(a->cas[i].serial == NULL || b->cas[i].serial == NULL ||
 			 strcmp(a->cas[i].serial, b->cas[i].serial) == 0);
@@ -181,6 +204,10 @@ consume(CertFacts *cert)
 		total += strlen(cert->cas[i].serial);
 		pfree(cert->cas[i].serial);
 	}
+	if (cert->points.known)
+		pfree(cert->points.digests);
+	for (int i = 0; i < cert->ncas && cert->points.known; i++)
+		pfree(cert->cas[i].points.digests);
 	pfree(cert->sans);
 	pfree(cert->cas);
 	pfree(cert);
@@ -424,7 +451,7 @@ test_within(void)
 		ok(back && strstr(back->cn, MARK) && strstr(back->subject_dn, MARK) &&
 			   back->nsans == 1 && strstr(back->sans[0], MARK),
 		   "%d CAs: names are said to be cut", chains[i]);
-		ok(pack_cert_within(cert, FIXED_PART + (size_t) chains[i] * CA_PART, test_digest, &size) == NULL,
+		ok(pack_cert_within(cert, sizeof(CertFacts) + (size_t) chains[i] * (FINGERPRINT_LEN + CA_IDENTITY_LEN), test_digest, &size) == NULL,
 		   "%d CAs: with less room there is nothing", chains[i]);
 		ok(chains[i] == 0 || pack_cert_within(cert, room, no_digest, &size) == NULL,
 		   "%d CAs: nor without digests", chains[i]);

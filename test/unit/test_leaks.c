@@ -167,11 +167,11 @@ crl(Bytes der)
 	if (crl)
 	{
 		uint8		digest[FINGERPRINT_LEN];
+		CrlFacts   *facts = read_crl(crl);
 
-		(void) read_crl(crl);
 		(void) crl_fingerprint(crl, digest);
 		(void) crl_issuer(crl, cas);
-		(void) is_older_crl(crl, crl);
+		(void) (facts && is_older_crl(facts, facts));
 	}
 	X509_CRL_free(crl);
 	ERR_clear_error();
