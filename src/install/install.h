@@ -37,7 +37,7 @@ typedef struct Installation
 	char	   *old_bytes;		/* NULL: no file */
 	size_t		old_len;
 	PemContent *old;			/* never NULL */
-	bool		unreadable;		/* there should be a file, and cannot be read */
+	bool		unreadable;		/* the file cannot be read, or holds no CRL */
 	List	   *history;
 
 	/* what there shall be */

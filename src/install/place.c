@@ -162,7 +162,8 @@ read_in_place(Installation *inst)
 	inst->old = file->content;
 	inst->old_bytes = file->bytes;
 	inst->old_len = file->len;
-	inst->unreadable = file->error != NULL;
+	inst->unreadable = file->error != NULL ||
+		(inst->indexed && sk_X509_CRL_num(file->content->crls) == 0);
 	if (inst->kind == MATERIAL_SERVER)
 		read_key_in_place(inst);
 	else

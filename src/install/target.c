@@ -262,9 +262,9 @@ refuse_target(const Installation *inst, const char *path, char *problem)
 			 errmsg("file \"%s\" cannot be replaced", path),
 			 errdetail("%s", detail),
 			 errdetail_log("%s", problem),
-			 errhint("Set %s to a file of its own.",
-					 inst->indexed ? tls_setting_name(SETTING_OWN_CRL_FILE) :
-									 tls_setting_name(material_place(inst->kind)->settings[0]))));
+			 inst->indexed ?
+				 errhint("Set %s to a file of its own. If this one is damaged, move it away: the CRLs that are in force from it are restored.", tls_setting_name(SETTING_OWN_CRL_FILE)) :
+				 errhint("Set %s to a file of its own.", tls_setting_name(material_place(inst->kind)->settings[0]))));
 }
 
 /*

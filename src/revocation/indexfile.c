@@ -175,7 +175,22 @@ read_own_crls(int *count, char **error)
 }
 
 /*
- * Are these CRLs, all of them, in force by sslpolicy's index?
+ * Is a CRL in force, or one of its issuer and scope that is not older?
+ */
+static bool
+is_in_force(const CrlFacts *crl, const IndexedCrl *in_force, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(crl->issuer_dn, in_force[i].issuer_dn) == 0 &&
+			memcmp(crl->scope.digest, in_force[i].scope.digest, POINT_LEN) == 0 &&
+			(memcmp(crl->fingerprint, in_force[i].fingerprint, FINGERPRINT_LEN) == 0 ||
+			 compare_crl_age(in_force[i].number, in_force[i].this_update, crl->number, crl->this_update) > 0))
+			return true;
+	return false;
+}
+
+/*
+ * Are all of these CRLs in force by sslpolicy's index, or superseded by newer ones?
  */
 bool
 are_crls_in_force(STACK_OF(X509_CRL) *crls)
@@ -186,14 +201,9 @@ are_crls_in_force(STACK_OF(X509_CRL) *crls)
 
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
 	{
-		uint8		digest[FINGERPRINT_LEN];
-		bool		found = false;
+		const CrlFacts *facts = read_crl(sk_X509_CRL_value(crls, i));
 
-		if (!crl_fingerprint(sk_X509_CRL_value(crls, i), digest))
-			return false;
-		for (int k = 0; k < count && !found; k++)
-			found = memcmp(in_force[k].fingerprint, digest, FINGERPRINT_LEN) == 0;
-		if (!found)
+		if (facts == NULL || !is_in_force(facts, in_force, count))
 			return false;
 	}
 	return sk_X509_CRL_num(crls) > 0;

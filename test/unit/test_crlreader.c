@@ -316,6 +316,7 @@ test_files(void)
 					  "PEM block 2 begins behind a byte order mark", "a byte order mark behind text, which OpenSSL passes over");
 	check_passed_over(joined((Bytes){as_pem(b).data, as_pem(b).len - 40}, as_pem(a)),
 					  "CRL 1, byte", "a CRL that is cut, without its last line");
+	check_passed_over(joined(as_pem(a), (Bytes){as_pem(b).data, 300}), "CRL 2", "a CRL that is cut at the end");
 	check_passed_over(joined(joined(str("-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"), as_pem(a)), str("end\n")),
 					  "CRL 1, byte", "a CRL that is cut");
 	check_error((Bytes){"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
