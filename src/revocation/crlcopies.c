@@ -202,7 +202,8 @@ known_crl_issuers(STACK_OF(X509) *cas, STACK_OF(X509) *given)
 	STACK_OF(X509) *result = free_at_reset(sk_X509_new_null(), free_certificates);
 
 	for (int i = 0; i < sk_X509_num(cas); i++)
-		(void) add_certificate_once(result, sk_X509_value(cas, i));
+		if (X509_up_ref(sk_X509_value(cas, i)))
+			sk_X509_push(result, sk_X509_value(cas, i));
 	add_verified(result, cas, read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs);
 	add_verified(result, cas, read_pem_file(own_file(COPIED_ISSUERS))->content->certs);
 	add_verified(result, cas, given);

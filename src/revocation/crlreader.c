@@ -509,6 +509,15 @@ parse_shell(CrlReader *r, StringInfo tail)
 	return r->parsed != NULL || fail(r, "it is not valid apart from its entries");
 }
 
+static void
+add_ca(X509 ***list, int *count, X509 *ca)
+{
+	Size		size = sizeof(X509 *) * (Size) (*count + 1);
+
+	*list = *list ? repalloc(*list, size) : palloc(size);
+	(*list)[(*count)++] = ca;
+}
+
 /*
  * The CAs that issued the CRL, and all that have its issuer's name.
  */
@@ -522,8 +531,6 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 
 	if (has_digest && EVP_DigestFinal_ex(r->tbs_digest, digest, &len) != 1)
 		return fail_crl_stream_digest(&r->stream);
-	crl->issuers = palloc(sizeof(X509 *) * (size_t) (sk_X509_num(cas) + 1));
-	crl->named = palloc(sizeof(X509 *) * (size_t) (sk_X509_num(cas) + 1));
 	X509_CRL_get0_signature(r->parsed, &signature, NULL);
 	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
@@ -531,12 +538,12 @@ find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
 
 		if (!is_crl_named_after(r->parsed, ca))
 			continue;
-		crl->named[crl->nnamed++] = ca;
+		add_ca(&crl->named, &crl->nnamed, ca);
 		if (r->known_scheme && may_issue_crl(ca, r->parsed) &&
 			has_signed_crl(ca, &r->scheme, ASN1_STRING_get0_data(signature),
 						   (size_t) ASN1_STRING_length(signature),
 						   has_digest ? digest : r->tbs, has_digest ? len : r->tbs_len))
-			crl->issuers[crl->nissuers++] = ca;
+			add_ca(&crl->issuers, &crl->nissuers, ca);
 	}
 	return true;
 }

@@ -22,6 +22,7 @@ typedef struct ReadEntry
 /* A file, as crlreader.c has read it. */
 typedef struct Reading
 {
+	int			ncerts;			/* that stand between the CRLs */
 	CrlFile    *file;			/* NULL: refused */
 	char	   *error;
 	ReadEntry  *entries;

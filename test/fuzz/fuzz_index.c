@@ -164,7 +164,7 @@ make_build(Build *build, int count, int number, bool crowded)
 {
 	static File file;
 	CrlIndexBuilder *builder = new_crl_index_builder(NULL);
-	CrlIndexLabel label = {"build ", "sources", "settings"};
+	CrlIndexLabel label = {"build ", "sources", "settings", "copies", 0};
 	CrlIndexOutput output = {write_file, &file};
 	char	   *error;
 

@@ -215,7 +215,7 @@ like(refusal('app'), qr/revocation/, 'the issuer has no CRL then');
 is(install(crl('root', 93)), 't', 'until it is installed');
 ok(logs_in($_), "all is well: $_") for qw(app stranger);
 unlink "$data/sslpolicy/crl_copies.pem" or die;
-$node->poll_query_until('postgres', q{SELECT pg_stat_file('sslpolicy/crl_copies.pem', true) IS NOT NULL}) or die;
+$node->poll_query_until('postgres', q{SELECT (pg_stat_file('sslpolicy/crl_copies.pem', true)).size IS NOT NULL}) or die;
 ok(1, 'copies that are gone are made anew');
 
 # 6
