@@ -12,30 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "policy/policy.h"
-
-#include <arpa/inet.h>
-
-#include "base/escape.h"
-#include "policy/dn.h"
-#include "policy/patterncost.h"
-
-typedef struct Parser
-{
-	const char *text;
-	const char *pos;
-	PolicyPlace place;
-	const PolicyChecks *checks; /* NULL when a stored policy is read */
-	PolicyError *error;
-	bool		seen[NUM_POLICY_KEYS];	/* in the rule at hand */
-	int			offsets[NUM_POLICY_KEYS];	/* where those keys stand */
-	bool		mode_written;
-	int			lone_backslash; /* in the value at hand, before a character that
-								 * needs none; -1: there is none */
-	PolicyKey	needs_key;		/* the key that implies the strongest mode */
-	SslMode		needs_mode;		/* SSLMODE_ALLOW: no key implies any */
-	int64		regex_cost;		/* of all regular expressions so far */
-} Parser;
+#include "policy/parser.h"
 
 /* What there is to know of a key, but how to read its value. */
 static const struct
@@ -75,12 +52,18 @@ static const struct
 		[KEY_ACTION] = {false, false, false, SSLMODE_ALLOW, "reject or log"},
 };
 
+const char *
+policy_key_accepted(PolicyKey key)
+{
+	return keys[key].accepted;
+}
+
 /*
  * Report an error at a byte offset.  The caller fills in message; the hint
  * defaults to what the key accepts.  Always returns false.
  */
-static bool
-fail(Parser *p, int offset, int key, char *message, char *hint)
+bool
+parse_fail(Parser *p, int offset, int key, char *message, char *hint)
 {
 	p->error->message = message;
 	p->error->key = key >= 0 ? policy_key_name(key) : NULL;
@@ -91,17 +74,17 @@ fail(Parser *p, int offset, int key, char *message, char *hint)
 	return false;
 }
 
-static bool
-fail_value(Parser *p, int offset, PolicyKey key, const char *value)
+bool
+parse_fail_value(Parser *p, int offset, PolicyKey key, const char *value)
 {
 	size_t		len = strlen(value);
 
-	return fail(p, offset, key,
-				psprintf("invalid value \"%s\" for key \"%s\"",
-						 value, policy_key_name(key)),
-				len > 0 && value[len - 1] == ',' ?
-					psprintf("Separate key=value pairs by spaces. Accepted is %s.", keys[key].accepted) :
-					NULL);
+	return parse_fail(p, offset, key,
+					  psprintf("invalid value \"%s\" for key \"%s\"",
+							   value, policy_key_name(key)),
+					  len > 0 && value[len - 1] == ',' ?
+						  psprintf("Separate key=value pairs by spaces. Accepted is %s.", keys[key].accepted) :
+						  NULL);
 }
 
 #define SPACE " \t\r\n\f\v"
@@ -162,33 +145,33 @@ read_key(Parser *p, PolicyKey *key)
 	word = pnstrdup(start, (Size) (p->pos - start));
 	skip_space(p);
 	if (*p->pos != '=')
-		return fail(p, offset, -1,
-					psprintf("missing \"=\" after \"%s\"", word),
-					pstrdup("A policy is written as key=value pairs, such as sslmode=verify-full."));
+		return parse_fail(p, offset, -1,
+						  psprintf("missing \"=\" after \"%s\"", word),
+						  pstrdup("A policy is written as key=value pairs, such as sslmode=verify-full."));
 	p->pos++;
 
 	for (*key = 0; *key < NUM_POLICY_KEYS; (*key)++)
 		if (strcmp(word, policy_key_name(*key)) == 0)
 			break;
 	if (*key == NUM_POLICY_KEYS)
-		return fail(p, offset, -1, psprintf("unknown key \"%s\"", word),
-					accepted_keys(p->place));
+		return parse_fail(p, offset, -1, psprintf("unknown key \"%s\"", word),
+						  accepted_keys(p->place));
 
 	if ((keys[*key].name &&
 		 (p->place == PLACE_DATABASE || p->place == PLACE_MINIMUM)) ||
 		(*key == KEY_DATABASE && p->place == PLACE_DATABASE))
 	{
-		fail(p, offset, *key,
-			 psprintf("key \"%s\" is not accepted in %s", word,
-					  p->place == PLACE_DATABASE ? "the policy of a database" :
-												   "the minimum policy"),
-			 accepted_keys(p->place));
+		parse_fail(p, offset, *key,
+				   psprintf("key \"%s\" is not accepted in %s", word,
+							p->place == PLACE_DATABASE ? "the policy of a database" :
+														 "the minimum policy"),
+				   accepted_keys(p->place));
 		return false;
 	}
 	if (p->seen[*key] && !keys[*key].repeats)
-		return fail(p, offset, *key,
-					psprintf("key \"%s\" is written twice in one rule", word),
-					pstrdup("Write it once; only address, database, cipher, cn, dn, san, fingerprint, issuer and ca_fingerprint may repeat."));
+		return parse_fail(p, offset, *key,
+						  psprintf("key \"%s\" is written twice in one rule", word),
+						  pstrdup("Write it once; only address, database, cipher, cn, dn, san, fingerprint, issuer and ca_fingerprint may repeat."));
 	p->seen[*key] = true;
 	p->offsets[*key] = offset;
 	return true;
@@ -209,18 +192,18 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 	*quoted = (*p->pos == '\'');
 	p->lone_backslash = -1;
 	if (*p->pos == '"' && p->checks != NULL)
-		return fail(p, *offset, key,
-					pstrdup("double quote at the beginning of a value"),
-					pstrdup("Values are quoted with single quotes; in these, a double quote may begin one."));
+		return parse_fail(p, *offset, key,
+						  pstrdup("double quote at the beginning of a value"),
+						  pstrdup("Values are quoted with single quotes; in these, a double quote may begin one."));
 	if (*quoted)
 		p->pos++;
 
 	while (*p->pos && (*quoted ? *p->pos != '\'' : (*p->pos != ';' && !is_space(*p->pos))))
 	{
 		if (!*quoted && *p->pos == '\'')
-			return fail(p, offset_of(p), key,
-						pstrdup("quote in the middle of a value"),
-						pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
+			return parse_fail(p, offset_of(p), key,
+							  pstrdup("quote in the middle of a value"),
+							  pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
 		if (p->pos[0] == '\\' && p->pos[1] != '\0')
 		{
 			if (p->lone_backslash < 0 && strchr("\\'\";" SPACE, p->pos[1]) == NULL)
@@ -233,288 +216,19 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 	if (*quoted)
 	{
 		if (*p->pos != '\'')
-			return fail(p, *offset, key,
-						pstrdup("unterminated quoted value"),
-						pstrdup("End the value with a quote; write \\' for a quote in it."));
+			return parse_fail(p, *offset, key,
+							  pstrdup("unterminated quoted value"),
+							  pstrdup("End the value with a quote; write \\' for a quote in it."));
 		p->pos++;
 		if (*p->pos && *p->pos != ';' && !is_space(*p->pos))
-			return fail(p, offset_of(p), key,
-						pstrdup("text directly after a quoted value"),
-						pstrdup("Separate key=value pairs by spaces and rules by semicolons."));
+			return parse_fail(p, offset_of(p), key,
+							  pstrdup("text directly after a quoted value"),
+							  pstrdup("Separate key=value pairs by spaces and rules by semicolons."));
 	}
 	if (out == *value)
-		return fail(p, *offset, key,
-					psprintf("key \"%s\" has no value", policy_key_name(key)),
-					NULL);
-	return true;
-}
-
-/*
- * CIDR or plain address.  Bits to the right of the prefix are refused, as the
- * type cidr does: they are a mistake more often than not.
- */
-static bool
-read_address(Parser *p, const char *value, int offset, PolicyValue *out)
-{
-	char	   *address = pstrdup(value);
-	char	   *slash = strchr(address, '/');
-	int			family = strchr(address, ':') ? AF_INET6 : AF_INET;
-	uint8		network[16];
-	char		text[INET6_ADDRSTRLEN];
-
-	out->address_len = family == AF_INET6 ? 16 : 4;
-	out->address_bits = out->address_len * 8;
-	if (slash)
-	{
-		size_t		digits = strspn(slash + 1, "0123456789");
-
-		*slash = '\0';
-		if (digits < 1 || digits > 3 || slash[1 + digits] != '\0' ||
-			(digits > 1 && slash[1] == '0') ||
-			atoi(slash + 1) > out->address_bits)
-			return fail_value(p, offset, KEY_ADDRESS, value);
-		out->address_bits = atoi(slash + 1);
-	}
-	if (inet_pton(family, address, out->bytes) != 1)
-		return fail_value(p, offset, KEY_ADDRESS, value);
-
-	memset(network, 0, sizeof(network));
-	for (int bit = 0; bit < out->address_bits; bit++)
-		network[bit / 8] |= out->bytes[bit / 8] & (0x80 >> (bit % 8));
-	if (inet_ntop(family, network, text, sizeof(text)) == NULL)
-		return fail_value(p, offset, KEY_ADDRESS, value);
-	if (memcmp(network, out->bytes, (size_t) out->address_len) != 0)
-		return fail(p, offset, KEY_ADDRESS,
-					psprintf("address \"%s\" has bits set to the right of its prefix", value),
-					psprintf("Write %s/%d, or a longer prefix.", text, out->address_bits));
-
-	out->text = out->address_bits == out->address_len * 8 ? pstrdup(text) :
-															psprintf("%s/%d", text, out->address_bits);
-	return true;
-}
-
-static bool
-read_fingerprint(Parser *p, PolicyKey key, const char *value, int offset,
-				 PolicyValue *out)
-{
-	StringInfoData buf;
-
-	if (!parse_fingerprint(value, out->bytes))
-		return fail_value(p, offset, key, value);
-	initStringInfo(&buf);
-	append_hex(&buf, out->bytes, FINGERPRINT_LEN);
-	out->text = buf.data;
-	return true;
-}
-
-/*
- * The place of a byte of the value that begins at offset; of the value itself
- * if escapes are before that byte.
- */
-static int
-offset_in_value(const Parser *p, int offset, const char *value, int byte)
-{
-	int			start = offset + (p->text[offset] == '\'');
-
-	if (byte == 0 || strncmp(p->text + start, value, (size_t) byte) != 0)
-		return offset;
-	return start + byte;
-}
-
-static bool
-read_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out)
-{
-	DnError		error;
-
-	out->text = dn_spelling(value, &error);
-	if (out->text != NULL)
-		return true;
-	return fail(p, offset_in_value(p, offset, value, error.offset), key,
-				psprintf("invalid value \"%s\" for key \"%s\": %s",
-						 value, policy_key_name(key), error.message),
-				psprintf("Accepted is %s. %s", keys[key].accepted, error.hint));
-}
-
-/*
- * Is a regular expression one that may be compiled at each login?  Nothing is compiled
- * to find out, and policies that were stored before are asked as well.
- */
-static bool
-check_regex_cost(Parser *p, int offset, PolicyValue *name, const char *body)
-{
-	bool		ignore_case = name->key == KEY_SAN && strncmp(name->text, "dns:", 4) == 0;
-	int64		cost;
-	const char *reason = pattern_cost(body + 1, ignore_case, &cost);
-
-	/* in case of an error */
-	p->error->by_regex = true;
-	if (reason != NULL)
-		return fail(p, offset, name->key,
-					psprintf("invalid regular expression \"%s\": %s", body, reason),
-					NULL);
-	if (cost > REGEX_MAX_COST)
-		return fail(p, offset, name->key,
-					psprintf("regular expression \"%s\" has a cost of " INT64_FORMAT ", more than the limit of %d",
-							 body, cost, REGEX_MAX_COST),
-					pstrdup("Repetitions are written out, nested ones once for each of the outer ones. Write + or * in place of large numbers such as {0,60}."));
-	name->regex_cost = (int) cost;
-	p->regex_cost += cost;
-	if (p->regex_cost > POLICY_MAX_REGEX_COST)
-		return fail(p, offset, name->key,
-					psprintf("regular expressions of the policy have a cost of " INT64_FORMAT ", more than the limit of %d",
-							 p->regex_cost, POLICY_MAX_REGEX_COST),
-					pstrdup("Write fewer or simpler ones. One with alternatives, (a|b), often does for several."));
-	p->error->by_regex = false;
-	return true;
-}
-
-/*
- * A regular expression as a name: anchored, ASCII, of bounded cost, and valid by
- * itself as well as with a role put in.
- */
-static bool
-check_regex(Parser *p, int offset, PolicyValue *name, const char *body)
-{
-	size_t		len = strlen(body);
-	size_t		backslashes = 0;
-	char	   *reason = NULL;
-
-	for (const char *c = body; *c; c++)
-		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7E)
-			return fail(p, offset, name->key,
-						psprintf("regular expression \"%s\" has a character outside printable ASCII", body),
-						pstrdup("Certificate text is matched in escaped form. In a policy, write the bytes C3 A9 as \\\\\\\\C3\\\\\\\\A9."));
-	if (len > REGEX_MAX_BYTES)
-		return fail(p, offset, name->key,
-					psprintf("regular expression of %zu bytes", len),
-					psprintf("At most %d bytes are accepted.", REGEX_MAX_BYTES));
-	while (len >= 2 + backslashes && body[len - 2 - backslashes] == '\\')
-		backslashes++;
-	if (len < 3 || body[1] != '^' || body[len - 1] != '$' || backslashes % 2)
-		return fail(p, offset, name->key,
-					psprintf("regular expression \"%s\" is not anchored", body),
-					pstrdup("Write it as /^...$ so that it must match the whole name."));
-	if (!check_regex_cost(p, offset, name, body))
-		return false;
-	if (p->checks == NULL || p->checks->regex == NULL)
-		return true;
-
-	/*
-	 * First as written: an expression such as a)|(b must not become valid by
-	 * the group that name_pattern() puts around it.
-	 */
-	reason = p->checks->regex(body + 1);
-	if (reason == NULL)
-		reason = p->checks->regex(name_pattern(name, "role"));
-	if (reason != NULL)
-		return fail(p, offset, name->key,
-					psprintf("invalid regular expression \"%s\": %s", body, reason),
-					NULL);
-	return true;
-}
-
-/*
- * A name: cn, dn or san, plain or as a regular expression.
- */
-static bool
-read_name(Parser *p, PolicyKey key, const char *value, int offset,
-		  PolicyValue *out)
-{
-	static const char *const types[] = {"dns:", "email:", "uri:", "ip:"};
-	const char *body = value;
-
-	if (key == KEY_SAN)
-	{
-		body = NULL;
-		for (int i = 0; i < (int) lengthof(types); i++)
-			if (strncmp(value, types[i], strlen(types[i])) == 0)
-				body = value + strlen(types[i]);
-		if (body == NULL || *body == '\0')
-			return fail_value(p, offset, key, value);
-	}
-	out->regex = (*body == '/');
-	out->text = pstrdup(value);
-
-	for (const char *c = body; *c; c++)
-	{
-		if (out->regex && c[0] == '\\' && c[1] != '\0')
-			c++;
-		else if (*c == '%')
-		{
-			if (c[1] != 'u' && c[1] != '%')
-				return fail(p, offset, key,
-							psprintf("invalid percent sign in \"%s\"", value),
-							pstrdup("Write %u for the login role and %% for a percent sign."));
-			c++;
-		}
-	}
-	if (out->regex)
-		return check_regex(p, offset, out, body);
-
-	if (key == KEY_SAN && strncmp(value, "ip:", 3) == 0)
-	{
-		int			family = strchr(body, ':') ? AF_INET6 : AF_INET;
-		char		text[INET6_ADDRSTRLEN];
-
-		if (inet_pton(family, body, out->bytes) != 1 ||
-			inet_ntop(family, out->bytes, text, sizeof(text)) == NULL)
-			return fail_value(p, offset, key, value);
-		out->text = psprintf("ip:%s", text);
-	}
-	return key != KEY_DN || read_dn(p, key, value, offset, out);
-}
-
-static bool
-read_database(Parser *p, const char *value, bool quoted, int offset,
-			  PolicyValue *out)
-{
-	if (strlen(value) >= NAMEDATALEN)
-		return fail(p, offset, KEY_DATABASE,
-					psprintf("database name \"%s\" is too long", value),
-					psprintf("Names have at most %d bytes.", NAMEDATALEN - 1));
-	out->text = pstrdup(value);
-	out->keyword = !quoted && strcmp(value, "replication") == 0;
-	return true;
-}
-
-static bool
-read_cipher(Parser *p, const char *value, int offset, PolicyValue *out)
-{
-	char	   *reason = NULL;
-
-	if (strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(value))
-		return fail_value(p, offset, KEY_CIPHER, value);
-	if (p->checks)
-		reason = p->checks->cipher(value);
-	if (reason)
-		return fail(p, offset, KEY_CIPHER, reason, NULL);
-	out->text = pstrdup(value);
-	return true;
-}
-
-/* A thousand years: more than any certificate needs, and an interval holds it. */
-#define MAX_LIFETIME_SECONDS (INT64CONST(365250) * 86400)
-
-/*
- * A span of time in one of PostgreSQL's units.  At most ten digits, so that no
- * product overflows.
- */
-static bool
-read_lifetime(Parser *p, const char *value, int offset, int64 *seconds)
-{
-	static const struct
-	{
-		const char *name;
-		int			seconds;
-	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
-	size_t		digits = strspn(value, "0123456789");
-
-	*seconds = 0;
-	for (int i = 0; digits <= 10 && i < (int) lengthof(units); i++)
-		if (strcmp(value + digits, units[i].name) == 0)
-			*seconds = strtoll(value, NULL, 10) * units[i].seconds;
-	if (digits == 0 || *seconds == 0 || *seconds > MAX_LIFETIME_SECONDS)
-		return fail_value(p, offset, KEY_MAX_LIFETIME, value);
+		return parse_fail(p, *offset, key,
+						  psprintf("key \"%s\" has no value", policy_key_name(key)),
+						  NULL);
 	return true;
 }
 
@@ -535,9 +249,9 @@ read_word(Parser *p, PolicyKey key, const char *value, int offset,
 				return true;
 			}
 		if (strcmp(value, "perfer") == 0)
-			return fail(p, offset, key,
-						psprintf("invalid value \"%s\" for key \"%s\"", value, "sslmode"),
-						psprintf("Perhaps you meant \"prefer\". Accepted is %s.", keys[key].accepted));
+			return parse_fail(p, offset, key,
+							  psprintf("invalid value \"%s\" for key \"%s\"", value, "sslmode"),
+							  psprintf("Perhaps you meant \"prefer\". Accepted is %s.", keys[key].accepted));
 	}
 	else if (key == KEY_MIN_PROTOCOL)
 	{
@@ -562,7 +276,7 @@ read_word(Parser *p, PolicyKey key, const char *value, int offset,
 		if (rule->log_only || strcmp(value, "reject") == 0)
 			return true;
 	}
-	return fail_value(p, offset, key, value);
+	return parse_fail_value(p, offset, key, value);
 }
 
 /*
@@ -585,28 +299,28 @@ read_pair(Parser *p, PolicyRule *rule)
 	switch (key)
 	{
 		case KEY_ADDRESS:
-			ok = read_address(p, value, offset, &out);
+			ok = parse_address(p, value, offset, &out);
 			break;
 		case KEY_DATABASE:
-			ok = read_database(p, value, quoted, offset, &out);
+			ok = parse_database(p, value, quoted, offset, &out);
 			break;
 		case KEY_CIPHER:
-			ok = read_cipher(p, value, offset, &out);
+			ok = parse_cipher(p, value, offset, &out);
 			break;
 		case KEY_CN:
 		case KEY_DN:
 		case KEY_SAN:
-			ok = read_name(p, key, value, offset, &out);
+			ok = parse_name(p, key, value, offset, &out);
 			break;
 		case KEY_FINGERPRINT:
 		case KEY_CA_FINGERPRINT:
-			ok = read_fingerprint(p, key, value, offset, &out);
+			ok = parse_fingerprint_value(p, key, value, offset, &out);
 			break;
 		case KEY_ISSUER:
-			ok = read_dn(p, key, value, offset, &out);
+			ok = parse_dn(p, key, value, offset, &out);
 			break;
 		case KEY_MAX_LIFETIME:
-			ok = read_lifetime(p, value, offset, &rule->max_lifetime);
+			ok = parse_lifetime(p, value, offset, &rule->max_lifetime);
 			break;
 		default:
 			ok = read_word(p, key, value, offset, rule);
@@ -618,9 +332,9 @@ read_pair(Parser *p, PolicyRule *rule)
 	/* what is stored already stays what it is */
 	if (p->checks != NULL && p->lone_backslash >= 0 &&
 		(out.regex || key == KEY_DN || key == KEY_ISSUER))
-		return fail(p, p->lone_backslash, key,
-					psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
-					pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
+		return parse_fail(p, p->lone_backslash, key,
+						  psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
+						  pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
 
 	if (out.text != NULL)
 	{
@@ -649,31 +363,31 @@ settle_mode(Parser *p, PolicyRule *rule, int offset)
 	if (!p->mode_written)
 	{
 		if (p->needs_mode == SSLMODE_ALLOW)
-			return fail(p, offset, -1,
-						pstrdup("the rule asks for nothing"),
-						pstrdup("Add a requirement: sslmode, min_protocol, cipher, cn, dn, san, fingerprint, issuer, ca_fingerprint or max_lifetime."));
+			return parse_fail(p, offset, -1,
+							  pstrdup("the rule asks for nothing"),
+							  pstrdup("Add a requirement: sslmode, min_protocol, cipher, cn, dn, san, fingerprint, issuer, ca_fingerprint or max_lifetime."));
 		rule->sslmode = p->needs_mode;
 		return true;
 	}
 
 	refuses_tls = rule->sslmode == SSLMODE_REJECT || rule->sslmode == SSLMODE_DISABLE;
 	if (p->needs_mode > SSLMODE_ALLOW && rule->sslmode < p->needs_mode)
-		return fail(p, p->offsets[p->needs_key], p->needs_key,
-					psprintf("key \"%s\" needs sslmode=%s, but sslmode=%s is written",
-							 policy_key_name(p->needs_key),
-							 sslmode_name(p->needs_mode),
-							 sslmode_name(rule->sslmode)),
-					psprintf("Leave sslmode out, or write %s.",
-							 p->needs_mode == SSLMODE_VERIFY_FULL ?
-								 "verify-full or cert" :
-								 p->needs_mode == SSLMODE_VERIFY_CA ?
-								 "verify-ca, verify-full or cert" :
-								 "require, verify-ca, verify-full or cert"));
+		return parse_fail(p, p->offsets[p->needs_key], p->needs_key,
+						  psprintf("key \"%s\" needs sslmode=%s, but sslmode=%s is written",
+								   policy_key_name(p->needs_key),
+								   sslmode_name(p->needs_mode),
+								   sslmode_name(rule->sslmode)),
+						  psprintf("Leave sslmode out, or write %s.",
+								   p->needs_mode == SSLMODE_VERIFY_FULL ?
+									   "verify-full or cert" :
+									   p->needs_mode == SSLMODE_VERIFY_CA ?
+									   "verify-ca, verify-full or cert" :
+									   "require, verify-ca, verify-full or cert"));
 	if (refuses_tls && rule->has_on_expiry)
-		return fail(p, p->offsets[KEY_ON_EXPIRY], KEY_ON_EXPIRY,
-					psprintf("key \"on_expiry\" means nothing with sslmode=%s",
-							 sslmode_name(rule->sslmode)),
-					pstrdup("Leave on_expiry out, or write a stronger sslmode."));
+		return parse_fail(p, p->offsets[KEY_ON_EXPIRY], KEY_ON_EXPIRY,
+						  psprintf("key \"on_expiry\" means nothing with sslmode=%s",
+								   sslmode_name(rule->sslmode)),
+						  pstrdup("Leave on_expiry out, or write a stronger sslmode."));
 	return true;
 }
 
@@ -693,8 +407,8 @@ read_rule(Parser *p, PolicyRule *rule)
 	skip_space(p);
 	offset = offset_of(p);
 	if (*p->pos == '\0' || *p->pos == ';')
-		return fail(p, offset, -1, pstrdup("empty rule"),
-					pstrdup("Each semicolon stands between two rules, such as 'address=10.0.0.0/8 sslmode=require; sslmode=verify-full'."));
+		return parse_fail(p, offset, -1, pstrdup("empty rule"),
+						  pstrdup("Each semicolon stands between two rules, such as 'address=10.0.0.0/8 sslmode=require; sslmode=verify-full'."));
 	while (*p->pos && *p->pos != ';')
 	{
 		if (!read_pair(p, rule))
@@ -713,9 +427,9 @@ check_length(Parser *p, size_t length, const char *form)
 {
 	if (length <= POLICY_MAX_BYTES)
 		return true;
-	return fail(p, (int) Min(strlen(p->text), POLICY_MAX_BYTES), -1, psprintf("the policy has %zu bytes%s", length, form),
-				psprintf("At most %d bytes are accepted. A regular expression, or the label of a group role, often says the same in less.",
-						 POLICY_MAX_BYTES));
+	return parse_fail(p, (int) Min(strlen(p->text), POLICY_MAX_BYTES), -1, psprintf("the policy has %zu bytes%s", length, form),
+					  psprintf("At most %d bytes are accepted. A regular expression, or the label of a group role, often says the same in less.",
+							   POLICY_MAX_BYTES));
 }
 
 /*
@@ -738,8 +452,8 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 	skip_space(&p);
 	if (*p.pos == '\0')
 	{
-		fail(&p, 0, -1, pstrdup("the policy is empty"),
-			 pstrdup("Write a requirement such as sslmode=require. To remove the policy of a role or database, use NULL."));
+		parse_fail(&p, 0, -1, pstrdup("the policy is empty"),
+				   pstrdup("Write a requirement such as sslmode=require. To remove the policy of a role or database, use NULL."));
 		return NULL;
 	}
 
@@ -759,19 +473,19 @@ parse_policy(const char *text, PolicyPlace place, const PolicyChecks *checks,
 		{
 			if (!rule->has_match && !rule->log_only)
 				break;
-			fail(&p, rule->log_only ? p.offsets[KEY_ACTION] : offset,
-				 rule->log_only ? KEY_ACTION : -1,
-				 pstrdup("the last rule must decide for every session"),
-				 pstrdup("End with a rule that has neither address nor database nor action=log, such as sslmode=reject."));
+			parse_fail(&p, rule->log_only ? p.offsets[KEY_ACTION] : offset,
+					   rule->log_only ? KEY_ACTION : -1,
+					   pstrdup("the last rule must decide for every session"),
+					   pstrdup("End with a rule that has neither address nor database nor action=log, such as sslmode=reject."));
 			return NULL;
 		}
 		if (!rule->has_match && !rule->log_only &&
 			p.pos[1 + strspn(p.pos + 1, SPACE)] != '\0')
 		{
-			fail(&p, offset_of(&p), -1,
-				 psprintf("rule %d always decides, so the rules behind it are never reached",
-						  policy->nrules),
-				 pstrdup("Put it last, or give it an address, a database or action=log."));
+			parse_fail(&p, offset_of(&p), -1,
+					   psprintf("rule %d always decides, so the rules behind it are never reached",
+								policy->nrules),
+					   pstrdup("Put it last, or give it an address, a database or action=log."));
 			return NULL;
 		}
 		p.pos++;				/* the semicolon */

@@ -29,11 +29,32 @@ former_dn_spelling(const char *value, DnError *error)
 	return former_spelling(value);
 }
 
-#define dn_spelling	 former_dn_spelling
-#define parse_policy former_parse_policy
+#define dn_spelling				former_dn_spelling
+#define policy_key_accepted		former_policy_key_accepted
+#define parse_fail				former_parse_fail
+#define parse_fail_value		former_parse_fail_value
+#define parse_address			former_parse_address
+#define parse_fingerprint_value former_parse_fingerprint_value
+#define parse_dn				former_parse_dn
+#define parse_name				former_parse_name
+#define parse_database			former_parse_database
+#define parse_cipher			former_parse_cipher
+#define parse_lifetime			former_parse_lifetime
+#define parse_policy			former_parse_policy
+#include "policy/policyvalue.c"
 #include "policy/parser.c"
-#undef parse_policy
 #undef dn_spelling
+#undef policy_key_accepted
+#undef parse_fail
+#undef parse_fail_value
+#undef parse_address
+#undef parse_fingerprint_value
+#undef parse_dn
+#undef parse_name
+#undef parse_database
+#undef parse_cipher
+#undef parse_lifetime
+#undef parse_policy
 
 extern Policy *parse_policy(const char *text, PolicyPlace place,
 							const PolicyChecks *checks, PolicyError *error);
