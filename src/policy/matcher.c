@@ -127,6 +127,7 @@ check_cipher(const char *name)
 const PolicyChecks policy_checks = {
 	.regex = check_regex,
 	.cipher = check_cipher,
+	.spelling = true,
 };
 
 /*
@@ -134,5 +135,13 @@ const PolicyChecks policy_checks = {
  * compile nothing.
  */
 const PolicyChecks setting_checks = {
+	.cipher = check_cipher,
+	.spelling = true,
+};
+
+/*
+ * The server starts with what it was stopped with.
+ */
+const PolicyChecks stored_setting_checks = {
 	.cipher = check_cipher,
 };

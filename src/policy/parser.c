@@ -178,6 +178,18 @@ read_key(Parser *p, PolicyKey *key)
 }
 
 /*
+ * Would a character be read differently without the backslash before it?  At the end of
+ * the text a backslash stays what it is, but few would know.
+ */
+static bool
+needs_backslash(char c, bool quoted, bool first)
+{
+	if (c == '\\' || c == '\'')
+		return true;
+	return !quoted && c != '\0' && (c == ';' || is_space(c) || (first && c == '"'));
+}
+
+/*
  * Read a value, with its quotes and escapes resolved.  *offset is where it
  * starts.
  */
@@ -204,11 +216,12 @@ read_value(Parser *p, PolicyKey key, char **value, bool *quoted, int *offset)
 			return parse_fail(p, offset_of(p), key,
 							  pstrdup("quote in the middle of a value"),
 							  pstrdup("Put the whole value in quotes, and a backslash before a quote or a backslash in it."));
-		if (p->pos[0] == '\\' && p->pos[1] != '\0')
+		if (p->pos[0] == '\\')
 		{
-			if (p->lone_backslash < 0 && strchr("\\'\";" SPACE, p->pos[1]) == NULL)
+			if (p->lone_backslash < 0 && !needs_backslash(p->pos[1], *quoted, out == *value))
 				p->lone_backslash = offset_of(p);
-			p->pos++;
+			if (p->pos[1] != '\0')
+				p->pos++;
 		}
 		*out++ = *p->pos++;
 	}
@@ -295,6 +308,12 @@ read_pair(Parser *p, PolicyRule *rule)
 	if (!read_key(p, &key) || !read_value(p, key, &value, &quoted, &offset))
 		return false;
 
+	/* what is stored already stays what it is */
+	if (p->checks != NULL && p->checks->spelling && p->lone_backslash >= 0)
+		return parse_fail(p, p->lone_backslash, key,
+						  psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
+						  pstrdup("Write it twice, as in cn='CORP\\\\alice' or cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
+
 	out.key = key;
 	switch (key)
 	{
@@ -328,13 +347,6 @@ read_pair(Parser *p, PolicyRule *rule)
 	}
 	if (!ok)
 		return false;
-
-	/* what is stored already stays what it is */
-	if (p->checks != NULL && p->lone_backslash >= 0 &&
-		(out.regex || key == KEY_DN || key == KEY_ISSUER))
-		return parse_fail(p, p->lone_backslash, key,
-						  psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
-						  pstrdup("Write it twice, as in cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
 
 	if (out.text != NULL)
 	{

@@ -114,14 +114,16 @@ typedef struct PolicyError
 } PolicyError;
 
 /*
- * Checks that need more than the text: they are made when a policy is set, not
- * each time it is read.  Each returns what is wrong, or NULL.  regex may be NULL:
- * nothing is compiled then.
+ * Checks that are made when a policy is set, not each time it is read.  regex and
+ * cipher need more than the text, and return what is wrong, or NULL.  regex may be
+ * NULL: nothing is compiled then.
  */
 typedef struct PolicyChecks
 {
 	char *(*regex)(const char *pattern);
 	char *(*cipher)(const char *name);
+	bool		spelling;		/* refuse what is read, but means something else than
+								 * it seems to */
 } PolicyChecks;
 
 /* parser.c */

@@ -306,7 +306,9 @@ check_policy_setting(const char *name, const char *value, const char *current,
 	if (value == NULL || value[0] == '\0' ||
 		(current != NULL && strcmp(value, current) == 0))
 		return true;
-	if (parse_policy(value, place, &setting_checks, &error) != NULL)
+	if (parse_policy(value, place,
+					 process_shared_preload_libraries_in_progress ? &stored_setting_checks : &setting_checks,
+					 &error) != NULL)
 		return true;
 
 	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);

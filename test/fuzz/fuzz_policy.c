@@ -45,7 +45,7 @@ check_cipher(const char *name)
 	return name[0] == 'X' ? pstrdup("there is none") : NULL;
 }
 
-static const PolicyChecks checks = {check_regex, check_cipher};
+static const PolicyChecks checks = {check_regex, check_cipher, true};
 
 static bool
 same_value(const PolicyValue *a, const PolicyValue *b)

@@ -102,7 +102,7 @@ no_reason(const char *text)
 static void
 compare(const char *text)
 {
-	static const PolicyChecks accepts_all = {no_reason, no_reason};
+	static const PolicyChecks accepts_all = {no_reason, no_reason, false};
 
 	for (PolicyPlace place = PLACE_ROLE; place <= PLACE_MINIMUM; place++)
 		for (int set = 0; set < 2; set++)

@@ -529,7 +529,7 @@ asked_cipher(const char *name)
 static void
 test_checks(void)
 {
-	static const PolicyChecks checks = {asked_regex, asked_cipher};
+	static const PolicyChecks checks = {asked_regex, asked_cipher, true};
 	static const struct
 	{
 		const char *text;

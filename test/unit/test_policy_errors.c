@@ -447,8 +447,8 @@ refuse_role(const char *pattern)
 static void
 test_checks(void)
 {
-	static const PolicyChecks no_x = {refuse_x, refuse_x};
-	static const PolicyChecks no_role = {refuse_role, refuse_x};
+	static const PolicyChecks no_x = {refuse_x, refuse_x, true};
+	static const PolicyChecks no_role = {refuse_role, refuse_x, true};
 	static const BadPolicy cases[] = {
 		{"cipher=A cipher=Bx", "there is an x", "cipher", "Bx", "as in pg_stat_ssl.cipher"},
 		{"cn=a cn=/^x$", "invalid regular expression \"/^x$\": there is an x", "cn", "/^x$",
@@ -463,6 +463,19 @@ test_checks(void)
 		{"san=dns:/^a\\wb$", "single backslash", "san", "\\wb$", "Write it twice"},
 		{"dn='CN=a\\,O=b'", "single backslash in a value of \"dn\"", "dn", "\\,O=b'", "Write it twice"},
 		{"issuer='CN=a\\,O=b'", "single backslash in a value of \"issuer\"", "issuer", "\\,O=b'", "Write it twice"},
+		{"cn=CORP\\alice", "single backslash in a value of \"cn\"", "cn", "\\alice", "cn='CORP\\\\alice'"},
+		{"cn=alice cn='CORP\\alice'", "single backslash", "cn", "\\alice'", "Write it twice"},
+		{"cn=CORP\\\\alice\\b", "single backslash", "cn", "\\b", "Write it twice"},
+		{"cn=alice\\", "single backslash", "cn", "\\", "Write it twice"},
+		{"cn='a\\ b'", "single backslash", "cn", "\\ b'", "Write it twice"},
+		{"cn='a\\;b'", "single backslash", "cn", "\\;b'", "Write it twice"},
+		{"cn='a\\\"b'", "single backslash", "cn", "\\\"b'", "Write it twice"},
+		{"cn=a\\\"b", "single backslash", "cn", "\\\"b", "Write it twice"},
+		{"san=uri:x:\\a", "single backslash in a value of \"san\"", "san", "\\a", "Write it twice"},
+		{"san=email:CORP\\a@b", "single backslash", "san", "\\a@b", "Write it twice"},
+		{"dn='CN=a\\;b'", "single backslash", "dn", "\\;b'", "Write it twice"},
+		{"database=a\\b sslmode=reject; sslmode=require", "single backslash in a value of \"database\"", "database", "\\b sslmode=reject; sslmode=require", "Write it twice"},
+		{"sslmode=verify\\-full", "single backslash in a value of \"sslmode\"", "sslmode", "\\-full", "Write it twice"},
 		{"cn=\"app\"", "double quote at the beginning of a value", "cn", "\"app\"", "quoted with single quotes"},
 	};
 	static const BadPolicy with_role =
@@ -479,6 +492,8 @@ test_checks(void)
 	is_bad(&with_role, PLACE_ROLE, &no_role);
 	ok(parse_policy("cn=x dn=CN=x san=dns:x issuer=CN=x", PLACE_ROLE, &no_x, &error) != NULL,
 	   "names that are no expressions are not checked");
+	ok(parse_policy("cn=CORP\\\\a cn='CORP\\\\b' cn='O\\'Brien' cn=a\\ b cn=a\\;b cn=\\\"a\\'b", PLACE_ROLE, &no_x, &error) != NULL,
+	   "backslashes that are written twice, or needed");
 }
 
 /*
@@ -488,7 +503,7 @@ test_checks(void)
 static void
 test_long_canonical_form(void)
 {
-	static const PolicyChecks no_x = {refuse_x, refuse_x};
+	static const PolicyChecks no_x = {refuse_x, refuse_x, true};
 	BadPolicy	bad = {NULL, " bytes in canonical form", NULL, "", "At most 1800 bytes"};
 	PolicyError error;
 	StringInfoData text;
