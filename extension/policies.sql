@@ -35,8 +35,13 @@ CREATE FUNCTION get_policies(
     OUT min_protocol text,
     OUT cipher text[],
     OUT cn text[],
+    OUT uid text[],
+    OUT email text[],
     OUT dn text[],
     OUT san text[],
+    OUT ignore_case boolean,
+    OUT ou text[],
+    OUT o text[],
     OUT fingerprint text[],
     OUT issuer text[],
     OUT ca_fingerprint text[],
@@ -62,9 +67,14 @@ COMMENT ON COLUMN policies.database IS 'match: names of databases, any of them; 
 COMMENT ON COLUMN policies.sslmode IS 'weakest mode that is accepted, written or implied by the other keys';
 COMMENT ON COLUMN policies.min_protocol IS 'lowest TLS version that is accepted';
 COMMENT ON COLUMN policies.cipher IS 'ciphers that are accepted';
-COMMENT ON COLUMN policies.cn IS 'common names, one of which (or of dn, san) the certificate must carry';
-COMMENT ON COLUMN policies.dn IS 'subject DNs in RFC 2253 form, one of which (or of cn, san) the certificate must carry';
-COMMENT ON COLUMN policies.san IS 'subject alternative names, one of which (or of cn, dn) the certificate must carry';
+COMMENT ON COLUMN policies.cn IS 'common names, one of which (or of uid, email, dn, san) the certificate must carry';
+COMMENT ON COLUMN policies.uid IS 'user IDs (UID) of the subject, one of which (or of cn, email, dn, san) the certificate must carry';
+COMMENT ON COLUMN policies.email IS 'e-mail addresses (emailAddress) of the subject, one of which (or of cn, uid, dn, san) the certificate must carry';
+COMMENT ON COLUMN policies.dn IS 'subject DNs in RFC 2253 form, one of which (or of cn, uid, email, san) the certificate must carry';
+COMMENT ON COLUMN policies.san IS 'subject alternative names, one of which (or of cn, uid, email, dn) the certificate must carry';
+COMMENT ON COLUMN policies.ignore_case IS 'whether cn, uid and email of the certificate are folded to lower case before they are compared';
+COMMENT ON COLUMN policies.ou IS 'organizational units, one of which the subject must have';
+COMMENT ON COLUMN policies.o IS 'organizations, one of which the subject must have';
 COMMENT ON COLUMN policies.fingerprint IS 'SHA-256 fingerprints of the client certificates that are accepted';
 COMMENT ON COLUMN policies.issuer IS 'DNs of CAs, one of which must be in the verified chain';
 COMMENT ON COLUMN policies.ca_fingerprint IS 'SHA-256 fingerprints of CAs, one of which must be in the verified chain';

@@ -205,7 +205,7 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
 \qecho '<h3>What each login role must meet</h3>'
 \if :has_effective
 \qecho '<p>All that may apply to a login, from whichever policy; what depends on the address or database of the client is marked with ◦, what is only logged with “log”.</p>'
-\set head '<th scope="col">Role</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">cn, dn, san</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">other</th><th scope="col">From</th>'
+\set head '<th scope="col">Role</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">Names, ou, o</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">other</th><th scope="col">From</th>'
 \set empty 'There is no role that can log in.'
 :table r.n,
        ARRAY[r.rolname || CASE WHEN r.rolsuper THEN E'\n(superuser)' ELSE '' END] ||
@@ -213,11 +213,12 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
            SELECT ARRAY[string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'sslmode'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'min_protocol'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'cipher'),
-                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement IN ('cn', 'dn', 'san')),
+                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement ~ '^(cn|uid|email|dn|san)(, (uid|email|dn|san))*$' OR x.requirement IN ('ou', 'o')),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'fingerprint'),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement IN ('issuer', 'ca_fingerprint')),
                         string_agg(x.what, E'\n') FILTER (WHERE x.requirement = 'max_lifetime'),
-                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement NOT IN ('policy', 'sslmode', 'min_protocol', 'cipher', 'cn', 'dn', 'san', 'fingerprint', 'issuer', 'ca_fingerprint', 'max_lifetime')),
+                        string_agg(x.what, E'\n') FILTER (WHERE x.requirement NOT IN ('policy', 'sslmode', 'min_protocol', 'cipher', 'ou', 'o', 'fingerprint', 'issuer', 'ca_fingerprint', 'max_lifetime')
+                               AND x.requirement !~ '^(cn|uid|email|dn|san)(, (uid|email|dn|san))*$'),
                         COALESCE(string_agg(DISTINCT x.source, E'\n'), 'no policy')]
              FROM (SELECT CASE WHEN e.requirement = 'policy' THEN 'database, where it has a policy ◦' ELSE e.source END AS source,
                           e.requirement,
@@ -246,13 +247,14 @@ SELECT format('<li class="tile%s"><span>Findings</span><b>%s</b><span>errors, an
 \endif
 \qecho '<h3>Policies as they are written</h3>'
 \qecho '<p>A row for each rule; the first one whose address and database fit decides.</p>'
-\set head '<th scope="col">Policy of</th><th scope="col">Rule</th><th scope="col">For</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">cn, dn, san</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">action</th>'
+\set head '<th scope="col">Policy of</th><th scope="col">Rule</th><th scope="col">For</th><th scope="col">sslmode</th><th scope="col">min_protocol</th><th scope="col">cipher</th><th scope="col">Names, ou, o</th><th scope="col">fingerprint</th><th scope="col">issuer, ca_fingerprint</th><th scope="col">max_lifetime</th><th scope="col">action</th>'
 \set empty 'There is no policy: no role, no database and no setting demands anything.'
 :table row_number() OVER (ORDER BY object_type DESC, object_name, rule) AS n,
        ARRAY[object_type || ' ' || object_name, rule::text,
              COALESCE(NULLIF(concat_ws(E'\n', array_to_string(address, E'\n'), array_to_string(database, E'\n')), ''), CASE WHEN error IS NULL THEN 'all' END),
              COALESCE(sslmode, 'unreadable: ' || error), min_protocol, array_to_string(cipher, E'\n'),
-             concat_ws(E'\n', 'cn=' || array_to_string(cn, E'\ncn='), 'dn=' || array_to_string(dn, E'\ndn='), 'san=' || array_to_string(san, E'\nsan=')),
+             concat_ws(E'\n', 'cn=' || array_to_string(cn, E'\ncn='), 'uid=' || array_to_string(uid, E'\nuid='), 'email=' || array_to_string(email, E'\nemail='), 'dn=' || array_to_string(dn, E'\ndn='), 'san=' || array_to_string(san, E'\nsan='),
+                       CASE WHEN ignore_case THEN 'ignore_case=on' END, 'ou=' || array_to_string(ou, E'\nou='), 'o=' || array_to_string(o, E'\no=')),
              array_to_string(fingerprint, E'\n'), concat_ws(E'\n', array_to_string(issuer, E'\n'), array_to_string(ca_fingerprint, E'\n')),
              max_lifetime::text, action || CASE WHEN on_expiry = 'end' THEN E'\nends at expiry' ELSE '' END] AS cells,
        ARRAY[NULL, NULL, NULL, CASE WHEN error IS NOT NULL THEN 'bad' END, NULL, NULL, NULL,

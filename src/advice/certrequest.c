@@ -150,6 +150,16 @@ set_common_name(CertRequest *request, const char *cn)
 }
 
 /*
+ * Does a check ask for something that the request has to have: a name, or an attribute
+ * of the subject?
+ */
+bool
+is_about_names(const Check *check)
+{
+	return check->key == KEY_CN || check->key == KEY_OU || check->key == KEY_O;
+}
+
+/*
  * The first check of names that the request does not meet; NULL if it meets all.
  */
 static const Check *
@@ -164,10 +174,42 @@ unmet_names(const CertRequest *request, const Applicable *applicable, const Fact
 	supposed.cert = &request->names;
 	verdict = evaluate(applicable->policies, applicable->count, &supposed, regex_matches, 0);
 	for (int i = 0; i < verdict->nchecks; i++)
-		if (verdict->checks[i].key == KEY_CN && !verdict->checks[i].log_only &&
+		if (is_about_names(&verdict->checks[i]) && !verdict->checks[i].log_only &&
 			verdict->checks[i].outcome != OUTCOME_OK)
 			return &verdict->checks[i];
 	return NULL;
+}
+
+/*
+ * Add the first attribute to the subject that a check accepts and that is no regular
+ * expression: a user ID or an e-mail address before what is there, the others behind it.
+ * False if there is none, or it is there: two of the same name nobody.
+ */
+static bool
+add_attribute(CertRequest *request, const Check *check, const char *role)
+{
+	for (int i = 0; !check->role_cn && i < check->asks->nvalues; i++)
+	{
+		const PolicyValue *value = &check->asks->values[i];
+		bool		name = check->key == KEY_CN;
+		StringInfoData attribute;
+		char	  **there;
+		int			count;
+
+		if (value->regex || (name ? value->key != KEY_UID && value->key != KEY_EMAIL : value->key != check->key))
+			continue;
+		there = subject_values(&request->names, value->key, &count);
+		if (count < 0 || (name && count > 0))
+			continue;
+		for (int k = 0; k < count; k++)
+			if (there[k] && strcmp(there[k], escape_bytes(value->text, (int) strlen(value->text))) == 0)
+				return false;
+		initStringInfo(&attribute);
+		appendStringInfo(&attribute, "%s=", subject_attribute(value->key));
+		append_dn_value(&attribute, name ? unescape(expand_name(value, role)) : value->text, true, true);
+		return set_subject(request, name ? psprintf("%s,%s", attribute.data, request->names.subject_dn) : psprintf("%s,%s", request->names.subject_dn, attribute.data));
+	}
+	return false;
 }
 
 /*
@@ -179,7 +221,7 @@ add_alt_name(CertRequest *request, const Check *check, const char *role)
 {
 	CertFacts  *names = &request->names;
 
-	for (int i = 0; !check->role_cn && i < check->asks->nvalues; i++)
+	for (int i = 0; check->key == KEY_CN && !check->role_cn && i < check->asks->nvalues; i++)
 	{
 		const PolicyValue *value = &check->asks->values[i];
 		char	   *san;
@@ -200,7 +242,8 @@ add_alt_name(CertRequest *request, const Check *check, const char *role)
 }
 
 /*
- * Does the subject do, together with as few alternative names as possible?
+ * Does the subject do, together with attributes that must be there, and as few alternative
+ * names as possible?
  */
 static bool
 complete(CertRequest *request, const Applicable *applicable, const Facts *facts,
@@ -211,7 +254,8 @@ complete(CertRequest *request, const Applicable *applicable, const Facts *facts,
 	request->names.nsans = 0;
 	request->names.sans = NULL;
 	while ((unmet = unmet_names(request, applicable, facts)) != NULL)
-		if (!alt_names_allowed || !add_alt_name(request, unmet, facts->role))
+		if (!add_attribute(request, unmet, facts->role) &&
+			(!alt_names_allowed || !add_alt_name(request, unmet, facts->role)))
 			return false;
 	return true;
 }
@@ -362,7 +406,7 @@ plan_certificate_request(const Applicable *applicable, const Facts *facts, bool 
 		return request;
 	initStringInfo(&wanted);
 	for (int i = 0; i < verdict->nchecks; i++)
-		if (verdict->checks[i].key == KEY_CN && !verdict->checks[i].log_only)
+		if (is_about_names(&verdict->checks[i]) && !verdict->checks[i].log_only)
 			appendStringInfo(&wanted, "%s%s", wanted.len ? "; and " : "",
 							 check_required(&verdict->checks[i], facts->role));
 	request->wanted = wanted.data;

@@ -20,6 +20,7 @@ typedef struct CertRequest
 	char	   *wanted;			/* if not possible: what is asked for */
 } CertRequest;
 
+extern bool is_about_names(const Check *check);
 extern CertRequest *plan_certificate_request(const Applicable *applicable,
 											 const Facts *facts, bool role_first);
 extern char *certificate_request_command(const CertRequest *request, const char *key_file,

@@ -204,7 +204,7 @@ find_problems(ClientNeeds *needs, const Applicable *applicable, const Facts *fac
 
 		/* the request says for itself that it found no names */
 		if (check->log_only || check->outcome == OUTCOME_OK ||
-			(check->key == KEY_CN && needs->request && !needs->request->possible))
+			(is_about_names(check) && needs->request && !needs->request->possible))
 			continue;
 		add_unique(&needs->problems,
 				   psprintf("%s (policy of %s%s)", check_required(check, facts->role),
@@ -237,7 +237,7 @@ client_needs(const Applicable *applicable, const Facts *facts)
 			add_unique(&needs->depends, check_required(check, facts->role));
 		if (check->asks)
 			add_check(needs, check, facts->role);
-		names |= check->key == KEY_CN;
+		names |= is_about_names(check);
 	}
 	bound_protocols(needs);
 	if (names || needs->by_certificate)

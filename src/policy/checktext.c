@@ -45,9 +45,10 @@ check_required(const Check *check, const char *role)
 						 escape_bytes(role, (int) strlen(role)));
 	else if (check->key == KEY_CN)
 	{
-		append_values(&buf, check->asks, KEY_CN);
-		append_values(&buf, check->asks, KEY_DN);
-		append_values(&buf, check->asks, KEY_SAN);
+		for (PolicyKey key = KEY_CN; key <= KEY_SAN; key++)
+			append_values(&buf, check->asks, key);
+		if (check->asks->ignore_case)
+			appendStringInfoString(&buf, " ignore_case=on");
 	}
 	else if (check->key == KEY_SSLMODE)
 		appendStringInfo(&buf, "sslmode=%s", sslmode_name(check->asks->sslmode));
@@ -90,6 +91,22 @@ append_item(StringInfo buf, const char *key, const char *value)
 }
 
 /*
+ * What the subject has of the attribute that a key asks for.
+ */
+static void
+append_attributes(StringInfo buf, PolicyKey key, const CertFacts *cert)
+{
+	int			count;
+	char	  **values = subject_values(cert, key, &count);
+	const char *type = subject_attribute(key);
+
+	for (int i = 0; i < count; i++)
+		append_item(buf, psprintf("%s=", policy_key_name(key)), values[i] ? values[i] : "[no text]");
+	if (count <= 0)
+		append_item(buf, psprintf("no %s", type), count < 0 ? " that is known" : "");
+}
+
+/*
  * The names of a certificate, of the types that the check asks for.
  */
 static void
@@ -104,6 +121,10 @@ append_names(StringInfo buf, const Check *check, const CertFacts *cert)
 	}
 	if (check->role_cn)
 		return;
+	if (rule_has_key(check->asks, KEY_UID))
+		append_attributes(buf, KEY_UID, cert);
+	if (rule_has_key(check->asks, KEY_EMAIL))
+		append_attributes(buf, KEY_EMAIL, cert);
 	if (rule_has_key(check->asks, KEY_DN))
 		append_item(buf, "dn=", cert->subject_dn);
 	if (rule_has_key(check->asks, KEY_SAN))
@@ -153,6 +174,10 @@ append_certificate_fact(StringInfo buf, const Check *check, const CertFacts *cer
 	{
 		case KEY_CN:
 			append_names(buf, check, cert);
+			break;
+		case KEY_OU:
+		case KEY_O:
+			append_attributes(buf, check->key, cert);
 			break;
 		case KEY_FINGERPRINT:
 			append_fingerprint(buf, cert->fingerprint);

@@ -114,6 +114,25 @@ read_value(Reader *r, DnAttribute *attribute)
 }
 
 /*
+ * Read the next attribute, and go on behind the separator that follows it.  *joined says
+ * whether that is a plus sign.
+ */
+static bool
+read_attribute(Reader *r, DnAttribute *attribute, bool *joined)
+{
+	r->pos += strspn(r->pos, " ");
+	attribute->joined = *joined;
+	attribute->offset = (int) (r->pos - r->text);
+	if (!read_type(r, attribute) || !read_value(r, attribute))
+		return false;
+	attribute->length = (int) (r->pos - r->text) - attribute->offset;
+	*joined = *r->pos == '+';
+	if (*r->pos != '\0')
+		r->pos++;
+	return true;
+}
+
+/*
  * Read a DN.  NULL, with the reason in *error, if the text is none.
  */
 Dn *
@@ -137,21 +156,49 @@ dn_read(const char *text, DnError *error)
 	}
 	do
 	{
-		DnAttribute attribute = {.joined = joined};
+		DnAttribute attribute;
 
-		r.pos += strspn(r.pos, " ");
-		attribute.offset = (int) (r.pos - text);
-		if (!read_type(&r, &attribute) || !read_value(&r, &attribute))
+		if (!read_attribute(&r, &attribute, &joined))
 			return NULL;
-		attribute.length = (int) (r.pos - text) - attribute.offset;
 		dn->attributes = dn->count == 0 ? palloc(sizeof(DnAttribute)) :
 										  repalloc(dn->attributes, sizeof(DnAttribute) * (Size) (dn->count + 1));
 		dn->attributes[dn->count++] = attribute;
-		joined = *r.pos == '+';
-		if (*r.pos != '\0')
-			r.pos++;
 	} while (*r.pos != '\0' || joined);
 	return dn;
+}
+
+/*
+ * All values of one attribute in a DN as OpenSSL prints it, in escaped form; NULL for one
+ * that is no text.  *count is -1 if the DN cannot be read.
+ */
+char **
+dn_values(const char *dn, const char *type, int *count)
+{
+	DnError		error;
+	Reader		r = {dn, dn, &error};
+	bool		joined = false;
+	char	  **values = NULL;
+
+	*count = 0;
+	while (*r.pos != '\0' || joined)
+	{
+		DnAttribute attribute;
+
+		if (!read_attribute(&r, &attribute, &joined))
+		{
+			*count = -1;
+			return NULL;
+		}
+		if (strcmp(attribute.type, type) == 0)
+		{
+			values = values ? repalloc(values, sizeof(char *) * (Size) (*count + 1)) : palloc(sizeof(char *));
+			values[(*count)++] = attribute.hex ? NULL : escape_bytes(attribute.value, attribute.value_len);
+		}
+		/* there may be thousands */
+		pfree(attribute.type);
+		pfree(attribute.value);
+	}
+	return values;
 }
 
 /*

@@ -39,6 +39,7 @@ typedef struct DnError
 } DnError;
 
 extern Dn  *dn_read(const char *text, DnError *error);
+extern char **dn_values(const char *dn, const char *type, int *count);
 extern char *dn_spelling(const char *text, DnError *error);
 
 #endif							/* SSLPOLICY_DN_H */

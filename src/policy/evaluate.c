@@ -20,6 +20,15 @@
 #include "policy/evaluate.h"
 
 #include "base/escape.h"
+#include "policy/dn.h"
+
+/* What a certificate has of an attribute of the subject; see subject_values(). */
+typedef struct Subject
+{
+	bool		read;
+	int			count;
+	char	  **values;
+} Subject;
 
 typedef struct Evaluation
 {
@@ -33,6 +42,7 @@ typedef struct Evaluation
 	bool		may_have_cert;	/* with cert NULL: it is not known */
 	RegexMatcher matches;
 	int64		now;
+	Subject    *subject;		/* for each key; read when first asked for */
 	Verdict    *verdict;
 } Evaluation;
 
@@ -231,11 +241,73 @@ regex_fits(const Evaluation *e, const PolicyValue *name, const char *pattern,
 }
 
 /*
+ * The values that the subject of a certificate has of the attribute that a key asks for,
+ * in escaped form; NULL for one that is no text.  *count is -1 where they are not known:
+ * what was cut away may be others.
+ */
+char **
+subject_values(const CertFacts *cert, PolicyKey key, int *count)
+{
+	if (!is_cut_name(cert, cert->subject_dn))
+		return dn_values(cert->subject_dn, subject_attribute(key), count);
+	*count = -1;
+	return NULL;
+}
+
+static const Subject *
+read_subject(const Evaluation *e, PolicyKey key)
+{
+	Subject    *subject = &e->subject[key];
+
+	if (!subject->read)
+		subject->values = subject_values(e->cert, key, &subject->count);
+	subject->read = true;
+	return subject;
+}
+
+/*
+ * The name of a certificate that a name of this key is compared with.  NULL if it has
+ * none, or several, which name nobody.
+ */
+static const char *
+subject_name(const Evaluation *e, PolicyKey key)
+{
+	const Subject *subject;
+
+	if (key == KEY_CN)
+		return e->cert->cn;
+	if (key == KEY_DN)
+		return e->cert->subject_dn;
+	subject = read_subject(e, key);
+	return subject->count == 1 ? subject->values[0] : NULL;
+}
+
+/*
+ * A name in escaped form with its ASCII letters in lower case, but for the digits of
+ * escapes.
+ */
+static char *
+fold_name(const char *name)
+{
+	char	   *folded = pstrdup(name);
+
+	for (char *c = folded; *c; c++)
+	{
+		if (c[0] == '\\' && c[1] != '\0' && c[2] != '\0')
+			c += 2;
+		else if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	}
+	return folded;
+}
+
+/*
  * Does the certificate carry this name?  DNS names compare without case (RFC
- * 4343); a wildcard in a certificate is a literal.
+ * 4343); a wildcard in a certificate is a literal.  Where ignore_case is asked for, the
+ * certificate's name alone is folded, so that it names one role and no other.
  */
 static bool
-name_matches(const Evaluation *e, const PolicyValue *name)
+name_matches(const Evaluation *e, const PolicyRule *rule, const PolicyValue *name)
 {
 	bool		dns = name->key == KEY_SAN && strncmp(name->text, "dns:", 4) == 0;
 	char	   *wanted = name->regex ? name_pattern(name, e->facts->role) :
@@ -246,10 +318,12 @@ name_matches(const Evaluation *e, const PolicyValue *name)
 
 	if (name->key != KEY_SAN)
 	{
-		const char *have = name->key == KEY_DN ? e->cert->subject_dn : e->cert->cn;
+		const char *have = subject_name(e, name->key);
 
 		if (have == NULL)
 			return false;
+		if (rule->ignore_case && name->key != KEY_DN && !name->regex)
+			have = fold_name(have);
 		return name->regex ? regex_fits(e, name, wanted, &have, 1, false) :
 							 strcmp(wanted, have) == 0;
 	}
@@ -311,9 +385,9 @@ names_outcome(const Evaluation *e, const PolicyRule *rule)
 		PolicyKey	key = rule->values[i].key;
 
 		/* that a part of a name matches a pattern says nothing */
-		met = (key == KEY_CN || key == KEY_DN || key == KEY_SAN) &&
+		met = key >= KEY_CN && key <= KEY_SAN &&
 			!(rule->values[i].regex && e->cert->cut) &&
-			name_matches(e, &rule->values[i]);
+			name_matches(e, rule, &rule->values[i]);
 	}
 	return certificate_outcome(e, met, true);
 }
@@ -411,6 +485,22 @@ chain_has(const CertFacts *cert, const PolicyValue *value)
 }
 
 /*
+ * Has the subject this attribute?  It may have others of the same type: a person may
+ * belong to several organizational units.
+ */
+static bool
+subject_has(const Evaluation *e, const PolicyValue *value)
+{
+	const Subject *subject = read_subject(e, value->key);
+	char	   *wanted = escape_bytes(value->text, (int) strlen(value->text));
+
+	for (int i = 0; i < subject->count; i++)
+		if (subject->values[i] && strcmp(wanted, subject->values[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
  * Is any of the values of a key that may repeat met?
  */
 static Outcome
@@ -426,11 +516,13 @@ any_value_outcome(const Evaluation *e, const PolicyRule *rule, PolicyKey key)
 			continue;
 		if (key == KEY_CIPHER)
 			met = e->facts->cipher && strcmp(value->text, e->facts->cipher) == 0;
+		else if (key == KEY_OU || key == KEY_O)
+			met = e->cert && subject_has(e, value);
 		else
 			met = e->cert && chain_has(e->cert, value);
 	}
 	if (key != KEY_CIPHER)
-		return certificate_outcome(e, met, key == KEY_ISSUER);
+		return certificate_outcome(e, met, key == KEY_ISSUER || key == KEY_OU || key == KEY_O);
 	return both(uses_tls(e->facts),
 				(e->facts->unknown & UNKNOWN_CIPHER) ? OUTCOME_UNKNOWN : outcome_of(met));
 }
@@ -478,7 +570,7 @@ static void
 check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 		   bool *given_names)
 {
-	static const PolicyKey any_of[] = {KEY_CIPHER, KEY_FINGERPRINT, KEY_ISSUER, KEY_CA_FINGERPRINT};
+	static const PolicyKey any_of[] = {KEY_CIPHER, KEY_OU, KEY_O, KEY_FINGERPRINT, KEY_ISSUER, KEY_CA_FINGERPRINT};
 	bool		log_only = rule->log_only;
 	Outcome		own = own_certificate_outcome(e->facts);
 
@@ -625,6 +717,7 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 		e.cert = facts->verified ? facts->cert : NULL;
 		e.may_have_cert = (facts->unknown & UNKNOWN_CERTIFICATE) != 0;
 	}
+	e.subject = palloc0(sizeof(Subject) * NUM_POLICY_KEYS);
 	e.verdict = palloc0(sizeof(Verdict));
 	e.verdict->outcome = OUTCOME_OK;
 	e.deciding = palloc0(sizeof(PolicyRule *) * (Size) (napplied + 1));

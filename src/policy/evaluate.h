@@ -47,7 +47,7 @@ typedef struct Check
 	const AppliedPolicy *applied;
 	int			rule;			/* from 1; 0 if the policy is not readable */
 	const PolicyRule *asks;		/* NULL if the policy is not readable */
-	PolicyKey	key;			/* KEY_CN stands for cn, dn and san together */
+	PolicyKey	key;			/* KEY_CN stands for cn, uid, email, dn and san together */
 	bool		role_cn;		/* KEY_CN: the name is CN = role, by rule */
 	bool		own_certificate;	/* checks not the key, but that the certificate is
 									 * not the server's own */
@@ -77,6 +77,7 @@ typedef bool (*RegexMatcher)(const char *pattern, const char *const *texts,
 
 extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);
+extern char **subject_values(const CertFacts *cert, PolicyKey key, int *count);
 extern bool has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints,
 								   int nfingerprints);
 

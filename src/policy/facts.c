@@ -258,6 +258,18 @@ next_string(const char **pos, const char *end, const char *missing)
 }
 
 /*
+ * Is this name of a certificate perhaps not whole?
+ */
+bool
+is_cut_name(const CertFacts *cert, const char *name)
+{
+	size_t		len = strlen(name);
+
+	return cert->cut && len >= strlen(CUT_MARK) &&
+		strcmp(name + len - strlen(CUT_MARK), CUT_MARK) == 0;
+}
+
+/*
  * Unpack what was packed; everything is in fresh memory.  Returns
  * NULL if size cannot hold a certificate.
  */

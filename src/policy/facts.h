@@ -144,6 +144,7 @@ issuer_in_chain(const CertFacts *cert, int ca)
 }
 
 extern char *address_text(const Facts *facts);
+extern bool is_cut_name(const CertFacts *cert, const char *name);
 extern char *pack_cert(const CertFacts *cert, size_t limit, size_t *size);
 extern char *pack_cert_within(const CertFacts *cert, size_t room, SerialDigest digest,
 							  size_t *size);

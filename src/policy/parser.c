@@ -36,10 +36,19 @@ static const struct
 						"an OpenSSL cipher name as in pg_stat_ssl.cipher, such as TLS_AES_256_GCM_SHA384"},
 		[KEY_CN] = {true, false, true, SSLMODE_VERIFY_FULL,
 					"a common name, or a regular expression as /^...$"},
+		[KEY_UID] = {true, false, true, SSLMODE_VERIFY_FULL,
+					 "a user ID (UID) of the subject, or a regular expression as /^...$"},
+		[KEY_EMAIL] = {true, false, true, SSLMODE_VERIFY_FULL,
+					   "an emailAddress of the subject, or a regular expression as /^...$"},
 		[KEY_DN] = {true, false, true, SSLMODE_VERIFY_FULL,
 					"a subject DN in RFC 2253 form such as CN=app,O=Acme, or a regular expression as /^...$"},
 		[KEY_SAN] = {true, false, true, SSLMODE_VERIFY_FULL,
 					 "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
+		[KEY_IGNORE_CASE] = {false, false, false, SSLMODE_ALLOW, "on or off"},
+		[KEY_OU] = {true, false, false, SSLMODE_VERIFY_CA,
+					"an organizational unit (OU) of the subject as it stands there"},
+		[KEY_O] = {true, false, false, SSLMODE_VERIFY_CA,
+				   "an organization (O) of the subject as it stands there"},
 		[KEY_FINGERPRINT] = {true, false, false, SSLMODE_VERIFY_CA,
 							 "the SHA-256 fingerprint of a client certificate: 64 hexadecimal digits, with or without colons"},
 		[KEY_ISSUER] = {true, false, false, SSLMODE_VERIFY_CA,
@@ -109,6 +118,17 @@ offset_of(const Parser *p)
 }
 
 /*
+ * May a policy in this place have the key?
+ */
+static bool
+is_accepted_in(PolicyKey key, PolicyPlace place)
+{
+	if ((keys[key].name || key == KEY_IGNORE_CASE) && (place == PLACE_DATABASE || place == PLACE_MINIMUM))
+		return false;
+	return key != KEY_DATABASE || place != PLACE_DATABASE;
+}
+
+/*
  * Keys that a policy in this place may have, for hints.
  */
 static char *
@@ -119,12 +139,9 @@ accepted_keys(PolicyPlace place)
 	initStringInfo(&buf);
 	for (PolicyKey key = 0; key < NUM_POLICY_KEYS; key++)
 	{
-		if (keys[key].name && (place == PLACE_DATABASE || place == PLACE_MINIMUM))
-			continue;
-		if (key == KEY_DATABASE && place == PLACE_DATABASE)
-			continue;
-		appendStringInfo(&buf, "%s%s", buf.len ? ", " : "Accepted keys are ",
-						 policy_key_name(key));
+		if (is_accepted_in(key, place))
+			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "Accepted keys are ",
+							 policy_key_name(key));
 	}
 	appendStringInfoChar(&buf, '.');
 	return buf.data;
@@ -157,9 +174,7 @@ read_key(Parser *p, PolicyKey *key)
 		return parse_fail(p, offset, -1, psprintf("unknown key \"%s\"", word),
 						  accepted_keys(p->place));
 
-	if ((keys[*key].name &&
-		 (p->place == PLACE_DATABASE || p->place == PLACE_MINIMUM)) ||
-		(*key == KEY_DATABASE && p->place == PLACE_DATABASE))
+	if (!is_accepted_in(*key, p->place))
 	{
 		parse_fail(p, offset, *key,
 				   psprintf("key \"%s\" is not accepted in %s", word,
@@ -171,7 +186,7 @@ read_key(Parser *p, PolicyKey *key)
 	if (p->seen[*key] && !keys[*key].repeats)
 		return parse_fail(p, offset, *key,
 						  psprintf("key \"%s\" is written twice in one rule", word),
-						  pstrdup("Write it once; only address, database, cipher, cn, dn, san, fingerprint, issuer and ca_fingerprint may repeat."));
+						  pstrdup("Write it once; only address, database, cipher, cn, uid, email, dn, san, ou, o, fingerprint, issuer and ca_fingerprint may repeat."));
 	p->seen[*key] = true;
 	p->offsets[*key] = offset;
 	return true;
@@ -275,6 +290,13 @@ read_word(Parser *p, PolicyKey key, const char *value, int offset,
 				return true;
 			}
 	}
+	else if (key == KEY_IGNORE_CASE)
+	{
+		rule->has_ignore_case = true;
+		rule->ignore_case = strcmp(value, "on") == 0;
+		if (rule->ignore_case || strcmp(value, "off") == 0)
+			return true;
+	}
 	else if (key == KEY_ON_EXPIRY)
 	{
 		rule->has_on_expiry = true;
@@ -327,9 +349,15 @@ read_pair(Parser *p, PolicyRule *rule)
 			ok = parse_cipher(p, value, offset, &out);
 			break;
 		case KEY_CN:
+		case KEY_UID:
+		case KEY_EMAIL:
 		case KEY_DN:
 		case KEY_SAN:
 			ok = parse_name(p, key, value, offset, &out);
+			break;
+		case KEY_OU:
+		case KEY_O:
+			ok = parse_attribute(p, key, value, offset, &out);
 			break;
 		case KEY_FINGERPRINT:
 		case KEY_CA_FINGERPRINT:
@@ -365,6 +393,35 @@ read_pair(Parser *p, PolicyRule *rule)
 }
 
 /*
+ * Names whose case ignore_case=on passes over: attributes of the subject, as they stand.
+ * An alternative name of type dns has no case anyway, in the others it matters, and a
+ * pattern says for itself what it matches.
+ */
+static bool
+check_ignore_case(Parser *p, const PolicyRule *rule)
+{
+	bool		acts = false;
+
+	for (int i = 0; rule->has_ignore_case && i < rule->nvalues; i++)
+	{
+		const PolicyValue *value = &rule->values[i];
+
+		if ((value->key != KEY_CN && value->key != KEY_UID && value->key != KEY_EMAIL) || value->regex)
+			continue;
+		acts = true;
+		if (rule->ignore_case && strpbrk(value->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL)
+			return parse_fail(p, p->offsets[KEY_IGNORE_CASE], KEY_IGNORE_CASE,
+							  psprintf("with ignore_case=on, %s=%s matches nothing", policy_key_name(value->key), value->text),
+							  pstrdup("The name in the certificate is folded to lower case, and must then be the name in the policy: write that in lower case."));
+	}
+	if (rule->has_ignore_case && !acts)
+		return parse_fail(p, p->offsets[KEY_IGNORE_CASE], KEY_IGNORE_CASE,
+						  pstrdup("key \"ignore_case\" has nothing to act upon"),
+						  pstrdup("It is for cn, uid and email in the same rule, such as cn=%u, and not for regular expressions, in which (?i) after /^ is the way to say so."));
+	return true;
+}
+
+/*
  * Settle the sslmode of a rule: what is written, or what the other keys imply.
  */
 static bool
@@ -377,7 +434,7 @@ settle_mode(Parser *p, PolicyRule *rule, int offset)
 		if (p->needs_mode == SSLMODE_ALLOW)
 			return parse_fail(p, offset, -1,
 							  pstrdup("the rule asks for nothing"),
-							  pstrdup("Add a requirement: sslmode, min_protocol, cipher, cn, dn, san, fingerprint, issuer, ca_fingerprint or max_lifetime."));
+							  pstrdup("Add a requirement: sslmode, min_protocol, cipher, cn, uid, email, dn, san, ou, o, fingerprint, issuer, ca_fingerprint or max_lifetime."));
 		rule->sslmode = p->needs_mode;
 		return true;
 	}
@@ -427,7 +484,7 @@ read_rule(Parser *p, PolicyRule *rule)
 			return false;
 		skip_space(p);
 	}
-	return settle_mode(p, rule, offset);
+	return check_ignore_case(p, rule) && settle_mode(p, rule, offset);
 }
 
 /*

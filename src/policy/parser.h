@@ -38,6 +38,8 @@ extern bool parse_fingerprint_value(Parser *p, PolicyKey key, const char *value,
 									PolicyValue *out);
 extern bool parse_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out);
 extern bool parse_name(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out);
+extern bool parse_attribute(Parser *p, PolicyKey key, const char *value, int offset,
+							PolicyValue *out);
 extern bool parse_database(Parser *p, const char *value, bool quoted, int offset,
 						   PolicyValue *out);
 extern bool parse_cipher(Parser *p, const char *value, int offset, PolicyValue *out);

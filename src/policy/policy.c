@@ -15,8 +15,13 @@ static const char *const key_names[NUM_POLICY_KEYS] = {
 	[KEY_MIN_PROTOCOL] = "min_protocol",
 	[KEY_CIPHER] = "cipher",
 	[KEY_CN] = "cn",
+	[KEY_UID] = "uid",
+	[KEY_EMAIL] = "email",
 	[KEY_DN] = "dn",
 	[KEY_SAN] = "san",
+	[KEY_IGNORE_CASE] = "ignore_case",
+	[KEY_OU] = "ou",
+	[KEY_O] = "o",
 	[KEY_FINGERPRINT] = "fingerprint",
 	[KEY_ISSUER] = "issuer",
 	[KEY_CA_FINGERPRINT] = "ca_fingerprint",
@@ -60,6 +65,28 @@ const char *
 policy_key_name(PolicyKey key)
 {
 	return key_names[key];
+}
+
+/*
+ * The attribute of the subject that a key asks for, as OpenSSL prints it; NULL for
+ * other keys, and for cn, which is among the facts.
+ */
+const char *
+subject_attribute(PolicyKey key)
+{
+	switch (key)
+	{
+		case KEY_UID:
+			return "UID";
+		case KEY_EMAIL:
+			return "emailAddress";
+		case KEY_OU:
+			return "OU";
+		case KEY_O:
+			return "O";
+		default:
+			return NULL;
+	}
 }
 
 const char *

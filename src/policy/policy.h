@@ -36,9 +36,14 @@ typedef enum PolicyKey
 	KEY_SSLMODE,
 	KEY_MIN_PROTOCOL,
 	KEY_CIPHER,
-	KEY_CN,
+	KEY_CN,						/* names: from here ... */
+	KEY_UID,
+	KEY_EMAIL,
 	KEY_DN,
-	KEY_SAN,
+	KEY_SAN,					/* ... to here */
+	KEY_IGNORE_CASE,
+	KEY_OU,
+	KEY_O,
 	KEY_FINGERPRINT,
 	KEY_ISSUER,
 	KEY_CA_FINGERPRINT,
@@ -93,7 +98,9 @@ typedef struct PolicyRule
 	bool		log_only;		/* action=log */
 	bool		has_action;
 	bool		has_match;		/* has address or database */
-	bool		has_names;		/* has cn, dn or san */
+	bool		has_names;		/* has cn, uid, email, dn or san */
+	bool		has_ignore_case;
+	bool		ignore_case;	/* ignore_case=on */
 	int			nvalues;
 	PolicyValue *values;
 } PolicyRule;
@@ -133,6 +140,7 @@ extern Policy *parse_policy(const char *text, PolicyPlace place,
 /* policy.c */
 extern bool rule_has_key(const PolicyRule *rule, PolicyKey key);
 extern const char *policy_key_name(PolicyKey key);
+extern const char *subject_attribute(PolicyKey key);
 extern const char *sslmode_name(SslMode mode);
 extern const char *tls_version_name(TlsVersion version);
 

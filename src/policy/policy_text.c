@@ -70,6 +70,8 @@ rule_text(const PolicyRule *rule)
 			append_pair(&buf, key, tls_version_name(rule->min_protocol), false);
 		else if (key == KEY_MAX_LIFETIME && rule->max_lifetime > 0)
 			append_pair(&buf, key, lifetime_text(rule->max_lifetime), false);
+		else if (key == KEY_IGNORE_CASE && rule->has_ignore_case)
+			append_pair(&buf, key, rule->ignore_case ? "on" : "off", false);
 		else if (key == KEY_ON_EXPIRY && rule->has_on_expiry)
 			append_pair(&buf, key, rule->end_on_expiry ? "end" : "keep", false);
 		else if (key == KEY_ACTION && rule->has_action)

@@ -181,7 +181,7 @@ check_regex(Parser *p, int offset, PolicyValue *name, const char *body)
 }
 
 /*
- * A name: cn, dn or san, plain or as a regular expression.
+ * A name: cn, uid, email, dn or san, plain or as a regular expression.
  */
 bool
 parse_name(Parser *p, PolicyKey key, const char *value, int offset,
@@ -229,6 +229,22 @@ parse_name(Parser *p, PolicyKey key, const char *value, int offset,
 		out->text = psprintf("ip:%s", text);
 	}
 	return key != KEY_DN || parse_dn(p, key, value, offset, out);
+}
+
+/*
+ * An attribute of the subject that must be there: no name, so no regular expression, and
+ * no role in it.
+ */
+bool
+parse_attribute(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out)
+{
+	if (strncmp(value, "/^", 2) == 0 || strstr(value, "%u") != NULL)
+		return parse_fail(p, offset, key,
+						  psprintf("invalid value \"%s\" for key \"%s\"", value, policy_key_name(key)),
+						  psprintf("Accepted is %s. Regular expressions and %%u are for names: cn, uid, email, dn and san.",
+								   policy_key_accepted(key)));
+	out->text = pstrdup(value);
+	return true;
 }
 
 bool

@@ -500,7 +500,7 @@ static const Setting settings[] = {
 	 STRING_SETTING(&default_policy_setting, "", check_default_policy, NULL)},
 	{MINIMUM_POLICY,
 	 "TLS policy that every TCP connection must meet, whatever the role.",
-	 "Written in the policy language, without cn, dn and san. Empty means none.",
+	 "Written in the policy language, without cn, uid, email, dn and san. Empty means none.",
 	 PGC_SIGHUP, 0,
 	 STRING_SETTING(&minimum_policy_setting, "", check_minimum_policy, NULL)},
 	{"sslpolicy.reserved_roles",

@@ -100,6 +100,9 @@ key_datum(const PolicyRule *rule, PolicyKey key, Datum *datum)
 										 ObjectIdGetDatum(InvalidOid),
 										 Int32GetDatum(-1));
 			return rule->max_lifetime > 0;
+		case KEY_IGNORE_CASE:
+			*datum = BoolGetDatum(rule->ignore_case);
+			return true;
 		case KEY_ON_EXPIRY:
 			*datum = CStringGetTextDatum(rule->end_on_expiry ? "end" : "keep");
 			return true;

@@ -91,7 +91,8 @@ same_rule(const PolicyRule *a, const PolicyRule *b)
 		a->max_lifetime == b->max_lifetime && a->has_on_expiry == b->has_on_expiry &&
 		a->end_on_expiry == b->end_on_expiry && a->log_only == b->log_only &&
 		a->has_action == b->has_action && a->has_match == b->has_match &&
-		a->has_names == b->has_names && same_values(a, b);
+		a->has_names == b->has_names && a->has_ignore_case == b->has_ignore_case &&
+		a->ignore_case == b->ignore_case && same_values(a, b);
 }
 
 static bool
@@ -131,7 +132,7 @@ check_names(const Policy *policy, const char *role)
 			const PolicyValue *value = &policy->rules[r].values[i];
 			char	   *name;
 
-			if (value->key != KEY_CN && value->key != KEY_DN && value->key != KEY_SAN)
+			if (value->key < KEY_CN || value->key > KEY_SAN)
 				continue;
 			name = value->regex ? name_pattern(value, role) : expand_name(value, role);
 			for (const char *c = name; *c; c++)

@@ -93,11 +93,66 @@ has_san(const Session *s, const PolicyValue *value)
 	return false;
 }
 
+/*
+ * The value of the first attribute of this type, and how many there are of that type and
+ * this value.  The subjects of this world have no escapes but "\\,".
+ */
+static int
+count_attributes(const char *subject, const char *type, const char *wanted, const char **first)
+{
+	int			count = 0;
+	const char *at = subject;
+
+	*first = NULL;
+	while (*at)
+	{
+		const char *end = at;
+		char	   *attribute;
+
+		while (*end && !((*end == ',' || *end == '+') && end[-1] != '\\'))
+			end++;
+		attribute = pnstrdup(at, (Size) (end - at));
+		if (strncmp(attribute, type, strlen(type)) == 0 && attribute[strlen(type)] == '=')
+		{
+			const char *value = attribute + strlen(type) + 1;
+
+			if (*first == NULL && count == 0)
+				*first = value;
+			if (wanted == NULL || strcmp(value, wanted) == 0)
+				count++;
+		}
+		at = *end ? end + 1 : end;
+	}
+	return count;
+}
+
+/*
+ * The one name of this type in the subject.
+ */
+static const char *
+only_name(const CertFacts *cert, const char *type)
+{
+	const char *name;
+
+	return count_attributes(cert->subject_dn, type, NULL, &name) == 1 && name[0] != '#' ? name : NULL;
+}
+
+static char *
+lower(const char *text)
+{
+	char	   *result = pstrdup(text);
+
+	for (char *c = result; *c; c++)
+		*c = (char) pg_tolower((unsigned char) *c);
+	return result;
+}
+
 static bool
-has_value(const Session *s, const PolicyValue *value)
+has_value(const Session *s, const PolicyRule *rule, const PolicyValue *value)
 {
 	const char *text;
 	char	   *name;
+	bool		plain = !value->regex && value->key != KEY_DN;
 
 	if (value->key == KEY_CIPHER)
 		return s->facts->ssl && s->facts->cipher && strcmp(s->facts->cipher, value->text) == 0;
@@ -106,12 +161,21 @@ has_value(const Session *s, const PolicyValue *value)
 	switch (value->key)
 	{
 		case KEY_CN:
+		case KEY_UID:
+		case KEY_EMAIL:
 		case KEY_DN:
-			text = value->key == KEY_CN ? s->cert->cn : s->cert->subject_dn;
+			text = value->key == KEY_CN ? s->cert->cn : value->key == KEY_DN ? s->cert->subject_dn :
+				value->key == KEY_UID										 ? only_name(s->cert, "UID") :
+																			   only_name(s->cert, "emailAddress");
+			if (text && plain && rule->ignore_case)
+				text = lower(text);
 			name = value->regex ? name_pattern(value, s->facts->role) : expand_name(value, s->facts->role);
 			return text && (value->regex ? s->matches(name, &text, 1, false) : strcmp(name, text) == 0);
 		case KEY_SAN:
 			return has_san(s, value);
+		case KEY_OU:
+		case KEY_O:
+			return count_attributes(s->cert->subject_dn, value->key == KEY_OU ? "OU" : "O", value->text, &text) > 0;
 		case KEY_FINGERPRINT:
 			return memcmp(value->bytes, s->cert->fingerprint, FINGERPRINT_LEN) == 0;
 		default:
@@ -135,7 +199,7 @@ has_one_of(const Session *s, const PolicyRule *rule, PolicyKey first, PolicyKey 
 	{
 		if (rule->values[i].key < first || rule->values[i].key > last)
 			continue;
-		if (has_value(s, &rule->values[i]))
+		if (has_value(s, rule, &rule->values[i]))
 			return true;
 		wanted = true;
 	}
@@ -166,6 +230,7 @@ rule_holds(const Session *s, const PolicyRule *rule)
 	return mode_holds(rule->sslmode, s->facts) &&
 		(rule->min_protocol == TLS_NONE || (s->facts->ssl && s->facts->tls_version >= rule->min_protocol)) &&
 		has_one_of(s, rule, KEY_CIPHER, KEY_CIPHER) &&
+		has_one_of(s, rule, KEY_OU, KEY_OU) && has_one_of(s, rule, KEY_O, KEY_O) &&
 		has_one_of(s, rule, KEY_FINGERPRINT, KEY_FINGERPRINT) &&
 		has_one_of(s, rule, KEY_ISSUER, KEY_ISSUER) &&
 		has_one_of(s, rule, KEY_CA_FINGERPRINT, KEY_CA_FINGERPRINT) &&

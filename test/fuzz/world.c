@@ -99,6 +99,9 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 		"min_protocol=TLSv1.2 ",
 		"cipher=A ",
 		"cipher=A cipher=B ",
+		"ou=Finance ",
+		"ou=West ou=Finance ",
+		"o=Acme ",
 		"fingerprint=1111111111111111111111111111111111111111111111111111111111111111 ",
 		"fingerprint=2222222222222222222222222222222222222222222222222222222222222222 ",
 		"issuer=CN=Root ",
@@ -126,6 +129,13 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 		"san=ip:10.1.2.3 ",
 		"cn=other ",
 		"cn=%u%% ",
+		"cn=%u ignore_case=on ",
+		"uid=%u ",
+		"uid=%u ignore_case=on ",
+		"uid=/^a.*$ ",
+		"email=app ",
+		"email=other uid=app ",
+		"dn=UID=app,O=Acme ",
 	};
 	StringInfoData buf;
 	PolicyError error;
@@ -144,8 +154,8 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 			ONE_OF(from, names);
 		char	   *key = pnstrdup(text, strcspn(text, "=") + 1);
 
-		/* cn, dn and san may repeat */
-		if (strstr(buf.data, key) == NULL || strchr("cds", text[0]) != NULL)
+		/* cn, uid, email, dn and san may repeat */
+		if (strstr(buf.data, key) == NULL || strchr("cueds", text[0]) != NULL)
 			appendStringInfoString(&buf, text);
 	}
 	if (log_only)
@@ -227,8 +237,21 @@ make_applied(Bytes *from, AppliedPolicy *applied)
 CertFacts *
 make_cert(Bytes *from)
 {
-	static char *const cns[] = {"app", "other", "app%", NULL};
-	static char *const dns[] = {"CN=app", "CN=app,O=Acme", "CN=other", "", "CN=app\\,O=Acme"};
+	static char *const cns[] = {"app", "other", "app%", "APP", NULL};
+	static char *const dns[] = {
+		"CN=app",
+		"CN=app,O=Acme",
+		"CN=other",
+		"",
+		"CN=app\\,O=Acme",
+		"UID=app,O=Acme",
+		"UID=App,OU=Finance",
+		"UID=app,UID=app",
+		"UID=app+emailAddress=app,OU=West,OU=Finance,O=Acme",
+		"UID=#0403617070",
+		"O=x\\,UID=app\\,OU=Finance",
+		"emailAddress=other,OU=finance,O=Acme\\,Inc",
+	};
 	static char *const sans[] = {
 		"dns:app.example",
 		"dns:APP.example",

@@ -37,6 +37,7 @@ former_dn_spelling(const char *value, DnError *error)
 #define parse_fingerprint_value former_parse_fingerprint_value
 #define parse_dn				former_parse_dn
 #define parse_name				former_parse_name
+#define parse_attribute			former_parse_attribute
 #define parse_database			former_parse_database
 #define parse_cipher			former_parse_cipher
 #define parse_lifetime			former_parse_lifetime
@@ -51,6 +52,7 @@ former_dn_spelling(const char *value, DnError *error)
 #undef parse_fingerprint_value
 #undef parse_dn
 #undef parse_name
+#undef parse_attribute
 #undef parse_database
 #undef parse_cipher
 #undef parse_lifetime

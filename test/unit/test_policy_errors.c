@@ -55,11 +55,11 @@ is_bad(const BadPolicy *bad, PolicyPlace place, const PolicyChecks *checks)
 }
 
 #define KEYS_OF_ROLE "Accepted keys are address, database, sslmode, min_protocol, cipher," \
-					 " cn, dn, san, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+					 " cn, uid, email, dn, san, ignore_case, ou, o, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define KEYS_OF_DATABASE "Accepted keys are address, sslmode, min_protocol, cipher," \
-						 " fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+						 " ou, o, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define KEYS_OF_MINIMUM "Accepted keys are address, database, sslmode, min_protocol, cipher," \
-						" fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
+						" ou, o, fingerprint, issuer, ca_fingerprint, max_lifetime, on_expiry, action."
 #define CIDR_HINT "CIDR form such as 10.0.0.0/8"
 #define MODE_HINT \
 	"Accepted is reject, disable, allow, prefer, require, verify-ca, verify-full or cert."
@@ -444,6 +444,35 @@ refuse_role(const char *pattern)
 	return strstr(pattern, "role") ? pstrdup("not with a role in it") : NULL;
 }
 
+/*
+ * Single attributes of the subject, and what their case is.
+ */
+static void
+test_attributes(void)
+{
+	static const BadPolicy cases[] = {
+		{"ou=%u", "invalid value \"%u\" for key \"ou\"", "ou", "%u", "are for names: cn, uid, email, dn and san."},
+		{"o='a%ub'", "invalid value \"a%ub\" for key \"o\"", "o", "'a%ub'", "an organization (O)"},
+		{"cn=a ou=/^F.*$", "invalid value \"/^F.*$\"", "ou", "/^F.*$", "an organizational unit (OU)"},
+		{"uid=%x", "invalid percent sign", "uid", "%x", "Write %u"},
+		{"email=/^a", "is not anchored", "email", "/^a", "Write it as /^...$"},
+		{"ou=a sslmode=require", "key \"ou\" needs sslmode=verify-ca, but sslmode=require is written", "ou", "ou=a sslmode=require", "verify-ca, verify-full or cert"},
+		{"uid=a sslmode=verify-ca", "key \"uid\" needs sslmode=verify-full", "uid", "uid=a sslmode=verify-ca", "verify-full or cert"},
+		{"cn=a ignore_case=yes", "invalid value \"yes\" for key \"ignore_case\"", "ignore_case", "yes", "Accepted is on or off."},
+		{"cn=a ignore_case=on ignore_case=on", "key \"ignore_case\" is written twice", "ignore_case", "ignore_case=on", "Write it once"},
+		{"sslmode=verify-full ignore_case=on", "key \"ignore_case\" has nothing to act upon", "ignore_case", "ignore_case=on", "such as cn=%u"},
+		{"san=dns:a dn=CN=a ignore_case=on", "has nothing to act upon", "ignore_case", "ignore_case=on", "such as cn=%u"},
+		{"cn=/^a$ ignore_case=on", "has nothing to act upon", "ignore_case", "ignore_case=on", "not for regular expressions"},
+		{"ou=a ignore_case=off", "has nothing to act upon", "ignore_case", "ignore_case=off", "such as cn=%u"},
+		{"cn=%u uid=Alice ignore_case=on", "with ignore_case=on, uid=Alice matches nothing", "ignore_case", "ignore_case=on", "in lower case"},
+	};
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+		is_bad(&cases[i], PLACE_ROLE, NULL);
+	is_bad(&(BadPolicy){"uid=a", "key \"uid\" is not accepted in the minimum policy", "uid", "uid=a", KEYS_OF_MINIMUM}, PLACE_MINIMUM, NULL);
+	is_bad(&(BadPolicy){"email=a", "key \"email\" is not accepted in the policy of a database", "email", "email=a", KEYS_OF_DATABASE}, PLACE_DATABASE, NULL);
+}
+
 static void
 test_checks(void)
 {
@@ -525,6 +554,7 @@ main(void)
 	test_particular_values();
 	test_weaker_modes();
 	test_places();
+	test_attributes();
 	test_checks();
 	test_long_canonical_form();
 	return done_testing();
