@@ -140,6 +140,13 @@ const PolicyChecks setting_checks = {
 };
 
 /*
+ * Of policies that are stored: do they mean what they seem to?
+ */
+const PolicyChecks spelling_checks = {
+	.spelling = true,
+};
+
+/*
  * The server starts with what it was stopped with.
  */
 const PolicyChecks stored_setting_checks = {

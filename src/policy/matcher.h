@@ -12,6 +12,7 @@
 
 extern const PolicyChecks policy_checks;
 extern const PolicyChecks setting_checks;
+extern const PolicyChecks spelling_checks;
 extern const PolicyChecks stored_setting_checks;
 
 extern bool regex_matches(const char *pattern, const char *const *texts,

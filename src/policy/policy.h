@@ -147,6 +147,7 @@ extern const char *tls_version_name(TlsVersion version);
 /* policy_text.c */
 extern char *policy_text(const Policy *policy);
 extern char *rule_text(const PolicyRule *rule);
+extern char *pair_text(PolicyKey key, const char *value);
 extern char *lifetime_text(int64 seconds);
 extern char *name_pattern(const PolicyValue *name, const char *role);
 extern char *expand_name(const PolicyValue *name, const char *role);

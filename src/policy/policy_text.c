@@ -54,6 +54,19 @@ append_pair(StringInfo buf, PolicyKey key, const char *value, bool keyword)
 }
 
 /*
+ * A key and a value as a policy has them.
+ */
+char *
+pair_text(PolicyKey key, const char *value)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_pair(&buf, key, value, false);
+	return buf.data;
+}
+
+/*
  * One rule as canonical text.
  */
 char *

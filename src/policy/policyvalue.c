@@ -14,6 +14,7 @@
 
 #include "base/escape.h"
 #include "policy/dn.h"
+#include "policy/dnform.h"
 #include "policy/patterncost.h"
 
 /*
@@ -88,18 +89,44 @@ offset_in_value(const Parser *p, int offset, const char *value, int byte)
 	return start + byte;
 }
 
+/*
+ * What to write instead of a DN that no certificate can have.
+ */
+static char *
+dn_hint(PolicyKey key, const char *value, const char *otherwise)
+{
+	char	   *meant = dn_meant(value);
+
+	if (meant == NULL)
+		return psprintf("Accepted is %s. %s", policy_key_accepted(key), otherwise);
+	return psprintf("In the form of RFC 2253, in which certificates are compared, it is %s.", pair_text(key, meant));
+}
+
+/*
+ * A DN that is no regular expression.  What is set must be one that a certificate can
+ * have; what is stored already stays what it is, and matches nothing.
+ */
 bool
 parse_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *out)
 {
 	DnError		error;
+	char	   *meant;
 
 	out->text = dn_spelling(value, &error);
-	if (out->text != NULL)
+	if (out->text == NULL)
+		return parse_fail(p, offset_in_value(p, offset, value, error.offset), key,
+						  psprintf("invalid value \"%s\" for key \"%s\": %s",
+								   value, policy_key_name(key), error.message),
+						  dn_hint(key, value, error.hint));
+	if (p->checks == NULL || !p->checks->spelling)
 		return true;
-	return parse_fail(p, offset_in_value(p, offset, value, error.offset), key,
-					  psprintf("invalid value \"%s\" for key \"%s\": %s",
-							   value, policy_key_name(key), error.message),
-					  psprintf("Accepted is %s. %s", policy_key_accepted(key), error.hint));
+	meant = dn_meant(value);
+	if (meant != NULL && strcmp(meant, out->text) == 0)
+		return true;
+	return parse_fail(p, offset, key,
+					  psprintf("invalid value \"%s\" for key \"%s\": no certificate has a name that is printed so",
+							   value, policy_key_name(key)),
+					  dn_hint(key, value, "Write the attributes as OpenSSL names them, such as CN, OU, O, ST, C and emailAddress, and the last one of the certificate first."));
 }
 
 /*
@@ -160,7 +187,9 @@ check_regex(Parser *p, int offset, PolicyValue *name, const char *body)
 	if (len < 3 || body[1] != '^' || body[len - 1] != '$' || backslashes % 2)
 		return parse_fail(p, offset, name->key,
 						  psprintf("regular expression \"%s\" is not anchored", body),
-						  pstrdup("Write it as /^...$ so that it must match the whole name."));
+						  name->key == KEY_DN && body[1] != '^' && body[len - 1] != '$' ?
+							  dn_hint(name->key, body, "A regular expression is written as /^...$ so that it must match the whole name.") :
+							  pstrdup("Write it as /^...$ so that it must match the whole name."));
 	if (!check_regex_cost(p, offset, name, body))
 		return false;
 	if (p->checks == NULL || p->checks->regex == NULL)
@@ -267,7 +296,7 @@ parse_cipher(Parser *p, const char *value, int offset, PolicyValue *out)
 
 	if (strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(value))
 		return parse_fail_value(p, offset, KEY_CIPHER, value);
-	if (p->checks)
+	if (p->checks && p->checks->cipher)
 		reason = p->checks->cipher(value);
 	if (reason)
 		return parse_fail(p, offset, KEY_CIPHER, reason, NULL);

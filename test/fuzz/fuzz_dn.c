@@ -18,6 +18,8 @@
  *	5. the print is read, as the same attributes, in RDNs, with the same bytes;
  *	   a name made of these is the same name to OpenSSL, also if we make it; and
  *	   the print is its own spelling
+ *	6. the print is what is meant by it (dnform.c), and what is meant by any text, if
+ *	   anything, is meant by itself
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +32,7 @@
 #include "former_dn.h"
 #include "pki/x509.h"
 #include "policy/dn.h"
+#include "policy/dnform.h"
 
 #define MAX_TEXT	   2000
 #define MAX_ATTRIBUTES 8
@@ -273,6 +276,23 @@ compares_as_text(const ASN1_STRING *value)
 }
 
 /*
+ * 6
+ */
+static void
+check_form(const X509_NAME *name, const char *printed)
+{
+	bool		cut = false;
+	char	   *meant;
+
+	for (int i = 0; i < X509_NAME_entry_count(name); i++)
+		(void) type_text(X509_NAME_ENTRY_get_object(X509_NAME_get_entry(name, i)), &cut);
+	if (cut)
+		return;
+	meant = dn_meant(printed);
+	HOLDS(meant && strcmp(meant, printed) == 0, "%s\nis taken for %s", printed, meant ? meant : "nothing");
+}
+
+/*
  * 5
  */
 static void
@@ -290,6 +310,7 @@ check_name(const X509_NAME *name)
 		return;
 	dn = dn_read(printed, &error);
 	HOLDS(dn, "%s: %s", printed, error.message);
+	check_form(name, printed);
 	HOLDS(dn->count == count, "%d attributes, read are %d: %s", count, dn->count, printed);
 	for (int i = 0; i < count; i++)
 	{
@@ -373,6 +394,7 @@ fuzz_one(const uint8 *data, size_t size)
 	char	   *text = pnstrdup((const char *) data, Min(size, MAX_TEXT));
 	DnError		error;
 	Dn		   *dn = dn_read(text, &error);
+	char	   *meant = dn_meant(text);
 	X509_NAME  *names[2] = {make_name((Bytes){data, data + size}), NULL};
 
 	if (dn == NULL)
@@ -383,6 +405,9 @@ fuzz_one(const uint8 *data, size_t size)
 		names[1] = name_of(dn, true);
 	}
 	check_spelling(text, dn);
+	if (meant != NULL)
+		HOLDS(dn_meant(meant) && strcmp(dn_meant(meant), meant) == 0, "%s\nis taken for %s\nand that for %s", text, meant,
+			  dn_meant(meant) ? dn_meant(meant) : "nothing");
 	for (int i = 0; i < 2; i++)
 	{
 		X509_NAME  *decoded = names[i] ? encoded_and_decoded(names[i]) : NULL;

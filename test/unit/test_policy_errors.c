@@ -231,7 +231,7 @@ test_particular_values(void)
 		{"issuer=/CN=a", "it begins with a slash", "issuer", "/CN=a", "RFC 2253"},
 		{"dn=' /^CN=.*, O=.*$'", "it begins with a slash", "dn", "/^CN=.*, O=.*$'", "RFC 2253"},
 		{"issuer='C = DE, O = a'", "\"C = DE, O = a\" for key \"issuer\": there is a space before \"=\"", "issuer",
-		 "'C = DE, O = a'", "Accepted is the DN of a CA in RFC 2253 form such as CN=Acme Root,O=Acme. Write no spaces"},
+		 "'C = DE, O = a'", "In the form of RFC 2253, in which certificates are compared, it is issuer=O=a,C=DE."},
 		{"issuer='O=Acme, Inc.'", "\"=\" is missing after \"Inc.\"", "issuer", "Inc.'", "Write a backslash before a comma"},
 		{"dn='CN=a, Inc.,O=b'", "\"=\" is missing after \"Inc.\"", "dn", "Inc.,O=b'", "Write a backslash before a comma"},
 		{"dn=CN=a,\\ Inc.", "\"=\" is missing after \"Inc.\"", "dn", "CN=a,\\ Inc.", "Write a backslash before a comma"},
