@@ -42,7 +42,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	revocation/crlbuild revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
-	base/datums base/privileged policy/matcher \
+	base/datums base/privileged policy/dnpattern policy/matcher \
 	policy/checktext \
 	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint
 OBJS = $(SOURCES:%=src/%.o)

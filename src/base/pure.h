@@ -5,7 +5,7 @@
  *
  * Those are
  *	- in base: boundedtable.c, escape.c, fingerprint.c
- *	- in policy: checktext.c, dn.c, dnform.c, evaluate.c, facts.c, parser.c, patterncost.c, policy.c,
+ *	- in policy: checktext.c, dn.c, dnform.c, dnpattern.c, evaluate.c, facts.c, parser.c, patterncost.c, policy.c,
  *	  policy_text.c, policyvalue.c
  *	- in pki: all
  *	- in revocation: crlindex.c, crlindexwrite.c, crlkey.c, crlreader.c, crlstream.c

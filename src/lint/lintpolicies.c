@@ -27,6 +27,7 @@
 #include "lint/lint.h"
 #include "pki/chain.h"
 #include "pki/x509.h"
+#include "policy/dnpattern.h"
 #include "settings/settings.h"
 
 /*
@@ -57,6 +58,10 @@ lint_stored_policies(Survey *survey)
 			add_finding(&survey->findings, refusal_severity(), "policy_unreadable", stored->title,
 						psprintf("This policy cannot be read (%s): it refuses every login that it binds.", stored->error),
 						psprintf("Write it anew: %s.", set_statement(stored)));
+		else if (stored->misspelt != NULL)
+			add_finding(&survey->findings, SEVERITY_WARNING, "policy_misspelt", stored->title,
+						psprintf("This policy does not mean what it seems to, and would be refused if it were set now: %s.", stored->misspelt),
+						psprintf("%s Write it anew: %s.", stored->hint, set_statement(stored)));
 	}
 }
 
@@ -237,6 +242,21 @@ check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, co
 						  "Policies", stored->title);
 }
 
+/*
+ * A pattern for a DN that the text of another attribute can match.
+ */
+static void
+check_dn_pattern(Survey *survey, const StoredPolicy *stored, const PolicyRule *rule, const PolicyValue *value)
+{
+	if (!value->regex || !matches_other_attributes(value->text + 1))
+		return;
+	add_finding_about(&survey->findings, rule->log_only ? SEVERITY_INFO : SEVERITY_WARNING, "dn_pattern_not_safe",
+					  psprintf("dn=%s", value->text),
+					  "This pattern asks for something behind a part that matches any text, also a backslash. A comma within an attribute is printed as \\,: so O=\"x,CN=bob\", printed as O=x\\,CN=bob, can be taken for CN=bob.",
+					  "Ask for the attribute itself, with cn=, uid= or email=, and ou= and o= for what else must be there; or write [^,\\\\]* in place of .* and [^,]*.",
+					  "Policies", stored->title);
+}
+
 void
 lint_policy_names(Survey *survey)
 {
@@ -265,6 +285,8 @@ lint_policy_names(Survey *survey)
 			{
 				const PolicyValue *value = &rule->values[i];
 
+				if (value->key == KEY_DN)
+					check_dn_pattern(survey, stored, rule, value);
 				if (value->key == KEY_DATABASE)
 					check_database_name(survey, stored, value);
 				/* without any CA, that is what is wrong */

@@ -21,6 +21,7 @@
 #include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "lint/survey.h"
+#include "policy/matcher.h"
 #include "settings/settings.h"
 
 static void
@@ -28,17 +29,23 @@ add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *n
 {
 	StoredPolicy *stored = palloc0(sizeof(StoredPolicy));
 	PolicyError error;
+	PolicyPlace place;
 
 	stored->title = title;
 	stored->name = name;
 	stored->source = source;
 	stored->object = object;
-	stored->policy = parse_policy(text, source == SOURCE_MINIMUM ? PLACE_MINIMUM : source == SOURCE_DEFAULT ? PLACE_DEFAULT :
-									  source == SOURCE_DATABASE												? PLACE_DATABASE :
-																											  PLACE_ROLE,
-								  NULL, &error);
+	place = source == SOURCE_MINIMUM ? PLACE_MINIMUM : source == SOURCE_DEFAULT ? PLACE_DEFAULT :
+		source == SOURCE_DATABASE												? PLACE_DATABASE :
+																				  PLACE_ROLE;
+	stored->policy = parse_policy(text, place, NULL, &error);
 	if (stored->policy == NULL)
 		stored->error = error.message;
+	else if (parse_policy(text, place, &spelling_checks, &error) == NULL)
+	{
+		stored->misspelt = error.message;
+		stored->hint = error.hint;
+	}
 	survey->policies = lappend(survey->policies, stored);
 }
 

@@ -22,6 +22,9 @@ typedef struct StoredPolicy
 	Oid			object;			/* InvalidOid: a setting */
 	Policy	   *policy;			/* NULL if it cannot be read */
 	char	   *error;
+	char	   *misspelt;		/* why it would be refused if it were set now; NULL: it
+								 * would not */
+	char	   *hint;			/* what to write then */
 } StoredPolicy;
 
 /* A role that may log in. */
