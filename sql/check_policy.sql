@@ -174,7 +174,6 @@ SELECT pg_temp.canonical(ARRAY[
     $$cn=O\'Neil$$,
     $$cn='back\\slash'$$,
     $$cn=back\\slash$$,
-    $$cn=\p\l\a\i\n$$,
     $$cn=a=b$$,
     $$cn=a"b$$,
     $$cn='line

@@ -417,7 +417,7 @@ check_ignore_case(Parser *p, const PolicyRule *rule)
 	if (rule->has_ignore_case && !acts)
 		return parse_fail(p, p->offsets[KEY_IGNORE_CASE], KEY_IGNORE_CASE,
 						  pstrdup("key \"ignore_case\" has nothing to act upon"),
-						  pstrdup("It is for cn, uid and email in the same rule, such as cn=%u, and not for regular expressions, in which (?i) after /^ is the way to say so."));
+						  pstrdup("It is for cn, uid and email in the same rule, such as cn=%u, and not for regular expressions, where [Bb]ob says so."));
 	return true;
 }
 

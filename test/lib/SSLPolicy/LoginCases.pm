@@ -45,6 +45,10 @@ sub prepare
 			'dns:App.Example.COM', 'dns:*.wild.example.com', 'email:app@Example.com',
 			'uri:spiffe://bank/db/app', 'ip:10.1.2.3', 'ip:2001:db8::1'
 		]);
+	$certs->client('attributes', issuer => $root, %key,
+		subject => [ [ O => 'Acme' ], [ OU => 'West' ], [ OU => 'Finance' ], [ UID => 'app' ], [ emailAddress => 'app@acme.example' ], [ CN => 'APP' ] ]);
+	$certs->client('two_uids', issuer => $root, subject => [ [ UID => 'app' ], [ UID => 'app' ] ], %key);
+	$certs->client('within', issuer => $root, subject => [ [ O => 'x,UID=app,OU=Finance' ], [ CN => 'x' ] ], %key);
 	$certs->client('a.b', issuer => $root, subject => '/CN=a.b', %key);
 	$certs->client('axb', issuer => $root, subject => '/CN=axb', %key);
 	my $start = time - 3600;
@@ -209,6 +213,20 @@ sub all_groups
 		$row->('dn: outside ASCII', "dn='CN=app,O=Acm\xc3\xa9'", { cert => 'dn_utf8' }, 'in'),
 		$row->('dn: outside ASCII, escaped', q{dn='CN=app,O=Acm\\\\C3\\\\A9'}, { cert => 'dn_utf8' }, 'in'),
 		$row->('dn: regex', 'dn=/^CN=app,.*$', { cert => 'dn_utf8' }, 'in'),
+		$row->('uid: %u', 'uid=%u', { cert => 'attributes' }, 'in'),
+		$row->('uid: twice', 'uid=%u', { cert => 'two_uids' }, 'uid'),
+		$row->('uid: within another attribute', 'uid=%u', { cert => 'within' }, 'uid'),
+		$row->('uid: regex', 'uid=/^ap+$', { cert => 'attributes' }, 'in'),
+		$row->('email', 'email=%u@acme.example', { cert => 'attributes' }, 'in'),
+		$row->('email: case matters', 'email=%u@ACME.example', { cert => 'attributes' }, 'email'),
+		$row->('cn and uid: either is enough', 'cn=nobody uid=app', { cert => 'attributes' }, 'in'),
+		$row->('cn: another case', 'cn=%u', { cert => 'attributes' }, 'cn'),
+		$row->('ignore_case', 'cn=%u ignore_case=on', { cert => 'attributes' }, 'in'),
+		$row->('ou and o', 'ou=Finance o=Acme', { cert => 'attributes' }, 'in'),
+		$row->('ou: any of several', 'ou=East ou=Finance', { cert => 'attributes' }, 'in'),
+		$row->('ou: within another attribute', 'ou=Finance', { cert => 'within' }, 'ou'),
+		$row->('ou gives no name', 'uid=%u ou=Finance', { cert => 'within' }, 'ou uid'),
+		$row->('o: no certificate', 'o=Acme', {%tls}, 'sslmode o'),
 		$row->('san: dns without case', 'san=dns:app.example.com', { cert => 'san' }, 'in'),
 		$row->('san: dns regex without case', 'san=dns:/^%u\\\\.example\\\\.com$', { cert => 'san' }, 'in'),
 		$row->('san: a wildcard is a literal', 'san=dns:a.wild.example.com', { cert => 'san' }, 'san'),
