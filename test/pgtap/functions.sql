@@ -19,7 +19,7 @@ INSERT INTO expected VALUES
     ('sslpolicy.get_policies()',
      'OUT object_type text, OUT object_name text, OUT rule integer, OUT address text[], '
      'OUT database text[], OUT sslmode text, OUT min_protocol text, OUT cipher text[], '
-     'OUT cn text[], OUT dn text[], OUT san text[], OUT fingerprint text[], OUT issuer text[], '
+     'OUT cn text[], OUT uid text[], OUT email text[], OUT dn text[], OUT san text[], OUT ignore_case boolean, OUT ou text[], OUT o text[], OUT fingerprint text[], OUT issuer text[], '
      'OUT ca_fingerprint text[], OUT max_lifetime interval, OUT on_expiry text, '
      'OUT action text, OUT policy text, OUT error text',
      'SETOF record', 'stable', true, 'r', 100, NULL, true),

@@ -9,7 +9,8 @@ CREATE FUNCTION pg_temp.columns_of(view regclass) RETURNS text LANGUAGE sql AS $
       FROM pg_attribute WHERE attrelid = view AND attnum > 0 AND NOT attisdropped $$;
 SELECT is(pg_temp.columns_of('sslpolicy.policies'),
           'object_type text, object_name text, rule integer, address text[], database text[], '
-          'sslmode text, min_protocol text, cipher text[], cn text[], dn text[], san text[], '
+          'sslmode text, min_protocol text, cipher text[], cn text[], uid text[], email text[], '
+          'dn text[], san text[], ignore_case boolean, ou text[], o text[], '
           'fingerprint text[], issuer text[], ca_fingerprint text[], max_lifetime interval, '
           'on_expiry text, action text, policy text, error text',
           'columns of policies');
