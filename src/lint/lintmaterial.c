@@ -88,13 +88,37 @@ is_distribution_default(const char *path)
 		strcmp(target, "/etc/pki/tls/certs/localhost.crt") == 0;
 }
 
+/*
+ * Does a line of pg_hba.conf let somebody in over TLS who may have to give a password by
+ * SCRAM?  Method md5 uses it where the stored password wants it.
+ */
+static bool
+scram_over_tls(const Survey *survey)
+{
+	ListCell   *cell;
+
+	foreach(cell, survey->hba)
+	{
+		const HbaEntry *line = lfirst(cell);
+
+		if (line->with_tls && (strcmp(line->method, "scram-sha-256") == 0 || strcmp(line->method, "md5") == 0))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509) *sent,
 				  const CertFacts *facts)
 {
 	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	char	   *binding = channel_binding_problem(leaf);
 	bool		named = false;
 
+	if (binding)
+		add_finding(&survey->findings, scram_over_tls(survey) ? SEVERITY_ERROR : SEVERITY_WARNING, "server_certificate_without_digest", object,
+					psprintf("For SCRAM, %s.", binding),
+					"Have a certificate issued by a CA with an RSA or EC key. Only the certificate itself counts: further up the chain such a signature does no harm.");
 	for (int i = 0; i < facts->nsans; i++)
 		named |= strncmp(facts->sans[i], "dns:", 4) == 0 || strncmp(facts->sans[i], "ip:", 3) == 0;
 	if (!named)

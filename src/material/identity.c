@@ -173,13 +173,36 @@ warn_of_weak_signatures(const Identity *identity, List **warnings)
 	}
 }
 
+/*
+ * What keeps SCRAM from binding to the certificate, as a few words; NULL if nothing does.
+ * Client and server hash it with the digest of its own signature (RFC 5929 section 4.1):
+ * be_tls_get_certificate_hash() and libpq alike.  One that another CA of the chain bears
+ * does no harm, nor does the key of the certificate itself.
+ */
+char *
+channel_binding_problem(X509 *leaf)
+{
+	int			digest = NID_undef;
+	bool		known = X509_get_signature_info(leaf, &digest, NULL, NULL, NULL) == 1 &&
+		digest != NID_undef && EVP_get_digestbynid(digest) != NULL;
+
+	ERR_clear_error();
+	if (known)
+		return NULL;
+	return psprintf("it is signed with %s, an algorithm without a digest for channel binding: password logins by SCRAM fail in libpq (\"could not find digest\"), unless the client sets channel_binding=disable",
+					OBJ_nid2ln(X509_get_signature_nid(leaf)));
+}
+
 static void
 warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 {
 	CertFacts  *facts = read_certificate(leaf, NULL);
 	CertFacts  *before = identity->before ? read_certificate(identity->before, NULL) : NULL;
 	char	   *title = certificate_title(leaf);
+	char	   *binding = channel_binding_problem(leaf);
 
+	if (binding)
+		*warnings = lappend(*warnings, psprintf("certificate %s: %s; have it issued by a CA with an RSA or EC key", title, binding));
 	if (facts && facts->nsans == 0)
 		*warnings = lappend(*warnings, psprintf("certificate %s has no subject alternative name: many clients refuse to match its common name", title));
 	if (X509_check_ca(leaf) != 0)
