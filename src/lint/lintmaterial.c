@@ -242,8 +242,11 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
 		v = verify_ca(cas, ca, server_security_level(), survey->now);
 		if (!v->ok)
 			add_finding(&survey->findings, SEVERITY_WARNING, "ca_verifies_nobody", object,
-						psprintf("It is in ssl_ca_file, and verifies nobody: %s.", verification_text(v)),
-						"Add what is missing with sslpolicy.add_ca(), or remove it with sslpolicy.remove_ca().");
+						psprintf("It is in ssl_ca_file, and verifies nobody: %s.%s", verification_text(v),
+								 has_verify_error(v, X509_V_ERR_INVALID_PURPOSE) ? " Its extended key usage, or that of a CA above it, leaves out clientAuth." : ""),
+						has_verify_error(v, X509_V_ERR_INVALID_PURPOSE) ?
+							psprintf("%s, or have its certificate issued anew without an extended key usage, or with clientAuth.", remove) :
+							"Add what is missing with sslpolicy.add_ca(), or remove it with sslpolicy.remove_ca().");
 	}
 }
 

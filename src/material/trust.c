@@ -143,6 +143,8 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title, asn1_time_text(X509_get0_notBefore(ca))));
 	else if (lacks_issuer(v))
 		*warnings = lappend(*warnings, psprintf("the issuer of CA %s, %s, is missing: without it no certificate of this CA is accepted", title, issuer_title(X509_get_issuer_name(ca))));
+	else if (has_verify_error(v, X509_V_ERR_INVALID_PURPOSE))
+		*warnings = lappend(*warnings, psprintf("CA %s verifies no client: its extended key usage, or that of a CA above it, leaves out clientAuth", title));
 	else if (!v->ok)
 		*warnings = lappend(*warnings, psprintf("CA %s verifies nobody: %s", title, verification_text(v)));
 	return v->ok;

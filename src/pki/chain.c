@@ -195,14 +195,30 @@ note_chain(X509_STORE_CTX *ctx, X509 *cert, Verification *v)
 }
 
 /*
- * Verify a certificate.
- *
- * purpose is X509_PURPOSE_..., 0 for none; level OpenSSL's security level; at
- * the time to verify for, in seconds since 1970-01-01 UTC.
+ * Would OpenSSL take each CA of the chain for one that verifies clients?  One whose
+ * extended key usage leaves clientAuth out verifies none.  What is no CA is another
+ * matter.
  */
-Verification *
-verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
-				int purpose, int level, int64 at)
+static void
+check_client_cas(X509_STORE_CTX *ctx, Verification *v)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+
+	for (int i = 0; i < sk_X509_num(chain); i++)
+	{
+		X509	   *ca = sk_X509_value(chain, i);
+
+		if (X509_check_ca(ca) == 0 || X509_check_purpose(ca, X509_PURPOSE_SSL_CLIENT, 1) != 0)
+			continue;
+		X509_STORE_CTX_set_error(ctx, X509_V_ERR_INVALID_PURPOSE);
+		X509_STORE_CTX_set_current_cert(ctx, ca);
+		(void) collect_errors(0, ctx);
+	}
+}
+
+static Verification *
+verify(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
+	   int purpose, bool client_cas, int level, int64 at)
 {
 	Verification *v = palloc0(sizeof(Verification));
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -231,6 +247,8 @@ verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
 		v->culprits[v->nerrors] = pstrdup("");
 		v->errors[v->nerrors++] = X509_STORE_CTX_get_error(ctx);
 	}
+	if (client_cas)
+		check_client_cas(ctx, v);
 	note_chain(ctx, cert, v);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
@@ -238,7 +256,20 @@ verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
 }
 
 /*
- * Verify a CA among others.
+ * Verify a certificate.
+ *
+ * purpose is X509_PURPOSE_..., 0 for none; level OpenSSL's security level; at
+ * the time to verify for, in seconds since 1970-01-01 UTC.
+ */
+Verification *
+verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
+				int purpose, int level, int64 at)
+{
+	return verify(store, cert, untrusted, purpose, false, level, at);
+}
+
+/*
+ * Verify a CA among others, as one that verifies clients.
  *
  * A root is verified by itself: among several roots of one name OpenSSL would
  * take any of them for its issuer, and complain.
@@ -254,7 +285,7 @@ verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at)
 	else
 		for (int i = 0; i < sk_X509_num(cas); i++)
 			(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
-	v = verify_in_store(store, ca, NULL, 0, level, at);
+	v = verify(store, ca, NULL, 0, true, level, at);
 	X509_STORE_free(store);
 	return v;
 }

@@ -1,6 +1,7 @@
 # Certificates as public CAs, renewal programs and other people's PKI make them.
 #
 # 1. a server certificate whose signature has no digest: SCRAM fails in libpq
+# 2. CAs that verify no client
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -90,7 +91,41 @@ subtest 'signatures without a digest' => sub {
 		is(findings('server_certificate_without_digest'), '', "$title: lint finds nothing");
 	}
 	$server->set_hba;
-	$server->sql('SELECT pg_reload_conf()');
+	like(install('server'), qr/^t\|/, 'back');
+};
+
+subtest 'CAs that verify no client' => sub {
+	trust('root');
+	$certs->ca('servers', subject => '/CN=Servers', eku => ['serverAuth']);
+	$certs->intermediate('below', issuer => 'servers', subject => '/CN=Below');
+	$certs->intermediate('sub', issuer => 'root', subject => '/CN=Sub', eku => ['serverAuth']);
+	$certs->ca('bothca', subject => '/CN=Both', eku => [ 'serverAuth', 'clientAuth' ]);
+	$certs->client('app_of_' . $_, issuer => $_, subject => '/CN=app') for qw(servers below sub bothca);
+	my $warning = sub { qr/CA \\"CN=$_[0]\\" verifies no client: its extended key usage, or that of a CA above it, leaves out clientAuth/ };
+	for my $case ([ 'serverAuth alone', 'servers', 'Servers' ], [ 'an intermediate', 'sub', 'Sub' ], [ 'below one', 'below', 'Below', 'servers' ])
+	{
+		my ($title, $name, $cn, @more) = @$case;
+		my $text = pem($name, @more);
+		like(try("add_ca(\$\$$text\$\$, dry_run => true)"), $warning->($cn), "$title: add_ca warns");
+		like(try("install_ca(\$\$@{[ pem('root') ]}$text\$\$, dry_run => true)"), $warning->($cn), "$title: so does install_ca");
+		trust('root', $name, @more);
+		my $login = $server->login(user => 'app', cert => "app_of_$name");
+		like($login->{err}, qr/alert unsupported certificate/, "$title: it is true");
+		like(findings('ca_verifies_nobody'), qr/^warning\|CA "CN=$cn"\|.*leaves out clientAuth\./m, "$title: lint finds it");
+	}
+	like(try("install_ca(\$\$@{[ pem('servers') ]}\$\$, force => true)"), qr/22023: no usable CA would remain/, 'such a CA alone is refused');
+	trust('root');
+	unlike(try("add_ca(\$\$@{[ pem('bothca') ]}\$\$, dry_run => true)"), qr/verifies no client/, 'with clientAuth: no warning');
+	trust('root', 'bothca');
+	ok($server->login(user => 'app', cert => 'app_of_bothca')->{ok}, 'and its clients come in');
+	is(findings('ca_verifies_nobody'), '', 'and lint finds nothing');
+	# one that signs for itself, and is no CA, goes on to be let in
+	$certs->client('lone', issuer => 'self', subject => '/CN=app');
+	trust('root', 'lone');
+	my $session = $server->background(user => 'app', cert => 'lone');
+	is(try("add_ca(\$\$@{[ pem('bothca') ]}\$\$)", 'installed, affected'), 't|[]', 'a certificate that is its own root is not affected');
+	$session->quit;
+	trust('root');
 };
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
