@@ -46,6 +46,7 @@ static const LintCheck checks[] = {
 	{"the server's certificate", lint_server_certificate},
 	{"permissions of private keys", lint_key_permissions},
 	{"CAs", lint_cas},
+	{"how many CAs there are", lint_many_cas},
 	{"CRLs of ssl_crl_file and ssl_crl_dir", lint_core_crls},
 	{"CRLs of sslpolicy.crl_file and crl_dir", lint_own_crls},
 	{"whether TLS files are those that were installed", lint_installed},

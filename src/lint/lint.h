@@ -38,6 +38,11 @@ extern void lint_core_crls(Survey *survey);
 extern void lint_own_crls(Survey *survey);
 extern void lint_installed(Survey *survey);
 
+/* lintcas.c */
+extern int	count_serving_cas(STACK_OF(X509) *cas, int level, int64 now);
+extern Severity expired_ca_severity(X509 *ca, int serving);
+extern void lint_many_cas(Survey *survey);
+
 /* lintserver.c */
 extern void lint_in_force(Survey *survey);
 extern void lint_loadable(Survey *survey);

@@ -208,8 +208,11 @@ lint_key_permissions(Survey *survey)
 	check_key_file(survey, "ssl_ca_file", ssl_ca_file, false);
 }
 
+/*
+ * serving is how many CAs verify clients.
+ */
 static void
-check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
+check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, int serving)
 {
 	char	   *object = psprintf("CA %s", certificate_title(ca));
 	char	   *remove = psprintf("SELECT * FROM sslpolicy.remove_ca('%s')", fingerprint_hex(facts->fingerprint));
@@ -228,7 +231,7 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts)
 					"It is in ssl_ca_file, and its basic constraints or key usage do not let it sign certificates: it verifies nobody.",
 					psprintf("%s, and add the CA that issued it.", remove));
 	else if (facts->not_after <= survey->now)
-		add_finding(&survey->findings, renewed ? SEVERITY_INFO : SEVERITY_ERROR, "ca_expired", object,
+		add_finding(&survey->findings, renewed ? SEVERITY_INFO : expired_ca_severity(ca, serving), "ca_expired", object,
 					psprintf("It has expired on %s: %s.", unix_time_text(facts->not_after),
 							 renewed ? "its renewed certificate is there, so it only is in the way" : "every client certificate that it has issued is refused"),
 					renewed ? psprintf("%s.", remove) : psprintf("Add the CA's new certificate with sslpolicy.add_ca(), then %s.", remove));
@@ -255,15 +258,17 @@ lint_cas(Survey *survey)
 {
 	PemFile    *file = read_pem_file(ssl_ca_file);
 	STACK_OF(X509) *cas = file->content->certs;
+	int			serving;
 
 	if (!EnableSSL)
 		return;
+	serving = count_serving_cas(cas, server_security_level(), survey->now);
 	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
 		CertFacts  *facts = read_certificate(sk_X509_value(cas, i), NULL);
 
 		if (facts != NULL)
-			check_ca(survey, cas, sk_X509_value(cas, i), facts);
+			check_ca(survey, cas, sk_X509_value(cas, i), facts, serving);
 	}
 }
 

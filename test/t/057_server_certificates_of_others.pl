@@ -2,6 +2,7 @@
 #
 # 1. a server certificate whose signature has no digest: SCRAM fails in libpq
 # 2. CAs that verify no client
+# 3. many CAs, some of them expired, as in a bundle of public roots
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -125,6 +126,57 @@ subtest 'CAs that verify no client' => sub {
 	my $session = $server->background(user => 'app', cert => 'lone');
 	is(try("add_ca(\$\$@{[ pem('bothca') ]}\$\$)", 'installed, affected'), 't|[]', 'a certificate that is its own root is not affected');
 	$session->quit;
+	trust('root');
+};
+
+subtest 'many CAs' => sub {
+	my @names = map { "public$_" } 1 .. 9;
+	$certs->ca($_, subject => "/CN=$_") for @names;
+	$certs->ca('public1new', subject => '/CN=public1', key_name => 'public1', days => 800);
+	$certs->ca('old', subject => '/CN=Old', not_before => time - 90 * $day, not_after => time - $day);
+	$server->label(role => { app => 'sslmode=verify-full' });
+	trust('root', @names[ 0 .. 7 ], 'old');
+	is(findings('many_cas_unpinned'), '', 'nine that serve, and one that has expired: not many');
+	like(findings('ca_expired'), qr/^error\|CA "CN=Old"/, 'an expired one among few is an error');
+	trust('root', @names[ 0 .. 7 ], 'public1new');
+	is(findings('many_cas_unpinned'), '', 'a renewed one counts once');
+	trust('root', @names, 'old');
+	is(findings('many_cas_unpinned'), 'warning|setting ssl_ca_file|The server trusts 10 CAs: each of them can issue a certificate for any role that no ca_fingerprint pins. Roles: "app".', 'ten are many');
+	like(findings('ca_expired'), qr/^warning\|CA "CN=Old"/, 'and an expired one is no error');
+	my $pin = $certs->get('root')->{fingerprint};
+	for my $case (
+		[ 'no certificate is asked for', 'sslmode=require', 0 ],
+		[ 'pinned', "sslmode=verify-full ca_fingerprint=$pin", 0 ],
+		[ 'pinned by the certificate', "sslmode=verify-ca fingerprint=$pin", 0 ],
+		[ 'pinned in each rule that lets somebody in', "address=10.0.0.0/8 sslmode=reject; sslmode=verify-ca ca_fingerprint=$pin", 0 ],
+		[ 'pinned in one of two rules', "address=10.0.0.0/8 sslmode=verify-ca; sslmode=verify-ca ca_fingerprint=$pin", 1 ],
+		[ 'pinned by a rule that only logs', "sslmode=verify-ca ca_fingerprint=$pin action=log; sslmode=verify-ca", 1 ])
+	{
+		my ($title, $policy, $found) = @$case;
+		$server->label(role => { app => $policy });
+		is(findings('many_cas_unpinned') ne '' ? 1 : 0, $found, $title);
+	}
+	$server->label(role => { app => undef });
+	is(findings('many_cas_unpinned'), '', 'no policy');
+	$server->set_hba('hostssl all app all scram-sha-256 clientcert=verify-ca');
+	like(findings('many_cas_unpinned'), qr/Roles: "app"\.$/, 'no policy, and a line that asks for a certificate');
+	$server->label(role => { app => "sslmode=verify-ca ca_fingerprint=$pin" });
+	is(findings('many_cas_unpinned'), '', 'the same with a policy that pins');
+	$server->set_hba;
+	$server->label(role => { app => undef });
+
+	# roots of the system's store: a folder of our own in its place
+	mkdir "$dir/system" or die;
+	chomp(my $hash = `openssl x509 -in $dir/old.crt -noout -subject_hash`);
+	write_file("$dir/system/$hash.0", pem('old'));
+	{
+		local $ENV{SSL_CERT_DIR} = "$dir/system";
+		$node->restart;
+	}
+	trust('root', 'old');
+	like(findings('ca_expired'), qr/^info\|CA "CN=Old"/, 'an expired root of the system is no error either');
+	$node->restart;
+	like(findings('ca_expired'), qr/^error\|CA "CN=Old"/, 'but one that is not there');
 	trust('root');
 };
 

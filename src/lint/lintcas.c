@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * lintcas.c
+ *		Findings about the CAs of ssl_ca_file taken together.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+
+#include "lint/lint.h"
+#include "material/tlscontext.h"
+#include "pki/chain.h"
+#include "settings/settings.h"
+
+/* Nobody has so many CAs of his own that issue clients' certificates. */
+#define MANY_CAS 10
+
+static bool
+is_in_store(X509_STORE *store, X509 *ca)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	STACK_OF(X509) *certs = NULL;
+	bool		result = false;
+
+	if (ctx && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1)
+		certs = X509_STORE_CTX_get1_certs(ctx, X509_get_subject_name(ca));
+	if (certs)
+		result = has_certificate(certs, ca);
+	sk_X509_pop_free(certs, X509_free);
+	X509_STORE_CTX_free(ctx);
+	return result;
+}
+
+/*
+ * Is the CA in the system's store, as public roots are?
+ */
+static bool
+is_public_root(X509 *ca)
+{
+	X509_STORE *store = X509_STORE_new();
+	bool		result = store != NULL && X509_STORE_set_default_paths(store) == 1 &&
+		is_in_store(store, ca);
+
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * How many CAs verify clients, certificates of one CA counting once.
+ */
+int
+count_serving_cas(STACK_OF(X509) *cas, int level, int64 now)
+{
+	STACK_OF(X509) *serving = sk_X509_new_null();
+	int			count;
+
+	for (int i = 0; i < sk_X509_num(cas); i++)
+	{
+		X509	   *ca = sk_X509_value(cas, i);
+		bool		counted = X509_check_ca(ca) == 0 || !verify_ca(cas, ca, level, now)->ok;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < sk_X509_num(serving) && !counted; k++)
+			counted = is_same_ca(ca, sk_X509_value(serving, k));
+		if (!counted)
+			sk_X509_push(serving, ca);
+	}
+	count = sk_X509_num(serving);
+	sk_X509_free(serving);
+	return count;
+}
+
+/*
+ * How bad it is that a CA has expired, serving others being left.  Bundles of public
+ * roots keep old ones for a while, which issue nothing any more; and where there are many
+ * CAs, one more or less is the lesser worry.
+ */
+Severity
+expired_ca_severity(X509 *ca, int serving)
+{
+	if (serving > 0 && is_public_root(ca))
+		return SEVERITY_INFO;
+	return serving >= MANY_CAS ? SEVERITY_WARNING : SEVERITY_ERROR;
+}
+
+/*
+ * Does every rule that can let somebody in name the CA, or the certificate itself?
+ */
+static bool
+policy_pins_ca(const Policy *policy)
+{
+	for (int r = 0; policy && r < policy->nrules; r++)
+	{
+		const PolicyRule *rule = &policy->rules[r];
+		bool		pins = rule->log_only || rule->sslmode == SSLMODE_REJECT || rule->sslmode == SSLMODE_DISABLE;
+
+		for (int i = 0; i < rule->nvalues && !pins; i++)
+			pins = rule->values[i].key == KEY_CA_FINGERPRINT || rule->values[i].key == KEY_FINGERPRINT;
+		if (!pins)
+			return false;
+	}
+	return policy != NULL;
+}
+
+/*
+ * Is the role asked for a certificate, by a policy or by a line of pg_hba.conf, that any
+ * CA may have issued?
+ */
+static bool
+takes_any_ca(const Survey *survey, const Login *login)
+{
+	bool		asks = false;
+	ListCell   *cell;
+
+	for (int i = 0; i < login->applicable->count; i++)
+	{
+		const Policy *policy = login->applicable->policies[i].policy;
+
+		if (policy_pins_ca(policy))
+			return false;
+		asks |= policy_asks_for(policy, SSLMODE_VERIFY_CA);
+	}
+	foreach(cell, survey->hba)
+	{
+		const HbaEntry *line = lfirst(cell);
+
+		asks |= line->with_tls && line->asks_certificate && hba_names_role(line, login->oid, login->name, true);
+	}
+	return asks;
+}
+
+/*
+ * With a bundle of public roots as ssl_ca_file, each of its CAs is one of the role's own.
+ */
+void
+lint_many_cas(Survey *survey)
+{
+	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	int			serving;
+	ListCell   *cell;
+
+	if (!EnableSSL || sk_X509_num(cas) < MANY_CAS)
+		return;
+	serving = count_serving_cas(cas, server_security_level(), survey->now);
+	if (serving < MANY_CAS)
+		return;
+	foreach(cell, survey->logins)
+	{
+		const Login *login = lfirst(cell);
+
+		if (takes_any_ca(survey, login))
+			add_finding_about(&survey->findings, SEVERITY_WARNING, "many_cas_unpinned", "setting ssl_ca_file",
+							  psprintf("The server trusts %d CAs: each of them can issue a certificate for any role that no ca_fingerprint pins.", serving),
+							  "Keep in ssl_ca_file only the CAs that issue certificates for this server's clients: SELECT * FROM sslpolicy.install_ca('-----BEGIN CERTIFICATE-----...'). Or pin them: ca_fingerprint=... in the policies of these roles, or in sslpolicy.minimum_policy.",
+							  "Roles", psprintf("\"%s\"", login->name));
+	}
+}
