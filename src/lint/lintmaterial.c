@@ -51,15 +51,20 @@ is_near(const Survey *survey, int64 end, int days)
 }
 
 /*
- * A certificate that the server sends to its clients.
+ * A certificate that the server sends to its clients.  bypassed: one of the chain, without
+ * which clients find another path to a root.
  */
 static void
-check_server_dates(Survey *survey, const char *object, const CertFacts *facts)
+check_server_dates(Survey *survey, const char *object, const CertFacts *facts, bool bypassed)
 {
 	static const char *const remedy =
 		"Have a new one issued: SELECT sslpolicy.create_server_key(...), then SELECT * FROM sslpolicy.install_server_certificate(...).";
 
-	if (facts->not_after <= survey->now)
+	if (bypassed && facts->not_after <= survey->now)
+		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_expired", object,
+					psprintf("It is sent along, and has expired on %s: clients that do not find another path to their root refuse the server.", unix_time_text(facts->not_after)),
+					"Install the certificate and its chain without it: SELECT * FROM sslpolicy.install_server_certificate(...).");
+	else if (facts->not_after <= survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_expired", object,
 					psprintf("It has expired on %s: clients that verify the server refuse it.", unix_time_text(facts->not_after)), remedy);
 	else if (facts->not_before > survey->now)
@@ -150,21 +155,22 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 void
 lint_server_certificate(Survey *survey)
 {
-	PemFile    *file = read_pem_file(ssl_cert_file);
+	STACK_OF(X509) *certs = read_pem_file(ssl_cert_file)->content->certs;
 
 	if (!EnableSSL)
 		return;
-	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
+	for (int i = 0; i < sk_X509_num(certs); i++)
 	{
-		X509	   *cert = sk_X509_value(file->content->certs, i);
+		X509	   *cert = sk_X509_value(certs, i);
 		CertFacts  *facts = read_certificate(cert, NULL);
 		char	   *object = psprintf("server certificate %s", certificate_title(cert));
 
 		if (facts == NULL || (i > 0 && is_self_signed(cert)))
 			continue;
-		check_server_dates(survey, object, facts);
+		check_server_dates(survey, object, facts,
+						   i > 0 && leads_to_root(sk_X509_value(certs, 0), certs, read_pem_file(ssl_ca_file)->content->certs, survey->now));
 		if (i == 0)
-			check_server_leaf(survey, object, cert, file->content->certs, facts);
+			check_server_leaf(survey, object, cert, certs, facts);
 	}
 }
 

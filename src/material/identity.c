@@ -61,60 +61,164 @@ judge_key_size(X509 *cert)
 }
 
 /*
- * Is the issuer of the last certificate one that clients can be expected to
- * have: a root in ssl_ca_file, or in the system's store?
+ * What clients can be expected to trust: the roots of ssl_ca_file and of the text, and the
+ * system's store.  An intermediate that the server knows is not one that clients know.
  */
-static bool
-is_root_known(X509 *last, STACK_OF(X509) *cas, int64 now)
+static X509_STORE *
+make_client_store(const Identity *identity)
 {
+	STACK_OF(X509) *const sets[] = {identity->cas, identity->given};
 	X509_STORE *store = X509_STORE_new();
-	Verification *v;
 
 	if (store == NULL)
-		return false;
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
 	(void) X509_STORE_set_default_paths(store);
-	for (int i = 0; i < sk_X509_num(cas); i++)
-		(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
-	v = verify_in_store(store, last, NULL, 0, 0, now);
-	X509_STORE_free(store);
-	ERR_clear_error();
-	/* an intermediate that the server knows is not one that clients know */
-	return v->ok && v->nchain == 2;
+	for (int set = 0; set < (int) lengthof(sets); set++)
+		for (int i = 0; i < sk_X509_num(sets[set]); i++)
+			if (is_self_signed(sk_X509_value(sets[set], i)))
+				(void) X509_STORE_add_cert(store, sk_X509_value(sets[set], i));
+	return store;
 }
 
 /*
- * Put the chain in order.  Refuses one that lacks an issuer in the middle.
+ * Does some path lead from the leaf, through these, to a root that clients trust?
+ */
+static Verification *
+verify_chain(const Identity *identity, X509 *leaf, STACK_OF(X509) *sent)
+{
+	X509_STORE *store = make_client_store(identity);
+	Verification *v = verify_in_store(store, leaf, sent, 0, 0, identity->now);
+
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return v;
+}
+
+/*
+ * The chain as OpenSSL puts it together from these certificates, as far as they go.
+ */
+static void
+build_chain(Identity *identity, X509 *leaf, STACK_OF(X509) *certs)
+{
+	STACK_OF(X509) *chain = X509_build_chain(leaf, certs, NULL, 1, NULL, NULL);
+
+	while (sk_X509_num(identity->chain) > 0)
+		(void) sk_X509_pop(identity->chain);
+	/* the certificates are those of the text, which keeps them */
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		sk_X509_push(identity->chain, sk_X509_value(chain, i));
+	if (chain == NULL)
+		sk_X509_push(identity->chain, leaf);
+	sk_X509_pop_free(chain, X509_free);
+	ERR_clear_error();
+}
+
+/*
+ * The refusal of a certificate that has expired, or is not valid yet, and that OpenSSL has
+ * found in the way; NULL if there is none.
+ */
+static Refusal *
+judge_culprits(const Identity *identity, const Verification *v)
+{
+	STACK_OF(X509) *const sets[] = {identity->given, identity->cas};
+
+	for (int set = 0; set < (int) lengthof(sets); set++)
+		for (int i = 0; i < sk_X509_num(sets[set]); i++)
+		{
+			X509	   *cert = sk_X509_value(sets[set], i);
+			const char *subject = dn_text(X509_get_subject_name(cert));
+
+			for (int k = 0; subject && k < v->nerrors; k++)
+			{
+				Refusal    *refusal = strcmp(v->culprits[k], subject) == 0 &&
+						(v->errors[k] == X509_V_ERR_CERT_HAS_EXPIRED || v->errors[k] == X509_V_ERR_CERT_NOT_YET_VALID) ?
+					judge_validity(cert, identity->now) :
+					NULL;
+
+				if (refusal)
+					return refusal;
+			}
+		}
+	return NULL;
+}
+
+/*
+ * Why no path leads to a root that clients trust.
+ */
+static Refusal *
+explain_incomplete_chain(const Identity *identity, X509 *leaf, const Verification *v)
+{
+	X509	   *last = sk_X509_value(identity->chain, sk_X509_num(identity->chain) - 1);
+	Refusal    *refusal = judge_culprits(identity, v);
+	char	   *missing;
+
+	/* OpenSSL does not look at the end of the last one if its issuer is missing */
+	for (int i = 0; i < sk_X509_num(identity->chain) && refusal == NULL; i++)
+		refusal = judge_validity(sk_X509_value(identity->chain, i), identity->now);
+	if (refusal)
+		return refusal;
+	if (!has_verify_error(v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT) &&
+		!has_verify_error(v, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY))
+		return make_trust_refusal(psprintf("the chain of certificate %s does not verify", certificate_title(leaf)),
+								  psprintf("OpenSSL says: %s.", certificate_string(verification_text(v))), NULL);
+	missing = dn_text(X509_get_issuer_name(last));
+	return make_trust_refusal(psprintf("the chain is not complete: the certificate of \"%s\" is missing",
+									   missing ? certificate_string(missing) : ""),
+							  psprintf("It issued %s, and is neither in the text, nor in ssl_ca_file, nor a root that the system trusts.",
+									   certificate_title(last)),
+							  pstrdup("Append it to the chain."));
+}
+
+/*
+ * The certificates of the text that are valid now, except one.
+ */
+static STACK_OF(X509) *
+valid_certificates(const Identity *identity, int except)
+{
+	STACK_OF(X509) *result = sk_X509_new_null();
+
+	for (int i = 0; i < sk_X509_num(identity->given); i++)
+		if (i != except && judge_validity(sk_X509_value(identity->given, i), identity->now) == NULL)
+			sk_X509_push(result, sk_X509_value(identity->given, i));
+	return result;
+}
+
+/*
+ * Put the chain in order.  OpenSSL decides whether it is complete: it is enough if clients
+ * find one path from the leaf, through what the server sends, to a root that they trust.
+ * What has expired is left out.  OpenSSL does not go back to try another issuer of the
+ * same name: where that would help, the one in the way is left out, too.
  */
 static Refusal *
 order_chain(Identity *identity, X509 *leaf)
 {
-	X509	   *last = leaf;
-
-	sk_X509_push(identity->chain, last);
-	while (!is_self_signed(last))
+	for (int except = -1; except < sk_X509_num(identity->given); except++)
 	{
-		X509	   *issuer;
+		STACK_OF(X509) *certs = valid_certificates(identity, except);
 
 		CHECK_FOR_INTERRUPTS();
-		issuer = find_issuer(last, identity->given);
-
-		if (issuer == NULL || has_certificate(identity->chain, issuer))
-		{
-			char	   *missing;
-
-			if (is_root_known(last, identity->cas, identity->now))
-				return NULL;
-			missing = dn_text(X509_get_issuer_name(last));
-			return make_trust_refusal(psprintf("the chain is not complete: the certificate of \"%s\" is missing",
-											   missing ? certificate_string(missing) : ""),
-									  psprintf("It issued %s, and is neither in the text, nor in ssl_ca_file, nor a root that the system trusts.",
-											   certificate_title(last)),
-									  pstrdup("Append it to the chain."));
-		}
-		sk_X509_push(identity->chain, issuer);
-		last = issuer;
+		build_chain(identity, leaf, certs);
+		sk_X509_free(certs);
+		if (verify_chain(identity, leaf, identity->chain)->ok)
+			return NULL;
 	}
-	return NULL;
+	/* with everything, to see what is missing, or in the way */
+	build_chain(identity, leaf, identity->given);
+	return explain_incomplete_chain(identity, leaf, verify_chain(identity, leaf, identity->chain));
+}
+
+/*
+ * Does a client that trusts the system's roots, and those of ssl_ca_file and among what
+ * the server sends, find a path to one of them?
+ */
+bool
+leads_to_root(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now)
+{
+	Identity	identity = {.given = sent, .cas = cas, .now = now};
+
+	return verify_chain(&identity, leaf, sent)->ok;
 }
 
 /*
@@ -215,8 +319,12 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));
 	warn_of_weak_signatures(identity, warnings);
 	for (int i = 0; i < sk_X509_num(identity->given); i++)
-		if (!has_certificate(identity->chain, sk_X509_value(identity->given, i)))
-			*warnings = lappend(*warnings, psprintf("certificate %s does not belong to the chain and is left out", certificate_title(sk_X509_value(identity->given, i))));
+	{
+		X509	   *cert = sk_X509_value(identity->given, i);
+
+		if (!has_certificate(identity->chain, cert))
+			*warnings = lappend(*warnings, psprintf("certificate %s %s and is left out", certificate_title(cert), judge_validity(cert, identity->now) ? "is not valid now" : "does not belong to the chain"));
+	}
 	if (facts && before)
 		warn_of_lost_names(before, facts, warnings);
 	if (identity->before &&

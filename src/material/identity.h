@@ -21,6 +21,7 @@ typedef struct Identity
 	STACK_OF(X509) *chain;		/* result: leaf first */
 } Identity;
 
+extern bool leads_to_root(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now);
 extern bool verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now);
 extern char *channel_binding_problem(X509 *leaf);
 extern Refusal *judge_identity(Identity *identity, List **warnings);

@@ -3,6 +3,7 @@
 # 1. a server certificate whose signature has no digest: SCRAM fails in libpq
 # 2. CAs that verify no client
 # 3. many CAs, some of them expired, as in a bundle of public roots
+# 4. chains with cross-signed and expired CAs
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -178,6 +179,60 @@ subtest 'many CAs' => sub {
 	$node->restart;
 	like(findings('ca_expired'), qr/^error\|CA "CN=Old"/, 'but one that is not there');
 	trust('root');
+};
+
+# x1 has signed itself; d3, which has expired, has signed x1x for the same key; r3 is theirs.
+$certs->ca('x1', subject => '/CN=X1', days => 900);
+$certs->ca('d3', subject => '/CN=D3', not_before => time - 9000 * $day, not_after => time - 30 * $day);
+$certs->intermediate('x1x', issuer => 'd3', subject => '/CN=X1', key_name => 'x1', days => 300);
+$certs->intermediate('x1old', issuer => 'd3', subject => '/CN=X1', key_name => 'x1', not_before => time - 900 * $day, not_after => time - 10 * $day);
+$certs->intermediate('r3', issuer => 'x1', subject => '/CN=R3');
+$certs->server('leaf', issuer => 'r3', subject => '/CN=leaf');
+
+subtest 'cross-signed chains' => sub {
+	my $in_place = sub {
+		my @sent = slurp_file("$data/sslpolicy/server.pem") =~ /(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n)/sg;
+		return join ' ', map { my $pem = $_; (grep { pem($_) eq $pem } qw(leaf r3 r3other x1 x1x x1old d3))[0] // '?' } @sent;
+	};
+	$certs->ca('far', subject => '/CN=Far');
+	$certs->intermediate('r3other', issuer => 'far', subject => '/CN=R3', key_name => 'r3');
+	trust('root', 'x1');
+	for my $case (
+		[ [qw(r3)], 'leaf r3', 'without the root' ],
+		[ [qw(x1 r3)], 'leaf r3 x1', 'with the root, in any order' ],
+		[ [qw(r3 x1x)], 'leaf r3 x1x', 'cross-signed by an expired root, and the root itself trusted' ],
+		[ [qw(r3 x1x d3)], 'leaf r3 x1x', 'with the expired root', 'CN=D3' ],
+		[ [qw(r3 x1old)], 'leaf r3', 'with a cross-signed certificate that has expired', 'CN=X1' ],
+		[ [qw(r3other r3)], 'leaf r3', 'with another issuer that leads nowhere', 'CN=R3' ],
+		[ [qw(r3 r3other)], 'leaf r3', 'the same behind it', 'CN=R3' ])
+	{
+		my ($chain, $sent, $title, $left_out) = @$case;
+		my $result = install('leaf', $chain);
+		like($result, qr/^t\|/, $title);
+		is($in_place->(), $sent, "$title: what is sent");
+		if ($left_out) { like($result, qr/certificate \\"$left_out\\" (?:is not valid now|does not belong to the chain) and is left out/, "$title: a warning") }
+		else { unlike($result, qr/left out/, "$title: nothing is left out") }
+		my $client = $server->login(user => 'app', extra => "sslrootcert=$dir/x1.crt");
+		ok($client->{ok}, "$title: a client that has the root comes in") or diag $client->{err};
+	}
+	# what another program has put there
+	write_file("$data/sslpolicy/server.pem", pem(qw(leaf r3 x1old)), slurp_file($certs->get('leaf')->{key}));
+	chmod 0600, "$data/sslpolicy/server.pem";
+	like(findings('server_certificate_expired'), qr/^warning\|server certificate "CN=X1"\|.*another path/, 'lint: an expired certificate in the chain, and another path');
+	trust('root');
+	like(findings('server_certificate_expired'), qr/^error\|server certificate "CN=X1"\|/, 'lint: and no other path');
+	# and none that leads to a trusted root
+	like(install('leaf', [qw(r3)]), qr/the chain is not complete: the certificate of "CN=X1" is missing/, 'no root: it is missing');
+	like(install('leaf', []), qr/the chain is not complete: the certificate of "CN=R3" is missing/, 'no intermediate: it is missing');
+	like(install('leaf', [qw(r3 x1x)]), qr/the chain is not complete: the certificate of "CN=D3" is missing/, 'a root that is nowhere is missing');
+	like(install('leaf', [qw(r3 x1x d3)]), qr/22023: certificate "CN=D3" has expired on /, 'an expired root in the text has expired');
+	like(install('leaf', [qw(r3 x1old)]), qr/22023: certificate "CN=X1" has expired on /, 'so has an intermediate');
+	trust('root', 'd3');
+	like(install('leaf', [qw(r3 x1x)]), qr/22023: certificate "CN=D3" has expired on /, 'an expired root in ssl_ca_file has expired, and is not missing');
+	trust('root', 'x1x', 'd3');
+	like(install('leaf', [qw(r3)]), qr/the certificate of "CN=X1" is missing/, 'clients do not have the intermediates of ssl_ca_file');
+	trust('root');
+	like(install('server'), qr/^t\|/, 'back');
 };
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
