@@ -82,11 +82,15 @@ static void
 start_judging(const Installation *inst, Identity *identity, STACK_OF(X509) *given,
 			  EVP_PKEY *key)
 {
+	TlsParameters parameters;
+
 	memset(identity, 0, sizeof(Identity));
 	identity->given = given;
 	identity->cas = read_pem_file(inst->files.ca_file)->content->certs;
 	identity->key = key;
 	identity->before = sk_X509_value(inst->old->certs, 0);
+	parameters = configured_parameters(inst->configuration);
+	identity->level = security_level(&parameters);
 	identity->now = (int64) time(NULL);
 	identity->chain = sk_X509_new_null();
 }

@@ -30,6 +30,7 @@ Trust *
 trust_before_installation(const Installation *inst, char **error)
 {
 	MaterialFiles files = inst->files;
+	TlsParameters parameters = configured_parameters(inst->configuration);
 	Trust	   *trust;
 
 	/*
@@ -38,7 +39,7 @@ trust_before_installation(const Installation *inst, char **error)
 	 */
 	if (inst->indexed && inst->unreadable)
 		files.crl_file = file_exists(own_file(CRL_COPIES)) ? own_file(CRL_COPIES) : "";
-	trust = read_trust(&files, (int64) time(NULL), error);
+	trust = read_trust(&files, &parameters, (int64) time(NULL), error);
 	if (trust)
 		trust->issuers = known_crl_issuers(trust->cas, inst->crl_issuers);
 	if (trust && inst->indexed)

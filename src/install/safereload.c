@@ -49,7 +49,7 @@ find_objection(const Configuration *configuration, SSL_CTX **context)
 	if (error == NULL)
 		error = configuration->error;
 	if (error == NULL && *context)
-		error = reload_objection(&files);
+		error = reload_objection(&files, &parameters);
 	if (error == NULL && *context)
 		error = handshake_objection(*context, &parameters);
 	if (error)

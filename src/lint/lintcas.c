@@ -11,9 +11,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "libpq/libpq.h"
 #include "miscadmin.h"
-#include "postmaster/postmaster.h"
 
 #include "lint/lint.h"
 #include "material/tlscontext.h"
@@ -144,13 +142,13 @@ takes_any_ca(const Survey *survey, const Login *login)
 void
 lint_many_cas(Survey *survey)
 {
-	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
 	int			serving;
 	ListCell   *cell;
 
-	if (!EnableSSL || sk_X509_num(cas) < MANY_CAS)
+	if (!next_settings(survey)->ssl || sk_X509_num(cas) < MANY_CAS)
 		return;
-	serving = count_serving_cas(cas, server_security_level(), survey->now);
+	serving = count_serving_cas(cas, next_security_level(survey), survey->now);
 	if (serving < MANY_CAS)
 		return;
 	foreach(cell, survey->logins)

@@ -36,14 +36,6 @@
 /* With more, each connection pays for it. */
 #define MANY_CRL_ENTRIES 10000
 
-static MaterialFiles
-files_of_settings(void)
-{
-	MaterialFiles files = {ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file, ssl_crl_dir};
-
-	return files;
-}
-
 static bool
 is_near(const Survey *survey, int64 end, int days)
 {
@@ -116,7 +108,8 @@ static void
 check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509) *sent,
 				  const CertFacts *facts)
 {
-	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	MaterialFiles files = next_files(survey);
+	STACK_OF(X509) *cas = read_pem_file(files.ca_file)->content->certs;
 	char	   *binding = channel_binding_problem(leaf);
 	bool		named = false;
 
@@ -130,7 +123,7 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_without_san", object,
 					"It names no DNS name and no address as a subject alternative name: clients with sslmode=verify-full, of which many do not look at the common name, refuse it.",
 					"Have a certificate issued with the names that clients use: SELECT sslpolicy.create_server_key('CN=...', ARRAY['dns:...']).");
-	if (is_distribution_default(ssl_cert_file))
+	if (is_distribution_default(files.cert_file))
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_default", object,
 					"It is the one that the distribution made at installation: no CA has issued it, and other services of the machine share its key.",
 					"Have a certificate issued by a CA that clients trust: SELECT sslpolicy.create_server_key(...).");
@@ -142,7 +135,7 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_wrong_purpose", object,
 					"It is not meant for a TLS server (extended key usage): clients that verify the server refuse it.",
 					"Have a certificate issued for server authentication.");
-	if (verifies_as_client(leaf, sent, cas, survey->now))
+	if (verifies_as_client(leaf, sent, cas, next_security_level(survey), survey->now))
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_for_clients", object,
 					"A CA in ssl_ca_file also verifies it as a client's certificate: whoever gets hold of it and its key, or makes another server use them, has a client's certificate for this server. (From the server's own machine it meets no policy.)",
 					"Have a certificate issued with extendedKeyUsage = serverAuth alone, or by a CA that is not in ssl_ca_file.");
@@ -155,9 +148,10 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 void
 lint_server_certificate(Survey *survey)
 {
-	STACK_OF(X509) *certs = read_pem_file(ssl_cert_file)->content->certs;
+	MaterialFiles files = next_files(survey);
+	STACK_OF(X509) *certs = read_pem_file(files.cert_file)->content->certs;
 
-	if (!EnableSSL)
+	if (!next_settings(survey)->ssl)
 		return;
 	for (int i = 0; i < sk_X509_num(certs); i++)
 	{
@@ -168,7 +162,7 @@ lint_server_certificate(Survey *survey)
 		if (facts == NULL || (i > 0 && is_self_signed(cert)))
 			continue;
 		check_server_dates(survey, object, facts,
-						   i > 0 && leads_to_root(sk_X509_value(certs, 0), certs, read_pem_file(ssl_ca_file)->content->certs, survey->now));
+						   i > 0 && leads_to_root(sk_X509_value(certs, 0), certs, read_pem_file(files.ca_file)->content->certs, survey->now));
 		if (i == 0)
 			check_server_leaf(survey, object, cert, certs, facts);
 	}
@@ -191,7 +185,7 @@ check_key_file(Survey *survey, const char *setting, const char *path, bool is_ke
 
 	if (path[0] == '\0' || stat(path, &st) != 0)
 		return;
-	if (!files_may_be_told() && (!is_key_file || state->failed == state->attempt))
+	if (!files_may_be_told() && (!is_key_file || state->failed == state->attempt || strcmp(path, ssl_key_file) != 0))
 		return;
 	open = st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO);
 	if (open == 0 || (!is_key_file && read_pem_file(path)->content->nkeys == 0))
@@ -206,12 +200,14 @@ check_key_file(Survey *survey, const char *setting, const char *path, bool is_ke
 void
 lint_key_permissions(Survey *survey)
 {
-	if (!EnableSSL)
+	MaterialFiles files = next_files(survey);
+
+	if (!next_settings(survey)->ssl)
 		return;
-	check_key_file(survey, "ssl_key_file", ssl_key_file, true);
-	if (strcmp(ssl_cert_file, ssl_key_file) != 0)
-		check_key_file(survey, "ssl_cert_file", ssl_cert_file, false);
-	check_key_file(survey, "ssl_ca_file", ssl_ca_file, false);
+	check_key_file(survey, "ssl_key_file", files.key_file, true);
+	if (strcmp(files.cert_file, files.key_file) != 0)
+		check_key_file(survey, "ssl_cert_file", files.cert_file, false);
+	check_key_file(survey, "ssl_ca_file", files.ca_file, false);
 }
 
 /*
@@ -248,7 +244,7 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, 
 					"Add the CA's new certificate beside it: SELECT * FROM sslpolicy.add_ca('-----BEGIN CERTIFICATE-----...').");
 	else
 	{
-		v = verify_ca(cas, ca, server_security_level(), survey->now);
+		v = verify_ca(cas, ca, next_security_level(survey), survey->now);
 		if (!v->ok)
 			add_finding(&survey->findings, SEVERITY_WARNING, "ca_verifies_nobody", object,
 						psprintf("It is in ssl_ca_file, and verifies nobody: %s.%s", verification_text(v),
@@ -262,13 +258,12 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, 
 void
 lint_cas(Survey *survey)
 {
-	PemFile    *file = read_pem_file(ssl_ca_file);
-	STACK_OF(X509) *cas = file->content->certs;
+	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
 	int			serving;
 
-	if (!EnableSSL)
+	if (!next_settings(survey)->ssl)
 		return;
-	serving = count_serving_cas(cas, server_security_level(), survey->now);
+	serving = count_serving_cas(cas, next_security_level(survey), survey->now);
 	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
 		CertFacts  *facts = read_certificate(sk_X509_value(cas, i), NULL);
@@ -347,18 +342,19 @@ check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
 void
 lint_core_crls(Survey *survey)
 {
-	MaterialFiles files = files_of_settings();
+	MaterialFiles files = next_files(survey);
+	TlsParameters parameters = configured_parameters(next_settings(survey));
 	char	   *error;
 	Trust	   *trust;
 	int64		entries = 0;
 
-	if (!EnableSSL || (ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0'))
+	if (!next_settings(survey)->ssl || (files.crl_file[0] == '\0' && files.crl_dir[0] == '\0'))
 		return;
-	trust = read_trust(&files, survey->now, &error);
+	trust = read_trust(&files, &parameters, survey->now, &error);
 	/* lint_loadable() reports that, and in the same words a file without CRLs */
 	if (trust == NULL ||
-		(!files_may_be_told() && ssl_crl_file[0] &&
-		 sk_X509_CRL_num(read_pem_file(ssl_crl_file)->content->crls) == 0))
+		(!files_may_be_told() && files.crl_file[0] &&
+		 sk_X509_CRL_num(read_pem_file(files.crl_file)->content->crls) == 0))
 		return;
 	trust->issuers = known_crl_issuers(trust->cas, NULL);
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
@@ -381,7 +377,7 @@ lint_core_crls(Survey *survey)
 	}
 	if (entries > MANY_CRL_ENTRIES)
 		add_finding(&survey->findings, SEVERITY_WARNING, "big_crl_file",
-					ssl_crl_file[0] ? psprintf("file \"%s\"", ssl_crl_file) : psprintf("directory \"%s\"", ssl_crl_dir),
+					files.crl_file[0] ? psprintf("file \"%s\"", files.crl_file) : psprintf("directory \"%s\"", files.crl_dir),
 					psprintf("It lists " INT64_FORMAT " revoked certificates, which each connection with a client certificate walks through.", entries),
 					"Set sslpolicy.crl_file (or crl_dir) to it in place of ssl_crl_file (or ssl_crl_dir): sslpolicy looks certificates up in an index.");
 }

@@ -71,18 +71,20 @@ lint_stored_policies(Survey *survey)
 void
 lint_demands(Survey *survey)
 {
+	bool		ssl = next_settings(survey)->ssl;
+	const char *ca_file = next_files(survey).ca_file;
 	ListCell   *cell;
 
 	foreach(cell, survey->policies)
 	{
 		const StoredPolicy *stored = lfirst(cell);
 
-		if (!EnableSSL && policy_asks_for(stored->policy, SSLMODE_REQUIRE))
+		if (!ssl && policy_asks_for(stored->policy, SSLMODE_REQUIRE))
 			add_finding_about(&survey->findings, refusal_severity(), "ssl_off", "setting ssl",
 							  "ssl is off, and policies ask for TLS: they refuse every connection that they bind.",
 							  "Set ssl_cert_file and ssl_key_file, or leave them as they are; then ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf().",
 							  "Policies", stored->title);
-		else if (EnableSSL && ssl_ca_file[0] == '\0' && policy_asks_for(stored->policy, SSLMODE_VERIFY_CA))
+		else if (ssl && ca_file[0] == '\0' && policy_asks_for(stored->policy, SSLMODE_VERIFY_CA))
 			add_finding_about(&survey->findings, refusal_severity(), "ca_file_missing", "setting ssl_ca_file",
 							  "ssl_ca_file is empty, so that the server accepts no client certificate, and policies ask for one: they refuse every connection that they bind.",
 							  "SELECT * FROM sslpolicy.install_ca('-----BEGIN CERTIFICATE-----...'), or set ssl_ca_file and reload.",
@@ -186,12 +188,11 @@ check_issuer_pin(Survey *survey, int roots, const StoredPolicy *stored, const Po
  * Ciphers that the server offers at all.
  */
 static STACK_OF(SSL_CIPHER) *
-offered_ciphers(SSL_CTX *context)
+offered_ciphers(Survey *survey, SSL_CTX *context)
 {
-	/* a setting since 18 */
-	const char *suites = GetConfigOption("ssl_tls13_ciphers", true, false);
+	const char *suites = next_settings(survey)->settings[SETTING_SUITES].value;
 
-	if (suites && suites[0])
+	if (suites[0])
 		(void) SSL_CTX_set_ciphersuites(context, suites);
 	return SSL_CTX_get_ciphers(context);
 }
@@ -202,13 +203,13 @@ offered_ciphers(SSL_CTX *context)
 static void
 check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, const PolicyRule *rule)
 {
-	const char *highest = GetConfigOption("ssl_max_protocol_version", false, false);
-	STACK_OF(SSL_CIPHER) *ciphers = offered_ciphers(context);
+	const char *highest = next_settings(survey)->settings[SETTING_MAX_VERSION].value;
+	STACK_OF(SSL_CIPHER) *ciphers = offered_ciphers(survey, context);
 	bool		offered = false;
 	bool		usable = false;
 
-	for (TlsVersion v = TLS_1_0; highest && highest[0] && v < rule->min_protocol; v++)
-		if (strcmp(highest, tls_version_name(v)) == 0)
+	for (TlsVersion v = TLS_1_0; highest[0] && v < rule->min_protocol; v++)
+		if (pg_strcasecmp(highest, tls_version_name(v)) == 0)
 			add_finding_about(&survey->findings, rule->log_only ? SEVERITY_WARNING : refusal_severity(),
 							  "protocol_not_offered", "setting ssl_max_protocol_version",
 							  psprintf("The server offers at most %s, and policies ask for a higher min_protocol: nobody can meet them.", highest),
@@ -261,11 +262,11 @@ void
 lint_policy_names(Survey *survey)
 {
 	static const MaterialFiles none = {"", "", "", "", ""};
-	PemFile    *ca = read_pem_file(ssl_ca_file);
-	STACK_OF(X509) *cas = ca->content->certs;
+	TlsParameters parameters = configured_parameters(next_settings(survey));
+	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
 	int			roots = count_roots(cas);
 	char	   *error;
-	SSL_CTX    *context = build_context(&none, &error);
+	SSL_CTX    *context = build_context_for(&none, &parameters, &error);
 	ListCell   *cell;
 
 	if (context)

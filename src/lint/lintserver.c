@@ -76,20 +76,15 @@ compare_settings(Survey *survey, const Configuration *configuration)
 	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
 	{
 		const char *name = tls_setting_name((TlsSetting) i);
-		/* one that there is not in this version is never set */
-		const char *now = GetConfigOption(name, true, false);
-		bool		same = now == NULL ||
-			(i == SETTING_SSL ? configuration->ssl == EnableSSL :
-								/* TLSv1.2 can be written in any case */
-				 i == SETTING_MIN_VERSION || i == SETTING_MAX_VERSION ?
-								pg_strcasecmp(configuration->settings[i].value, now) == 0 :
-								strcmp(configuration->settings[i].value, now) == 0);
 
-		if (!same)
-			add_finding(&survey->findings, SEVERITY_WARNING, "setting_not_in_force", psprintf("setting %s", name),
+		if (is_setting_in_force(configuration, (TlsSetting) i))
+			continue;
+		add_finding(&survey->findings, SEVERITY_WARNING, "setting_not_in_force", psprintf("setting %s", name),
+					i == SETTING_PASSPHRASE_COMMAND ?
+						"The configuration says something else than what is in force: the server has not been told to reload." :
 						psprintf("The configuration says \"%s\", and \"%s\" is in force: the server has not been told to reload.",
-								 configuration->settings[i].value, now),
-						RELOAD_REMEDY);
+								 configuration->settings[i].value, GetConfigOption(name, false, false)),
+					RELOAD_REMEDY);
 	}
 }
 
@@ -130,12 +125,40 @@ check_rejected_settings(Survey *survey)
 }
 
 /*
+ * The last load has failed.  What was wrong may have been mended since.
+ */
+static void
+report_failed_load(Survey *survey, const Configuration *configuration, const LoadState *state)
+{
+	MaterialFiles files = configured_files(configuration);
+	TlsParameters parameters = configured_parameters(configuration);
+	char	   *error;
+	AtStart		at_start;
+	SSL_CTX    *context = build_context_or(&files, &parameters, &error, &at_start);
+	bool		mended = context != NULL && try_handshakes(context, &parameters)->untried == NULL;
+
+	SSL_CTX_free(context);
+	if (mended || at_start == START_RUNS_COMMAND)
+		add_finding(&survey->findings, SEVERITY_WARNING, "reload_failed", "TLS files",
+					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before. %s",
+							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error,
+							 mended ? "As files and settings are now, it could load them." :
+									  "As files and settings are now, a restart would load them."),
+					mended ? RELOAD_REMEDY : "Restart the server to have them loaded, or set ssl_passphrase_command_supports_reload = on.");
+	else
+		add_finding(&survey->findings, SEVERITY_ERROR, "reload_failed", "TLS files",
+					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",
+							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error),
+					RELOAD_REMEDY);
+}
+
+/*
  * Is what the server serves with what stands in its files?
  */
 void
 lint_in_force(Survey *survey)
 {
-	Configuration *configuration = read_configuration();
+	const Configuration *configuration = next_settings(survey);
 	LoadState  *state = load_state();
 	LoadedList *loaded = EnableSSL ? probe_loaded() : NULL;
 
@@ -147,14 +170,22 @@ lint_in_force(Survey *survey)
 		compare_settings(survey, configuration);
 	check_rejected_settings(survey);
 	if (EnableSSL && state->failed != 0 && state->failed == state->attempt)
-		add_finding(&survey->findings, SEVERITY_ERROR, "reload_failed", "TLS files",
-					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",
-							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error),
-					RELOAD_REMEDY);
+		report_failed_load(survey, configuration, state);
 	if (loaded == NULL || compat_certificates_by_host())
 		return;
 	compare_file(survey, loaded, LOADED_SERVER, ssl_cert_file);
 	compare_file(survey, loaded, LOADED_CA, ssl_ca_file);
+}
+
+/*
+ * restart is what a restart would do, after a comma.
+ */
+static void
+report_unloadable(Survey *survey, const char *error, const char *restart)
+{
+	add_finding(&survey->findings, SEVERITY_ERROR, "files_not_loadable", "TLS files",
+				psprintf("The server could not load its TLS files as they are now: %s. A reload would leave those from before in force, %s.", error, restart),
+				"Mend the file or the setting, then " RELOAD_REMEDY);
 }
 
 /*
@@ -167,6 +198,8 @@ check_handshakes(Survey *survey, SSL_CTX *context, const TlsParameters *paramete
 	char	   *failures = handshake_failures(handshakes);
 	bool		any = any_handshake_works(handshakes);
 
+	if (handshakes->untried)
+		report_unloadable(survey, handshakes->untried, "and a restart would fail");
 	if (failures)
 		add_finding(&survey->findings, any ? SEVERITY_WARNING : SEVERITY_ERROR, "handshake_fails", "TLS files and settings",
 					psprintf("%s with the TLS files and settings as they are now: %s.",
@@ -195,16 +228,29 @@ check_sizes(Survey *survey, SSL_CTX *context)
 }
 
 /*
+ * May the current user know that the key has a passphrase?  Everybody may who sees the
+ * finding, of a key that the server has loaded; of another file, see told.c.
+ */
+static bool
+key_may_be_told(const MaterialFiles *files)
+{
+	LoadState  *state = load_state();
+
+	return files_may_be_told() || (strcmp(files->key_file, ssl_key_file) == 0 && state->failed != state->attempt);
+}
+
+/*
  * Would the server load its files now, at a reload or a start?
  */
 void
 lint_loadable(Survey *survey)
 {
-	Configuration *configuration = read_configuration();
+	const Configuration *configuration = next_settings(survey);
 	MaterialFiles files = configured_files(configuration);
 	TlsParameters parameters = configured_parameters(configuration);
 	char	   *error;
 	SSL_CTX    *context;
+	AtStart		at_start;
 
 	if (!configuration->ssl)
 		return;
@@ -215,17 +261,20 @@ lint_loadable(Survey *survey)
 					"Check the files of pg_hosts.conf by hand. Installations need ssl_sni = off, or a pg_hosts.conf without lines.");
 		return;
 	}
-	context = build_context_for(&files, &parameters, &error);
+	context = build_context_or(&files, &parameters, &error, &at_start);
 	if (context)
 	{
 		(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
 		check_handshakes(survey, context, &parameters);
 		check_sizes(survey, context);
 	}
+	else if (at_start == START_RUNS_COMMAND && key_may_be_told(&files))
+		add_finding(&survey->findings, SEVERITY_WARNING, "files_need_restart", "setting ssl_passphrase_command_supports_reload",
+					"It is off, and the private key has a passphrase: a reload keeps what the server has loaded before, and only a restart loads the files as they are now.",
+					"So that renewed certificates, CAs and CRLs can be loaded, set ssl_passphrase_command_supports_reload = on if the command can run without a terminal, or take the passphrase off the key.");
 	else
-		add_finding(&survey->findings, SEVERITY_ERROR, "files_not_loadable", "TLS files",
-					psprintf("The server could not load its TLS files as they are now: %s. A reload would leave those from before in force, and a restart would fail.", error),
-					"Mend the file or the setting, then " RELOAD_REMEDY);
+		report_unloadable(survey, error, !files_may_be_told() ? "and a restart can fail" : at_start == START_ASKS ? "and a restart would ask for the passphrase at the terminal" :
+																													"and a restart would fail");
 }
 
 /*
@@ -234,9 +283,9 @@ lint_loadable(Survey *survey)
 void
 lint_protocols(Survey *survey)
 {
-	const char *lowest = GetConfigOption("ssl_min_protocol_version", false, false);
+	const char *lowest = next_settings(survey)->settings[SETTING_MIN_VERSION].value;
 
-	if (!EnableSSL || (strcmp(lowest, "TLSv1.2") == 0 || strcmp(lowest, "TLSv1.3") == 0))
+	if (!next_settings(survey)->ssl || pg_strcasecmp(lowest, "TLSv1.2") == 0 || pg_strcasecmp(lowest, "TLSv1.3") == 0)
 		return;
 	if (lowest[0] == '\0')
 	{
@@ -307,14 +356,15 @@ void
 lint_ciphers(Survey *survey)
 {
 	static const MaterialFiles none = {"", "", "", "", ""};
+	TlsParameters parameters = configured_parameters(next_settings(survey));
 	char	   *error;
-	SSL_CTX    *context = build_context(&none, &error);
+	SSL_CTX    *context = build_context_for(&none, &parameters, &error);
 
 	/* lint_loadable() says why not */
 	if (context == NULL)
 		return;
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
-	if (!EnableSSL)
+	if (!next_settings(survey)->ssl)
 		return;
 	find_ciphers(survey, context, is_null_cipher, SEVERITY_ERROR, "null_ciphers",
 				 "It allows ciphers that do not encrypt: a connection can count as TLS and be in clear text.");

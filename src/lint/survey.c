@@ -141,6 +141,32 @@ survey_hba(Survey *survey)
 }
 
 /*
+ * The TLS settings by which lint judges: those that the next reload will find.  What else
+ * is in force is a finding of its own.
+ */
+const Configuration *
+next_settings(Survey *survey)
+{
+	if (survey->configuration == NULL)
+		survey->configuration = read_configuration();
+	return survey->configuration;
+}
+
+MaterialFiles
+next_files(Survey *survey)
+{
+	return configured_files(next_settings(survey));
+}
+
+int
+next_security_level(Survey *survey)
+{
+	TlsParameters parameters = configured_parameters(next_settings(survey));
+
+	return security_level(&parameters);
+}
+
+/*
  * How bad it is if a policy cannot be met.
  */
 Severity

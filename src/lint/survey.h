@@ -11,6 +11,7 @@
 #include "install/hbalines.h"
 #include "labels/applicable.h"
 #include "lint/findings.h"
+#include "material/configuration.h"
 #include "material/material.h"
 
 /* A policy wherever it stands. */
@@ -47,10 +48,14 @@ typedef struct Survey
 	List	   *databases;		/* of char *: all their names */
 	bool		hba_known;
 	List	   *hba;			/* of HbaEntry */
+	Configuration *configuration;	/* see next_settings() */
 } Survey;
 
 extern void survey_policies(Survey *survey);
 extern void survey_hba(Survey *survey);
+extern const Configuration *next_settings(Survey *survey);
+extern MaterialFiles next_files(Survey *survey);
+extern int	next_security_level(Survey *survey);
 extern Severity refusal_severity(void);
 extern bool rule_asks_for(const PolicyRule *rule, SslMode least);
 extern bool policy_asks_for(const Policy *policy, SslMode least);

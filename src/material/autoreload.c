@@ -47,7 +47,7 @@ objection(const MaterialFiles *files)
 	if (context == NULL)
 		return error;
 	(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
-	error = reload_objection(files);
+	error = reload_objection(files, &parameters);
 	return error ? error : handshake_objection(context, &parameters);
 }
 

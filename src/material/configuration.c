@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "postmaster/postmaster.h"
 #include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -35,6 +36,10 @@ static const char *const setting_names[NUM_TLS_SETTINGS] = {
 	"ssl_ciphers",
 	"ssl_tls13_ciphers",
 	COMPAT_GROUPS_SETTING,
+	"ssl_dh_params_file",
+	"ssl_prefer_server_ciphers",
+	"ssl_passphrase_command",
+	"ssl_passphrase_command_supports_reload",
 };
 
 const char *
@@ -61,6 +66,44 @@ configuration_error(void)
 }
 
 /*
+ * A setting that is on or off, which a file can spell in many ways.
+ */
+static bool
+is_on(const Configuration *configuration, TlsSetting setting)
+{
+	bool		value;
+
+	return parse_bool(configuration->settings[setting].value, &value) && value;
+}
+
+/*
+ * Is what stands in the files also in force?
+ */
+bool
+is_setting_in_force(const Configuration *configuration, TlsSetting setting)
+{
+	/* one that there is not in this version is never set */
+	const char *now = GetConfigOption(setting_names[setting], true, false);
+	const char *value = configuration->settings[setting].value;
+	bool		on;
+
+	switch (setting)
+	{
+		case SETTING_SSL:
+			return configuration->ssl == EnableSSL;
+		case SETTING_SERVER_ORDER:
+		case SETTING_PASSPHRASE_RELOAD:
+			return parse_bool(now, &on) && on == is_on(configuration, setting);
+		case SETTING_MIN_VERSION:
+		case SETTING_MAX_VERSION:
+			/* TLSv1.2 can be written in any case */
+			return pg_strcasecmp(value, now) == 0;
+		default:
+			return now == NULL || strcmp(value, now) == 0;
+	}
+}
+
+/*
  * Read the configuration files.  With an error in them, the settings are those
  * in force; so is one whose new value the server rejects.
  */
@@ -80,7 +123,8 @@ read_configuration(void)
 		"CASE WHEN s.name OPERATOR(pg_catalog.=) 'ssl_groups' THEN 'ssl_ecdh_curve' END]) "
 		"AND (f.applied OR f.error OPERATOR(pg_catalog.=) 'setting could not be applied') "
 		"WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['ssl', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'sslpolicy.crl_file', 'sslpolicy.crl_dir', "
-		"'ssl_min_protocol_version', 'ssl_max_protocol_version', 'ssl_ciphers', 'ssl_tls13_ciphers', 'ssl_ecdh_curve', 'ssl_groups']) ORDER BY f.seqno");
+		"'ssl_min_protocol_version', 'ssl_max_protocol_version', 'ssl_ciphers', 'ssl_tls13_ciphers', 'ssl_ecdh_curve', 'ssl_groups', "
+		"'ssl_dh_params_file', 'ssl_prefer_server_ciphers', 'ssl_passphrase_command', 'ssl_passphrase_command_supports_reload']) ORDER BY f.seqno");
 	for (int row = 0; row < rows->rows; row++)
 	{
 		char	  **r = rows->values[row];
@@ -106,8 +150,7 @@ read_configuration(void)
 	for (int i = 0; i < NUM_TLS_SETTINGS; i++)
 		if (result->settings[i].value == NULL)
 			elog(ERROR, "setting \"%s\" was not found", setting_names[i]);
-	if (!parse_bool(result->settings[SETTING_SSL].value, &result->ssl))
-		result->ssl = false;
+	result->ssl = is_on(result, SETTING_SSL);
 	return result;
 }
 
@@ -134,6 +177,10 @@ configured_parameters(const Configuration *configuration)
 	parameters.ciphers = configuration->settings[SETTING_CIPHERS].value;
 	parameters.suites = configuration->settings[SETTING_SUITES].value;
 	parameters.groups = configuration->settings[SETTING_GROUPS].value;
+	parameters.dh_file = configuration->settings[SETTING_DH_FILE].value;
+	parameters.server_order = is_on(configuration, SETTING_SERVER_ORDER);
+	parameters.passphrase_set = configuration->settings[SETTING_PASSPHRASE_COMMAND].value[0] != '\0';
+	parameters.passphrase_reload = is_on(configuration, SETTING_PASSPHRASE_RELOAD);
 	return parameters;
 }
 

@@ -25,10 +25,14 @@ typedef enum TlsSetting
 	SETTING_MAX_VERSION,
 	SETTING_CIPHERS,
 	SETTING_SUITES,				/* since PostgreSQL 18; before, always "" */
-	SETTING_GROUPS
+	SETTING_GROUPS,
+	SETTING_DH_FILE,
+	SETTING_SERVER_ORDER,
+	SETTING_PASSPHRASE_COMMAND, /* a secret */
+	SETTING_PASSPHRASE_RELOAD
 } TlsSetting;
 
-#define NUM_TLS_SETTINGS (SETTING_GROUPS + 1)
+#define NUM_TLS_SETTINGS (SETTING_PASSPHRASE_RELOAD + 1)
 
 typedef struct ConfiguredSetting
 {
@@ -48,6 +52,7 @@ typedef struct Configuration
 
 extern const char *tls_setting_name(TlsSetting setting);
 extern Configuration *read_configuration(void);
+extern bool is_setting_in_force(const Configuration *configuration, TlsSetting setting);
 extern MaterialFiles configured_files(const Configuration *configuration);
 extern TlsParameters configured_parameters(const Configuration *configuration);
 extern void check_alter_tls_setting(const Configuration *configuration,

@@ -25,6 +25,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "libpq/libpq.h"
@@ -122,6 +123,28 @@ version_number(const char *name)
 }
 
 /*
+ * Parameters for DHE, as the server sets them: its own instead of what it cannot read.
+ * These are as good as OpenSSL's.  But too short ones it does not load.
+ */
+static char *
+set_dh_parameters(SSL_CTX *context, const char *file)
+{
+	BIO		   *bio = file[0] ? BIO_new_file(file, "r") : NULL;
+	EVP_PKEY   *key = bio ? PEM_read_bio_Parameters(bio, NULL) : NULL;
+	char	   *problem = NULL;
+
+	BIO_free(bio);
+	if (key && EVP_PKEY_is_a(key, "DH") && SSL_CTX_set0_tmp_dh_pkey(context, key) == 1)
+		return NULL;
+	if (key && EVP_PKEY_is_a(key, "DH"))
+		problem = told_of_tls_files(psprintf("could not set the DH parameters of file \"%s\": %s", file, openssl_reason()));
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	(void) SSL_CTX_set_dh_auto(context, 1);
+	return problem;
+}
+
+/*
  * Do with the context what the server does when all files are loaded.  The reason, if
  * the server itself would not take a setting; NULL if it would.
  */
@@ -144,12 +167,12 @@ set_parameters(SSL_CTX *context, const TlsParameters *parameters)
 	SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 	(void) SSL_CTX_set_num_tickets(context, 0);
 	(void) SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	/* the server's own parameters are as good as these */
-	(void) SSL_CTX_set_dh_auto(context, 1);
+	if (parameters->server_order)
+		SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* so that the names of the CAs are sent */
 	if (sk_X509_NAME_num(SSL_CTX_get_client_CA_list(context)) > 0)
 		SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, NULL);
-	return NULL;
+	return set_dh_parameters(context, parameters->dh_file);
 }
 
 /*
@@ -331,8 +354,9 @@ try_handshakes(SSL_CTX *context, const TlsParameters *parameters)
 
 	result->key = key_title(context);
 	result->untried = set_parameters(context, parameters);
+	result->key_unknown = key_is_unknown(context);
 	ERR_clear_error();
-	for (int i = 0; i < NUM_TRIED_VERSIONS && result->untried == NULL; i++)
+	for (int i = 0; i < NUM_TRIED_VERSIONS && result->untried == NULL && !result->key_unknown; i++)
 	{
 		result->allowed[i] = is_allowed(context, versions[i].number);
 		if (result->allowed[i])
@@ -396,7 +420,7 @@ handshake_failures(const Handshakes *handshakes)
 	bool		any_allowed = false;
 
 	/* a reload would fail, and say why */
-	if (handshakes->untried)
+	if (handshakes->untried || handshakes->key_unknown)
 		return NULL;
 	initStringInfo(&buf);
 	for (int i = 0; i < NUM_TRIED_VERSIONS; i++)
@@ -421,7 +445,7 @@ handshake_failures(const Handshakes *handshakes)
 static bool
 is_lost(const Handshakes *after, const Handshakes *in_force)
 {
-	if (in_force == NULL || in_force->untried)
+	if (in_force == NULL || in_force->untried || in_force->key_unknown)
 		return true;
 	for (int i = 0; i < NUM_TRIED_VERSIONS; i++)
 		if (works(in_force, i) && !works(after, i) && (after->allowed[i] || !any_handshake_works(after)))
@@ -464,6 +488,8 @@ handshake_objection(SSL_CTX *context, const TlsParameters *parameters)
 	Handshakes *in_force;
 	char	   *message;
 
+	if (handshakes->untried)
+		return handshakes->untried;
 	if (failures == NULL)
 		return NULL;
 	in_force = try_handshakes_in_force();

@@ -26,7 +26,8 @@
 typedef struct Handshakes
 {
 	char	   *untried;		/* why there were none: the server would not take its
-								 * settings either; NULL if there were */
+								 * settings either; NULL if it would */
+	bool		key_unknown;	/* there were none: see key_is_unknown() */
 	bool		allowed[NUM_TRIED_VERSIONS];	/* by the server's settings */
 	char	   *failure[NUM_TRIED_VERSIONS];	/* OpenSSL's reason; NULL if it
 												 * succeeded, or is not allowed */

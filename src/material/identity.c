@@ -226,7 +226,7 @@ leads_to_root(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now)
  * ssl_ca_file, sent the intermediates that go with the certificate.
  */
 bool
-verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 now)
+verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int level, int64 now)
 {
 	X509_STORE *store = X509_STORE_new();
 	bool		result;
@@ -236,7 +236,7 @@ verifies_as_client(X509 *leaf, STACK_OF(X509) *sent, STACK_OF(X509) *cas, int64 
 	for (int i = 0; i < sk_X509_num(cas); i++)
 		(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
 	result = verify_in_store(store, leaf, sent, X509_PURPOSE_SSL_CLIENT,
-							 server_security_level(), now)
+							 level, now)
 				 ->ok;
 	X509_STORE_free(store);
 	ERR_clear_error();
@@ -313,7 +313,7 @@ warn_of_certificate(Identity *identity, X509 *leaf, List **warnings)
 		*warnings = lappend(*warnings, psprintf("certificate %s is that of a CA", title));
 	if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1)
 		*warnings = lappend(*warnings, psprintf("certificate %s is not meant for a TLS server (extended key usage): clients that verify the server will refuse it", title));
-	if (verifies_as_client(leaf, identity->chain, identity->cas, identity->now))
+	if (verifies_as_client(leaf, identity->chain, identity->cas, identity->level, identity->now))
 		*warnings = lappend(*warnings, psprintf("the server would accept certificate %s from clients, too: have one issued with extendedKeyUsage = serverAuth alone", title));
 	if (is_self_signed(leaf))
 		*warnings = lappend(*warnings, psprintf("certificate %s is self-signed: clients that verify the server need it as their root certificate", title));

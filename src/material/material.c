@@ -279,11 +279,11 @@ free_trust(void *object)
 }
 
 /*
- * Everything that the server verifies clients with, from these files.  NULL,
+ * Everything that the server verifies clients with, from these files and settings.  NULL,
  * with *error, if one of them cannot be read.
  */
 Trust *
-read_trust(const MaterialFiles *files, int64 now, char **error)
+read_trust(const MaterialFiles *files, const TlsParameters *parameters, int64 now, char **error)
 {
 	Trust	   *trust = palloc0(sizeof(Trust));
 	PemFile    *ca = read_pem_file(files->ca_file);
@@ -323,7 +323,7 @@ read_trust(const MaterialFiles *files, int64 now, char **error)
 		sk_X509_CRL_push(trust->crls, entry->crl);
 	}
 	trust->use_crls = files->crl_file[0] || files->crl_dir[0];
-	trust->level = server_security_level();
+	trust->level = security_level(parameters);
 	trust->now = now;
 	return trust;
 }

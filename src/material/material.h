@@ -55,6 +55,7 @@ extern List *material_items(MaterialKind kind, const PemContent *content);
 extern PemFile *read_pem_file(const char *path);
 extern List *read_crl_directory(const char *path);
 extern bool has_directory_certificates(const char *path);
-extern Trust *read_trust(const MaterialFiles *files, int64 now, char **error);
+extern Trust *read_trust(const MaterialFiles *files, const TlsParameters *parameters, int64 now,
+						 char **error);
 
 #endif							/* SSLPOLICY_MATERIAL_H */

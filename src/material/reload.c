@@ -123,12 +123,12 @@ reload_server(SSL_CTX *expected, int timeout_ms)
  * client out that has a certificate.  NULL if nothing speaks against it.
  */
 char *
-reload_objection(const MaterialFiles *files)
+reload_objection(const MaterialFiles *files, const TlsParameters *parameters)
 {
 	int64		now = (int64) time(NULL);
 	List	   *warnings = NIL;
 	char	   *error;
-	Trust	   *trust = read_trust(files, now, &error);
+	Trust	   *trust = read_trust(files, parameters, now, &error);
 	Refusal    *refusal;
 
 	if (trust == NULL)

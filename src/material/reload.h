@@ -18,7 +18,7 @@ typedef struct ReloadOutcome
 } ReloadOutcome;
 
 extern ReloadOutcome *reload_server(SSL_CTX *expected, int timeout_ms);
-extern char *reload_objection(const MaterialFiles *files);
+extern char *reload_objection(const MaterialFiles *files, const TlsParameters *parameters);
 extern char *crl_objection(const Configuration *configuration);
 
 #endif							/* SSLPOLICY_RELOAD_H */

@@ -26,32 +26,73 @@
 #include "pki/x509.h"
 
 /*
- * Why a private key could not be loaded, if that was for want of a passphrase.
+ * What a reload makes of a key with a passphrase, which this process does not have; NULL
+ * if it could load the key.
  */
 static char *
-passphrase_problem(const char *key_file)
+passphrase_problem(const char *key_file, const TlsParameters *parameters)
 {
 	ERR_clear_error();
+	if (parameters->passphrase_set && parameters->passphrase_reload)
+		return NULL;
 	return psprintf("private key file \"%s\" has a passphrase, and %s", key_file,
-					ssl_passphrase_command[0] == '\0'		   ? "ssl_passphrase_command is not set" :
-						ssl_passphrase_command_supports_reload ? "ssl_passphrase_command does not give it" :
-																 "ssl_passphrase_command_supports_reload is off: only a restart would load it");
+					parameters->passphrase_set ?
+						"ssl_passphrase_command_supports_reload is off: a reload keeps what the server has loaded before, and only a restart loads the files as they are now" :
+						"ssl_passphrase_command is not set");
+}
+
+static int
+note_question(char *buffer, int size, int writing, void *asked)
+{
+	*(bool *) asked = true;
+	return -1;
 }
 
 /*
- * OpenSSL's errors do not tell a wrong passphrase from a damaged file.
+ * Would OpenSSL ask for a passphrase?  Its errors do not tell a wrong one from a damaged
+ * file.
  */
 static bool
 is_encrypted(const char *key_file)
 {
-	size_t		len;
-	char	   *error;
-	char	   *bytes = read_whole_file(key_file, &len, &error);
-	bool		result = bytes && strstr(bytes, "ENCRYPTED") != NULL;
+	BIO		   *bio = BIO_new_file(key_file, "r");
+	bool		asked = false;
 
-	if (bytes)
-		wipe_memory(bytes, len);
-	return result;
+	if (bio)
+		EVP_PKEY_free(PEM_read_bio_PrivateKey(bio, NULL, note_question, &asked));
+	BIO_free(bio);
+	ERR_clear_error();
+	return asked;
+}
+
+/*
+ * Other modules may have their say about the passphrase of the key, as when the server
+ * itself loads it.  But ssl_passphrase_command is not run here: anybody who may call a
+ * function of ours could run it as often as he likes, it can wait for ever, and what it
+ * gives may be good for one time only.  The server runs it when it loads the key.  So
+ * core's own hook is to think that there is none.
+ */
+static void
+call_tls_hook(SSL_CTX *context)
+{
+	static char none[] = "";
+	char	   *command = ssl_passphrase_command;
+	bool		reload = ssl_passphrase_command_supports_reload;
+
+	if (openssl_tls_init_hook == NULL)
+		return;
+	PG_TRY();
+	{
+		ssl_passphrase_command = none;
+		ssl_passphrase_command_supports_reload = false;
+		openssl_tls_init_hook(context, false);
+	}
+	PG_FINALLY();
+	{
+		ssl_passphrase_command = command;
+		ssl_passphrase_command_supports_reload = reload;
+	}
+	PG_END_TRY();
 }
 
 static char *
@@ -61,14 +102,14 @@ could_not_load(const char *what, const char *file)
 }
 
 /*
- * Certificate and key of the server.  Other modules may have their say about
- * the passphrase of the key, as when the server itself loads it.
+ * Certificate and key of the server.  A key whose passphrase the server would ask for at a
+ * reload is left out: see key_is_unknown().
  */
 static char *
-load_identity(SSL_CTX *context, const MaterialFiles *files)
+load_identity(SSL_CTX *context, const MaterialFiles *files, const TlsParameters *parameters,
+			  AtStart *at_start)
 {
-	if (openssl_tls_init_hook)
-		openssl_tls_init_hook(context, false);
+	call_tls_hook(context);
 	if (SSL_CTX_use_certificate_chain_file(context, files->cert_file) != 1)
 		return could_not_load("server certificate file", files->cert_file);
 	if (!check_ssl_key_file_permissions(files->key_file, false))
@@ -76,9 +117,12 @@ load_identity(SSL_CTX *context, const MaterialFiles *files)
 						files->key_file);
 	if (SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
 	{
-		if (is_encrypted(files->key_file))
-			return passphrase_problem(files->key_file);
-		return could_not_load("private key file", files->key_file);
+		char	   *problem = could_not_load("private key file", files->key_file);
+
+		if (!is_encrypted(files->key_file))
+			return problem;
+		*at_start = parameters->passphrase_set ? START_RUNS_COMMAND : START_ASKS;
+		return passphrase_problem(files->key_file, parameters);
 	}
 	if (SSL_CTX_check_private_key(context) != 1)
 		return psprintf("private key file \"%s\" does not fit server certificate file \"%s\": %s",
@@ -128,7 +172,8 @@ told_of_tls_files(char *full)
  * shows whether a file was missing or was something else.
  */
 static char *
-load_files(SSL_CTX *context, const MaterialFiles *files)
+load_files(SSL_CTX *context, const MaterialFiles *files, const TlsParameters *parameters,
+		   AtStart *at_start)
 {
 	int			before = begin_quiet();
 	char *volatile error = NULL;
@@ -136,7 +181,7 @@ load_files(SSL_CTX *context, const MaterialFiles *files)
 	PG_TRY();
 	{
 		if (files->cert_file[0])
-			error = load_identity(context, files);
+			error = load_identity(context, files, parameters, at_start);
 		if (error == NULL)
 			error = load_trust(context, files);
 	}
@@ -164,6 +209,10 @@ parameters_in_force(void)
 	parameters.suites = GetConfigOption("ssl_tls13_ciphers", true, false);
 	if (parameters.suites == NULL)
 		parameters.suites = "";
+	parameters.dh_file = ssl_dh_params_file;
+	parameters.server_order = SSLPreferServerCiphers;
+	parameters.passphrase_set = ssl_passphrase_command[0] != '\0';
+	parameters.passphrase_reload = ssl_passphrase_command_supports_reload;
 	return parameters;
 }
 
@@ -185,7 +234,21 @@ build_context(const MaterialFiles *files, char **error)
 SSL_CTX *
 build_context_for(const MaterialFiles *files, const TlsParameters *parameters, char **error)
 {
+	AtStart		at_start;
+
+	return build_context_or(files, parameters, error, &at_start);
+}
+
+/*
+ * The same, and what a restart could do if it cannot.
+ */
+SSL_CTX *
+build_context_or(const MaterialFiles *files, const TlsParameters *parameters, char **error,
+				 AtStart *at_start)
+{
 	SSL_CTX    *context = SSL_CTX_new(SSLv23_method());
+
+	*at_start = START_FAILS;
 
 	*error = NULL;
 	if (context == NULL)
@@ -198,7 +261,7 @@ build_context_for(const MaterialFiles *files, const TlsParameters *parameters, c
 		*error = psprintf("could not set the cipher list \"%s\": %s", parameters->ciphers,
 						  openssl_reason());
 	if (*error == NULL)
-		*error = load_files(context, files);
+		*error = load_files(context, files, parameters, at_start);
 	if (*error == NULL)
 		return context;
 	SSL_CTX_free(context);
@@ -206,23 +269,46 @@ build_context_for(const MaterialFiles *files, const TlsParameters *parameters, c
 }
 
 /*
- * OpenSSL's security level in force: by its configuration, and ssl_ciphers.
+ * Was the server's key left out, because the server alone asks for its passphrase?  Then
+ * no handshake can be tried, and whether the key fits the certificate only the load shows.
+ */
+bool
+key_is_unknown(SSL_CTX *context)
+{
+	return SSL_CTX_get0_certificate(context) != NULL && SSL_CTX_get0_privatekey(context) == NULL;
+}
+
+/*
+ * OpenSSL's security level with these settings: by its configuration, and ssl_ciphers.  A
+ * list of ciphers that cannot be set, which the server does not load either, counts for
+ * nothing.
  */
 int
-server_security_level(void)
+security_level(const TlsParameters *parameters)
 {
-	static const MaterialFiles none = {"", "", "", "", ""};
-	char	   *error;
-	SSL_CTX    *context = build_context(&none, &error);
+	SSL_CTX    *context = SSL_CTX_new(SSLv23_method());
 	int			level;
 
 	if (context == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("%s", error)));
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not create SSL context: %s", openssl_reason())));
+	(void) SSL_CTX_set_cipher_list(context, parameters->ciphers);
 	level = SSL_CTX_get_security_level(context);
 	SSL_CTX_free(context);
+	ERR_clear_error();
 	return level;
+}
+
+/*
+ * The one in force.
+ */
+int
+server_security_level(void)
+{
+	TlsParameters parameters = parameters_in_force();
+
+	return security_level(&parameters);
 }
 
 static void

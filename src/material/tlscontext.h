@@ -32,7 +32,19 @@ typedef struct TlsParameters
 	const char *ciphers;		/* of TLS 1.2 and before */
 	const char *suites;			/* of TLS 1.3; "": OpenSSL's own */
 	const char *groups;
+	const char *dh_file;		/* "": OpenSSL's own parameters */
+	bool		server_order;	/* of ciphers, not the client's */
+	bool		passphrase_set; /* ssl_passphrase_command is not empty */
+	bool		passphrase_reload;	/* and is asked at a reload, too */
 } TlsParameters;
+
+/* What a restart could do about files that cannot be loaded at a reload. */
+typedef enum AtStart
+{
+	START_FAILS,
+	START_RUNS_COMMAND,			/* ssl_passphrase_command, at a start alone */
+	START_ASKS					/* for the passphrase, at the terminal */
+} AtStart;
 
 /* One object that a context has loaded. */
 typedef enum LoadedKind
@@ -67,6 +79,10 @@ extern TlsParameters parameters_in_force(void);
 extern SSL_CTX *build_context(const MaterialFiles *files, char **error);
 extern SSL_CTX *build_context_for(const MaterialFiles *files, const TlsParameters *parameters,
 								  char **error);
+extern SSL_CTX *build_context_or(const MaterialFiles *files, const TlsParameters *parameters,
+								 char **error, AtStart *at_start);
+extern bool key_is_unknown(SSL_CTX *context);
+extern int	security_level(const TlsParameters *parameters);
 extern int	server_security_level(void);
 extern ContextMaterial context_material(SSL_CTX *context);
 extern LoadedList *describe_materials(const ContextMaterial *materials, int count);

@@ -240,7 +240,7 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|BasicOpenFile\w*|AllocateFile|AllocateDir|PathNameOpenFile\w*|unlink|rename|durable_\w+|mkdir|rmdir|opendir|stat|lstat|realpath|chmod|fchmod|symlink|link|creat|truncate)\s*\(/;
 is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c ownkeys.c preload.c replaceable.c target.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
-is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'tlscontext.c', 'where OpenSSL does');
+is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'handshake.c tlscontext.c', 'where OpenSSL does');
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
 is(files_with(qr/\bpg_regcomp\b/), 'matcher.c', 'who compiles regular expressions');
 is(files_with(qr/\b(?:regex_matches|policy_checks)\b/), 'about_sql.c auth.c certrequest.c clientneeds.c explain.c explain_sql.c hbalines.c labels.c linthba.c matcher.c preview.c recheck.c setpolicy.c',

@@ -4,6 +4,9 @@
 # 2. CAs that verify no client
 # 3. many CAs, some of them expired, as in a bundle of public roots
 # 4. chains with cross-signed and expired CAs
+# 5. settings as the next reload will find them: a mistake that is still in force, and has
+#    been corrected; one that is yet to come
+# 6. keys with a passphrase
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -233,6 +236,141 @@ subtest 'cross-signed chains' => sub {
 	like(install('leaf', [qw(r3)]), qr/the certificate of "CN=X1" is missing/, 'clients do not have the intermediates of ssl_ca_file');
 	trust('root');
 	like(install('server'), qr/^t\|/, 'back');
+};
+
+# By ALTER SYSTEM, and without a reload.
+sub configure
+{
+	my (%settings) = @_;
+	$server->sql(defined $settings{$_} ? "ALTER SYSTEM SET $_ = '$settings{$_}'" : "ALTER SYSTEM RESET $_") for sort keys %settings;
+	return;
+}
+sub lint_of { return $server->sql("SELECT severity, code, object, finding FROM sslpolicy.lint() WHERE $_[0]") }
+
+write_file("$dir/dh512.pem", <<'PEM');
+-----BEGIN DH PARAMETERS-----
+MEYCQQCeRMesL44vjwWOS0VI8NOTmMAxOC9v0H52mKIXrxteLdTDk9l+MsQ3+UCX
++/QIKUyp+uSfOg0ZQmY5F33B9bGXAgEC
+-----END DH PARAMETERS-----
+PEM
+
+subtest 'settings of the next reload' => sub {
+	for my $case (
+		[ ssl_ciphers => 'NONSENSE', qr/could not set the cipher list "NONSENSE"/ ],
+		[ ssl_ecdh_curve => 'nonsense', qr/could not set "nonsense", which is ssl_ecdh_curve/ ],
+		[ ssl_max_protocol_version => 'TLSv1.1', qr/ssl_min_protocol_version is higher than ssl_max_protocol_version/ ],
+		[ ssl_dh_params_file => "$dir/dh512.pem", qr/could not set the DH parameters of file "[^"]*dh512.pem": dh key too small/ ],
+		[ ssl_cert_file => "$dir/missing.crt", qr/could not load server certificate file "[^"]*missing.crt"/ ])
+	{
+		my ($name, $wrong, $message) = @$case;
+		my $add = "add_ca(\$\$@{[ pem('root') ]}\$\$, dry_run => true)";
+		my $before = $name eq 'ssl_cert_file' ? "$data/sslpolicy/server.pem" : undef;
+		my $reset = $before // undef;
+		# yet to come
+		configure($name => $wrong);
+		like(reload(), qr/^f\|.*$message/, "$name: reload() does not have it loaded");
+		like(lint_of("code = 'files_not_loadable'"), qr/^error\|.*$message.*a restart would fail/, "$name: lint says so");
+		like(lint_of("code = 'setting_not_in_force'"), qr/setting $name\|/, "$name: and that it is not in force");
+		# in force: the load has failed
+		my $offset = $server->log_offset;
+		$server->set($name => $wrong);
+		$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'reload_failed' AND severity = 'error'") or die;
+		like(lint_of("code = 'files_not_loadable'"), qr/^error\|.*$message/, "$name: in force, lint goes on to say so");
+		# corrected in the file: nothing sticks to what is in force
+		configure($name => $reset);
+		is(lint_of(q{finding ~ 'would (fail|not start)' OR code IN ('check_failed', 'files_not_loadable')}), '', "$name: corrected, lint claims nothing any more");
+		like(lint_of("code = 'reload_failed'"), qr/^warning\|.*it could load them\.$/, "$name: but that the last load has failed");
+		like(try($add), qr/^f\|/, "$name: an installation is judged by the correction");
+		is(reload(), 't|', "$name: and reload() loads it");
+		is(lint_of(q{code IN ('reload_failed', 'setting_not_in_force')}), '', "$name: all is well again");
+	}
+	# what is found about files and settings is found before a reload, and not after a correction
+	for my $case (
+		[ old_tls_allowed => { ssl_min_protocol_version => 'TLSv1' } ],
+		[ anonymous_ciphers => { ssl_ciphers => 'aNULL' } ],
+		[ server_certificate_self_signed => { ssl_cert_file => "$dir/lone.crt", ssl_key_file => "$dir/lone.key" } ],
+		[ ca_expired => { ssl_ca_file => "$dir/old.crt" } ])
+	{
+		my ($code, $settings) = @$case;
+		my %back = map { $_ => $server->sql("SHOW $_") } keys %$settings;
+		is(findings($code), '', "$code: not yet");
+		configure(%$settings);
+		isnt(findings($code), '', "$code: found before the reload");
+		configure(%back);
+		is(findings($code), '', "$code: and not when it has been taken back");
+	}
+	# values in another spelling are no difference
+	configure(ssl_prefer_server_ciphers => 'yes', ssl_passphrase_command_supports_reload => 'false');
+	is(lint_of(q{code = 'setting_not_in_force'}), '', 'another spelling of the same value');
+	configure(ssl_passphrase_command => 'echo geheim');
+	my $finding = lint_of(q{code = 'setting_not_in_force'});
+	like($finding, qr/setting ssl_passphrase_command\|/, 'a passphrase command that is not in force');
+	unlike($finding, qr/geheim/, 'is not shown');
+	configure(ssl_prefer_server_ciphers => undef, ssl_passphrase_command_supports_reload => undef, ssl_passphrase_command => undef);
+};
+
+subtest 'passphrases' => sub {
+	my $asked = "$dir/asked";
+	my $command = "$dir/passphrase";
+	write_file($command, "#!/bin/sh\necho >>$asked\n[ ! -e $dir/hang ] || exec sleep 1000\ncat $dir/phrase\n");
+	chmod 0755, $command;
+	write_file("$dir/phrase", "geheim\n");
+	my $times = sub { return -e $asked ? scalar(() = slurp_file($asked) =~ /\n/g) : 0 };
+	system("openssl pkey -in $dir/server.key -aes256 -passout pass:geheim -out $dir/locked.key && chmod 600 $dir/locked.key") == 0 or die;
+	$server->sql('CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor');
+	my $add = sub { return try("add_ca(\$\$@{[ pem('x1') ]}\$\$" . ($_[0] // '') . ')') };
+	my $claims = sub { return lint_of(q{finding ~ 'a restart would fail' OR code IN ('check_failed')}) };
+
+	# no command
+	configure(ssl_cert_file => "$dir/server.crt", ssl_key_file => "$dir/locked.key");
+	like(reload(), qr/^f\|.*has a passphrase, and ssl_passphrase_command is not set/, 'no command: reload()');
+	like(lint_of("code = 'files_not_loadable'"), qr/^error.*a restart would ask for the passphrase at the terminal\./, 'no command: lint');
+	is($claims->(), '', 'no command: a restart can work');
+
+	# at a start alone
+	configure(ssl_passphrase_command => $command);
+	like(reload(), qr/^f\|.*has a passphrase, and ssl_passphrase_command_supports_reload is off: a reload keeps what the server has loaded before, and only a restart loads/, 'at a start alone: reload()');
+	like($add->(', dry_run => true'), qr/F0000: the server could not load this material\nDETAIL:  private key file .*only a restart loads/, 'at a start alone: an installation');
+	is($claims->(), '', 'at a start alone: lint does not say that a restart would fail');
+	like(lint_of("code = 'files_need_restart'"), qr/^warning\|/, 'but that only a restart loads the files');
+	is($times->(), 0, 'nobody has asked for the passphrase');
+	$node->restart;
+	is($times->(), 1, 'the restart has');
+	ok($server->login(user => 'app')->{ok}, 'and works');
+	is($claims->(), '', 'after it: lint does not say that a restart would fail');
+	like(lint_of("code = 'files_need_restart'"), qr/^warning\|/, 'after it: only a restart loads changed files');
+	is($node->safe_psql('postgres', q{SELECT code FROM sslpolicy.lint() WHERE code LIKE 'files_%'}, extra_params => [ '-U', 'monitor' ]), 'files_need_restart', 'members of pg_monitor see that, too');
+
+	# at a reload, too
+	configure(ssl_passphrase_command_supports_reload => 'on');
+	is(lint_of(q{code IN ('files_not_loadable', 'files_need_restart', 'check_failed')}), '', 'at a reload, too: lint finds nothing, as the file has it');
+	is(reload(), 't|', 'at a reload, too: reload()');
+	is($times->(), 2, 'only the server has asked, and once');
+	my $before = $times->();
+	like($add->(', dry_run => true'), qr/^f\|/, 'a dry run');
+	is(lint_of(q{code IN ('files_not_loadable', 'files_need_restart', 'check_failed', 'handshake_fails')}), '', 'lint');
+	is($times->(), $before, 'neither asks');
+	like($add->(), qr/^t\|/, 'an installation');
+	ok($server->login(user => 'app')->{ok}, 'the server serves');
+	like(try("rollback('ca')"), qr/^t\|/, 'and back');
+	write_file("$dir/hang");
+	is(lint_of(q{code IN ('files_not_loadable', 'check_failed')}), '', 'a command that would hang does not keep lint');
+	unlink "$dir/hang" or die;
+	# one that gives another passphrase: the server says so, and keeps what it has
+	write_file("$dir/phrase", "falsch\n");
+	like(reload(), qr/^f\|/, 'a wrong passphrase: not loaded');
+	like($add->(), qr/F0000: the server did not load the new material, and the old one was put back/, 'nor by an installation, which is put back');
+	ok($server->login(user => 'app')->{ok}, 'the server goes on as before');
+	write_file("$dir/phrase", "geheim\n");
+	is(lint_of(q{code = 'reload_failed' AND severity = 'error'}), '', 'corrected: lint does not say that the server would not start');
+	is(reload(), 't|', 'and reload() loads it');
+	# a file that only speaks of it
+	write_file("$dir/said.key", "This key is not ENCRYPTED\n", "garbage\n");
+	chmod 0600, "$dir/said.key";
+	configure(ssl_key_file => "$dir/said.key");
+	like(reload(), qr/^f\|could not load private key file/, 'a broken key file is not taken for one with a passphrase');
+	configure(ssl_cert_file => "$data/sslpolicy/server.pem", ssl_key_file => "$data/sslpolicy/server.pem", ssl_passphrase_command => undef, ssl_passphrase_command_supports_reload => undef);
+	is(reload(), 't|', 'back');
 };
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
