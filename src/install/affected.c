@@ -73,6 +73,10 @@ new_objection(TrustView *before, TrustView *after, const Facts *facts)
 	objection = find_trust_objection(after, facts->cert);
 	if (objection.reason && before && find_trust_objection(before, facts->cert).reason)
 		objection.reason = NULL;
+	else if (objection.reason == NULL)
+		for (int with_key_id = 0; with_key_id < 2 && objection.reason == NULL; with_key_id++)
+			if (before && find_path_objection(before, facts->cert, with_key_id == 1) == NULL)
+				objection.reason = find_path_objection(after, facts->cert, with_key_id == 1);
 	return objection;
 }
 

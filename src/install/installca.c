@@ -92,15 +92,45 @@ forbid_namesakes(const Installation *inst, STACK_OF(X509) *certs)
 	}
 }
 
+/*
+ * The first so many of the set come from the text themselves, where each stands once.
+ */
 static void
-add_given_cas(Installation *inst, const PemContent *given)
+add_given_cas(Installation *inst, const PemContent *given, int first)
 {
 	for (int i = 0; i < sk_X509_num(given->certs); i++)
 	{
 		X509	   *cert = sk_X509_value(given->certs, i);
+		bool		expected = false;
 
-		if (!add_certificate_once(inst->content->certs, cert))
+		for (int k = 0; k < first && !expected; k++)
+			expected = X509_cmp(sk_X509_value(inst->content->certs, k), cert) == 0;
+		if (!add_certificate_once(inst->content->certs, cert) && !expected)
 			inst->warnings = lappend(inst->warnings, psprintf("CA %s is there already", certificate_title(cert)));
+	}
+}
+
+/*
+ * If a new CA has the name of one in place, that one comes first, wherever it stands in the
+ * text: OpenSSL takes the first that fits, and the clients who are there go by the old one.
+ */
+static void
+put_namesakes_first(const Installation *inst, const PemContent *given)
+{
+	for (int i = 0; i < sk_X509_num(inst->old->certs); i++)
+	{
+		X509	   *cert = sk_X509_value(inst->old->certs, i);
+		bool		namesake = false;
+
+		for (int k = 0; k < sk_X509_num(given->certs) && !namesake; k++)
+		{
+			X509	   *other = sk_X509_value(given->certs, k);
+
+			namesake = X509_cmp(other, cert) != 0 && !has_certificate(inst->old->certs, other) &&
+				X509_NAME_cmp(X509_get_subject_name(other), X509_get_subject_name(cert)) == 0;
+		}
+		if (namesake && has_certificate(given->certs, cert))
+			(void) add_certificate_once(inst->content->certs, cert);
 	}
 }
 
@@ -132,12 +162,15 @@ Installation *
 replace_cas(const PemContent *given, bool dry_run, bool force)
 {
 	Installation *inst;
+	int			first;
 
 	check_given_cas(given);
 	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
 	check_ca_bound(given->certs, inst->old->certs);
 	forbid_namesakes(inst, given->certs);
-	add_given_cas(inst, given);
+	put_namesakes_first(inst, given);
+	first = sk_X509_num(inst->content->certs);
+	add_given_cas(inst, given, first);
 	return install_cas(inst, given->certs);
 }
 
@@ -154,7 +187,7 @@ add_cas(const PemContent *given, bool dry_run, bool force)
 	check_ca_bound(given->certs, inst->old->certs);
 	forbid_namesakes(inst, given->certs);
 	keep_cas(inst, NULL);
-	add_given_cas(inst, given);
+	add_given_cas(inst, given, 0);
 	return install_cas(inst, given->certs);
 }
 

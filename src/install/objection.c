@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 
 #include "base/datums.h"
+#include "base/memory.h"
 #include "install/objection.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
@@ -38,12 +39,15 @@ typedef struct CaView
 	bool		verified;		/* up to a root of the set */
 	char	   *gap;			/* which CRL is missing; NULL: none */
 	List	   *crls;			/* X509_CRL * that it has signed */
+	bool		path_known[2];	/* without and with a key identifier */
+	char	   *path[2];		/* see find_path_objection() */
 } CaView;
 
 struct TrustView
 {
 	const Trust *trust;
 	STACK_OF(X509) *known;
+	X509_STORE *store;			/* of the CAs, in their order; NULL: not made yet */
 	int			count;
 	CaView	   *cas;
 	int			nothers;
@@ -259,6 +263,93 @@ find_trust_objection(TrustView *view, const CertFacts *cert)
 			return (Objection){psprintf("CA %s is not verified", shown(ca->subject_dn)), false};
 	}
 	return none;
+}
+
+static void
+free_store(void *store)
+{
+	X509_STORE_free(store);
+}
+
+/*
+ * The store that would serve, without CRLs: these say nothing about the path.
+ */
+static X509_STORE *
+store_of(TrustView *view)
+{
+	if (view->store == NULL)
+	{
+		view->store = X509_STORE_new();
+		if (view->store == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory")));
+		(void) free_at_reset(view->store, free_store);
+		for (int i = 0; i < view->count; i++)
+			(void) X509_STORE_add_cert(view->store, view->cas[i].ca);
+	}
+	return view->store;
+}
+
+/*
+ * What is wrong with the path that OpenSSL takes from a certificate of this CA; NULL if
+ * nothing is.  It takes the first issuer in the store that fits by name, and is valid, and
+ * does not come back to try another.
+ */
+static char *
+path_problem(TrustView *view, const CaView *ca, bool with_key_id)
+{
+	X509	   *client = make_client_of(ca->ca, with_key_id);
+	Verification *v;
+	char	   *problem = NULL;
+
+	/* a key of a kind that we cannot imitate */
+	if (client == NULL)
+		return NULL;
+	v = verify_in_store(store_of(view), client, NULL, X509_PURPOSE_SSL_CLIENT,
+						view->trust->level, view->trust->now);
+	X509_free(client);
+	for (int i = 0; i < v->nerrors && problem == NULL; i++)
+		/* the certificate itself has neither signature nor time of its own */
+		if (strcmp(v->culprits[i], "CN=client") != 0)
+			problem = psprintf("in this order of the CAs OpenSSL takes a path that fails: %s (%s)",
+							   X509_verify_cert_error_string(v->errors[i]), shown(v->culprits[i]));
+	if (problem == NULL && v->facts && v->facts->ncas > 0 && ca->has_identity &&
+		memcmp(v->facts->cas[0].identity, ca->identity, CA_IDENTITY_LEN) != 0)
+		problem = psprintf("in this order of the CAs OpenSSL takes another CA of the name %s for its issuer", certificate_title(ca->ca));
+	for (int i = 0; problem == NULL && v->facts && i < v->facts->ncas; i++)
+	{
+		const CaView *other = find_ca(view, &v->facts->cas[i], true);
+
+		if (other && other->gap)
+			problem = other->gap;
+	}
+	return problem;
+}
+
+/*
+ * Why OpenSSL would not verify a certificate from a CA of the set, although everything that
+ * it needs is there; NULL if it would.  The order of the CAs decides.  We do not have the
+ * certificate, so we ask for one like it, once with a key identifier and once without.
+ */
+char *
+find_path_objection(TrustView *view, const CertFacts *cert, bool with_key_id)
+{
+	/* its own issuer, or the first above it that the client has not sent */
+	for (int i = 0; i < cert->ncas; i++)
+	{
+		CaView	   *ca = memcmp(cert->cas[i].fingerprint, cert->fingerprint, FINGERPRINT_LEN) == 0 ?
+			NULL :
+			find_ca(view, &cert->cas[i], false);
+
+		if (ca == NULL)
+			continue;
+		if (!ca->path_known[with_key_id])
+			ca->path[with_key_id] = path_problem(view, ca, with_key_id);
+		ca->path_known[with_key_id] = true;
+		return ca->path[with_key_id];
+	}
+	return NULL;
 }
 
 /*

@@ -21,6 +21,7 @@ typedef struct Objection
 
 extern TrustView *make_trust_view(const Trust *trust, STACK_OF(X509) *known);
 extern Objection find_trust_objection(TrustView *view, const CertFacts *cert);
+extern char *find_path_objection(TrustView *view, const CertFacts *cert, bool with_key_id);
 extern char *find_ca_objection(TrustView *view, X509 *ca);
 
 #endif							/* SSLPOLICY_OBJECTION_H */

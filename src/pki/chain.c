@@ -290,6 +290,77 @@ verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at)
 	return v;
 }
 
+/*
+ * The algorithm by which a CA with this key signs; OpenSSL looks at no more of it than
+ * what kind of key it takes.
+ */
+static int
+signature_of_key(EVP_PKEY *key)
+{
+	if (EVP_PKEY_is_a(key, "RSA"))
+		return NID_sha256WithRSAEncryption;
+	if (EVP_PKEY_is_a(key, "EC"))
+		return NID_ecdsa_with_SHA256;
+	return EVP_PKEY_get_id(key) == EVP_PKEY_RSA_PSS ? NID_rsassaPss : EVP_PKEY_get_id(key);
+}
+
+static bool
+fill_client(X509 *cert, X509 *ca, bool with_key_id)
+{
+	EVP_PKEY   *key = X509_get0_pubkey(ca);
+	X509_NAME  *name = X509_get_subject_name(cert);
+	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(ca);
+	const ASN1_BIT_STRING *signature;
+	const X509_ALGOR *outer;
+	int			nid = key ? signature_of_key(key) : NID_undef;
+
+	X509_get0_signature(&signature, &outer, cert);
+	if (nid == NID_undef ||
+		X509_set_version(cert, 2) != 1 ||
+		ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) != 1 ||
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *) "client", -1, -1, 0) != 1 ||
+		X509_set_issuer_name(cert, X509_get_subject_name(ca)) != 1 ||
+		X509_set1_notBefore(cert, X509_get0_notBefore(ca)) != 1 ||
+		X509_set1_notAfter(cert, X509_get0_notAfter(ca)) != 1 ||
+		X509_set_pubkey(cert, key) != 1 ||
+		X509_ALGOR_set0((X509_ALGOR *) X509_get0_tbs_sigalg(cert), OBJ_nid2obj(nid), V_ASN1_UNDEF, NULL) != 1 ||
+		X509_ALGOR_set0((X509_ALGOR *) outer, OBJ_nid2obj(nid), V_ASN1_UNDEF, NULL) != 1)
+		return false;
+	if (with_key_id && id)
+	{
+		AUTHORITY_KEYID *authority = AUTHORITY_KEYID_new();
+		bool		added = authority && (authority->keyid = ASN1_OCTET_STRING_dup(id)) != NULL &&
+			X509_add1_ext_i2d(cert, NID_authority_key_identifier, authority, 0, X509V3_ADD_DEFAULT) == 1;
+
+		AUTHORITY_KEYID_free(authority);
+		return added;
+	}
+	return true;
+}
+
+/*
+ * A certificate as the CA could have issued it to a client, to see which path OpenSSL
+ * finds for one that is not at hand.  It is not signed.  with_key_id: it names the key of
+ * its issuer, if the CA has an identifier for it; many do not.  NULL if none can be made.
+ */
+X509 *
+make_client_of(X509 *ca, bool with_key_id)
+{
+	X509	   *made = X509_new();
+	X509	   *cert = NULL;
+	unsigned char *der = NULL;
+	int			len = made && fill_client(made, ca, with_key_id) ? i2d_X509(made, &der) : 0;
+	const unsigned char *p = der;
+
+	/* as it comes from outside, so that OpenSSL looks at its extensions anew */
+	if (len > 0)
+		cert = d2i_X509(NULL, &p, len);
+	OPENSSL_free(der);
+	X509_free(made);
+	ERR_clear_error();
+	return cert;
+}
+
 bool
 has_verify_error(const Verification *v, int error)
 {

@@ -42,6 +42,7 @@ extern Verification *verify_in_store(X509_STORE *store, X509 *cert,
 									 STACK_OF(X509) *untrusted, int purpose,
 									 int level, int64 at);
 extern Verification *verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at);
+extern X509 *make_client_of(X509 *ca, bool with_key_id);
 extern bool has_verify_error(const Verification *v, int error);
 extern char *verification_text(const Verification *v);
 extern bool add_certificate_once(STACK_OF(X509) *set, X509 *cert);

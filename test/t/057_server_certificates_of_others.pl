@@ -7,6 +7,7 @@
 # 5. settings as the next reload will find them: a mistake that is still in force, and has
 #    been corrected; one that is yet to come
 # 6. keys with a passphrase
+# 7. the order of CAs, by which OpenSSL chooses among those of one name
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -371,6 +372,44 @@ subtest 'passphrases' => sub {
 	like(reload(), qr/^f\|could not load private key file/, 'a broken key file is not taken for one with a passphrase');
 	configure(ssl_cert_file => "$data/sslpolicy/server.pem", ssl_key_file => "$data/sslpolicy/server.pem", ssl_passphrase_command => undef, ssl_passphrase_command_supports_reload => undef);
 	is(reload(), 't|', 'back');
+};
+
+subtest 'the order of CAs' => sub {
+	my $ca = sub { my ($call, @names) = @_; return "$call(\$\$@{[ pem(@names) ]}\$\$" };
+	my $in_file = sub { my %at; my $text = slurp_file("$dir/trusted.crt"); return join ' ', sort { index($text, pem($a)) <=> index($text, pem($b)) } grep { index($text, pem($_)) >= 0 } @_ };
+	$certs->client('xapp', issuer => 'x1', subject => '/CN=app');
+	$certs->ca('twin', subject => '/CN=X1');    # the same name, another key
+	$certs->client('bare', issuer => 'x1', subject => '/CN=app');
+	my $opens = sub { return $server->login(user => 'app', cert => 'xapp')->{ok} };
+	trust('root', 'x1');
+	my $session = $server->background(user => 'app', cert => 'xapp');
+	# what is in place comes first
+	is(try($ca->('install_ca', qw(root x1x d3 x1)) . ')', 'installed, affected'), 't|[]', 'a cross-signed copy before the CA in place: installed');
+	is($in_file->(qw(x1x x1)), 'x1 x1x', 'behind it');
+	ok($opens->(), 'and its clients still come in');
+	is(try($ca->('install_ca', qw(root x1)) . ')', 'installed, affected'), 't|[]', 'back');
+	is(try($ca->('install_ca', qw(twin root x1)) . ')', 'installed, affected'), 't|[]', 'a new key of the same name before the CA in place: installed');
+	is($in_file->(qw(twin x1)), 'x1 twin', 'behind it');
+	ok($opens->(), 'and its clients still come in');
+	$session->quit;
+
+	# a version in which the order is wrong, from somebody else's hand
+	for my $case ([ 'a path that ends at an expired root', [qw(root x1x d3 x1)], qr/in this order of the CAs OpenSSL takes a path that fails: certificate has expired \("CN=D3"\)/ ],
+		[ 'another key of the same name', [qw(root twin x1)], qr/in this order of the CAs OpenSSL takes another CA of the name "CN=X1" for its issuer/ ])
+	{
+		my ($title, $order, $reason) = @$case;
+		trust(@$order);
+		like(try($ca->('add_ca', 'public1') . ')'), qr/^t\|/, "$title: in place, and added to");
+		like(try($ca->('install_ca', 'root', 'x1') . ')'), qr/^t\|/, "$title: put in order");
+		$session = $server->background(user => 'app', cert => 'xapp');
+		my $before = slurp_file("$dir/trusted.crt");
+		like(try("rollback('ca')"), qr/55006.*1 live session.*$reason/s, "$title: rollback names the session");
+		is(slurp_file("$dir/trusted.crt"), $before, "$title: and changes nothing");
+		ok($opens->(), "$title: its clients come in");
+		like(try("rollback('ca', dry_run => true, force => true)", 'installed, affected'), $reason, "$title: with force it is in affected");
+		$session->quit;
+	}
+	trust('root');
 };
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
