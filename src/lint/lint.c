@@ -47,6 +47,7 @@ static const LintCheck checks[] = {
 	{"permissions of private keys", lint_key_permissions},
 	{"CAs", lint_cas},
 	{"how many CAs there are", lint_many_cas},
+	{"strict clients", lint_strict_clients},
 	{"CRLs of ssl_crl_file and ssl_crl_dir", lint_core_crls},
 	{"CRLs of sslpolicy.crl_file and crl_dir", lint_own_crls},
 	{"whether TLS files are those that were installed", lint_installed},

@@ -42,6 +42,7 @@ extern void lint_installed(Survey *survey);
 extern int	count_serving_cas(STACK_OF(X509) *cas, int level, int64 now);
 extern Severity expired_ca_severity(X509 *ca, int serving);
 extern void lint_many_cas(Survey *survey);
+extern void lint_strict_clients(Survey *survey);
 
 /* lintserver.c */
 extern void lint_in_force(Survey *survey);

@@ -14,7 +14,9 @@
 #include "miscadmin.h"
 
 #include "lint/lint.h"
+#include "material/serverca.h"
 #include "material/tlscontext.h"
+#include "material/trust.h"
 #include "pki/chain.h"
 #include "settings/settings.h"
 
@@ -134,6 +136,24 @@ takes_any_ca(const Survey *survey, const Login *login)
 		asks |= line->with_tls && line->asks_certificate && hba_names_role(line, login->oid, login->name, true);
 	}
 	return asks;
+}
+
+/*
+ * The server's chain, up to the root that clients have as sslrootcert: what those refuse
+ * who insist on all of RFC 5280.  A certificate that is its own root has a finding of its
+ * own.
+ */
+void
+lint_strict_clients(Survey *survey)
+{
+	ServerIdentity *identity = server_identity(survey->now);
+	char	   *refusal = strict_refusal(identity, survey->now);
+
+	if (refusal && !is_self_signed(identity->leaf))
+		add_finding(&survey->findings, SEVERITY_INFO, "server_chain_not_strict",
+					psprintf("server certificate %s", certificate_title(identity->leaf)),
+					psprintf("Clients that insist on all of RFC 5280 refuse its chain: %s. Python's ssl does so by itself since 3.13 (VERIFY_X509_STRICT), libpq does not.", refusal),
+					"Have the certificate named here issued anew with what it lacks: a CA with critical basicConstraints, keyUsage = keyCertSign and a subjectKeyIdentifier, the others with an authorityKeyIdentifier. Or have these clients clear VERIFY_X509_STRICT.");
 }
 
 /*

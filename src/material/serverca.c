@@ -192,10 +192,11 @@ explain_missing_root(ServerIdentity *identity, X509 *orphan)
 }
 
 /*
- * Would a client that trusts the anchors accept the certificate?
+ * Would a client that trusts the anchors accept the certificate?  flags are those of
+ * OpenSSL (X509_V_FLAG_...).
  */
 static char *
-client_refusal(const ServerIdentity *identity, int64 now)
+client_refusal(const ServerIdentity *identity, unsigned long flags, int64 now)
 {
 	X509_STORE *store = X509_STORE_new();
 	Verification *v;
@@ -204,10 +205,24 @@ client_refusal(const ServerIdentity *identity, int64 now)
 		return pstrdup("out of memory");
 	for (int i = 0; i < sk_X509_num(identity->anchors); i++)
 		(void) X509_STORE_add_cert(store, sk_X509_value(identity->anchors, i));
+	(void) X509_STORE_set_flags(store, flags);
 	v = verify_in_store(store, identity->leaf, identity->sent,
 						X509_PURPOSE_SSL_SERVER, server_security_level(), now);
 	X509_STORE_free(store);
 	return v->ok ? NULL : certificate_string(verification_text(v));
+}
+
+/*
+ * Why a client refuses a certificate that it would accept otherwise, if it insists on all
+ * of RFC 5280 (VERIFY_X509_STRICT, which Python sets by itself since 3.13); NULL if it
+ * does not refuse it.
+ */
+char *
+strict_refusal(const ServerIdentity *identity, int64 now)
+{
+	if (identity->leaf == NULL || identity->error || identity->refusal)
+		return NULL;
+	return client_refusal(identity, X509_V_FLAG_X509_STRICT, now);
 }
 
 /*
@@ -253,7 +268,7 @@ server_identity(int64 now)
 	if (!has_root(identity->anchors))
 		explain_missing_root(identity, orphan);
 	else
-		identity->refusal = client_refusal(identity, now);
+		identity->refusal = client_refusal(identity, 0, now);
 	return identity;
 }
 

@@ -27,6 +27,7 @@ typedef struct ServerIdentity
 } ServerIdentity;
 
 extern ServerIdentity *server_identity(int64 now);
+extern char *strict_refusal(const ServerIdentity *identity, int64 now);
 extern char *anchors_pem(const ServerIdentity *identity);
 
 #endif							/* SSLPOLICY_SERVERCA_H */

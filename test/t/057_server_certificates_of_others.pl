@@ -8,6 +8,7 @@
 #    been corrected; one that is yet to come
 # 6. keys with a passphrase
 # 7. the order of CAs, by which OpenSSL chooses among those of one name
+# 8. roots that strict clients refuse
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -410,6 +411,22 @@ subtest 'the order of CAs' => sub {
 		$session->quit;
 	}
 	trust('root');
+};
+
+subtest 'strict clients' => sub {
+	is(findings('server_chain_not_strict'), '', 'a root with keyUsage: nothing');
+	# as "openssl req -x509" makes a root
+	system("openssl req -new -x509 -days 900 -nodes -newkey rsa:2048 -subj /CN=Lax -keyout $dir/lax.key -out $dir/lax.crt 2>/dev/null") == 0 or die;
+	$certs->server('strictless', issuer => 'root', subject => '/CN=localhost');
+	system("openssl req -new -key $dir/strictless.key -subj /CN=localhost -out $dir/strictless.csr 2>/dev/null && printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\nextendedKeyUsage=serverAuth\\nauthorityKeyIdentifier=keyid\\n' >$dir/strictless.ext"
+		  . " && openssl x509 -req -in $dir/strictless.csr -CA $dir/lax.crt -CAkey $dir/lax.key -CAcreateserial -days 90 -extfile $dir/strictless.ext -out $dir/strictless.crt 2>/dev/null") == 0 or die;
+	my ($text, $key) = (pem(qw(strictless lax)), slurp_file("$dir/strictless.key"));
+	like(try("install_server_certificate(\$\$$text\$\$, \$\$$key\$\$)"), qr/^t\|/, 'a root without keyUsage: installed');
+	my $strict = `openssl verify -x509_strict -CAfile $dir/lax.crt $dir/strictless.crt 2>&1`;
+	like($strict, qr/CA cert does not include key usage extension/, 'openssl verify -x509_strict refuses it');
+	like(findings('server_chain_not_strict'), qr/^info\|server certificate "CN=localhost"\|.*CA cert does not include key usage extension \(CN=Lax\)\. Python/, 'and lint says so');
+	like(install('server'), qr/^t\|/, 'back');
+	is(findings('server_chain_not_strict'), '', 'nothing again');
 };
 
 unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
