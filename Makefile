@@ -44,7 +44,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/dnpattern policy/matcher \
 	policy/checktext \
-	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint
+	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint pki/givenpem pki/pemtext pki/derkind
 OBJS = $(SOURCES:%=src/%.o)
 
 # -MMD -MP: which headers an object is made of, for the next make

@@ -88,7 +88,7 @@ CREATE FUNCTION install_crl(
     OUT affected jsonb,
     OUT warnings text[])
 RETURNS record
-AS 'MODULE_PATHNAME', 'sslpolicy_install_crl_der'
+AS 'MODULE_PATHNAME', 'sslpolicy_install_crl'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_crl(bytea, boolean, boolean) IS

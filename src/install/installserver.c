@@ -23,6 +23,7 @@
 #include "material/ownkeys.h"
 #include "material/serverkey.h"
 #include "pki/chain.h"
+#include "pki/givenpem.h"
 #include "session/collect.h"
 #include "settings/directory.h"
 
@@ -52,7 +53,7 @@ find_key(const Installation *inst, const PemContent *given, const char *private_
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("the private key cannot be used: %s", error),
-					 errhint("Give an unencrypted key in PEM (openssl pkey -in key.pem removes a passphrase), or make one with sslpolicy.create_server_key()."),
+					 errhint("%s", UNENCRYPTED_KEY_HINT),
 					 errhidestmt(true), errhidecontext(true)));
 		return free_at_reset(key, free_key);
 	}

@@ -21,7 +21,6 @@
 #include "material/generation.h"
 #include "material/material.h"
 #include "material/ownkeys.h"
-#include "pki/pem.h"
 #include "pki/x509.h"
 
 MaterialFiles
@@ -64,34 +63,21 @@ judge_by_files(ClientCertificate *result, X509 *leaf, STACK_OF(X509) *sent, int6
 }
 
 /*
- * The first certificate of the text is the client's, the others its intermediates.
- * at is in seconds since 1970-01-01 UTC.  An error (invalid_parameter_value) if
- * there is no certificate that can be read, or (program_limit_exceeded) if there is
- * too much text.
+ * The first certificate is the client's, the others its intermediates.  at is in seconds
+ * since 1970-01-01 UTC.  An error (invalid_parameter_value) if there is none, or none
+ * that can be read.
  */
 ClientCertificate *
-judge_client_certificate(const char *pem, size_t len, int64 at)
+judge_client_certificate(const PemContent *given, int64 at)
 {
 	ClientCertificate *result = palloc0(sizeof(ClientCertificate));
-	PemContent *given;
 	X509	   *leaf;
-	char	   *error = NULL;
 
-	if (len > MAX_PEM_BYTES)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the text is too long"),
-				 errdetail("It has %zu bytes; %d are accepted.", len, MAX_PEM_BYTES)));
-	given = read_pem(pem, len, &error);
-	if (given != NULL)
-		(void) free_at_reset(given, free_pem_content);
-	if (given == NULL || sk_X509_num(given->certs) == 0)
+	if (sk_X509_num(given->certs) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no certificate in the text"),
-				 error					   ? errdetail("The error was: %s.", error) :
-					 given && given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) :
-											 0,
+				 given->other ? errdetail("It holds a PEM block of type \"%s\".", given->other) : 0,
 				 errhint("Give the text of the client's certificate in PEM, from -----BEGIN CERTIFICATE----- on; not the name of its file.")));
 	leaf = sk_X509_value(given->certs, 0);
 	result->facts = read_certificate(leaf, NULL);

@@ -12,6 +12,7 @@
 
 #include "material/tlscontext.h"
 #include "pki/chain.h"
+#include "pki/pem.h"
 
 typedef struct ClientCertificate
 {
@@ -24,7 +25,7 @@ typedef struct ClientCertificate
 } ClientCertificate;
 
 extern MaterialFiles files_of_settings(void);
-extern ClientCertificate *judge_client_certificate(const char *pem, size_t len, int64 at);
+extern ClientCertificate *judge_client_certificate(const PemContent *given, int64 at);
 extern ClientCertificate *judge_peer_certificate(X509 *leaf, STACK_OF(X509) *sent, int64 at);
 
 #endif							/* SSLPOLICY_CLIENTCERT_H */

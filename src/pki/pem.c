@@ -171,31 +171,6 @@ read_pem(const char *text, size_t len, char **error)
 	return NULL;
 }
 
-/*
- * A CRL in DER, and nothing behind it.  NULL, with *error, if it is none.
- */
-X509_CRL *
-read_der_crl(const uint8 *bytes, size_t len, char **error)
-{
-	const unsigned char *pos = bytes;
-	X509_CRL   *crl = d2i_X509_CRL(NULL, &pos, (long) len);
-	X509	   *cert;
-
-	*error = NULL;
-	if (crl != NULL && pos == bytes + len)
-		return crl;
-	*error = crl ? pstrdup("there are bytes behind its end") : openssl_reason();
-	X509_CRL_free(crl);
-
-	pos = bytes;
-	cert = d2i_X509(NULL, &pos, (long) len);
-	if (cert != NULL)
-		*error = pstrdup("it is a certificate");
-	X509_free(cert);
-	ERR_clear_error();
-	return NULL;
-}
-
 static int
 refuse_passphrase(char *buf, int size, int rwflag, void *asked)
 {

@@ -34,7 +34,6 @@ typedef struct PemContent
 extern PemContent *new_pem_content(void);
 extern void free_pem_content(void *content);
 extern PemContent *read_pem(const char *text, size_t len, char **error);
-extern X509_CRL *read_der_crl(const uint8 *bytes, size_t len, char **error);
 extern X509 *read_pem_first_certificate(const char *text, size_t len);
 extern EVP_PKEY *read_pem_private_key(const char *text, size_t len, char **error);
 extern bool has_text_outside_pem(const char *text, size_t len);

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "base/memory.h"
+#include "pki/givenpem.h"
 #include "session/collect.h"
 #include "sql/arguments.h"
 
@@ -127,26 +128,60 @@ timeout_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 }
 
 /*
- * PEM text that must not have a private key in it, of at most max_bytes and
- * max_certificates.
+ * The bytes of a text or bytea, with a zero behind them, of at most max_bytes.
+ */
+static char *
+bytes_argument(FunctionCallInfo fcinfo, int arg, size_t max_bytes, size_t *len)
+{
+	struct varlena *value = PG_GETARG_VARLENA_PP(arg);
+	char	   *bytes;
+
+	*len = VARSIZE_ANY_EXHDR(value);
+	if (*len > max_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the text is too long"),
+				 errdetail("It has %zu bytes; %zu are accepted.", *len, max_bytes),
+				 errhidestmt(true), errhidecontext(true)));
+	bytes = palloc(*len + 1);
+	memcpy(bytes, VARDATA_ANY(value), *len);
+	bytes[*len] = '\0';
+	return bytes;
+}
+
+/*
+ * The name of an argument of PEM, which is bytea in one of two functions.
+ */
+const char *
+pem_argument_name(FunctionCallInfo fcinfo, int arg)
+{
+	return get_fn_expr_argtype(fcinfo->flinfo, arg) == BYTEAOID ? "der" : "pem";
+}
+
+/*
+ * Certificates and CRLs, which may be none, as text or bytea of at most max_bytes and
+ * max_certificates.  There must not be a private key in it.
  */
 PemContent *
 pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_bytes,
 			 int max_certificates)
 {
-	char	   *text = required_text_argument(fcinfo, arg, name);
-	size_t		len = strlen(text);
-	PemContent *content;
-	char	   *error;
+	size_t		len;
+	char	   *bytes;
+	PemContent *content = NULL;
+	PemProblem	problem = {0};
+	bool		has_key;
 
-	if (len > max_bytes)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the text is too long"),
-				 errdetail("It has %zu bytes; %zu are accepted.", len, max_bytes)));
-	if (mentions_private_key(text, len))
+	require_argument(fcinfo, arg, name);
+	bytes = bytes_argument(fcinfo, arg, max_bytes, &len);
+	has_key = mentions_private_key(bytes, len);
+	if (!has_key)
+		content = read_given_pem(bytes, len, &problem);
+	if (content)
+		(void) free_at_reset(content, free_pem_content);
+	if (has_key || problem.is_key)
 	{
-		wipe_memory(text, len);
+		wipe_memory(bytes, len);
 		hide_statement();
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -155,13 +190,12 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 				 errhint("Give certificates or CRLs alone (the server's key is an argument of its own), and consider the key as compromised."),
 				 errhidestmt(true), errhidecontext(true)));
 	}
-	content = read_pem(text, len, &error);
 	if (content == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is not valid PEM", name),
-				 errdetail("The error was: %s.", error)));
-	(void) free_at_reset(content, free_pem_content);
+				 errmsg("%s cannot be used", name),
+				 errdetail("The error was: %s.", problem.error),
+				 problem.hint ? errhint("%s", problem.hint) : 0));
 	if (sk_X509_num(content->certs) > max_certificates)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -169,6 +203,33 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 				 errdetail("There are %d; %d are accepted.", sk_X509_num(content->certs),
 						   max_certificates)));
 	return content;
+}
+
+/*
+ * A private key in PEM, as text or bytea, with its line breaks put right if they have
+ * got lost.  NULL if it is NULL.  The caller has hidden the statement, and wipes the key.
+ */
+char *
+key_argument(FunctionCallInfo fcinfo, int arg)
+{
+	size_t		len;
+	char	   *bytes;
+	char	   *repaired;
+	PemProblem	problem;
+
+	if (PG_ARGISNULL(arg))
+		return NULL;
+	bytes = bytes_argument(fcinfo, arg, MAX_PEM_BYTES, &len);
+	repaired = read_given_key(bytes, len, &problem);
+	if (repaired || problem.error)
+		wipe_memory(bytes, len);
+	if (problem.error)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the private key cannot be used: %s", problem.error),
+				 errhint("%s", problem.hint ? problem.hint : UNENCRYPTED_KEY_HINT),
+				 errhidestmt(true), errhidecontext(true)));
+	return repaired ? repaired : bytes;
 }
 
 /*

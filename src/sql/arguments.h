@@ -29,8 +29,10 @@ extern char *required_text_argument(FunctionCallInfo fcinfo, int arg, const char
 extern bool flag_argument(FunctionCallInfo fcinfo, int arg);
 extern List *text_list_argument(FunctionCallInfo fcinfo, int arg, const char *name);
 extern int	timeout_argument(FunctionCallInfo fcinfo, int arg, const char *name);
+extern const char *pem_argument_name(FunctionCallInfo fcinfo, int arg);
 extern PemContent *pem_argument(FunctionCallInfo fcinfo, int arg, const char *name,
 								size_t max_bytes, int max_certificates);
+extern char *key_argument(FunctionCallInfo fcinfo, int arg);
 extern void ask_who_and_where(FunctionCallInfo fcinfo, Question *q);
 extern void ask_about_caller(Question *q);
 

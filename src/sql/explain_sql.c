@@ -45,6 +45,9 @@ PG_FUNCTION_INFO_V1(sslpolicy_preview_role_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_preview_database_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_preview_default_policy);
 
+/* of sslpolicy.explain() */
+#define CERTIFICATE_ARGUMENT 6
+
 static void
 ask_tls_version(Question *q, const char *name)
 {
@@ -82,20 +85,30 @@ ask_cipher(Question *q, const char *name)
 }
 
 /*
+ * '' is no certificate.
+ */
+static bool
+has_certificate_argument(FunctionCallInfo fcinfo)
+{
+	return !PG_ARGISNULL(CERTIFICATE_ARGUMENT) &&
+		VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(CERTIFICATE_ARGUMENT)) > 0;
+}
+
+/*
  * The client's certificate, and its intermediates behind it; '' if it presents none.
  * Returns why the server would not accept it, or NULL.
  */
 static char *
-ask_certificate(Question *q, const char *pem, int64 at)
+ask_certificate(Question *q, FunctionCallInfo fcinfo, int64 at)
 {
 	ClientCertificate *judged;
 
-	if (pem == NULL)
+	if (PG_ARGISNULL(CERTIFICATE_ARGUMENT))
 		return NULL;
 	q->facts.unknown &= ~UNKNOWN_CERTIFICATE;
-	if (pem[0] == '\0')
+	if (!has_certificate_argument(fcinfo))
 		return NULL;
-	judged = judge_client_certificate(pem, strlen(pem), at);
+	judged = judge_client_certificate(pem_argument(fcinfo, CERTIFICATE_ARGUMENT, "certificate", MAX_PEM_BYTES, MAX_CERTIFICATES), at);
 	q->facts.cert = judged->facts;
 	q->facts.verified = judged->error == NULL;
 	q->facts.own_certificate = q->facts.verified && judged->own_key &&
@@ -130,7 +143,6 @@ ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
 {
 	char	   *version = optional_text_argument(fcinfo, 4);
 	char	   *cipher = optional_text_argument(fcinfo, 5);
-	char	   *certificate = optional_text_argument(fcinfo, 6);
 
 	if (!PG_ARGISNULL(3))
 	{
@@ -138,7 +150,7 @@ ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
 		q->facts.unknown &= ~UNKNOWN_SSL;
 		if (!q->facts.ssl)
 		{
-			if (version || cipher || (certificate && certificate[0]))
+			if (version || cipher || has_certificate_argument(fcinfo))
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("a connection without TLS has no tls_version, cipher or certificate")));
@@ -148,7 +160,7 @@ ask_transport(Question *q, FunctionCallInfo fcinfo, int64 at)
 	}
 	ask_tls_version(q, version);
 	ask_cipher(q, cipher);
-	return ask_certificate(q, certificate, at);
+	return ask_certificate(q, fcinfo, at);
 }
 
 static Applicable *

@@ -42,7 +42,6 @@ PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_add_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_remove_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_install_crl);
-PG_FUNCTION_INFO_V1(sslpolicy_install_crl_der);
 PG_FUNCTION_INFO_V1(sslpolicy_install_server_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_rollback);
 PG_FUNCTION_INFO_V1(sslpolicy_create_server_key);
@@ -222,12 +221,12 @@ end_call(FunctionCallInfo fcinfo, const Installation *inst)
 static PemContent *
 ca_argument(FunctionCallInfo fcinfo)
 {
-	return pem_argument(fcinfo, 0, "pem", MAX_PEM_BYTES, MAX_CERTIFICATES);
+	return pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), MAX_PEM_BYTES, MAX_CERTIFICATES);
 }
 
 /*
- * sslpolicy.install_ca(pem text, dry_run boolean, force boolean): replace the
- * whole set of CAs.
+ * sslpolicy.install_ca(pem text, dry_run boolean, force boolean), and
+ * sslpolicy.install_ca(der bytea, ...): replace the whole set of CAs.
  */
 INSTALLING_FUNCTION(sslpolicy_install_ca)
 {
@@ -256,7 +255,8 @@ INSTALLING_FUNCTION(sslpolicy_remove_ca)
 }
 
 /*
- * sslpolicy.install_crl(pem text, dry_run boolean, force boolean)
+ * sslpolicy.install_crl(pem text, dry_run boolean, force boolean), and
+ * sslpolicy.install_crl(der bytea, ...)
  */
 INSTALLING_FUNCTION(sslpolicy_install_crl)
 {
@@ -266,55 +266,23 @@ INSTALLING_FUNCTION(sslpolicy_install_crl)
 	/* before it takes memory */
 	if (!PG_ARGISNULL(0))
 		check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
-	given = pem_argument(fcinfo, 0, "pem", max_crl_size(), MAX_CERTIFICATES);
+	given = pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), max_crl_size(), MAX_CERTIFICATES);
 	return end_call(fcinfo, install_crls(given, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
- * A CRL in DER.
- */
-static PemContent *
-der_argument(FunctionCallInfo fcinfo, int arg)
-{
-	PemContent *content = free_at_reset(new_pem_content(), free_pem_content);
-	bytea	   *der;
-	X509_CRL   *crl;
-	char	   *error;
-
-	require_argument(fcinfo, arg, "der");
-	check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(arg)));
-	der = PG_GETARG_BYTEA_PP(arg);
-	crl = read_der_crl((const uint8 *) VARDATA_ANY(der), VARSIZE_ANY_EXHDR(der), &error);
-	if (crl == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the bytes are not a CRL in DER"),
-				 errdetail("OpenSSL says: %s.", error)));
-	sk_X509_CRL_push(content->crls, crl);
-	return content;
-}
-
-/*
- * sslpolicy.install_crl(der bytea, dry_run boolean, force boolean)
- */
-INSTALLING_FUNCTION(sslpolicy_install_crl_der)
-{
-	begin_call(fcinfo);
-	return end_call(fcinfo, install_crls(der_argument(fcinfo, 0), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
-}
-
-/*
  * sslpolicy.install_server_certificate(chain text, private_key text, dry_run
- * boolean, force boolean)
+ * boolean, force boolean), and the same with both of them as bytea
  */
 INSTALLING_FUNCTION(sslpolicy_install_server_certificate)
 {
-	char	   *private_key = optional_text_argument(fcinfo, 1);
+	char	   *private_key;
 	PemContent *given;
 
-	if (private_key)
+	if (!PG_ARGISNULL(1))
 		hide_statement();
 	begin_call(fcinfo);
+	private_key = key_argument(fcinfo, 1);
 	given = pem_argument(fcinfo, 0, "chain", MAX_PEM_BYTES, MAX_CHAIN_CERTIFICATES);
 	return end_call(fcinfo, install_server_certificate(given, private_key, flag_argument(fcinfo, 2), flag_argument(fcinfo, 3)));
 }

@@ -41,6 +41,7 @@
 #include "revocation/revocation.h"
 #include "revocation/serials.h"
 #include "settings/settings.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_get_certificates);
 PG_FUNCTION_INFO_V1(sslpolicy_get_crls);
@@ -378,19 +379,18 @@ notice_drift(SSL_CTX *context)
 }
 
 /*
- * sslpolicy.verify_certificate(pem text, at timestamptz) returns record
+ * sslpolicy.verify_certificate(pem text, at timestamptz) returns record, and
+ * sslpolicy.verify_certificate(der bytea, at timestamptz)
  */
 Datum
 sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 {
-	text	   *pem;
 	ClientCertificate *judged;
 	Facts		session = {0};
 	Row			row = {0};
 
 	require_preload();
-	pem = PG_GETARG_TEXT_PP(0);
-	judged = judge_client_certificate(VARDATA_ANY(pem), VARSIZE_ANY_EXHDR(pem),
+	judged = judge_client_certificate(pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), MAX_PEM_BYTES, MAX_CERTIFICATES),
 									  timestamp_to_unix(PG_GETARG_TIMESTAMPTZ(1)));
 	if (judged->verification)
 		notice_drift(judged->context);

@@ -18,6 +18,7 @@
 #include "certs.h"
 #include "pki/chain.h"
 #include "crls.h"
+#include "pki/givenpem.h"
 #include "pki/pem.h"
 #include "tap.h"
 #include "pki/x509.h"
@@ -161,11 +162,12 @@ certificate(Bytes der)
 static void
 crl(Bytes der)
 {
-	char	   *error;
-	X509_CRL   *crl = read_der_crl((const uint8 *) der.data, der.len, &error);
+	PemProblem	problem;
+	PemContent *content = read_given_pem(der.data, der.len, &problem);
 
-	if (crl)
+	for (int i = 0; content && i < sk_X509_CRL_num(content->crls); i++)
 	{
+		X509_CRL   *crl = sk_X509_CRL_value(content->crls, i);
 		uint8		digest[FINGERPRINT_LEN];
 		CrlFacts   *facts = read_crl(crl);
 
@@ -173,7 +175,8 @@ crl(Bytes der)
 		(void) crl_issuer(crl, cas);
 		(void) (facts && is_older_crl(facts, facts));
 	}
-	X509_CRL_free(crl);
+	if (content)
+		free_pem_content(content);
 	ERR_clear_error();
 }
 
@@ -204,6 +207,26 @@ pem(Bytes text)
 		(void) find_leaf_certificate(content->certs);
 		free_pem_content(content);
 	}
+	ERR_clear_error();
+}
+
+/*
+ * The same, with the line breaks escaped, so that it is repaired.
+ */
+static void
+given(Bytes text)
+{
+	StringInfoData buf;
+	PemProblem	problem;
+	PemContent *content;
+
+	initStringInfo(&buf);
+	for (size_t i = 0; i < text.len; i++)
+		appendStringInfoString(&buf, text.data[i] == '\n' ? "\\n" : psprintf("%c", text.data[i]));
+	content = read_given_pem(buf.data, (size_t) buf.len, &problem);
+	if (content)
+		free_pem_content(content);
+	(void) read_given_key(buf.data, (size_t) buf.len, &problem);
 	ERR_clear_error();
 }
 
@@ -295,6 +318,8 @@ main(void)
 	leaks_nothing("CRL as a stream", crl_stream, crl_der, 1);
 	leaks_nothing("CRL as a stream, PEM", crl_stream, as_pem(crl_der), 3);
 	leaks_nothing("PEM", pem, (Bytes){text.data, (size_t) text.len}, 7);
+	leaks_nothing("PEM with escaped line breaks", given, (Bytes){text.data, (size_t) text.len}, 7);
+	leaks_nothing("private key with escaped line breaks", given, (Bytes){key.data, (size_t) key.len}, 3);
 	leaks_nothing("private key", private_key, (Bytes){key.data, (size_t) key.len}, 3);
 	return done_testing();
 }
