@@ -30,6 +30,22 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_ca(text, boolean, boolean) IS
 'replace the CAs in ssl_ca_file';
 
+CREATE FUNCTION install_ca(
+    der bytea,
+    dry_run boolean DEFAULT false,
+    force boolean DEFAULT false,
+    OUT installed boolean,
+    OUT generation bigint,
+    OUT changes jsonb,
+    OUT affected jsonb,
+    OUT warnings text[])
+RETURNS record
+AS 'MODULE_PATHNAME', 'sslpolicy_install_ca'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION install_ca(bytea, boolean, boolean) IS
+'replace the CAs in ssl_ca_file, given in DER, or as the bytes of a file in PEM';
+
 CREATE FUNCTION add_ca(
     pem text,
     dry_run boolean DEFAULT false,
@@ -110,6 +126,23 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_server_certificate(text, text, boolean, boolean) IS
 'install the servers certificate and its chain; the key is the one given, else the one of create_server_key(), else the present one';
+
+CREATE FUNCTION install_server_certificate(
+    chain bytea,
+    private_key bytea DEFAULT NULL,
+    dry_run boolean DEFAULT false,
+    force boolean DEFAULT false,
+    OUT installed boolean,
+    OUT generation bigint,
+    OUT changes jsonb,
+    OUT affected jsonb,
+    OUT warnings text[])
+RETURNS record
+AS 'MODULE_PATHNAME', 'sslpolicy_install_server_certificate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION install_server_certificate(bytea, bytea, boolean, boolean) IS
+'install the servers certificate and its chain, given in DER, or as the bytes of a file in PEM; the key, in PEM, is the one given, else the one of create_server_key(), else the present one';
 
 CREATE FUNCTION rollback(
     kind text,

@@ -150,6 +150,23 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION verify_certificate(text, timestamptz) IS
 'would the server, with the files that it has now, accept this client certificate (first in the text, its intermediates behind it)';
 
+CREATE FUNCTION verify_certificate(
+    der bytea,
+    at timestamptz DEFAULT pg_catalog.now(),
+    OUT ok boolean,
+    OUT error text,
+    OUT chain text[],
+    OUT cn text,
+    OUT sans text[],
+    OUT not_after timestamptz,
+    OUT revoked boolean,
+    OUT revoked_since timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'sslpolicy_verify_certificate'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION verify_certificate(bytea, timestamptz) IS
+'would the server, with the files that it has now, accept this client certificate, given in DER, or as the bytes of a file in PEM (its intermediates behind it)';
+
 CREATE FUNCTION revoked(
     serial numeric,
     issuer_dn text,

@@ -62,6 +62,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.get_statistics(),
     @extschema@.lint(),
     @extschema@.revoked(numeric, text),
+    @extschema@.verify_certificate(bytea, timestamptz),
     @extschema@.verify_certificate(text, timestamptz)
     TO pg_monitor;
 GRANT SELECT ON

@@ -52,6 +52,7 @@ static const char *const for_monitor[] = {
 	"sslpolicy.rejections",
 	"sslpolicy.revoked(numeric,text)",
 	"sslpolicy.statistics",
+	"sslpolicy.verify_certificate(bytea,timestamp with time zone)",
 	"sslpolicy.verify_certificate(text,timestamp with time zone)",
 };
 

@@ -155,7 +155,7 @@ subtest 'files: text around the blocks is for superusers to replace' => sub {
 };
 
 subtest 'files: CAs and the certificate of the server, too' => sub {
-	$server->sql('GRANT ALTER SYSTEM ON PARAMETER ssl_ca_file, ssl_cert_file, ssl_key_file TO customer; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca, sslpolicy.install_server_certificate TO customer');
+	$server->sql('GRANT ALTER SYSTEM ON PARAMETER ssl_ca_file, ssl_cert_file, ssl_key_file TO customer; GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca(text, boolean, boolean), sslpolicy.install_server_certificate(text, text, boolean, boolean) TO customer');
 	write_file("$data/held.pem", slurp_file("$dir/server.key") . pem('root'));
 	for my $user (qw(customer provider))
 	{
@@ -174,7 +174,7 @@ subtest 'files: CAs and the certificate of the server, too' => sub {
 	}
 	ok(!-e "$data/$_", "$_ is not made") for qw(recovery.signal backup_label);
 	$server->sql("ALTER SYSTEM SET ssl_ca_file = '$ca_file'");
-	$server->sql('REVOKE ALTER SYSTEM ON PARAMETER ssl_ca_file, ssl_cert_file, ssl_key_file FROM customer; REVOKE EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca, sslpolicy.install_server_certificate FROM customer');
+	$server->sql('REVOKE ALTER SYSTEM ON PARAMETER ssl_ca_file, ssl_cert_file, ssl_key_file FROM customer; REVOKE EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca(text, boolean, boolean), sslpolicy.install_server_certificate(text, text, boolean, boolean) FROM customer');
 	$node->restart;
 	done_testing();
 };
@@ -182,7 +182,7 @@ subtest 'files: CAs and the certificate of the server, too' => sub {
 ###############################################################################
 # 2. CAs
 
-$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca, sslpolicy.rollback TO customer');
+$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.add_ca, sslpolicy.install_ca(text, boolean, boolean), sslpolicy.rollback TO customer');
 sub add { return call($_[0] // 'customer', "add_ca(\$\$" . pem('evil') . "\$\$, dry_run => true)") }
 my $denied = qr/^ERROR:  permission denied to install a CA/;
 my $allowed = qr/^f$/;
@@ -394,7 +394,7 @@ subtest 'CRLs: a CA that would not be usable any more wants force' => sub {
 
 subtest 'CAs: nor are superusers locked out by removing theirs' => sub {
 	my $root = $certs->get('root')->{fingerprint};
-	$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.remove_ca, sslpolicy.install_ca TO customer; SELECT sslpolicy.rollback(\'crl\', force => true)') ;
+	$server->sql('GRANT EXECUTE ON FUNCTION sslpolicy.remove_ca, sslpolicy.install_ca(text, boolean, boolean) TO customer; SELECT sslpolicy.rollback(\'crl\', force => true)') ;
 	ok(comes('provider', 'provider'), 'a superuser has logged in');
 	like(call('customer', "remove_ca('$root')"), qr/^ERROR:  this material would refuse clients that can log in now.*login of role "provider"/s, 'remove_ca of a grantee counts who has logged in');
 	like(call('customer', "remove_ca('$root', force => true)"), qr/^ERROR:  permission denied to make a CA unusable/, 'and does not force superusers out');

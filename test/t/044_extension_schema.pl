@@ -250,7 +250,7 @@ my @findings = (
 	(map { [ "default privileges on $_", qq{ALTER DEFAULT PRIVILEGES IN SCHEMA sslpolicy GRANT ALL ON $_ TO "weird""Role", PUBLIC}, qr/^warning\|default_privileges\|schema sslpolicy\|.*$_ that .* are granted to (?:PUBLIC, "weird""Role"|"weird""Role", PUBLIC)/ ] }
 		qw(FUNCTIONS TABLES SEQUENCES TYPES)),
 	[ 'those of another', 'ALTER DEFAULT PRIVILEGES FOR ROLE "PUBLIC" IN SCHEMA sslpolicy GRANT ALL ON FUNCTIONS TO mallory', qr/FUNCTIONS that "PUBLIC" creates/ ],
-	[ 'what changes something, for everybody', 'GRANT EXECUTE ON FUNCTION sslpolicy.set_policy, sslpolicy.install_ca TO PUBLIC', qr/^warning\|rights_beyond_reference\|PUBLIC\|.*: install_ca, set_policy\.\|/ ],
+	[ 'what changes something, for everybody', 'GRANT EXECUTE ON FUNCTION sslpolicy.set_policy, sslpolicy.install_ca(text, boolean, boolean) TO PUBLIC', qr/^warning\|rights_beyond_reference\|PUBLIC\|.*: install_ca, set_policy\.\|/ ],
 	[ 'and for pg_monitor', 'GRANT EXECUTE ON FUNCTION sslpolicy.set_policy TO pg_monitor', qr/^warning\|rights_beyond_reference\|role "pg_monitor"\|.*: set_policy\.\|/ ],
 	[ 'what is for pg_monitor, for everybody', 'GRANT EXECUTE ON FUNCTION sslpolicy.lint TO PUBLIC; GRANT SELECT ON sslpolicy.rejections TO PUBLIC', qr/^warning\|rights_beyond_reference\|PUBLIC\|.*: lint, rejections\.\|/ ],
 	[ 'for another predefined role', 'GRANT EXECUTE ON FUNCTION sslpolicy.reload TO pg_signal_backend', qr/^warning\|rights_beyond_reference\|role "pg_signal_backend"\|/ ],
