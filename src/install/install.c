@@ -342,6 +342,28 @@ claim_settings(Progress *p)
 }
 
 /*
+ * A setting that is to name another file may name one now that another program renews
+ * (certbot, cert-manager).  That program will write on where nobody reads.
+ */
+static void
+warn_of_moved_settings(const Progress *p)
+{
+	Installation *inst = p->inst;
+
+	for (int i = 0; i < p->nsettings; i++)
+	{
+		const char *name = tls_setting_name(p->settings[i]);
+		const char *before = inst->configuration->settings[p->settings[i]].value;
+
+		if (before[0] && strcmp(resolve_target(before), p->target) != 0 && may_be_renewed_by_others(before))
+			inst->warnings = lappend(inst->warnings,
+									 psprintf("%s moves from \"%s\" to \"%s\": a program that renews the old file (such as certbot or cert-manager) no longer reaches the server. "
+											  "Have that program call sslpolicy.install_%s(), or leave the file to it: set %s back and call sslpolicy.reload() after each renewal",
+											  name, before, p->setting_value, inst->kind == MATERIAL_SERVER ? "server_certificate" : material_kind_name(inst->kind), name));
+	}
+}
+
+/*
  * Which file to replace, and which settings must come to name it.
  */
 static void
@@ -359,6 +381,7 @@ find_target(Progress *p)
 	p->target = resolve_target(p->setting_value);
 	check_target_file(inst, p->setting_value, p->target);
 	require_replaceable(inst, p->setting_value, p->target);
+	warn_of_moved_settings(p);
 }
 
 /*
