@@ -90,8 +90,9 @@ ask_cipher(Question *q, const char *name)
 static bool
 has_certificate_argument(FunctionCallInfo fcinfo)
 {
-	return !PG_ARGISNULL(CERTIFICATE_ARGUMENT) &&
-		VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(CERTIFICATE_ARGUMENT)) > 0;
+	const char *certificate = optional_text_argument(fcinfo, CERTIFICATE_ARGUMENT);
+
+	return certificate != NULL && certificate[0] != '\0';
 }
 
 /*
