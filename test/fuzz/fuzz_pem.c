@@ -14,6 +14,11 @@
  *	   nothing else is in the text; where read_pem() reads CRLs only, the
  *	   streaming reader refuses them for a good reason (crl_oracle.c) or none
  *	4. a private key that can be read is mentioned
+ *	5. read_given_pem(), which repairs text, loses no certificate or CRL that the server
+ *	   would read, nor their order; where it repairs nothing, it reads what read_pem() does;
+ *	   what it reads, written and read again, is the same (2); and the same comes of a text
+ *	   whose line breaks are escaped, blanks, or encoded for mails or URLs
+ *	6. read_given_key() makes a key of nothing that has none
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +28,7 @@
 #include <openssl/pem.h>
 
 #include "crl_oracle.h"
+#include "pki/givenpem.h"
 #include "pki/pem.h"
 #include "pem_mutator.h"
 
@@ -268,10 +274,133 @@ compare_with_stream(const char *text, size_t len, const PemContent *content, con
 		HOLDS(is_good_reason_for_text(text, len, content, refusal), "the stream refuses CRLs: %s", refusal);
 }
 
+static void
+check_objects(const PemContent *content)
+{
+	for (int i = 0; i < sk_X509_num(content->certs); i++)
+		check_certificate(sk_X509_value(content->certs, i));
+	for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
+		check_crl(sk_X509_CRL_value(content->crls, i));
+}
+
+/*
+ * Are those of one among those of the other, in their order?
+ */
+static bool
+has_all_of(const PemContent *all, const PemContent *some)
+{
+	int			found = 0;
+
+	for (int i = 0; i < sk_X509_num(all->certs) && found < sk_X509_num(some->certs); i++)
+		found += X509_cmp(sk_X509_value(all->certs, i), sk_X509_value(some->certs, found)) == 0;
+	if (found < sk_X509_num(some->certs))
+		return false;
+	found = 0;
+	for (int i = 0; i < sk_X509_CRL_num(all->crls) && found < sk_X509_CRL_num(some->crls); i++)
+		found += X509_CRL_match(sk_X509_CRL_value(all->crls, i), sk_X509_CRL_value(some->crls, found)) == 0;
+	return found == sk_X509_CRL_num(some->crls);
+}
+
+static int
+count_objects(const PemContent *content)
+{
+	return sk_X509_num(content->certs) + sk_X509_CRL_num(content->crls);
+}
+
+/*
+ * What is written of certificates and CRLs, in another form.
+ */
+static char *
+in_another_form(const char *pem, int form)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *c = pem; *c; c++)
+	{
+		if (*c == '\n')
+			appendStringInfoString(&buf, form == 0 ? "\\n" : form == 1 ? " " :
+									   form == 2					   ? "=\r\n\n" :
+									   form == 3					   ? "%0A" :
+																		 "");
+		else if (*c == '=' && form == 2)
+			appendStringInfoString(&buf, "=3D");
+		else if (*c == '+' && form == 3)
+			appendStringInfoString(&buf, "%2B");
+		else
+			appendStringInfoChar(&buf, *c);
+	}
+	return buf.data;
+}
+
+/*
+ * 5
+ */
+static void
+check_forms(const PemContent *content)
+{
+	StringInfoData pem;
+
+	initStringInfo(&pem);
+	for (int i = 0; i < sk_X509_num(content->certs); i++)
+		HOLDS(append_pem_certificate(&pem, sk_X509_value(content->certs, i)), "it cannot be written");
+	for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
+		HOLDS(append_pem_crl(&pem, sk_X509_CRL_value(content->crls, i)), "it cannot be written");
+	for (int form = 0; form < 5; form++)
+	{
+		char	   *text = in_another_form(pem.data, form);
+		PemProblem	problem;
+		PemContent *again = read_given_pem(text, strlen(text), &problem);
+
+		HOLDS(again && count_objects(again) == count_objects(content) && has_all_of(again, content),
+			  "in form %d: %s", form, shown(problem.error));
+		free_pem_content(again);
+	}
+}
+
+static void
+check_given(const char *text, size_t size, const PemContent *content)
+{
+	PemProblem	problem;
+	PemContent *given = read_given_pem(text, size, &problem);
+
+	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
+	HOLDS(given || problem.error || problem.is_key, "not taken, and no reason");
+	HOLDS(given == NULL || problem.error == NULL, "taken, with a reason not to: %s", shown(problem.error));
+	if (given == NULL)
+		return;
+	if (content)
+		HOLDS(has_all_of(given, content), "the repaired text lacks what the server reads");
+	check_objects(given);
+	if (count_objects(given) > 0 && count_objects(given) < 10)
+		check_forms(given);
+	free_pem_content(given);
+}
+
+/*
+ * 6
+ */
+static void
+check_given_key(const char *text, size_t size)
+{
+	PemProblem	problem;
+	char	   *repaired = read_given_key(text, size, &problem);
+	char	   *error;
+	EVP_PKEY   *key;
+
+	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
+	HOLDS(repaired == NULL || problem.error == NULL, "a key, with a reason not to take it");
+	if (repaired == NULL)
+		return;
+	HOLDS(strstr(repaired, "PRIVATE KEY-----\n") != NULL, "a key is made of nothing");
+	key = read_pem_private_key(repaired, strlen(repaired), &error);
+	EVP_PKEY_free(key);
+}
+
 void
 fuzz_one(const uint8 *data, size_t size)
 {
-	const char *text = (const char *) data;
+	char	   *text;
 	char	   *error;
 	char	   *key_error;
 	PemContent *content;
@@ -280,18 +409,22 @@ fuzz_one(const uint8 *data, size_t size)
 
 	if (size == 0)
 		return;
+	/* as the arguments of SQL functions have it */
+	text = palloc(size + 1);
+	memcpy(text, data, size);
+	text[size] = '\0';
 	content = read_pem(text, size, &error);
 	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");
 	HOLDS((content == NULL) == (error != NULL), "refused without a reason, or with one accepted");
 	has_keys = mentions_private_key(text, size);
 	compare_with_server(text, size, has_keys, content, error);
 	compare_with_stream(text, size, content, error);
-	for (int i = 0; content && i < sk_X509_num(content->certs); i++)
-		check_certificate(sk_X509_value(content->certs, i));
-	for (int i = 0; content && i < sk_X509_CRL_num(content->crls); i++)
-		check_crl(sk_X509_CRL_value(content->crls, i));
+	if (content)
+		check_objects(content);
+	check_given(text, size, content);
 	if (content)
 		free_pem_content(content);
+	check_given_key(text, size);
 
 	/* it takes OpenSSL long to find none */
 	if (!has_keys && size % 32 != 0)
