@@ -355,7 +355,7 @@ warn_of_moved_settings(const Progress *p)
 		const char *name = tls_setting_name(p->settings[i]);
 		const char *before = inst->configuration->settings[p->settings[i]].value;
 
-		if (before[0] && strcmp(resolve_target(before), p->target) != 0 && may_be_renewed_by_others(before))
+		if (before[0] && leaves_file_of_others(before, p->target))
 			inst->warnings = lappend(inst->warnings,
 									 psprintf("%s moves from \"%s\" to \"%s\": a program that renews the old file (such as certbot or cert-manager) no longer reaches the server. "
 											  "Have that program call sslpolicy.install_%s(), or leave the file to it: set %s back and call sslpolicy.reload() after each renewal",

@@ -294,18 +294,19 @@ check_target_file(const Installation *inst, const char *path, const char *target
 }
 
 /*
- * Does the file look as if something else than this server writes it?  It does outside
- * the data directory, and where a link stands for it or for its folder.  For callers who
- * are not superusers, only the path tells: whether there is a link is not for them.
+ * A setting that names one file is to name another.  Does the file that it leaves look as
+ * if something else than this server writes it?  It does outside the data directory, and
+ * where a link stands for it or for its folder.  For callers who are not superusers, only
+ * the path tells: whether there is a link is not for them.
  */
 bool
-may_be_renewed_by_others(const char *path)
+leaves_file_of_others(const char *path, const char *to)
 {
 	char	   *written = make_absolute_path(path);
 	char	   *target = resolve_target(path);
 	char	   *data = resolved_folder(DataDir);
 
-	if (data == NULL || is_folder(resolved_folder(folder_of(path)), material_directory()))
+	if (data == NULL || strcmp(target, to) == 0 || is_folder(resolved_folder(folder_of(path)), material_directory()))
 		return false;
 	if (!path_is_prefix_of_path(DataDir, written) && !path_is_prefix_of_path(data, written))
 		return true;

@@ -11,6 +11,6 @@
 #include "install/install.h"
 
 extern void check_target_file(const Installation *inst, const char *path, const char *target);
-extern bool may_be_renewed_by_others(const char *path);
+extern bool leaves_file_of_others(const char *path, const char *to);
 
 #endif							/* SSLPOLICY_TARGET_H */
