@@ -167,6 +167,39 @@ append_utc(StringInfo buf, int64 seconds)
 	append_item(buf, "valid until ", text);
 }
 
+/*
+ * From notBefore to notAfter.
+ */
+static char *
+lives(const CertFacts *cert)
+{
+	return duration_text((int64) ((uint64) cert->not_after - (uint64) cert->not_before));
+}
+
+/*
+ * How long a certificate lives that lives too long, and how long it may.
+ */
+static char *
+lifetime_reason(const Check *check, const CertFacts *cert)
+{
+	int64		allowed = check->asks->max_lifetime;
+
+	return psprintf("the certificate lives %s, and at most %s and %s of grace are allowed",
+					lives(cert), duration_text(allowed), duration_text(lifetime_grace(allowed)));
+}
+
+static void
+append_lifetime(StringInfo buf, const Check *check, const CertFacts *cert)
+{
+	int64		allowed = check->asks->max_lifetime;
+
+	append_item(buf, "", lives(cert));
+	if (cert->not_after > cert->not_before &&
+		(uint64) cert->not_after - (uint64) cert->not_before > (uint64) allowed)
+		append_item(buf, check->outcome == OUTCOME_FAILED ? "beyond the grace of " : "within the grace of ",
+					duration_text(lifetime_grace(allowed)));
+}
+
 static void
 append_certificate_fact(StringInfo buf, const Check *check, const CertFacts *cert)
 {
@@ -187,7 +220,7 @@ append_certificate_fact(StringInfo buf, const Check *check, const CertFacts *cer
 			append_chain(buf, check->key, cert);
 			break;
 		case KEY_MAX_LIFETIME:
-			append_item(buf, "", lifetime_text(cert->not_after - cert->not_before));
+			append_lifetime(buf, check, cert);
 			break;
 		default:
 			append_utc(buf, cert->not_after);
@@ -210,6 +243,21 @@ mode_of(const Facts *facts)
 					facts->anchor_gone ? " of a CA that is not in force any more" : "",
 					facts->auth_method ? ", authenticated by " : "",
 					facts->auth_method ? facts->auth_method : "");
+}
+
+/*
+ * Why a check of the certificate has failed, where the certificate itself says more
+ * than the check: for the client, too.  NULL if there is nothing to say.
+ */
+char *
+certificate_reason(const Check *check, const Facts *facts)
+{
+	if (check->asks == NULL || check->own_certificate || check->outcome != OUTCOME_FAILED ||
+		!facts->verified || facts->cert == NULL)
+		return NULL;
+	if (check->key == KEY_MAX_LIFETIME)
+		return lifetime_reason(check, facts->cert);
+	return NULL;
 }
 
 /*

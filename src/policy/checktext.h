@@ -13,5 +13,6 @@
 extern char *check_required(const Check *check, const char *role);
 extern char *check_actual(const Check *check, const Facts *facts);
 extern char *check_keys(const Check *check);
+extern char *certificate_reason(const Check *check, const Facts *facts);
 
 #endif							/* SSLPOLICY_CHECKTEXT_H */

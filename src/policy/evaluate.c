@@ -527,12 +527,28 @@ any_value_outcome(const Evaluation *e, const PolicyRule *rule, PolicyKey key)
 				(e->facts->unknown & UNKNOWN_CIPHER) ? OUTCOME_UNKNOWN : outcome_of(met));
 }
 
+/*
+ * How much longer than max_lifetime a certificate may live, since CAs back-date
+ * notBefore: AD CS by 10 minutes, AWS Private CA by 60.  That is theirs to choose, not
+ * the client's; but where hours are allowed, an hour more is much.
+ */
+int64
+lifetime_grace(int64 max_lifetime)
+{
+	return Max(MIN_LIFETIME_GRACE, Min(max_lifetime / 20, MAX_LIFETIME_GRACE));
+}
+
+/*
+ * Unsigned, so that no dates, however far apart, overflow.
+ */
 static Outcome
 lifetime_outcome(const Evaluation *e, const PolicyRule *rule)
 {
-	int64		span = e->cert ? e->cert->not_after - e->cert->not_before : -1;
+	uint64		allowed = (uint64) rule->max_lifetime + (uint64) lifetime_grace(rule->max_lifetime);
+	bool		met = e->cert != NULL && e->cert->not_after >= e->cert->not_before &&
+		(uint64) e->cert->not_after - (uint64) e->cert->not_before <= allowed;
 
-	return certificate_outcome(e, span >= 0 && span <= rule->max_lifetime + LIFETIME_GRACE_SECONDS, false);
+	return certificate_outcome(e, met, false);
 }
 
 /*

@@ -11,8 +11,9 @@
 #include "policy/facts.h"
 #include "policy/policy.h"
 
-/* CAs back-date certificates; this much more than max_lifetime is accepted. */
-#define LIFETIME_GRACE_SECONDS 300
+/* What lifetime_grace() keeps within, in seconds. */
+#define MIN_LIFETIME_GRACE 300
+#define MAX_LIFETIME_GRACE 3900
 
 /* Where a policy that applies to a session comes from. */
 typedef enum PolicySource
@@ -78,6 +79,7 @@ typedef bool (*RegexMatcher)(const char *pattern, const char *const *texts,
 extern Verdict *evaluate(const AppliedPolicy *applied, int napplied,
 						 const Facts *facts, RegexMatcher matches, int64 now);
 extern char **subject_values(const CertFacts *cert, PolicyKey key, int *count);
+extern int64 lifetime_grace(int64 max_lifetime);
 extern bool has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints,
 								   int nfingerprints);
 

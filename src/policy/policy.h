@@ -149,6 +149,7 @@ extern char *policy_text(const Policy *policy);
 extern char *rule_text(const PolicyRule *rule);
 extern char *pair_text(PolicyKey key, const char *value);
 extern char *lifetime_text(int64 seconds);
+extern char *duration_text(int64 seconds);
 extern char *name_pattern(const PolicyValue *name, const char *role);
 extern char *expand_name(const PolicyValue *name, const char *role);
 

@@ -29,6 +29,34 @@ lifetime_text(int64 seconds)
 }
 
 /*
+ * The same in all units that it takes, for people: 1d 1h 5min.
+ */
+char *
+duration_text(int64 seconds)
+{
+	static const struct
+	{
+		const char *name;
+		int			seconds;
+	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+	StringInfoData buf;
+	uint64		left = seconds < 0 ? -(uint64) seconds : (uint64) seconds;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < (int) lengthof(units); i++)
+	{
+		uint64		count = left / (uint64) units[i].seconds;
+
+		left %= (uint64) units[i].seconds;
+		if (count > 0 || (buf.len == 0 && units[i].seconds == 1))
+			appendStringInfo(&buf, "%s" UINT64_FORMAT "%s", buf.len ? " " : seconds < 0 ? "-" :
+																						  "",
+							 count, units[i].name);
+	}
+	return buf.data;
+}
+
+/*
  * Append key=value, quoted where the parser would otherwise read it
  * differently.  database=replication is a keyword only without quotes.
  */

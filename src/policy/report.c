@@ -4,7 +4,8 @@
  *		A verdict in words: for the client, and for the server log.
  *
  * The client learns which keys it has not met, and what to set; never the
- * values that a policy requires.  The log learns everything.  Both texts are
+ * values that a policy requires, but for max_lifetime, which its CA must know.  The
+ * log learns everything.  Both texts are
  * one line, and nothing in them that others have written can break it.
  *
  *-------------------------------------------------------------------------
@@ -77,6 +78,8 @@ facts_for_log(const Facts *facts)
 static const char *
 client_reason(const Check *check, const Facts *facts)
 {
+	const char *reason = certificate_reason(check, facts);
+
 	if (check->asks == NULL)
 		return " (the policy cannot be read)";
 	if (check->own_certificate)
@@ -99,7 +102,7 @@ client_reason(const Check *check, const Facts *facts)
 	}
 	if (check->key == KEY_CN && facts->verified)
 		return " (the certificate does not name the role)";
-	return "";
+	return reason ? psprintf(" (%s)", reason) : "";
 }
 
 /*
@@ -146,6 +149,7 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 		const Check *check = &verdict->checks[i];
 		char	   *rule = "";
 		const char *why = check->outcome == OUTCOME_UNKNOWN ? "; not known" : "";
+		const char *reason = certificate_reason(check, facts);
 
 		if (check->outcome == OUTCOME_OK || check->log_only != log_only)
 			continue;
@@ -156,6 +160,8 @@ failure_list(const Verdict *verdict, const Facts *facts, bool log_only)
 			why = "; the CA of the certificate is not in force any more";
 		else if (check->key == KEY_CN && check->outcome == OUTCOME_FAILED && verdict->regex_skipped)
 			why = "; not compared with all regular expressions, which would take too long";
+		else if (reason != NULL)
+			why = psprintf("; %s", reason);
 		result = lappend(result,
 						 psprintf("%s (policy of %s%s%s)",
 								  printable_text(check_required(check, facts->role)),
@@ -190,6 +196,7 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 	bool		need_plain = false;
 	bool		need_cert = false;
 	bool		other_cert = false;
+	bool		shorter = false;
 	bool		own_cert = false;
 	bool		unreadable = false;
 
@@ -211,6 +218,8 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 			need_tls = true;
 		else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
 			need_cert = true;
+		else if (check->key == KEY_MAX_LIFETIME)
+			shorter = true;
 		else if (check->key != KEY_SSLMODE && check->key != KEY_MIN_PROTOCOL &&
 				 check->key != KEY_CIPHER)
 			other_cert = true;
@@ -226,7 +235,11 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 		return pstrdup("Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.");
 	if (need_cert)
 		return pstrdup("Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key.");
+	if (other_cert && shorter)
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and for a shorter time, and its key.");
 	if (other_cert)
 		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.");
+	if (shorter)
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for a shorter time, and its key. How long a certificate lives, from notBefore to notAfter, is up to the CA.");
 	return pstrdup("Use a client that offers a newer TLS version and other ciphers (libpq: ssl_max_protocol_version), or ask the database administrator.");
 }

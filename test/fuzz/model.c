@@ -220,6 +220,17 @@ mode_holds(SslMode mode, const Facts *facts)
 }
 
 /*
+ * A twentieth, but five minutes where that is less, and 65 where it is more.
+ */
+static int64
+grace(int64 allowed)
+{
+	if (allowed < 100 * 60)
+		return 5 * 60;
+	return allowed > 1300 * 60 ? 65 * 60 : allowed / 20;
+}
+
+/*
  * All that a rule asks for, but for the names of verify-full.
  */
 static bool
@@ -234,7 +245,7 @@ rule_holds(const Session *s, const PolicyRule *rule)
 		has_one_of(s, rule, KEY_FINGERPRINT, KEY_FINGERPRINT) &&
 		has_one_of(s, rule, KEY_ISSUER, KEY_ISSUER) &&
 		has_one_of(s, rule, KEY_CA_FINGERPRINT, KEY_CA_FINGERPRINT) &&
-		(rule->max_lifetime == 0 || (span >= 0 && span <= rule->max_lifetime + 300)) &&
+		(rule->max_lifetime == 0 || (span >= 0 && span <= rule->max_lifetime + grace(rule->max_lifetime))) &&
 		!(rule->end_on_expiry && s->cert && s->now > s->cert->not_after) &&
 		(rule->sslmode != SSLMODE_CERT || has_one_of(s, rule, KEY_CN, KEY_SAN));
 }

@@ -108,6 +108,7 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 		"issuer=CN=Other issuer=CN=Root ",
 		"ca_fingerprint=3333333333333333333333333333333333333333333333333333333333333333 ",
 		"max_lifetime=1h ",
+		"max_lifetime=2h ",
 		"max_lifetime=30d ",
 		"on_expiry=end ",
 		"on_expiry=keep ",
@@ -262,7 +263,7 @@ make_cert(Bytes *from)
 		"dns:*.example",
 	};
 	static char *const issuers[] = {"CN=Root", "CN=Other"};
-	static const int64 spans[] = {HOUR, HOUR + 300, HOUR + 301, 30 * DAY, 90 * DAY, -1};
+	static const int64 spans[] = {HOUR, HOUR + 300, HOUR + 301, 2 * HOUR + 360, 2 * HOUR + 361, 30 * DAY, 30 * DAY + 3900, 30 * DAY + 3901, -1};
 	CertFacts  *cert = palloc0(sizeof(CertFacts));
 
 	cert->cn = ONE_OF(from, cns);

@@ -98,7 +98,7 @@ subtest 'actual' => sub {
 	$rows = $server->sql("SELECT requirement || '=' || actual
 		FROM sslpolicy.explain('app', 'postgres', '127.0.0.1', certificate => " . pem('san') . ") WHERE source = 'role \"app\"'");
 	like($rows, qr{^issuer=O=Acme,CN=Test Root$}m, 'issuer');
-	like($rows, qr{^max_lifetime=\d+(d|h|min|s)$}m, 'lifetime');
+	like($rows, qr{^max_lifetime=\d+d( \d+(h|min|s))*, beyond the grace of 5min$}m, 'lifetime');
 	like($rows, qr{^on_expiry=valid until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$}m, 'end');
 	like($rows, qr{^dn, san=dn=CN=x, san=dns:App\.Example\.COM, .*san=uri:spiffe://bank/db/app}m, 'names');
 	is(verdict("'app', 'postgres', '127.0.0.1', certificate => " . pem('san') . ", auth_method => 'cert'"),

@@ -320,21 +320,44 @@ test_max_lifetime(void)
 		{
 			{"max_lifetime=24h", DAY, true},
 			{"max_lifetime=24h", DAY + 1, true},
-			{"max_lifetime=24h", DAY + 299, true},
-			{"max_lifetime=24h", DAY + 300, true},
-			{"max_lifetime=24h", DAY + 301, false},
+			/* AWS Private CA back-dates by an hour */
+			{"max_lifetime=24h", DAY + 3600, true},
+			{"max_lifetime=24h", DAY + 3899, true},
+			{"max_lifetime=24h", DAY + 3900, true},
+			{"max_lifetime=24h", DAY + 3901, false},
 			{"max_lifetime=24h", 90 * DAY, false},
-			{"max_lifetime=1d", DAY + 300, true},
-			{"max_lifetime=1d", DAY + 301, false},
+			{"max_lifetime=1d", DAY + 3900, true},
+			{"max_lifetime=1d", DAY + 3901, false},
+			/* 5 minutes at least, up to 100 minutes */
+			{"max_lifetime=1h", 3600 + 300, true},
+			{"max_lifetime=1h", 3600 + 301, false},
 			{"max_lifetime=90min", 5400 + 300, true},
 			{"max_lifetime=90min", 5400 + 301, false},
+			{"max_lifetime=100min", 6000 + 300, true},
+			{"max_lifetime=100min", 6000 + 301, false},
+			/* then 5 %, in whole seconds */
+			{"max_lifetime=6019s", 6019 + 300, true},
+			{"max_lifetime=6019s", 6019 + 301, false},
+			{"max_lifetime=6020s", 6020 + 301, true},
+			{"max_lifetime=6020s", 6020 + 302, false},
+			{"max_lifetime=2h", 7200 + 360, true},
+			{"max_lifetime=2h", 7200 + 361, false},
+			{"max_lifetime=1299min", 1299 * 60 + 3897, true},
+			{"max_lifetime=1299min", 1299 * 60 + 3898, false},
+			/* 65 minutes at most, from 1,300 minutes on */
+			{"max_lifetime=1300min", 1300 * 60 + 3900, true},
+			{"max_lifetime=1300min", 1300 * 60 + 3901, false},
+			{"max_lifetime=1301min", 1301 * 60 + 3900, true},
+			{"max_lifetime=1301min", 1301 * 60 + 3901, false},
+			{"max_lifetime=90d", 90 * DAY + 3900, true},
+			{"max_lifetime=90d", 90 * DAY + 3901, false},
 			{"max_lifetime=1s", 301, true},
 			{"max_lifetime=1s", 302, false},
 			{"max_lifetime=1s", 0, true},
 			/* ends before it begins */
 			{"max_lifetime=24h", -1, false},
-			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 300, true},
-			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 301, false},
+			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 3900, true},
+			{"max_lifetime=365250d", INT64CONST(365250) * 86400 + 3901, false},
 		};
 	CertFacts	cert = plain_cert();
 	Facts		facts = plain_session(&cert);
@@ -355,6 +378,16 @@ test_max_lifetime(void)
 	cert.not_after = cert.not_before + INT64CONST(365250) * 86400;
 	is_str(judgement_of_role("max_lifetime=365250d", &facts), "allow",
 		   "a thousand years from year 0 on are not");
+
+	/* no certificate has such dates; a span that wraps around would be short */
+	cert.not_before = PG_INT64_MIN;
+	cert.not_after = PG_INT64_MAX;
+	is_str(judgement_of_role("max_lifetime=365250d", &facts),
+		   "deny; role 1 max_lifetime", "as long as can be");
+	cert.not_before = PG_INT64_MAX;
+	cert.not_after = PG_INT64_MIN;
+	is_str(judgement_of_role("max_lifetime=365250d", &facts),
+		   "deny; role 1 max_lifetime", "ends as long before it begins");
 
 	facts.verified = false;
 	cert.not_after = cert.not_before;

@@ -653,6 +653,14 @@ test_lifetime_text(void)
 	is_str(lifetime_text(3600 + 60), "61min", "61 minutes");
 	is_str(lifetime_text(86400 * 7), "7d", "a week");
 	is_str(lifetime_text(INT64CONST(365250) * 86400), "365250d", "the longest");
+
+	is_str(duration_text(0), "0s", "no time");
+	is_str(duration_text(59), "59s", "seconds");
+	is_str(duration_text(25 * 3600), "1d 1h", "a day and an hour");
+	is_str(duration_text(90061), "1d 1h 1min 1s", "all units");
+	is_str(duration_text(86400 + 1), "1d 1s", "nothing between");
+	is_str(duration_text(-61), "-1min 1s", "the other way round");
+	is_str(duration_text(PG_INT64_MIN), "-106751991167300d 15h 30min 8s", "as far back as can be");
 }
 
 int

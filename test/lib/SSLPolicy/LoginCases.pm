@@ -54,7 +54,10 @@ sub prepare
 	my $start = time - 3600;
 	$certs->client("life$_", issuer => $root, subject => '/CN=app', %key,
 		not_before => $start, not_after => $start + $_)
-	  for $DAY, $DAY + 300, $DAY + 301;
+	  for $DAY, $DAY + 3900, $DAY + 3901;
+	$certs->client("life$_", issuer => $root, subject => '/CN=app', %key,
+		not_before => $start + 3540, not_after => $start + 3540 + $_)
+	  for 3900, 3901;
 	$certs->bundle('trusted.crt', 'root', 'other', 'twin');
 	$server->node->append_conf('postgresql.conf',
 		"ssl_ca_file = '$certs->{dir}/trusted.crt'\nssl_min_protocol_version = 'TLSv1.2'\n");
@@ -254,8 +257,11 @@ sub all_groups
 		$row->('ca_fingerprint: intermediate', 'ca_fingerprint=' . $fp->('int'), { cert => 'app_int' }, 'in'),
 		$row->('ca_fingerprint: the leaf is no CA', 'ca_fingerprint=' . $fp->('app'), { cert => 'app' }, 'ca_fingerprint'),
 		$row->('max_lifetime: equal', 'max_lifetime=24h', { cert => "life$DAY" }, 'in'),
-		$row->('max_lifetime: within the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 300) }, 'in'),
-		$row->('max_lifetime: above the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 301) }, 'max_lifetime'),
+		$row->('max_lifetime: within the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 3900) }, 'in'),
+		$row->('max_lifetime: above the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 3901) }, 'max_lifetime',
+			log => qr/required: max_lifetime=1d \(policy of role "app", rule 1; the certificate lives 1d 1h 5min 1s, and at most 1d and 1h 5min of grace are allowed\)/),
+		$row->('max_lifetime: within the grace of an hour', 'max_lifetime=1h', { cert => 'life3900' }, 'in'),
+		$row->('max_lifetime: above the grace of an hour', 'max_lifetime=1h', { cert => 'life3901' }, 'max_lifetime'),
 		$row->('on_expiry=end with a valid certificate', 'sslmode=verify-full on_expiry=end', { cert => 'app' }, 'in'),
 		$row->('all that failed is told', 'min_protocol=TLSv1.3 cn=bob max_lifetime=1h fingerprint=' . $fp->('bob'),
 			{ cert => 'app', %$tls12 }, 'min_protocol fingerprint max_lifetime cn'));
