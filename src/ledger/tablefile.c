@@ -36,7 +36,7 @@
 #define MAX_TABLES 8
 
 /* what changes with any change of an entry that its size does not show */
-#define FILE_FORMAT "sslpolicy " SSLPOLICY_VERSION " 4"
+#define FILE_FORMAT "sslpolicy " SSLPOLICY_VERSION " 5"
 
 typedef struct FileHeader
 {

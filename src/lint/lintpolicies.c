@@ -121,7 +121,8 @@ is_ca_there(STACK_OF(X509) *cas, const PolicyValue *value)
 {
 	for (int i = 0; value->key == KEY_ISSUER && i < sk_X509_num(cas); i++)
 	{
-		char	   *subject = dn_text(X509_get_subject_name(sk_X509_value(cas, i)));
+		const X509_NAME *name = X509_get_subject_name(sk_X509_value(cas, i));
+		char	   *subject = is_garbled_name(name) ? NULL : dn_text(name);
 
 		if (subject && strcmp(subject, value->text) == 0)
 			return true;

@@ -24,11 +24,77 @@
 #include "pki/distpoint.h"
 
 /*
- * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
- * and everything outside ASCII.  NULL if OpenSSL cannot print it.
+ * Has a string whose type is one of ASCII other bytes?  OpenSSL reads them as Latin-1,
+ * so that 0xF6 in a PrintableString is the letter that in UTF-8 has two bytes; PostgreSQL
+ * compares the bytes that stand there.  What can be read in two ways names nobody.
+ *
+ * Whether UTF-8 and the wider types are well formed is for OpenSSL to say, when it
+ * converts them; it accepts no certificate with a name where they are not.
  */
-char *
-dn_text(const X509_NAME *name)
+static bool
+is_garbled(const ASN1_STRING *value)
+{
+	const unsigned char *bytes = ASN1_STRING_get0_data(value);
+
+	switch (ASN1_STRING_type(value))
+	{
+		case V_ASN1_NUMERICSTRING:
+		case V_ASN1_PRINTABLESTRING:
+		case V_ASN1_IA5STRING:
+		case V_ASN1_VISIBLESTRING:
+			for (int i = 0; i < ASN1_STRING_length(value); i++)
+				if (bytes[i] > 0x7F)
+					return true;
+			return false;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Does an attribute of a name not fit its type?  Then the name matches nothing.
+ */
+bool
+is_garbled_name(const X509_NAME *name)
+{
+	for (int i = 0; i < X509_NAME_entry_count(name); i++)
+		if (is_garbled(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i))))
+			return true;
+	return false;
+}
+
+/*
+ * The same name for printing, with attributes that do not fit their type in
+ * hexadecimal, as RFC 2253 writes what is no text: OpenSSL prints so the DER of a
+ * SEQUENCE, as it is.  NULL if it cannot be made.
+ */
+static X509_NAME *
+with_garbled_in_hex(const X509_NAME *name)
+{
+	X509_NAME  *copy = X509_NAME_dup(name);
+	bool		ok = copy != NULL;
+
+	for (int i = 0; ok && i < X509_NAME_entry_count(copy); i++)
+	{
+		X509_NAME_ENTRY *entry = X509_NAME_get_entry(copy, i);
+		const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+		unsigned char *der = NULL;
+		int			len;
+
+		if (!is_garbled(value))
+			continue;
+		len = i2d_ASN1_PRINTABLE(value, &der);
+		ok = len > 0 && X509_NAME_ENTRY_set_data(entry, V_ASN1_SEQUENCE, der, len) == 1;
+		OPENSSL_free(der);
+	}
+	if (ok)
+		return copy;
+	X509_NAME_free(copy);
+	return NULL;
+}
+
+static char *
+printed_name(const X509_NAME *name)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
 	char	   *data = NULL;
@@ -53,6 +119,24 @@ dn_text(const X509_NAME *name)
 }
 
 /*
+ * A name in RFC 2253 form, whole.  XN_FLAG_RFC2253 escapes control characters
+ * and everything outside ASCII.  NULL if OpenSSL cannot print it.
+ */
+char *
+dn_text(const X509_NAME *name)
+{
+	X509_NAME  *in_hex;
+	char	   *result;
+
+	if (!is_garbled_name(name))
+		return printed_name(name);
+	in_hex = with_garbled_in_hex(name);
+	result = in_hex ? printed_name(in_hex) : NULL;
+	X509_NAME_free(in_hex);
+	return result;
+}
+
+/*
  * Add the next attribute of a DN that was read.  Text has the last one of a name
  * first, so each is put before those before it.  False, with OpenSSL's error
  * queued, if there is no such attribute or it cannot have this value.
@@ -67,13 +151,14 @@ name_add_attribute(X509_NAME *name, const DnAttribute *attribute)
 
 /*
  * An ASN.1 string as UTF-8 in escaped form; NULL if it is not valid in its own
- * encoding.
+ * encoding.  As OpenSSL does it: a TeletexString is Latin-1, a BMPString or
+ * UniversalString is Unicode.
  */
 static char *
 string_text(const ASN1_STRING *value)
 {
 	unsigned char *utf8 = NULL;
-	int			len = ASN1_STRING_to_UTF8(&utf8, value);
+	int			len = is_garbled(value) ? -1 : ASN1_STRING_to_UTF8(&utf8, value);
 	char	   *result;
 
 	if (len < 0)
@@ -95,6 +180,7 @@ read_common_name(CertFacts *cert, const X509_NAME *subject)
 	int			index = -1;
 	int			only = -1;
 	const ASN1_STRING *value;
+	char	   *text;
 
 	while ((index = X509_NAME_get_index_by_NID((X509_NAME *) subject,
 											   NID_commonName, index)) >= 0)
@@ -105,8 +191,10 @@ read_common_name(CertFacts *cert, const X509_NAME *subject)
 	if (cert->cn_count != 1)
 		return;
 	value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, only));
+	text = string_text(value);
+	cert->cn_garbled = text == NULL;
 	if (memchr(ASN1_STRING_get0_data(value), '\0', (size_t) ASN1_STRING_length(value)) == NULL)
-		cert->cn = string_text(value);
+		cert->cn = text;
 }
 
 static char *
@@ -134,9 +222,10 @@ general_name_text(const GENERAL_NAME *name)
 			char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
 											ASN1_STRING_length(ia5));
 
-			return prefixed(type == GEN_DNS		  ? "dns:" :
-								type == GEN_EMAIL ? "email:" :
-													"uri:",
+			return psprintf("%s%s:%s", is_garbled(ia5) ? "bad" : "",
+							type == GEN_DNS		  ? "dns" :
+								type == GEN_EMAIL ? "email" :
+													"uri",
 							text);
 		}
 		case GEN_IPADD:
@@ -411,6 +500,7 @@ read_chain(CertFacts *cert, STACK_OF(X509) *chain)
 		CaFacts    *facts = &cert->cas[cert->ncas++];
 
 		facts->subject_dn = dn_text(X509_get_subject_name(ca));
+		facts->garbled = is_garbled_name(X509_get_subject_name(ca));
 		facts->serial = integer_text(X509_get0_serialNumber(ca));
 		if (facts->subject_dn == NULL || facts->serial == NULL ||
 			!certificate_fingerprint(ca, facts->fingerprint) ||
@@ -435,6 +525,7 @@ read_certificate(X509 *leaf, STACK_OF(X509) *chain)
 	bool		ok;
 
 	cert->subject_dn = dn_text(X509_get_subject_name(leaf));
+	cert->subject_garbled = is_garbled_name(X509_get_subject_name(leaf));
 	cert->issuer_dn = dn_text(X509_get_issuer_name(leaf));
 	cert->serial = integer_text(X509_get0_serialNumber(leaf));
 	ok = cert->subject_dn && cert->issuer_dn && cert->serial &&

@@ -18,6 +18,7 @@
 
 extern CertFacts *read_certificate(X509 *leaf, STACK_OF(X509) *chain);
 extern char *dn_text(const X509_NAME *name);
+extern bool is_garbled_name(const X509_NAME *name);
 extern bool name_add_attribute(X509_NAME *name, const DnAttribute *attribute);
 extern char *integer_text(const ASN1_INTEGER *value);
 extern bool read_asn1_time(const ASN1_TIME *time, int64 *seconds);

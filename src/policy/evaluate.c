@@ -320,7 +320,7 @@ name_matches(const Evaluation *e, const PolicyRule *rule, const PolicyValue *nam
 	{
 		const char *have = subject_name(e, name->key);
 
-		if (have == NULL)
+		if (have == NULL || (name->key == KEY_DN && e->cert->subject_garbled))
 			return false;
 		if (rule->ignore_case && name->key != KEY_DN && !name->regex)
 			have = fold_name(have);
@@ -478,7 +478,7 @@ chain_has(const CertFacts *cert, const PolicyValue *value)
 		return memcmp(value->bytes, cert->fingerprint, FINGERPRINT_LEN) == 0;
 	for (int c = 0; c < cert->ncas; c++)
 		if (value->key == KEY_ISSUER ?
-				strcmp(value->text, cert->cas[c].subject_dn) == 0 :
+				!cert->cas[c].garbled && strcmp(value->text, cert->cas[c].subject_dn) == 0 :
 				memcmp(value->bytes, cert->cas[c].fingerprint, FINGERPRINT_LEN) == 0)
 			return true;
 	return false;

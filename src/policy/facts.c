@@ -5,8 +5,8 @@
  *
  * The session table keeps certificates of very different sizes in shared
  * memory, where pointers mean nothing.  A packed certificate is a header of
- * fixed size, the fingerprints and identities of the CAs, distribution points, and
- * zero-terminated strings in a fixed order: first serial numbers, then names.  Both directions
+ * fixed size, what is of fixed size of the CAs, distribution points, and zero-terminated
+ * strings in a fixed order: first serial numbers, then names.  Both directions
  * are written from the same list of strings.
  *
  * What identifies a certificate and its CAs is always whole, so that a session can be
@@ -43,7 +43,7 @@ typedef struct Packing
 static size_t
 packed_ca_len(bool digests)
 {
-	return FINGERPRINT_LEN + CA_IDENTITY_LEN + (digests ? SERIAL_DIGEST_LEN : 0);
+	return 1 + FINGERPRINT_LEN + CA_IDENTITY_LEN + (digests ? SERIAL_DIGEST_LEN : 0);
 }
 
 /*
@@ -124,6 +124,7 @@ append_cas(Packing *p, const CertFacts *cert, SerialDigest digest)
 		const CaFacts *ca = &cert->cas[i];
 		uint8		bytes[SERIAL_DIGEST_LEN];
 
+		appendStringInfoChar(&p->buf, ca->garbled ? 1 : 0);
 		appendBinaryStringInfo(&p->buf, (const char *) ca->fingerprint, FINGERPRINT_LEN);
 		appendBinaryStringInfo(&p->buf, (const char *) ca->identity, CA_IDENTITY_LEN);
 		if (digest == NULL)
@@ -301,10 +302,11 @@ unpack_cert(const char *bytes, size_t size)
 	{
 		CaFacts    *ca = &cert->cas[i];
 
-		memcpy(ca->fingerprint, pos, FINGERPRINT_LEN);
-		memcpy(ca->identity, pos + FINGERPRINT_LEN, CA_IDENTITY_LEN);
+		ca->garbled = pos[0] != 0;
+		memcpy(ca->fingerprint, pos + 1, FINGERPRINT_LEN);
+		memcpy(ca->identity, pos + 1 + FINGERPRINT_LEN, CA_IDENTITY_LEN);
 		if (header.digests)
-			memcpy(ca->serial_digest, pos + FINGERPRINT_LEN + CA_IDENTITY_LEN, SERIAL_DIGEST_LEN);
+			memcpy(ca->serial_digest, pos + 1 + FINGERPRINT_LEN + CA_IDENTITY_LEN, SERIAL_DIGEST_LEN);
 	}
 	memset(&cert->points, 0, sizeof(CertPoints));
 	if (!header.digests)

@@ -42,6 +42,7 @@ typedef struct CertPoints
 typedef struct CaFacts
 {
 	char	   *subject_dn;
+	bool		garbled;		/* which matches nothing: see is_garbled_name() (x509.c) */
 	char	   *serial;			/* decimal; NULL where only its digest was kept */
 	uint8		fingerprint[FINGERPRINT_LEN];
 	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
@@ -53,9 +54,11 @@ typedef struct CaFacts
 typedef struct CertFacts
 {
 	char	   *subject_dn;		/* "" for an empty subject */
+	bool		subject_garbled;	/* it matches nothing, as that of a CA */
 	char	   *issuer_dn;
 	char	   *cn;				/* NULL if none, several, not readable, or
 								 * such that PostgreSQL refuses it */
+	bool		cn_garbled;		/* the only one, if it is not readable */
 	int			cn_count;
 	char	   *serial;			/* decimal, may be negative (RFC 5280 4.1.2.2) */
 	char	   *key_algorithm;	/* RSA, EC, ED25519, ... */
@@ -66,7 +69,9 @@ typedef struct CertFacts
 	uint8		fingerprint[FINGERPRINT_LEN];	/* SHA-256 of the DER */
 	int			nsans;
 	char	  **sans;			/* "dns:...", "email:...", "uri:...", "ip:...";
-								 * other types are shown but match nothing */
+								 * other types, and "baddns:..." and the like for
+								 * those that are not readable, are shown but match
+								 * nothing */
 	int			ncas;			/* CAs of the verified chain, root last; a
 								 * self-signed peer is its own root */
 	CaFacts    *cas;
@@ -131,7 +136,7 @@ typedef bool (*SerialDigest)(const uint8 *issuer, const char *serial, uint8 *dig
 /* Room that what identifies a certificate and so many CAs always fits in. */
 #define IDENTITY_ROOM(ncas) \
 	(sizeof(CertFacts) + 16 + MAX_SERIAL_TEXT + \
-	 (ncas) * (FINGERPRINT_LEN + CA_IDENTITY_LEN + SERIAL_DIGEST_LEN))
+	 (ncas) * (1 + FINGERPRINT_LEN + CA_IDENTITY_LEN + SERIAL_DIGEST_LEN))
 
 /*
  * The CA that issued a CA of a chain, or, for -1, the peer's certificate.  The last one

@@ -57,6 +57,30 @@ append_utf8(StringInfo buf, unsigned c)
 }
 
 /*
+ * Is it of a type of ASCII (X.680 section 41), and has it something else?
+ */
+bool
+is_other_than_ascii(const ASN1_STRING *value)
+{
+	int			type = ASN1_STRING_type(value);
+	bool		other = false;
+
+	for (int i = 0; i < ASN1_STRING_length(value); i++)
+		other |= (ASN1_STRING_get0_data(value)[i] & 0x80) != 0;
+	return other && (type == V_ASN1_PRINTABLESTRING || type == V_ASN1_IA5STRING || type == V_ASN1_NUMERICSTRING || type == V_ASN1_VISIBLESTRING);
+}
+
+bool
+has_other_than_ascii(const X509_NAME *name)
+{
+	bool		other = false;
+
+	for (int i = 0; i < X509_NAME_entry_count(name); i++)
+		other |= is_other_than_ascii(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
+	return other;
+}
+
+/*
  * The string in UTF-8, which may have zeros in it; NULL if it is not valid in its
  * encoding (X.690 section 8.23; T61String taken for ISO 8859-1, as all do).
  */

@@ -13,6 +13,8 @@
 #include "base/pure.h"
 
 extern bool core_accepts_cn(X509 *cert);
+extern bool is_other_than_ascii(const ASN1_STRING *value);
+extern bool has_other_than_ascii(const X509_NAME *name);
 extern char *decoded_string(const ASN1_STRING *value, size_t *len);
 extern char *printed_dn(const X509_NAME *name, unsigned long flags);
 

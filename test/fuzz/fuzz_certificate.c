@@ -7,11 +7,13 @@
  *
  *	1. it is not readable only for a reason that OpenSSL sees, too
  *	2. the names are as OpenSSL prints them, printable, and with the letters
- *	   outside ASCII put back as it prints them with those
+ *	   outside ASCII put back as it prints them with those; but where an attribute
+ *	   is of a type of ASCII and has something else, that is there in DER
  *	3. CN = role and cn= hold exactly for the role that the bytes of the only CN
  *	   spell, and never where PostgreSQL refuses the certificate for its CN; so
  *	   does dn=CN=%u where there is nothing else in the subject
- *	4. dn= with the DN that was read holds, with another one it does not
+ *	4. dn= with the DN that was read holds, with another one it does not; and
+ *	   none holds where an attribute does not fit its type
  *	5. alternative names have the bytes that they have in the certificate, and a
  *	   DNS or e-mail name or address matches as X509_check_host() and its like
  *	   say
@@ -141,6 +143,37 @@ is_printable(const char *text)
 }
 
 /*
+ * 2, of a name with attributes that do not fit their types: each of them is there, the
+ * last one first.
+ */
+static void
+check_dn_in_hex(const char *dn, const X509_NAME *name)
+{
+	const char *at = dn;
+
+	HOLDS(is_printable(dn), "%s is not printable", dn);
+	for (int i = X509_NAME_entry_count(name) - 1; i >= 0; i--)
+	{
+		const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i));
+		unsigned char *der = NULL;
+		int			len = i2d_ASN1_PRINTABLE(value, &der);
+		StringInfoData hex;
+
+		initStringInfo(&hex);
+		appendStringInfoString(&hex, "=#");
+		for (int k = 0; k < len; k++)
+			appendStringInfo(&hex, "%02X", der[k]);
+		OPENSSL_free(der);
+		if (!is_other_than_ascii(value))
+			continue;
+		at = strstr(at, hex.data);
+		HOLDS(at, "%s has no %s", dn, hex.data);
+		at += hex.len;
+		HOLDS(*at == '\0' || *at == ',' || *at == '+', "%s: something is behind %s", dn, hex.data);
+	}
+}
+
+/*
  * 2
  */
 static void
@@ -150,6 +183,11 @@ check_dn(const char *dn, const X509_NAME *name)
 	char	   *letters = printed_dn(name, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
 
 	HOLDS(printed && letters, "%s: OpenSSL does not print it", dn);
+	if (has_other_than_ascii(name))
+	{
+		check_dn_in_hex(dn, name);
+		return;
+	}
 	HOLDS(strcmp(dn, printed) == 0, "%s\nOpenSSL: %s", dn, printed);
 	HOLDS(strcmp(unescape_high_bytes(dn), letters) == 0, "%s\nwith letters: %s\nOpenSSL: %s",
 		  dn, unescape_high_bytes(dn), letters);
@@ -187,15 +225,17 @@ check_common_name(const CertFacts *facts, X509 *cert)
 	char	   *cn = NULL;
 	char	   *dn_cn;
 	char	   *roles[3] = {"app", "app", "app"};
+	bool		garbled = false;
 	int			index = -1;
 
 	while ((index = X509_NAME_get_index_by_NID(subject, NID_commonName, index)) >= 0)
 	{
 		ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index));
 		size_t		len = 0;
-		char	   *text = decoded_string(value, &len);
+		char	   *text = is_other_than_ascii(value) ? NULL : decoded_string(value, &len);
 
 		count++;
+		garbled = text == NULL;
 		cn = text && strlen(text) == len ? text : NULL;
 		if (text)
 			roles[count % 2] = text;
@@ -203,6 +243,7 @@ check_common_name(const CertFacts *facts, X509 *cert)
 							(Size) ASN1_STRING_length(value));
 	}
 	HOLDS(facts->cn_count == count, "%d CNs, not %d", facts->cn_count, count);
+	HOLDS(facts->cn_garbled == (count == 1 && garbled), "CN \"%s\" is garbled, or is not", shown(facts->cn));
 	dn_cn = count == 1 && X509_NAME_entry_count(subject) == 1 ? cn : NULL;
 	if (count != 1 || !accepted)
 		cn = NULL;
@@ -219,15 +260,19 @@ check_common_name(const CertFacts *facts, X509 *cert)
  * 4
  */
 static void
-check_dn_policy(const CertFacts *facts)
+check_dn_policy(const CertFacts *facts, X509 *cert)
 {
+	bool		garbled = has_other_than_ascii(X509_get_subject_name(cert));
 	size_t		len = strlen(facts->subject_dn);
 	char	   *label = label_for("dn", facts->subject_dn, len);
 	char	   *other = label_for("dn", psprintf("%sx", facts->subject_dn), len + 1);
 
+	HOLDS(facts->subject_garbled == garbled, "%s is garbled, or is not", facts->subject_dn);
+	HOLDS(verdict(facts, "dn=/^.*$", "app") == (garbled ? OUTCOME_FAILED : OUTCOME_OK), "%s: a pattern", facts->subject_dn);
 	if (len == 0 || label == NULL || other == NULL)
 		return;
-	HOLDS(verdict(facts, label, "app") == OUTCOME_OK, "%s does not match", label);
+	HOLDS(verdict(facts, label, "app") == (garbled ? OUTCOME_FAILED : OUTCOME_OK),
+		  "%s does not match, or is garbled and does", label);
 	HOLDS(verdict(facts, other, "app") == OUTCOME_FAILED, "%s matches", other);
 }
 
@@ -238,6 +283,15 @@ static void
 check_wanted_name(const CertFacts *facts, X509 *cert, const char *bytes, size_t len)
 {
 	char	   *label = label_for("san=dns:", bytes, len);
+	bool		ascii = true;
+
+	for (size_t i = 0; i < len; i++)
+		ascii &= (bytes[i] & 0x80) == 0;
+	if (!ascii)
+	{
+		HOLDS(label == NULL || verdict(facts, label, "app") == OUTCOME_FAILED, "%s matches", label);
+		return;
+	}
 
 	/* to OpenSSL a leading dot stands for any name before it */
 	if (label && bytes[0] != '.')
@@ -250,16 +304,19 @@ check_wanted_name(const CertFacts *facts, X509 *cert, const char *bytes, size_t 
 }
 
 /*
- * 5, of one name: text is what was read, bytes are what stands in the
+ * 5, of one name: text is what was read, value is what stands in the
  * certificate.
  */
 static void
 check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text,
-				  const char *bytes, size_t len)
+				  const ASN1_STRING *value)
 {
+	const char *bytes = (const char *) ASN1_STRING_get0_data(value);
+	size_t		len = (size_t) ASN1_STRING_length(value);
 	const char *prefix = type == GEN_DNS ? "dns:" : type == GEN_EMAIL ? "email:" :
 																		"uri:";
-	char	   *expected = psprintf("%s%s", prefix, escape_bytes(bytes, (int) len));
+	bool		garbled = is_other_than_ascii(value);
+	char	   *expected = psprintf("%s%s%s", garbled ? "bad" : "", prefix, escape_bytes(bytes, (int) len));
 	char	   *label;
 
 	HOLDS(strcmp(text, expected) == 0, "%s, not %s", text, expected);
@@ -267,7 +324,8 @@ check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text
 		return;
 	label = label_for(psprintf("san=%s", prefix), bytes, len);
 	if (label)
-		HOLDS(verdict(facts, label, "app") == OUTCOME_OK, "%s does not match", label);
+		HOLDS(verdict(facts, label, "app") == (garbled ? OUTCOME_FAILED : OUTCOME_OK),
+			  "%s does not match, or is garbled and does", label);
 
 	/* the same bytes as names of the other types, and in the other case */
 	check_wanted_name(facts, cert, bytes, len);
@@ -292,8 +350,7 @@ check_alternative_names(const CertFacts *facts, X509 *cert)
 
 		HOLDS(is_printable(text), "%s is not printable", text);
 		if (type == GEN_DNS || type == GEN_EMAIL || type == GEN_URI)
-			check_string_name(facts, cert, type, text, (const char *) ASN1_STRING_get0_data(value),
-							  (size_t) ASN1_STRING_length(value));
+			check_string_name(facts, cert, type, text, value);
 		else if (type == GEN_IPADD)
 		{
 			int			len = ASN1_STRING_length(value);
@@ -367,7 +424,8 @@ check_packing(const CertFacts *facts)
 
 	HOLDS(whole && !whole->cut && strcmp(whole->subject_dn, facts->subject_dn) == 0 &&
 			  strcmp(whole->issuer_dn, facts->issuer_dn) == 0 && same_text(whole->cn, facts->cn) &&
-			  whole->cn_count == facts->cn_count && strcmp(whole->serial, facts->serial) == 0 &&
+			  whole->cn_count == facts->cn_count && whole->cn_garbled == facts->cn_garbled &&
+			  whole->subject_garbled == facts->subject_garbled && strcmp(whole->serial, facts->serial) == 0 &&
 			  strcmp(whole->key_algorithm, facts->key_algorithm) == 0 &&
 			  strcmp(whole->signature_algorithm, facts->signature_algorithm) == 0 &&
 			  whole->key_bits == facts->key_bits && whole->not_before == facts->not_before &&
@@ -433,7 +491,7 @@ fuzz_one(const uint8 *data, size_t size)
 		check_dn(facts->subject_dn, X509_get_subject_name(cert));
 		check_dn(facts->issuer_dn, X509_get_issuer_name(cert));
 		check_common_name(facts, cert);
-		check_dn_policy(facts);
+		check_dn_policy(facts, cert);
 		check_alternative_names(facts, cert);
 		check_serial(facts, cert);
 		check_date(facts->not_before, X509_get0_notBefore(cert));

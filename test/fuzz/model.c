@@ -164,6 +164,8 @@ has_value(const Session *s, const PolicyRule *rule, const PolicyValue *value)
 		case KEY_UID:
 		case KEY_EMAIL:
 		case KEY_DN:
+			if (value->key != KEY_CN && s->cert->subject_garbled)
+				return false;
 			text = value->key == KEY_CN ? s->cert->cn : value->key == KEY_DN ? s->cert->subject_dn :
 				value->key == KEY_UID										 ? only_name(s->cert, "UID") :
 																			   only_name(s->cert, "emailAddress");
@@ -180,7 +182,7 @@ has_value(const Session *s, const PolicyRule *rule, const PolicyValue *value)
 			return memcmp(value->bytes, s->cert->fingerprint, FINGERPRINT_LEN) == 0;
 		default:
 			for (int i = 0; i < s->cert->ncas; i++)
-				if (value->key == KEY_ISSUER ? strcmp(value->text, s->cert->cas[i].subject_dn) == 0 :
+				if (value->key == KEY_ISSUER ? !s->cert->cas[i].garbled && strcmp(value->text, s->cert->cas[i].subject_dn) == 0 :
 											   memcmp(value->bytes, s->cert->cas[i].fingerprint, FINGERPRINT_LEN) == 0)
 					return true;
 			return false;

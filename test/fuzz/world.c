@@ -269,6 +269,7 @@ make_cert(Bytes *from)
 	cert->cn = ONE_OF(from, cns);
 	cert->cn_count = cert->cn ? 1 : 2;
 	cert->subject_dn = ONE_OF(from, dns);
+	cert->subject_garbled = take_below(from, 8) == 0;
 	cert->issuer_dn = "CN=Root";
 	cert->serial = "1";
 	cert->key_algorithm = "EC";
@@ -285,6 +286,7 @@ make_cert(Bytes *from)
 	for (int i = 0; i < cert->ncas; i++)
 	{
 		cert->cas[i].subject_dn = ONE_OF(from, issuers);
+		cert->cas[i].garbled = take_below(from, 8) == 0;
 		cert->cas[i].serial = "1";
 		memset(cert->cas[i].fingerprint, take_below(from, 2) ? 0x33 : 0x44, FINGERPRINT_LEN);
 	}

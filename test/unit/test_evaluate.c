@@ -277,6 +277,15 @@ test_chain(void)
 		cert.ncas = 3;
 	}
 
+	/* one with an attribute that does not fit its string type has no name */
+	cas[1].subject_dn = "CN=#1301F6";
+	is_str(judgement_of_role("issuer=CN=#1301F6", &facts), "allow", "an issuer in hexadecimal");
+	cas[1].garbled = true;
+	is_str(judgement_of_role("issuer=CN=#1301F6", &facts), "deny; role 1 issuer", "but not one that is garbled");
+	is_str(judgement_of_role("issuer='CN=Root,O=Acme'", &facts), "allow", "others of the chain count");
+	cas[1] = (CaFacts){.subject_dn = "CN=Policy,O=Acme"};
+	memset(cas[1].fingerprint, 0xA1, FINGERPRINT_LEN);
+
 	cert.issuer_dn = "CN=Claimed";
 	is_str(judgement_of_role("issuer=CN=Claimed", &facts), "deny; role 1 issuer",
 		   "what the certificate calls its issuer is not proof of it");

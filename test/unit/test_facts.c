@@ -20,7 +20,7 @@
 #define FIXED_PART (sizeof(CertFacts) + 16 + POINTS_PART)
 
 /* and what it holds of each CA beside text */
-#define CA_PART (FINGERPRINT_LEN + CA_IDENTITY_LEN + POINTS_PART)
+#define CA_PART (1 + FINGERPRINT_LEN + CA_IDENTITY_LEN + POINTS_PART)
 
 /* distribution points of one certificate, of which sample() has two at most */
 #define POINTS_PART (2 + 2 * POINT_LEN)
@@ -64,6 +64,8 @@ sample(int length, int nsans, int ncas)
 	cert->issuer_dn = filled('I', length);
 	cert->cn = filled('C', length);
 	cert->cn_count = 1;
+	cert->cn_garbled = nsans % 2 == 1;
+	cert->subject_garbled = ncas % 2 == 1;
 	cert->serial = pstrdup("730750818665451459101842416358141509827966271487");
 	cert->key_algorithm = pstrdup("EC");
 	cert->signature_algorithm = pstrdup("ecdsa-with-SHA256");
@@ -84,6 +86,7 @@ sample(int length, int nsans, int ncas)
 		cert->cas[i].points = sample_points(i % 3, true);
 		cert->cas[i].subject_dn = psprintf("CN=%d.%s", i, filled('a', length));
 		cert->cas[i].serial = psprintf("%d730750818665451459101842416358141509827966271487", i);
+		cert->cas[i].garbled = i % 2 == 1;
 		memset(cert->cas[i].fingerprint, 0x80 + i, FINGERPRINT_LEN);
 		memset(cert->cas[i].identity, 0x40 + i, CA_IDENTITY_LEN);
 	}
@@ -144,10 +147,12 @@ same_fixed_part(const CertFacts *a, const CertFacts *b)
 		a->not_before == b->not_before && a->not_after == b->not_after &&
 		memcmp(a->fingerprint, b->fingerprint, FINGERPRINT_LEN) == 0 &&
 		(a->cn == NULL) == (b->cn == NULL) && a->ncas == b->ncas &&
+		a->cn_garbled == b->cn_garbled && a->subject_garbled == b->subject_garbled &&
 		strcmp(a->serial, b->serial) == 0 && same_points(&a->points, &b->points);
 
 	for (int i = 0; same && i < a->ncas; i++)
 		same = same_points(&a->cas[i].points, &b->cas[i].points) &&
+			a->cas[i].garbled == b->cas[i].garbled &&
 			memcmp(a->cas[i].fingerprint, b->cas[i].fingerprint, FINGERPRINT_LEN) == 0 &&
 			memcmp(a->cas[i].identity, b->cas[i].identity, CA_IDENTITY_LEN) == 0 &&
 			(a->cas[i].serial == NULL || b->cas[i].serial == NULL ||

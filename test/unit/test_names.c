@@ -17,6 +17,7 @@ typedef struct Named
 	const char *cn;				/* NULL: none or several */
 	const char *dn;
 	const char *sans[4];
+	bool		garbled;		/* the subject */
 } Named;
 
 static CertFacts
@@ -27,6 +28,7 @@ named_cert(const Named *named)
 	cert.cn = (char *) named->cn;
 	cert.cn_count = named->cn ? 1 : 0;
 	cert.subject_dn = (char *) (named->dn ? named->dn : "");
+	cert.subject_garbled = named->garbled;
 	cert.sans = (char **) named->sans;
 	while (cert.nsans < (int) lengthof(named->sans) && named->sans[cert.nsans])
 		cert.nsans++;
@@ -134,6 +136,13 @@ test_matching(void)
 			{"dn=CN=%u", "\xC3\xA9", {.dn = "CN=\\C3\\A9"}, true},
 			{"dn=CN=%u", "\\C3\\A9", {.dn = "CN=\\C3\\A9"}, false},
 
+			/* one with an attribute that does not fit its string type is none */
+			{"dn=O=#1301F6", "app", {.dn = "O=#1301F6"}, true},
+			{"dn=O=#1301F6", "app", {.dn = "O=#1301F6", .garbled = true}, false},
+			{"dn=/^.*$", "app", {.dn = "CN=app,O=#1301F6"}, true},
+			{"dn=/^.*$", "app", {.dn = "CN=app,O=#1301F6", .garbled = true}, false},
+			{"dn=/^.*$ cn=app", "app", {.cn = "app", .dn = "CN=app,O=#1301F6", .garbled = true}, true},
+
 			/* SAN */
 			{"san=dns:a.example", "app", {.sans = {"dns:a.example"}}, true},
 			{"san=dns:A.Example", "app", {.sans = {"dns:a.eXample"}}, true},
@@ -165,6 +174,7 @@ test_matching(void)
 			{"san=dns:192.0.2.1", "app", {.sans = {"ip:192.0.2.1"}}, false},
 			{"san=ip:/^.*$", "app", {.sans = {"badip:192.0.2.1", "dns:a"}}, false},
 			{"san=dns:/^.*$", "app", {.sans = {"dirname:CN=a", "rid:1.2", "other:"}}, false},
+			{"san=dns:/^.*$ san=email:/^.*$ san=uri:/^.*$", "app", {.sans = {"baddns:\\F6", "bademail:\\F6", "baduri:\\F6"}}, false},
 
 			/* regular expressions */
 			{"cn=/^svc-[a-z]+$", "app", {.cn = "svc-a"}, true},

@@ -139,6 +139,133 @@ test_invalid_strings(void)
 }
 
 /*
+ * Bytes outside ASCII in a string of ASCII, which can be read as Latin-1 or as UTF-8:
+ * no name, and shown as what they are.
+ */
+static void
+test_garbled_strings(void)
+{
+	static const struct
+	{
+		const char *what;
+		int			string_type;
+		const char *bytes;
+		int			len;
+		const char *hex;
+	} cases[] =
+		{
+			{"PrintableString, Latin-1", V_ASN1_PRINTABLESTRING, "\xF6", 1, "#1301F6"},
+			{"PrintableString, UTF-8", V_ASN1_PRINTABLESTRING, "\xC3\xB6", 2, "#1302C3B6"},
+			{"IA5String", V_ASN1_IA5STRING, "a\x80", 2, "#16026180"},
+			{"NumericString", V_ASN1_NUMERICSTRING, "\xFF", 1, "#1201FF"},
+			{"PrintableString with a NUL as well", V_ASN1_PRINTABLESTRING, "\0\x80", 2, "#13020080"},
+			{"PrintableString, the first of many", V_ASN1_PRINTABLESTRING, "\x80"
+																		   "0123456789",
+			 11, "#130B8030313233343536373839"},
+		};
+	Attribute	mixed[] = {
+		{NID_organizationName, V_ASN1_PRINTABLESTRING, "Acm\xE9", 4},
+		{NID_organizationalUnitName, V_ASN1_UTF8STRING, "a,b\n\xC3\xA9", -1},
+		CN("app"),
+		{0},
+	};
+	Attribute	whole[] = {{NID_commonName, V_ASN1_PRINTABLESTRING, "\x7F~", 2}, {0}};
+	Attribute	written[] = {CN("#1301F6"), {0}};
+	X509_NAME  *name;
+	X509	   *cert;
+	CertFacts  *facts;
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		Attribute	subject[] = {{NID_commonName, cases[i].string_type, cases[i].bytes, cases[i].len}, {0}};
+
+		facts = receive(new_cert(subject), cases[i].what);
+		if (!ok(facts != NULL, "%s: readable", cases[i].what))
+			continue;
+		is_str(facts->cn, NULL, "%s: no CN", cases[i].what);
+		ok(facts->cn_count == 1 && facts->cn_garbled && facts->subject_garbled, "%s: and it is said why", cases[i].what);
+		is_str(facts->subject_dn, psprintf("CN=%s", cases[i].hex), "%s: subject", cases[i].what);
+		is_str(facts->issuer_dn, psprintf("CN=%s", cases[i].hex), "%s: issuer", cases[i].what);
+	}
+
+	facts = receive(new_cert(mixed), "one of several attributes");
+	if (ok(facts != NULL, "one of several attributes: readable"))
+	{
+		is_str(facts->subject_dn, "CN=app,OU=a\\,b\\0A\\C3\\A9,O=#130441636DE9", "the others are printed as ever");
+		is_str(facts->cn, "app", "a CN that fits its type beside one that does not is one");
+		ok(facts->subject_garbled && !facts->cn_garbled, "the subject is none");
+	}
+
+	facts = receive(new_cert(whole), "up to 127");
+	ok(facts != NULL && !facts->cn_garbled && !facts->subject_garbled, "up to 127 it is ASCII");
+	is_str(facts ? facts->cn : NULL, "\\7F~", "and a CN");
+	facts = receive(new_cert(written), "what looks like DER");
+	is_str(facts ? facts->subject_dn : NULL, "CN=\\#1301F6", "text that looks like DER is shown as another name");
+	ok(facts != NULL && !facts->subject_garbled, "and is one");
+
+	/* several in one RDN, in their order */
+	cert = new_cert(NULL);
+	name = X509_NAME_new();
+	X509_NAME_add_entry_by_NID(name, NID_organizationName, V_ASN1_UTF8STRING, (const unsigned char *) "x", -1, -1, 0);
+	X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_IA5STRING, (const unsigned char *) "\xF6", -1, -1, 0);
+	X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING, (const unsigned char *) "b", -1, -1, -1);
+	X509_set_subject_name(cert, name);
+	X509_NAME_free(name);
+	facts = receive(cert, "two in one RDN");
+	is_str(facts ? facts->subject_dn : NULL, "CN=#1601F6+CN=b,O=x", "one of two in one RDN");
+
+	/* OpenSSL decodes no VisibleString in a name */
+	cert = as_received(new_cert(NULL));
+	name = X509_get_subject_name(cert);
+	X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING, (const unsigned char *) "\xC3\xA9", 2, -1, 0);
+	X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, 0))->type = V_ASN1_VISIBLESTRING;
+	facts = read_certificate(cert, NULL);
+	ok(facts == NULL || (facts->cn == NULL && facts->subject_garbled), "VisibleString: no CN");
+	X509_free(cert);
+}
+
+/*
+ * A name that is no text is none, as an attribute or as an alternative name.
+ */
+static void
+test_no_strings(void)
+{
+	static const struct
+	{
+		const char *what;
+		const char *bytes;
+		int			len;
+	} cases[] =
+		{
+			{"surrogates in a BMPString", "\x1E\x04\xD8\x3D\xDD\x12", 6},
+			{"half of a surrogate pair", "\x1E\x02\xD8\x3D", 4},
+			{"odd length of a BMPString", "\x1E\x03\x61\x61\x61", 5},
+			{"odd length of a UniversalString", "\x1C\x03\x61\x61\x61", 5},
+			{"a surrogate in a UniversalString", "\x1C\x04\0\0\xD8\x3D", 6},
+			{"beyond Unicode in a UniversalString", "\x1C\x04\0\x11\0\0", 6},
+			{"UTF-8 that ends too early", "\x0C\x01\xC3", 3},
+			{"an overlong form", "\x0C\x02\xC1\xA1", 4},
+			{"a surrogate in UTF-8", "\x0C\x03\xED\xA0\x80", 5},
+			{"beyond Unicode in UTF-8", "\x0C\x04\xF4\x90\x80\x80", 6},
+			{"five bytes in UTF-8", "\x0C\x05\xF8\x88\x80\x80\x80", 7},
+		};
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		/* a name with this as its only CN, in DER; then a certificate around it */
+		char		der[32] = {0x30, (char) (cases[i].len + 9), 0x31, (char) (cases[i].len + 7), 0x30, (char) (cases[i].len + 5), 0x06, 0x03, 0x55, 0x04, 0x03};
+		const unsigned char *pos = (unsigned char *) der;
+		X509_NAME  *name;
+
+		memcpy(der + 11, cases[i].bytes, (size_t) cases[i].len);
+		name = d2i_X509_NAME(NULL, &pos, cases[i].len + 11);
+		ok(name == NULL, "%s: OpenSSL takes no certificate with it", cases[i].what);
+		X509_NAME_free(name);
+	}
+	ERR_clear_error();
+}
+
+/*
  * 4 kB, as one attribute and as many, in the words of OpenSSL.
  */
 static void
@@ -375,8 +502,13 @@ test_alternative_names(void)
 			{GEN_DNS, "", 0, "dns:"},
 			{GEN_DNS, "app\0.evil", 9, "dns:app\\00.evil"},
 			{GEN_DNS, "a\nb", 3, "dns:a\\0Ab"},
-			{GEN_DNS, "\xC3\xA9", 2, "dns:\\C3\\A9"},
-			{GEN_DNS, "\xE9", 1, "dns:\\E9"},
+			/* of ASCII alone: never one that could match */
+			{GEN_DNS, "\xC3\xA9", 2, "baddns:\\C3\\A9"},
+			{GEN_DNS, "\xE9", 1, "baddns:\\E9"},
+			{GEN_DNS, "app\x80", 4, "baddns:app\\80"},
+			{GEN_DNS, "app\x7F", 4, "dns:app\\7F"},
+			{GEN_EMAIL, "\xF6@b", 3, "bademail:\\F6@b"},
+			{GEN_URI, "x:\xF6", 3, "baduri:x:\\F6"},
 			{GEN_DNS, "a\\b", 3, "dns:a\\5Cb"},
 			{GEN_EMAIL, "a@b.example", 11, "email:a@b.example"},
 			{GEN_EMAIL, "a\0@b", 4, "email:a\\00@b"},
@@ -544,6 +676,8 @@ main(void)
 {
 	test_common_names();
 	test_invalid_strings();
+	test_garbled_strings();
+	test_no_strings();
 	test_long_subjects();
 	test_unusual_subjects();
 	test_dn_values();
