@@ -236,6 +236,7 @@ add_alt_name(CertRequest *request, const Check *check, const char *role)
 			repalloc(names->sans, sizeof(char *) * (Size) (names->nsans + 1)) :
 			palloc(sizeof(char *));
 		names->sans[names->nsans++] = san;
+		names->upn_count += strncmp(san, "upn:", 4) == 0;
 		return true;
 	}
 	return false;
@@ -252,6 +253,7 @@ complete(CertRequest *request, const Applicable *applicable, const Facts *facts,
 	const Check *unmet;
 
 	request->names.nsans = 0;
+	request->names.upn_count = 0;
 	request->names.sans = NULL;
 	while ((unmet = unmet_names(request, applicable, facts)) != NULL)
 		if (!add_attribute(request, unmet, facts->role) &&
@@ -305,10 +307,35 @@ is_plain(const char *value)
 		strcmp(value, "copy") != 0 && strcmp(value, "move") != 0;
 }
 
+/*
+ * A user principal name.
+ */
+static GENERAL_NAME *
+make_upn(const char *value)
+{
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	ASN1_OBJECT *oid = OBJ_nid2obj(NID_ms_upn);
+	ASN1_STRING *string = ASN1_UTF8STRING_new();
+	ASN1_TYPE  *typed = ASN1_TYPE_new();
+
+	if (name && string && typed && ASN1_STRING_set(string, value, -1) == 1)
+	{
+		ASN1_TYPE_set(typed, V_ASN1_UTF8STRING, string);
+		if (GENERAL_NAME_set0_othername(name, oid, typed) == 1)
+			return name;
+		string = NULL;
+	}
+	GENERAL_NAME_free(name);
+	ASN1_STRING_free(string);
+	ASN1_TYPE_free(typed);
+	return NULL;
+}
+
 static bool
 push_name(GENERAL_NAMES *names, int type, const char *value)
 {
-	GENERAL_NAME *name = a2i_GENERAL_NAME(NULL, NULL, NULL, type, value, 0);
+	GENERAL_NAME *name = type == GEN_OTHERNAME ? make_upn(value) :
+												 a2i_GENERAL_NAME(NULL, NULL, NULL, type, value, 0);
 
 	if (name == NULL)
 		return false;
@@ -353,6 +380,7 @@ static const struct
 	{"email:", "email", GEN_EMAIL},
 	{"uri:", "URI", GEN_URI},
 	{"ip:", "IP", GEN_IPADD},
+	{"upn:", "otherName:1.3.6.1.4.1.311.20.2.3;UTF8", GEN_OTHERNAME},
 };
 
 static char *

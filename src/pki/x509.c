@@ -203,6 +203,52 @@ prefixed(const char *prefix, const char *text)
 	return psprintf("%s%s", prefix, text);
 }
 
+static bool
+is_upn(const GENERAL_NAME *name)
+{
+	int			type;
+	const OTHERNAME *other = GENERAL_NAME_get0_value(name, &type);
+
+	return type == GEN_OTHERNAME && OBJ_obj2nid(other->type_id) == NID_ms_upn;
+}
+
+/*
+ * A user principal name, as Active Directory has it: in UTF-8.  Other types are taken
+ * where there is no doubt what their bytes mean, so no TeletexString; nor is anything
+ * with a NUL in it.  What is not taken is shown in DER.
+ */
+static char *
+upn_text(const ASN1_TYPE *value)
+{
+	char	   *text = NULL;
+	unsigned char *der = NULL;
+	int			len;
+	StringInfoData hex;
+
+	switch (value->type)
+	{
+		case V_ASN1_UTF8STRING:
+		case V_ASN1_NUMERICSTRING:
+		case V_ASN1_PRINTABLESTRING:
+		case V_ASN1_IA5STRING:
+		case V_ASN1_VISIBLESTRING:
+		case V_ASN1_BMPSTRING:
+		case V_ASN1_UNIVERSALSTRING:
+			text = string_text(value->value.asn1_string);
+	}
+	/* in escaped form nothing else looks like it */
+	if (text != NULL && strstr(text, "\\00") == NULL)
+		return prefixed("upn:", text);
+
+	len = i2d_ASN1_TYPE(value, &der);
+	initStringInfo(&hex);
+	appendStringInfoString(&hex, "badupn:#");
+	if (len > 0)
+		append_hex(&hex, der, len);
+	OPENSSL_free(der);
+	return hex.data;
+}
+
 /*
  * One subject alternative name (RFC 5280 section 4.2.1.6) with its type.
  */
@@ -255,6 +301,8 @@ general_name_text(const GENERAL_NAME *name)
 													   ((OTHERNAME *) value)->type_id;
 			char		text[128];
 
+			if (is_upn(name))
+				return upn_text(((OTHERNAME *) value)->value);
 			if (OBJ_obj2txt(text, sizeof(text), oid, 1) <= 0)
 				text[0] = '\0';
 			return prefixed(type == GEN_RID ? "rid:" : "othername:", text);
@@ -281,7 +329,10 @@ read_alternative_names(CertFacts *cert, X509 *leaf)
 	cert->nsans = sk_GENERAL_NAME_num(names);
 	cert->sans = palloc(sizeof(char *) * (Size) (cert->nsans + 1));
 	for (int i = 0; i < cert->nsans; i++)
+	{
 		cert->sans[i] = general_name_text(sk_GENERAL_NAME_value(names, i));
+		cert->upn_count += is_upn(sk_GENERAL_NAME_value(names, i));
+	}
 	GENERAL_NAMES_free(names);
 	return true;
 }

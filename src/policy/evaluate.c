@@ -328,6 +328,9 @@ name_matches(const Evaluation *e, const PolicyRule *rule, const PolicyValue *nam
 							 strcmp(wanted, have) == 0;
 	}
 
+	/* which of several would be the user's name? */
+	if (strncmp(name->text, "upn:", 4) == 0 && e->cert->upn_count != 1)
+		return false;
 	type = (size_t) (strchr(name->text, ':') - name->text) + 1;
 	candidates = palloc(sizeof(char *) * (Size) Max(e->cert->nsans, 1));
 	for (int i = 0; i < e->cert->nsans; i++)

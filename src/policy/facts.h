@@ -68,7 +68,8 @@ typedef struct CertFacts
 	int64		not_after;
 	uint8		fingerprint[FINGERPRINT_LEN];	/* SHA-256 of the DER */
 	int			nsans;
-	char	  **sans;			/* "dns:...", "email:...", "uri:...", "ip:...";
+	int			upn_count;		/* of them, also those that are not readable */
+	char	  **sans;			/* "dns:...", "email:...", "uri:...", "ip:...", "upn:...";
 								 * other types, and "baddns:..." and the like for
 								 * those that are not readable, are shown but match
 								 * nothing */

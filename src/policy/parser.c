@@ -43,7 +43,7 @@ static const struct
 		[KEY_DN] = {true, false, true, SSLMODE_VERIFY_FULL,
 					"a subject DN in RFC 2253 form such as CN=app,O=Acme, or a regular expression as /^...$"},
 		[KEY_SAN] = {true, false, true, SSLMODE_VERIFY_FULL,
-					 "dns:, email:, uri: or ip:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
+					 "dns:, email:, uri:, ip: or upn:, in lower case, and a value (for ip: an address), or a regular expression as dns:/^...$"},
 		[KEY_IGNORE_CASE] = {false, false, false, SSLMODE_ALLOW, "on or off"},
 		[KEY_OU] = {true, false, false, SSLMODE_VERIFY_CA,
 					"an organizational unit (OU) of the subject as it stands there"},

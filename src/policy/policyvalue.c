@@ -216,7 +216,7 @@ bool
 parse_name(Parser *p, PolicyKey key, const char *value, int offset,
 		   PolicyValue *out)
 {
-	static const char *const types[] = {"dns:", "email:", "uri:", "ip:"};
+	static const char *const types[] = {"dns:", "email:", "uri:", "ip:", "upn:"};
 	const char *body = value;
 
 	if (key == KEY_SAN)

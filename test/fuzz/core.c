@@ -81,6 +81,36 @@ has_other_than_ascii(const X509_NAME *name)
 }
 
 /*
+ * Is it what one gets by writing the characters in UTF-8 that one reads in it?
+ */
+bool
+is_utf8(const ASN1_STRING *value)
+{
+	const uint8 *bytes = ASN1_STRING_get0_data(value);
+	size_t		len = (size_t) ASN1_STRING_length(value);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (size_t i = 0; i < len;)
+	{
+		int			more = bytes[i] < 0x80 ? 0 : bytes[i] < 0xE0 ? 1 :
+			bytes[i] < 0xF0								 ? 2 :
+														   3;
+		unsigned	c = more == 0 ? bytes[i] : bytes[i] & (0x3FU >> more);
+
+		for (i++; more > 0; more--, i++)
+		{
+			if (i >= len)
+				return false;
+			c = c << 6 | (bytes[i] & 0x3F);
+		}
+		if (!append_utf8(&buf, c))
+			return false;
+	}
+	return (size_t) buf.len == len && memcmp(buf.data, bytes, len) == 0;
+}
+
+/*
  * The string in UTF-8, which may have zeros in it; NULL if it is not valid in its
  * encoding (X.690 section 8.23; T61String taken for ISO 8859-1, as all do).
  */

@@ -15,6 +15,7 @@
 extern bool core_accepts_cn(X509 *cert);
 extern bool is_other_than_ascii(const ASN1_STRING *value);
 extern bool has_other_than_ascii(const X509_NAME *name);
+extern bool is_utf8(const ASN1_STRING *value);
 extern char *decoded_string(const ASN1_STRING *value, size_t *len);
 extern char *printed_dn(const X509_NAME *name, unsigned long flags);
 

@@ -16,7 +16,8 @@
  *	   none holds where an attribute does not fit its type
  *	5. alternative names have the bytes that they have in the certificate, and a
  *	   DNS or e-mail name or address matches as X509_check_host() and its like
- *	   say
+ *	   say; a user principal name in a string without doubt matches, if it is the
+ *	   only one
  *	6. the serial number has the same key in the index of CRLs in decimal as in
  *	   its bytes; dates are those that OpenSSL reads into a calendar
  *	7. packed and unpacked the facts are the same; cut for want of room, nothing
@@ -336,11 +337,56 @@ check_string_name(const CertFacts *facts, X509 *cert, int type, const char *text
 	check_wanted_name(facts, cert, label, len);
 }
 
+static bool
+is_user_principal_name(const GENERAL_NAME *name)
+{
+	char		oid[64] = "";
+
+	if (name->type == GEN_OTHERNAME)
+		OBJ_obj2txt(oid, sizeof(oid), name->d.otherName->type_id, 1);
+	return strcmp(oid, "1.3.6.1.4.1.311.20.2.3") == 0;
+}
+
+/*
+ * 5, of one user principal name of so many.
+ */
+static void
+check_user_principal_name(const CertFacts *facts, const ASN1_TYPE *value, int count, const char *text)
+{
+	bool		string = value->type == V_ASN1_UTF8STRING || value->type == V_ASN1_BMPSTRING ||
+		value->type == V_ASN1_UNIVERSALSTRING || value->type == V_ASN1_PRINTABLESTRING ||
+		value->type == V_ASN1_IA5STRING || value->type == V_ASN1_NUMERICSTRING ||
+		value->type == V_ASN1_VISIBLESTRING;
+	const ASN1_STRING *content = string ? value->value.asn1_string : NULL;
+	size_t		len = 0;
+	char	   *name = NULL;
+	char	   *label;
+
+	if (string && !is_other_than_ascii(content) && (value->type != V_ASN1_UTF8STRING || is_utf8(content)))
+		name = decoded_string(content, &len);
+	if (name && strlen(name) != len)
+		name = NULL;
+	HOLDS(name ? strcmp(text, psprintf("upn:%s", escape_bytes(name, (int) len))) == 0 :
+				 strncmp(text, "badupn:#", 8) == 0,
+		  "user principal name \"%s\" of type %d reads as %s", shown(name), value->type, text);
+	label = name && len > 0 && name[0] != '/' ? label_for("san=upn:", name, len) : NULL;
+	if (label)
+		HOLDS(verdict(facts, label, "app") == (count == 1 ? OUTCOME_OK : OUTCOME_FAILED), "%s, of %d", label, count);
+	HOLDS(verdict(facts, "san=upn:/^.*$", "app") == (name && count == 1 ? OUTCOME_OK : OUTCOME_FAILED),
+		  "%s, of %d: a pattern", text, count);
+}
+
 static void
 check_alternative_names(const CertFacts *facts, X509 *cert)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	int			upns = 0;
 
+	for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++)
+		upns += is_user_principal_name(sk_GENERAL_NAME_value(names, i));
+	HOLDS(facts->upn_count == upns, "%d user principal names, not %d", facts->upn_count, upns);
+	if (upns == 0)
+		HOLDS(verdict(facts, "san=upn:/^.*$", "app") == OUTCOME_FAILED, "a user principal name matches, and there is none");
 	HOLDS(facts->nsans == (names ? sk_GENERAL_NAME_num(names) : 0), "%d names", facts->nsans);
 	for (int i = 0; i < facts->nsans; i++)
 	{
@@ -362,8 +408,10 @@ check_alternative_names(const CertFacts *facts, X509 *cert)
 						  verdict(facts, psprintf("san=%s", text), "app") == OUTCOME_OK,
 					  "%s does not match", text);
 		}
+		else if (is_user_principal_name(sk_GENERAL_NAME_value(names, i)))
+			check_user_principal_name(facts, sk_GENERAL_NAME_value(names, i)->d.otherName->value, upns, text);
 		else
-			HOLDS(strncmp(text, "dns:", 4) != 0 && strncmp(text, "ip:", 3) != 0 &&
+			HOLDS(strncmp(text, "dns:", 4) != 0 && strncmp(text, "upn:", 4) != 0 && strncmp(text, "ip:", 3) != 0 &&
 					  strncmp(text, "uri:", 4) != 0 && strncmp(text, "email:", 6) != 0,
 				  "type %d reads as %s", type, text);
 	}
@@ -415,6 +463,7 @@ check_packing(const CertFacts *facts)
 		"dn=CN=app",
 		"san=dns:app",
 		"san=uri:/^.*$ cn=a",
+		"san=upn:app",
 		"max_lifetime=90d",
 		"sslmode=verify-ca on_expiry=end",
 	};
@@ -424,7 +473,7 @@ check_packing(const CertFacts *facts)
 
 	HOLDS(whole && !whole->cut && strcmp(whole->subject_dn, facts->subject_dn) == 0 &&
 			  strcmp(whole->issuer_dn, facts->issuer_dn) == 0 && same_text(whole->cn, facts->cn) &&
-			  whole->cn_count == facts->cn_count && whole->cn_garbled == facts->cn_garbled &&
+			  whole->cn_count == facts->cn_count && whole->cn_garbled == facts->cn_garbled && whole->upn_count == facts->upn_count &&
 			  whole->subject_garbled == facts->subject_garbled && strcmp(whole->serial, facts->serial) == 0 &&
 			  strcmp(whole->key_algorithm, facts->key_algorithm) == 0 &&
 			  strcmp(whole->signature_algorithm, facts->signature_algorithm) == 0 &&

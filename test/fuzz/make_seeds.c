@@ -137,6 +137,7 @@ write_subjects(void)
 			{"controls", {CN("a\nb\x1B\x7F")}},
 			{"two", {CN("app"), CN("admin")}},
 			{"several", {CN("app"), {NID_organizationName, V_ASN1_UTF8STRING, "Acme, Inc.", -1}, {NID_organizationalUnitName, V_ASN1_T61STRING, "\xE9", 1}, {NID_countryName, V_ASN1_PRINTABLESTRING, "DE", -1}}},
+			{"garbled", {{NID_commonName, V_ASN1_PRINTABLESTRING, "\xF6", 1}, {NID_organizationName, V_ASN1_IA5STRING, "a\xC3\xA9", 3}}},
 			{"email", {{NID_pkcs9_emailAddress, V_ASN1_IA5STRING, "a@b", 3}}},
 			{"spaces", {CN(" Sub \t CA ")}},
 		};
@@ -147,6 +148,8 @@ write_subjects(void)
 		write_cert(psprintf("subject-%s", cases[i].name), new_cert(cases[i].subject));
 	}
 }
+
+#define UPN "\xA0\x13\x06\x0A\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x03\xA0\x05"
 
 static void
 write_other_certs(void)
@@ -165,6 +168,19 @@ write_other_certs(void)
 
 	set_der(cert, NID_subject_alt_name, names, sizeof(names) - 1);
 	write_cert("names", cert);
+
+	/* user principal names */
+	cert = new_cert(app);
+	set_der(cert, NID_subject_alt_name, "\x30\x15" UPN "\x0C\x03"
+										"app",
+			23);
+	write_cert("upn", cert);
+	cert = new_cert(app);
+	set_der(cert, NID_subject_alt_name, "\x30\x2A" UPN "\x0C\x03"
+										"app" UPN "\x16\x03"
+										"app",
+			44);
+	write_cert("two-upns", cert);
 
 	cert = new_cert(NULL);
 	set_der(cert, NID_subject_alt_name, "\x30\x05\x82\x01"

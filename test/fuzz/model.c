@@ -77,7 +77,12 @@ has_san(const Session *s, const PolicyValue *value)
 	bool		dns = strncmp(value->text, "dns:", 4) == 0;
 	char	   *name = value->regex ? name_pattern(value, s->facts->role) : expand_name(value, s->facts->role);
 	size_t		type = strcspn(value->text, ":") + 1;
+	int			upns = 0;
 
+	for (int i = 0; i < s->cert->nsans; i++)
+		upns += strncmp(s->cert->sans[i], "upn:", 4) == 0 || strncmp(s->cert->sans[i], "badupn:", 7) == 0;
+	if (value->text[0] == 'u' && value->text[1] == 'p' && upns != 1)
+		return false;
 	for (int i = 0; i < s->cert->nsans; i++)
 	{
 		const char *san = s->cert->sans[i];

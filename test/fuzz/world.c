@@ -128,6 +128,8 @@ make_rule(Bytes *from, PolicyPlace place, bool last)
 		"san=uri:x:%u ",
 		"san=email:a@b ",
 		"san=ip:10.1.2.3 ",
+		"san=upn:%u@corp ",
+		"san=upn:/^.*$ ",
 		"cn=other ",
 		"cn=%u%% ",
 		"cn=%u ignore_case=on ",
@@ -259,6 +261,8 @@ make_cert(Bytes *from)
 		"uri:x:app",
 		"email:a@b",
 		"ip:10.1.2.3",
+		"upn:app@corp",
+		"badupn:#0500",
 		"other:",
 		"dns:*.example",
 	};
@@ -280,7 +284,10 @@ make_cert(Bytes *from)
 	cert->nsans = (int) take_below(from, 4);
 	cert->sans = palloc(sizeof(char *) * 4);
 	for (int i = 0; i < cert->nsans; i++)
+	{
 		cert->sans[i] = ONE_OF(from, sans);
+		cert->upn_count += strstr(cert->sans[i], "upn:") != NULL;
+	}
 	cert->ncas = (int) take_below(from, 3);
 	cert->cas = palloc0(sizeof(CaFacts) * 3);
 	for (int i = 0; i < cert->ncas; i++)

@@ -31,7 +31,11 @@ named_cert(const Named *named)
 	cert.subject_garbled = named->garbled;
 	cert.sans = (char **) named->sans;
 	while (cert.nsans < (int) lengthof(named->sans) && named->sans[cert.nsans])
-		cert.nsans++;
+	{
+		const char *san = named->sans[cert.nsans++];
+
+		cert.upn_count += strncmp(san, "upn:", 4) == 0 || strncmp(san, "badupn:", 7) == 0;
+	}
 	return cert;
 }
 
@@ -168,7 +172,27 @@ test_matching(void)
 			{"san=ip:2001:DB8:0:0::1", "app", {.sans = {"ip:2001:db8::1"}}, true},
 			{"san=dns:\xC3\xA9", "app", {.sans = {"dns:\\C3\\A9"}}, true},
 			/* types never mix */
-			{"san=dns:a", "app", {.sans = {"uri:a", "email:a", "othername:a"}}, false},
+			{"san=dns:a", "app", {.sans = {"uri:a", "email:a", "othername:a", "upn:a"}}, false},
+			/* user principal names: byte for byte, and the only one */
+			{"san=upn:a@corp.example", "app", {.sans = {"upn:a@corp.example"}}, true},
+			{"san=upn:a@corp.example", "app", {.sans = {"upn:A@corp.example"}}, false},
+			{"san=upn:a@corp.example", "app", {.sans = {"upn:a@CORP.example"}}, false},
+			{"san=upn:a@corp.example", "app", {.sans = {"upn:a@corp.example2"}}, false},
+			{"san=upn:a@corp.example", "app", {.sans = {"email:a@corp.example", "othername:a@corp.example"}}, false},
+			{"san=email:a@corp.example", "app", {.sans = {"upn:a@corp.example"}}, false},
+			{"san=upn:%u@corp.example", "app", {.sans = {"dns:x", "upn:app@corp.example", "dns:y"}}, true},
+			{"san=upn:%u@corp.example", "App", {.sans = {"upn:app@corp.example"}}, false},
+			{"san=upn:%u@corp.example", "a@corp.example", {.sans = {"upn:a@corp.example"}}, false},
+			{"san=upn:%u", "\xC3\xA9@b", {.sans = {"upn:\\C3\\A9@b"}}, true},
+			{"san=upn:a san=upn:b", "app", {.sans = {"upn:b"}}, true},
+			{"san=upn:a", "app", {.sans = {"upn:a", "upn:b"}}, false},
+			{"san=upn:a", "app", {.sans = {"upn:b", "upn:a"}}, false},
+			{"san=upn:a", "app", {.sans = {"upn:a", "upn:a"}}, false},
+			{"san=upn:a", "app", {.sans = {"upn:a", "badupn:#0500"}}, false},
+			{"san=upn:/^.*$", "app", {.sans = {"upn:a", "upn:b"}}, false},
+			{"san=upn:/^.*$", "app", {.sans = {"badupn:#0c020061", "othername:1.2"}}, false},
+			{"san=upn:/^.*$", "app", {.cn = "app"}, false},
+			{"san=upn:a cn=app", "app", {.cn = "app", .sans = {"upn:a", "upn:b"}}, true},
 			{"san=uri:dns:a", "app", {.sans = {"dns:a"}}, false},
 			{"san=ip:192.0.2.1", "app", {.sans = {"dns:192.0.2.1"}}, false},
 			{"san=dns:192.0.2.1", "app", {.sans = {"ip:192.0.2.1"}}, false},
@@ -199,6 +223,10 @@ test_matching(void)
 			{"san=uri:/^[a-z]+$", "app", {.sans = {"uri:A", "uri:svc"}}, true},
 			{"san=email:/^[a-z]+@example$", "app", {.sans = {"email:X@example"}}, false},
 			{"san=uri:/^a$", "app", {.sans = {"uri:uri:a"}}, false},
+			{"san=upn:/^[a-z]+@corp$", "app", {.sans = {"upn:svc@corp"}}, true},
+			{"san=upn:/^[a-z]+@corp$", "app", {.sans = {"upn:SVC@corp"}}, false},
+			{"san=upn:/^%u@(a|b)[.]corp$", "a.b", {.sans = {"upn:a.b@b.corp"}}, true},
+			{"san=upn:/^%u@(a|b)[.]corp$", "a.b", {.sans = {"upn:axb@b.corp"}}, false},
 
 			/* %u in them is literal, whatever the role is called */
 			{"cn=/^%u$", "app", {.cn = "app"}, true},
