@@ -90,6 +90,71 @@ append_item(StringInfo buf, const char *key, const char *value)
 	appendStringInfo(buf, "%s%s%s", buf->len ? ", " : "", key, value);
 }
 
+static bool
+asks_upn(const PolicyRule *rule)
+{
+	for (int i = 0; i < rule->nvalues; i++)
+		if (rule->values[i].key == KEY_SAN && strncmp(rule->values[i].text, "upn:", 4) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_bad_san(const CertFacts *cert)
+{
+	for (int i = 0; i < cert->nsans; i++)
+		if (strncmp(cert->sans[i], "bad", 3) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * How often the subject has the attribute that a key asks for.
+ */
+static int
+count_of(const CertFacts *cert, PolicyKey key)
+{
+	int			count;
+
+	(void) subject_values(cert, key, &count);
+	return count;
+}
+
+/*
+ * What keeps names of the kinds that a check of names asks for from being names,
+ * such as "several CNs"; "" if nothing does.
+ */
+static char *
+name_flaws(const Check *check, const CertFacts *cert)
+{
+	bool		cn = check->role_cn || rule_has_key(check->asks, KEY_CN);
+	bool		uid = !check->role_cn && rule_has_key(check->asks, KEY_UID);
+	bool		email = !check->role_cn && rule_has_key(check->asks, KEY_EMAIL);
+	bool		dn = !check->role_cn && rule_has_key(check->asks, KEY_DN);
+	bool		san = !check->role_cn && rule_has_key(check->asks, KEY_SAN);
+	const struct
+	{
+		bool		found;
+		const char *text;
+	} flaws[] = {
+		{cn && cert->cn_count > 1, "several CNs"},
+		{cn && cert->cn_garbled, "a CN whose bytes do not fit its string type"},
+		{cn && cert->cn_count == 1 && cert->cn == NULL && !cert->cn_garbled, "a CN with a NUL in its bytes"},
+		{uid && count_of(cert, KEY_UID) > 1, "several UIDs"},
+		{email && count_of(cert, KEY_EMAIL) > 1, "several email addresses in the subject"},
+		{(dn || uid || email) && cert->subject_garbled, "a subject with an attribute whose bytes do not fit its string type"},
+		{san && asks_upn(check->asks) && cert->upn_count > 1, "several UPNs"},
+		{san && has_bad_san(cert), "a SAN that is not valid in its type"},
+	};
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < (int) lengthof(flaws); i++)
+		if (flaws[i].found)
+			appendStringInfo(&buf, "%s%s", buf.len ? " and " : "", flaws[i].text);
+	return buf.data;
+}
+
 /*
  * What the subject has of the attribute that a key asks for.
  */
@@ -112,28 +177,30 @@ append_attributes(StringInfo buf, PolicyKey key, const CertFacts *cert)
 static void
 append_names(StringInfo buf, const Check *check, const CertFacts *cert)
 {
+	char	   *flaws = name_flaws(check, cert);
+
 	if (check->role_cn || rule_has_key(check->asks, KEY_CN))
 	{
 		if (cert->cn)
 			append_item(buf, "cn=", cert->cn);
-		else
-			append_item(buf, cert->cn_count > 1 ? "several CNs" : "no CN", "");
+		else if (cert->cn_count == 0)
+			append_item(buf, "no CN", "");
 	}
-	if (check->role_cn)
-		return;
-	if (rule_has_key(check->asks, KEY_UID))
+	if (!check->role_cn && rule_has_key(check->asks, KEY_UID))
 		append_attributes(buf, KEY_UID, cert);
-	if (rule_has_key(check->asks, KEY_EMAIL))
+	if (!check->role_cn && rule_has_key(check->asks, KEY_EMAIL))
 		append_attributes(buf, KEY_EMAIL, cert);
-	if (rule_has_key(check->asks, KEY_DN))
+	if (!check->role_cn && rule_has_key(check->asks, KEY_DN))
 		append_item(buf, "dn=", cert->subject_dn);
-	if (rule_has_key(check->asks, KEY_SAN))
+	if (!check->role_cn && rule_has_key(check->asks, KEY_SAN))
 	{
 		for (int i = 0; i < cert->nsans; i++)
 			append_item(buf, "san=", cert->sans[i]);
 		if (cert->nsans == 0)
 			append_item(buf, "no SAN", "");
 	}
+	if (flaws[0] != '\0')
+		append_item(buf, flaws, "");
 }
 
 static void
@@ -252,12 +319,18 @@ mode_of(const Facts *facts)
 char *
 certificate_reason(const Check *check, const Facts *facts)
 {
+	const char *flaws;
+
 	if (check->asks == NULL || check->own_certificate || check->outcome != OUTCOME_FAILED ||
 		!facts->verified || facts->cert == NULL)
 		return NULL;
 	if (check->key == KEY_MAX_LIFETIME)
 		return lifetime_reason(check, facts->cert);
-	return NULL;
+	for (int i = 0; check->key == KEY_ISSUER && i < facts->cert->ncas; i++)
+		if (facts->cert->cas[i].garbled)
+			return pstrdup("a CA of the certificate has a DN with an attribute whose bytes do not fit its string type");
+	flaws = check->key == KEY_CN ? name_flaws(check, facts->cert) : "";
+	return flaws[0] ? psprintf("the certificate has %s", flaws) : NULL;
 }
 
 /*

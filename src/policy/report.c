@@ -101,7 +101,7 @@ client_reason(const Check *check, const Facts *facts)
 		}
 	}
 	if (check->key == KEY_CN && facts->verified)
-		return " (the certificate does not name the role)";
+		return psprintf(" (%s not name the role)", reason ? psprintf("%s and does", reason) : "the certificate does");
 	return reason ? psprintf(" (%s)", reason) : "";
 }
 

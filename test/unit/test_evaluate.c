@@ -605,6 +605,64 @@ test_required(void)
 }
 
 /*
+ * What is found, and what is told of the certificate where that is why a check fails.
+ */
+static void
+test_reasons(void)
+{
+	CaFacts		bad_ca = {.subject_dn = "O=#1301F6", .garbled = true};
+	char	   *upns[] = {"upn:a", "upn:b"};
+	char	   *bad[] = {"badupn:#0500"};
+	char	   *good[] = {"upn:b"};
+	const struct
+	{
+		const char *policy;
+		CertFacts	cert;
+		const char *actual;
+		const char *reason;
+	} cases[] =
+		{
+			{"cn=x", {.cn = "app", .cn_count = 1}, "cn=app", NULL},
+			{"cn=x", {.cn_count = 0}, "no CN", NULL},
+			{"cn=x", {.cn_count = 2}, "several CNs", "the certificate has several CNs"},
+			{"sslmode=verify-full", {.cn_count = 2}, "several CNs", "the certificate has several CNs"},
+			{"sslmode=verify-full", {.cn_count = 2, .subject_garbled = true, .nsans = 2, .sans = upns, .upn_count = 2}, "several CNs", "the certificate has several CNs"},
+			{"cn=x", {.cn_count = 1, .cn_garbled = true}, "a CN whose bytes do not fit its string type", "the certificate has a CN whose bytes do not fit its string type"},
+			{"cn=x", {.cn_count = 1}, "a CN with a NUL in its bytes", "the certificate has a CN with a NUL in its bytes"},
+			{"dn=CN=x", {.cn_count = 2}, "dn=CN=app", NULL},
+			{"dn=CN=app", {.subject_garbled = true}, "dn=CN=app, a subject with an attribute whose bytes do not fit its string type", "the certificate has a subject with an attribute whose bytes do not fit its string type"},
+			{"san=upn:a", {.nsans = 1, .sans = good, .upn_count = 1, .cn_count = 2}, "san=upn:b", NULL},
+			{"san=upn:a", {.nsans = 2, .sans = upns, .upn_count = 2}, "san=upn:a, san=upn:b, several UPNs", "the certificate has several UPNs"},
+			{"san=dns:a", {.nsans = 2, .sans = upns, .upn_count = 2}, "san=upn:a, san=upn:b", NULL},
+			{"san=upn:a", {.nsans = 1, .sans = bad, .upn_count = 1}, "san=badupn:#0500, a SAN that is not valid in its type", "the certificate has a SAN that is not valid in its type"},
+			{"cn=x dn=CN=x", {.cn_count = 3, .subject_garbled = true}, "dn=CN=app, several CNs and a subject with an attribute whose bytes do not fit its string type", "the certificate has several CNs and a subject with an attribute whose bytes do not fit its string type"},
+			{"issuer=CN=x", {.ncas = 1, .cas = &bad_ca}, "O=#1301F6", "a CA of the certificate has a DN with an attribute whose bytes do not fit its string type"},
+			{"ca_fingerprint=" FP_11, {.ncas = 1, .cas = &bad_ca}, "0000000000000000000000000000000000000000000000000000000000000000", NULL},
+			{"max_lifetime=24h", {.not_after = 25 * 3600}, "1d 1h, within the grace of 1h 5min", NULL},
+			{"max_lifetime=24h", {.not_after = DAY}, "1d", NULL},
+			{"max_lifetime=24h", {.not_after = DAY + 3901}, "1d 1h 5min 1s, beyond the grace of 1h 5min", "the certificate lives 1d 1h 5min 1s, and at most 1d and 1h 5min of grace are allowed"},
+			{"max_lifetime=1h", {.not_after = 365 * DAY}, "365d, beyond the grace of 5min", "the certificate lives 365d, and at most 1h and 5min of grace are allowed"},
+			{"max_lifetime=1h", {.not_before = 1}, "-1s", "the certificate lives -1s, and at most 1h and 5min of grace are allowed"},
+		};
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		Written		written[] = {ROLE(cases[i].policy), {0}};
+		CertFacts	cert = cases[i].cert;
+		Facts		facts = plain_session(&cert);
+		Check	   *check;
+
+		cert.subject_dn = "CN=app";
+		check = &judge(written, &facts, NOW)->checks[1];
+		is_str(check_actual(check, &facts), cases[i].actual, "%s, %s: what is found", cases[i].policy, cases[i].actual);
+		is_str(certificate_reason(check, &facts), cases[i].reason, "%s, %s: why", cases[i].policy, cases[i].actual);
+		facts.verified = false;
+		check = &judge(written, &facts, NOW)->checks[1];
+		is_str(certificate_reason(check, &facts), NULL, "%s, %s: nothing of one that is not verified", cases[i].policy, cases[i].actual);
+	}
+}
+
+/*
  * The server's own certificate from its own machine meets nothing, whatever is
  * asked for; but standbys replicate with it.
  */
@@ -709,6 +767,7 @@ main(void)
 	test_all_failures();
 	test_met_checks();
 	test_required();
+	test_reasons();
 	test_own_certificate();
 	test_blocked();
 	return done_testing();
