@@ -142,8 +142,9 @@ sub parse
 # Names
 
 # Takes 'type:value' or [ type => value ].  The types are dns, email, uri, ip,
-# rid (an OID), dirname (a subject), othername ('OID;text'), and rawip, which is
-# the bytes of an address so that their number may be wrong.
+# rid (an OID), dirname (a subject), othername ('OID;text'), rawother ('OID;bytes',
+# the DER of the value), upn (a user principal name), and rawip, which is the bytes of an
+# address so that their number may be wrong.
 sub general_name
 {
 	my ($san) = @_;
@@ -161,6 +162,12 @@ sub general_name
 		my $bytes = inet_pton($value =~ /:/ ? AF_INET6 : AF_INET, $value);
 		croak "bad address: $value" unless defined $bytes;
 		return tlv(0x87, $bytes);
+	}
+	return general_name([ othername => "1.3.6.1.4.1.311.20.2.3;$value" ]) if $type eq 'upn';
+	if ($type eq 'rawother')
+	{
+		my ($oid, $der) = split /;/, $value, 2;
+		return tlv(0xa0, oid($oid) . tlv(0xa0, $der));
 	}
 	if ($type eq 'othername')
 	{
