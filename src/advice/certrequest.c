@@ -213,6 +213,21 @@ add_attribute(CertRequest *request, const Check *check, const char *role)
 }
 
 /*
+ * Can a certificate have this alternative name?  All but user principal names are
+ * ASCII.
+ */
+static bool
+is_possible_san(const char *san)
+{
+	if (strncmp(san, "upn:", 4) == 0)
+		return true;
+	for (const char *c = unescape(san); *c; c++)
+		if (IS_HIGHBIT_SET(*c))
+			return false;
+	return true;
+}
+
+/*
  * Add the first subject alternative name that a check accepts and that is no
  * regular expression.  False if there is none, or it is there.
  */
@@ -229,6 +244,8 @@ add_alt_name(CertRequest *request, const Check *check, const char *role)
 		if (value->key != KEY_SAN || value->regex)
 			continue;
 		san = expand_name(value, role);
+		if (!is_possible_san(san))
+			continue;
 		for (int k = 0; k < names->nsans; k++)
 			if (strcmp(names->sans[k], san) == 0)
 				return false;

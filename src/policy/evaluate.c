@@ -22,7 +22,10 @@
 #include "base/escape.h"
 #include "policy/dn.h"
 
-/* What a certificate has of an attribute of the subject; see subject_values(). */
+/*
+ * What a certificate has of an attribute of the subject; see subject_values().  Nothing if
+ * its bytes do not fit their string types.
+ */
 typedef struct Subject
 {
 	bool		read;
@@ -259,7 +262,7 @@ read_subject(const Evaluation *e, PolicyKey key)
 {
 	Subject    *subject = &e->subject[key];
 
-	if (!subject->read)
+	if (!subject->read && !e->cert->subject_garbled)
 		subject->values = subject_values(e->cert, key, &subject->count);
 	subject->read = true;
 	return subject;
@@ -277,7 +280,7 @@ subject_name(const Evaluation *e, PolicyKey key)
 	if (key == KEY_CN)
 		return e->cert->cn;
 	if (key == KEY_DN)
-		return e->cert->subject_dn;
+		return e->cert->subject_garbled ? NULL : e->cert->subject_dn;
 	subject = read_subject(e, key);
 	return subject->count == 1 ? subject->values[0] : NULL;
 }
@@ -320,7 +323,7 @@ name_matches(const Evaluation *e, const PolicyRule *rule, const PolicyValue *nam
 	{
 		const char *have = subject_name(e, name->key);
 
-		if (have == NULL || (name->key == KEY_DN && e->cert->subject_garbled))
+		if (have == NULL)
 			return false;
 		if (rule->ignore_case && name->key != KEY_DN && !name->regex)
 			have = fold_name(have);
