@@ -39,7 +39,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
 	ledger/mailbox ledger/rejections \
 	ledger/tablefile \
-	revocation/crlbuild revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
+	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
 	base/datums base/privileged policy/dnpattern policy/matcher \

@@ -299,12 +299,12 @@ test_files(void)
 	check_error(str("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 				"the certificate in PEM block 1 cannot be read", "a certificate that is none");
 	check_passed_over(joined(as_pem(a), str("-----BEGIN EC PRIVATE KEY-----\n")),
-				"PEM block 2 is no CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
+					  "PEM block 2 is no CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
 	check_error(str("-----BEGIN X\a-----\n"), "\"X", "a strange type");
 	check_passed_over(joined(as_pem(a), str("-----BEGIN X509 CRL----\nMIIB\n-----END X509 CRL-----\n")),
-				"the first line of PEM block 2 is damaged", "a dash too few");
+					  "the first line of PEM block 2 is damaged", "a dash too few");
 	check_passed_over(joined(as_pem(a), str("-----BEGIN X509 CRL-----\177\nMIIB\n-----END X509 CRL-----\n")),
-				"the first line of PEM block 2 is damaged", "a character behind the beginning");
+					  "the first line of PEM block 2 is damaged", "a character behind the beginning");
 	/* OpenSSL passes over those behind the line, and takes none within it */
 	check_error((Bytes){"-----BEGIN X509 CRL-----\0\001\nMIIB\n-----END X509 CRL-----\n", 56},
 				"CRL 1, byte 0: the end is missing", "a NUL and another control character behind the first line");
