@@ -227,7 +227,7 @@ test_words(void)
 		const char *actual;
 	} texts[] = {
 		{"uid=%u email=a@b cn=x ignore_case=on", "cn, uid, email", "cn=x or uid=%u or email=a@b ignore_case=on",
-		 "cn=y, uid=1, uid=2, no emailAddress"},
+		 "cn=y, uid=1, uid=2, no emailAddress, several UIDs"},
 		{"email=a@b", "email", "email=a@b", "no emailAddress"},
 		{"ou=Finance ou=West", "ou", "ou=Finance or ou=West", "ou=East, ou=[no text]"},
 		{"o=Acme", "o", "o=Acme", "no O"},
