@@ -180,6 +180,62 @@ is_same_scope(const CrlFacts *a, const CrlFacts *b)
 	return memcmp(a->scope.digest, b->scope.digest, POINT_LEN) == 0;
 }
 
+static int
+compare_named_cas(const void *a, const void *b)
+{
+	const NamedCa *x = a;
+	const NamedCa *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->position < y->position ? -1 : x->position > y->position;
+}
+
+/*
+ * The CAs stay the caller's.
+ */
+CasByName *
+sort_cas_by_name(STACK_OF(X509) *cas)
+{
+	CasByName  *result = palloc0(sizeof(CasByName));
+
+	result->cas = cas;
+	result->count = Max(sk_X509_num(cas), 0);
+	result->sorted = palloc(sizeof(NamedCa) * (Size) (result->count + 1));
+	for (int i = 0; i < result->count; i++)
+	{
+		result->sorted[i].hash = X509_NAME_hash_ex(X509_get_subject_name(sk_X509_value(cas, i)), NULL, NULL, NULL);
+		result->sorted[i].position = i;
+	}
+	qsort(result->sorted, (size_t) result->count, sizeof(NamedCa), compare_named_cas);
+	ERR_clear_error();
+	return result;
+}
+
+/*
+ * The first in sorted whose name may be this one: all that have it follow, with the same
+ * hash.
+ */
+int
+find_cas_by_name(const CasByName *cas, const X509_NAME *name)
+{
+	NamedCa		wanted = {X509_NAME_hash_ex(name, NULL, NULL, NULL), -1};
+	int			low = 0;
+	int			high = cas->count;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (compare_named_cas(&cas->sorted[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	ERR_clear_error();
+	return low;
+}
+
 bool
 is_crl_named_after(X509_CRL *crl, X509 *ca)
 {

@@ -36,6 +36,22 @@ typedef struct SignatureScheme
 	int			salt_len;
 } SignatureScheme;
 
+/* CAs, to be found by their names: among thousands it matters how. */
+typedef struct NamedCa
+{
+	unsigned long hash;			/* of the name */
+	int			position;		/* among the CAs */
+} NamedCa;
+
+typedef struct CasByName
+{
+	STACK_OF(X509) *cas;
+	int			count;
+	NamedCa    *sorted;
+} CasByName;
+
+extern CasByName *sort_cas_by_name(STACK_OF(X509) *cas);
+extern int	find_cas_by_name(const CasByName *cas, const X509_NAME *name);
 extern CrlFacts *read_crl(X509_CRL *crl);
 extern int	compare_crl_age(const char *number, int64 this_update,
 							const char *other_number, int64 other_update);

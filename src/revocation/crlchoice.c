@@ -249,19 +249,22 @@ read_sources(CrlChoice *choice)
 	{
 		CrlSource  *source = lfirst(cell);
 
-		source->content = read_crl_source(choice->set, source, choice->issuers, NULL, &source->error);
+		source->content = read_crl_source(choice->set, source, choice->by_name, NULL, &source->error);
 		for (int i = 0; source->content && i < sk_X509_num(source->content->certs); i++)
 			sk_X509_push(given, sk_X509_value(source->content->certs, i));
 	}
 	if (sk_X509_num(given) > 0)
+	{
 		choice->issuers = known_crl_issuers(choice->cas, given);
+		choice->by_name = sort_cas_by_name(choice->issuers);
+	}
 	sk_X509_free(given);
 	foreach(cell, choice->sources)
 	{
 		CrlSource  *source = lfirst(cell);
 
 		if (sk_X509_num(choice->issuers) > known && has_crl_without_issuer(source))
-			source->content = read_crl_source(choice->set, source, choice->issuers, NULL, &source->error);
+			source->content = read_crl_source(choice->set, source, choice->by_name, NULL, &source->error);
 	}
 }
 
@@ -318,7 +321,7 @@ find_copy(CrlChoice *choice, const IndexedCrl *old)
 	if (choice->copies == NULL)
 	{
 		choice->copies = open_crl_source(choice->set, own_file(CRL_COPIES));
-		choice->copies->content = read_crl_source(choice->set, choice->copies, choice->issuers, NULL, &error);
+		choice->copies->content = read_crl_source(choice->set, choice->copies, choice->by_name, NULL, &error);
 		choice->copies->error = choice->copies->content ? NULL : error;
 	}
 	for (int i = 0; choice->copies->content && i < choice->copies->content->ncrls; i++)
@@ -530,6 +533,7 @@ choose_crls(const CrlSet *set)
 	choice->slots = hash_create("sslpolicy CRLs", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	choice->cas = read_pem_file(ssl_ca_file)->content->certs;
 	choice->issuers = known_crl_issuers(choice->cas, set->given);
+	choice->by_name = sort_cas_by_name(choice->issuers);
 	read_old(choice);
 	verify_sources(choice);
 	if (!set->of_core)

@@ -38,6 +38,7 @@ typedef struct CrlChoice
 	const CrlSet *set;
 	STACK_OF(X509) *cas;		/* of ssl_ca_file */
 	STACK_OF(X509) *issuers;	/* these, and others that may sign CRLs */
+	CasByName  *by_name;		/* the issuers */
 	List	   *sources;
 	bool		dir_listed;		/* there is none, or its files are known */
 	HTAB	   *slots;

@@ -522,19 +522,21 @@ add_ca(X509 ***list, int *count, X509 *ca)
  * The CAs that issued the CRL, and all that have its issuer's name.
  */
 static bool
-find_issuers(CrlReader *r, STACK_OF(X509) *cas, FileCrl *crl)
+find_issuers(CrlReader *r, const CasByName *cas, FileCrl *crl)
 {
 	const ASN1_BIT_STRING *signature;
 	uint8		digest[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
+	int			first;
 	bool		has_digest = r->known_scheme && r->scheme.digest;
 
 	if (has_digest && EVP_DigestFinal_ex(r->tbs_digest, digest, &len) != 1)
 		return fail_crl_stream_digest(&r->stream);
 	X509_CRL_get0_signature(r->parsed, &signature, NULL);
-	for (int i = 0; i < sk_X509_num(cas); i++)
+	first = find_cas_by_name(cas, X509_CRL_get_issuer(r->parsed));
+	for (int i = first; i < cas->count && cas->sorted[i].hash == cas->sorted[first].hash; i++)
 	{
-		X509	   *ca = sk_X509_value(cas, i);
+		X509	   *ca = sk_X509_value(cas->cas, cas->sorted[i].position);
 
 		if (!is_crl_named_after(r->parsed, ca))
 			continue;
@@ -603,7 +605,7 @@ hand_on(void *arg, const uint8 *bytes, size_t len)
 }
 
 static bool
-read_one(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, FileCrl *crl)
+read_one(CrlReader *r, const CasByName *cas, const CrlSink *sink, FileCrl *crl)
 {
 	uint8		fingerprint[FINGERPRINT_LEN];
 	StringInfoData tail;
@@ -646,7 +648,7 @@ pass_over(CrlReader *r, CrlFile *file)
 }
 
 static bool
-read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
+read_file(CrlReader *r, const CasByName *cas, const CrlSink *sink, CrlFile *file)
 {
 	CrlStream  *s = &r->stream;
 	int			size = 0;
@@ -694,7 +696,7 @@ read_file(CrlReader *r, STACK_OF(X509) *cas, const CrlSink *sink, CrlFile *file)
  * reader reads once.  OpenSSL's error queue is left empty.
  */
 CrlFile *
-read_crls(CrlReader *reader, STACK_OF(X509) *cas, const CrlSink *sink, char **error)
+read_crls(CrlReader *reader, const CasByName *cas, const CrlSink *sink, char **error)
 {
 	CrlFile    *file = palloc0(sizeof(CrlFile));
 	bool		ok;

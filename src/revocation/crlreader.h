@@ -61,7 +61,7 @@ typedef struct CrlReader CrlReader;
 
 extern CrlReader *new_crl_reader(const CrlInput *input);
 extern void free_crl_reader(void *reader);
-extern CrlFile *read_crls(CrlReader *reader, STACK_OF(X509) *cas,
+extern CrlFile *read_crls(CrlReader *reader, const CasByName *cas,
 						  const CrlSink *sink, char **error);
 
 #endif							/* SSLPOLICY_CRLREADER_H */

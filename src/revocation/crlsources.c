@@ -182,7 +182,7 @@ open_file(CrlSource *source, char **error)
  * NULL, with *error, if nothing in it can be read.
  */
 CrlFile *
-read_crl_source(const CrlSet *set, CrlSource *source, STACK_OF(X509) *cas,
+read_crl_source(const CrlSet *set, CrlSource *source, const CasByName *cas,
 				const CrlSink *sink, char **error)
 {
 	CrlInput	input = {read_source, source, set->pause};

@@ -30,7 +30,7 @@ typedef struct CrlSource
 
 extern bool list_crl_files(const CrlSet *set, List **paths, char **error);
 extern CrlSource *open_crl_source(const CrlSet *set, const char *path);
-extern CrlFile *read_crl_source(const CrlSet *set, CrlSource *source, STACK_OF(X509) *cas,
+extern CrlFile *read_crl_source(const CrlSet *set, CrlSource *source, const CasByName *cas,
 								const CrlSink *sink, char **error);
 
 extern bool crl_file_digest(const CrlSet *set, const char *path, uint8 *sha256);

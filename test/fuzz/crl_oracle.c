@@ -69,7 +69,7 @@ read_file_of_crls(const uint8 *bytes, size_t len, size_t chunk, STACK_OF(X509) *
 	CrlSink		sink = {.entry = keep, .arg = &reading};
 	CrlReader  *reader = new_crl_reader(&input);
 
-	reading.file = read_crls(reader, cas, &sink, &reading.error);
+	reading.file = read_crls(reader, cas ? sort_cas_by_name(cas) : NULL, &sink, &reading.error);
 	reading.ncerts = reading.file ? sk_X509_num(reading.file->certs) : 0;
 	free_crl_reader(reader);
 	HOLDS(ERR_peek_error() == 0, "OpenSSL's error queue is not empty");

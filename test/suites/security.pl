@@ -241,7 +241,7 @@ for my $body ($scripts =~ /(CREATE VIEW .*?;)/sg, $scripts =~ /^(DO \$\$.*?^END 
 # 6. Files
 
 my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|BasicOpenFile\w*|AllocateFile|AllocateDir|PathNameOpenFile\w*|unlink|rename|durable_\w+|mkdir|rmdir|opendir|stat|lstat|realpath|chmod|fchmod|symlink|link|creat|truncate)\s*\(/;
-is(files_with($opens), 'crlbuild.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c ownkeys.c preload.c replaceable.c target.c', 'who touches files');
+is(files_with($opens), 'crlsources.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c ownkeys.c preload.c replaceable.c target.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
 is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'handshake.c tlscontext.c', 'where OpenSSL does');
 is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
@@ -253,7 +253,7 @@ is(files_with(qr/\b(?:strcat|sprintf|gets|alloca|strncpy|tmpnam|mktemp)\s*\(/), 
 # Every name of a file in the functions that SQL calls and in what they call for files:
 # of settings, or made of constants and numbers.
 my $names_file = qr/\b(?:read_pem_file|read_whole_file|own_file|file_exists|replace_file|remove_file|open_index_file|file_fingerprint|create_temporary_file|write_temporary_file|move_temporary_file|save_file|resolve_target|read_crl_directory)\s*\(/;
-my $known = qr/^(?:(?:(?:inst->)?files\.|file->path$)\w*|PENDING_KEY|HISTORY_FILE|own_file\((?:PENDING_KEY|HISTORY_FILE)\)|file,\ index
+my $known = qr/^(?:(?:(?:inst->)?files\.|file->path$)\w*|PENDING_KEY|HISTORY_FILE|(?:own_file\()?(?:CRL_COPIES|INSTALLED_ISSUERS)\)?|own_file\((?:PENDING_KEY|HISTORY_FILE)\)|file,\ index
 	|psprintf\("%s\.pem",\ material_kind_name\(kind\)\)|psprintf\("%s\.%d\.pem",\ material_kind_name\(kind\),\ version\)
 	|history_version_file\((?:MATERIAL_CA|(?:inst->|e->)?kind),\ (?:parent|(?:e->|target->|inst->)?version)\)
 	|path_in_place\(inst\)|path_of_setting\(inst,\ i\)|(?:temporary_name\()?(?:p->target|backup_name\(p\))\)?|p->setting_value

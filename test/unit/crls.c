@@ -75,7 +75,7 @@ read_bytes(Bytes bytes, STACK_OF(X509) *cas, char **error)
 
 	nseen = 0;
 	npauses = 0;
-	file = read_crls(reader, cas, &sink, error);
+	file = read_crls(reader, cas ? sort_cas_by_name(cas) : NULL, &sink, error);
 	free_crl_reader(reader);
 	return file;
 }
