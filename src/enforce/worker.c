@@ -537,7 +537,7 @@ refresh_index(WatchedCrls *watched, const CrlSet *set, char **error)
 		changed |= CHANGED_CRLS;
 	if (*error == NULL)
 		watched->failed_at = 0;
-	else if (strcmp(watched->last_error, *error) != 0)
+	else if (strncmp(watched->last_error, *error, sizeof(watched->last_error) - 1) != 0)
 		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("%s not in force: %s", watched->what, *error),
