@@ -125,7 +125,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_install_server_certificate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_server_certificate(text, text, boolean, boolean) IS
-'install the servers certificate and its chain; the key is the one given, else the one of create_server_key(), else the present one';
+'install the server''s certificate and its chain; the key is the one given, else the one of create_server_key(), else the present one';
 
 CREATE FUNCTION install_server_certificate(
     chain bytea,
@@ -142,7 +142,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_install_server_certificate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION install_server_certificate(bytea, bytea, boolean, boolean) IS
-'install the servers certificate and its chain, given in DER, or as the bytes of a file in PEM; the key, in PEM, is the one given, else the one of create_server_key(), else the present one';
+'install the server''s certificate and its chain, given in DER, or as the bytes of a file in PEM; the key, in PEM, is the one given, else the one of create_server_key(), else the present one';
 
 CREATE FUNCTION rollback(
     kind text,

@@ -73,7 +73,7 @@ COMMENT ON COLUMN crls.scope IS 'which certificates of the issuer it covers, by 
 COMMENT ON COLUMN crls.this_update IS 'when it was issued';
 COMMENT ON COLUMN crls.next_update IS 'when it expires; null if it does not say';
 COMMENT ON COLUMN crls.entries IS 'number of revoked certificates';
-COMMENT ON COLUMN crls.verified_by IS 'SHA-256 fingerprint of the CA that signed it, of ssl_ca_file or given to install_crl(); null if none did';
+COMMENT ON COLUMN crls.verified_by IS 'SHA-256 fingerprint of the CA that signed it, from ssl_ca_file or given to install_crl(); null if none did';
 COMMENT ON COLUMN crls.in_force IS 'whether new connections are checked with this very CRL; null: not known';
 COMMENT ON COLUMN crls.error IS 'why it cannot be used; null if it can';
 

@@ -78,7 +78,7 @@ COMMENT ON COLUMN policies.o IS 'organizations, one of which the subject must ha
 COMMENT ON COLUMN policies.fingerprint IS 'SHA-256 fingerprints of the client certificates that are accepted';
 COMMENT ON COLUMN policies.issuer IS 'DNs of CAs, one of which must be in the verified chain';
 COMMENT ON COLUMN policies.ca_fingerprint IS 'SHA-256 fingerprints of CAs, one of which must be in the verified chain';
-COMMENT ON COLUMN policies.max_lifetime IS 'longest validity of the client certificate that is accepted; a grace comes on top, of 5 % of it, at least 5 and at most 65 minutes';
+COMMENT ON COLUMN policies.max_lifetime IS 'longest validity of the client certificate that is accepted, not counting a grace of 5 % (at least 5 and at most 65 minutes)';
 COMMENT ON COLUMN policies.on_expiry IS 'keep or end: what happens to the session when its certificate expires';
 COMMENT ON COLUMN policies.action IS 'reject, or log: only report what the rule would refuse';
 COMMENT ON COLUMN policies.policy IS 'canonical text of the whole policy';
