@@ -418,7 +418,7 @@ put_certificate(Plan *plan)
 					"SHA-256 of the certificate that is asked for: that very one; a new one must be named in the policy first");
 	if (needs->max_lifetime > 0)
 		add_setting(plan, "max_lifetime", lifetime_text(needs->max_lifetime),
-					psprintf("longest time from notBefore to notAfter that the CA may give the certificate; %s more are accepted, for notBefore to be in the past",
+					psprintf("longest time from notBefore to notAfter that the CA may give the certificate; a grace of %s on top is accepted, because CAs back-date notBefore",
 							 duration_text(lifetime_grace(needs->max_lifetime))));
 	if (needs->end_on_expiry)
 		add_setting(plan, "on_expiry", "end", "the session ends when the certificate expires: renew it, and connect again, before that");

@@ -357,8 +357,8 @@ warn_of_moved_settings(const Progress *p)
 
 		if (before[0] && leaves_file_of_others(before, p->target))
 			inst->warnings = lappend(inst->warnings,
-									 psprintf("%s moves from \"%s\" to \"%s\": a program that renews the old file (such as certbot or cert-manager) no longer reaches the server. "
-											  "Have that program call sslpolicy.install_%s(), or leave the file to it: set %s back and call sslpolicy.reload() after each renewal",
+									 psprintf("%s moves from \"%s\" to \"%s\": the server no longer reads the old file, which a program such as certbot or cert-manager may renew. "
+											  "Have that program call sslpolicy.install_%s(), or leave the file to it: set %s back, and call sslpolicy.reload() after each renewal",
 											  name, before, p->setting_value, inst->kind == MATERIAL_SERVER ? "server_certificate" : material_kind_name(inst->kind), name));
 	}
 }

@@ -36,7 +36,7 @@ check_crl_size(size_t size)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the CRL is larger than sslpolicy.max_crl_size"),
-				 errdetail("It has %zu bytes; %zu are accepted.", size, max_crl_size()),
+				 errdetail("It has %zu bytes; at most %zu are accepted.", size, max_crl_size()),
 				 errhint("The server verifies and walks the whole list in each connection with a client certificate.")));
 }
 
@@ -228,9 +228,9 @@ take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
 		bool		known = has_certificate(issuers, cert);
 
 		if (has_issued(cert, given->crls) && !known)
-			refuse_installation(psprintf("certificate %s does not verify from ssl_ca_file as a CA that may sign CRLs", certificate_title(cert)),
-								"It has signed a CRL that is given, and nothing shows that it may.",
-								"Give the certificates between it and a CA in ssl_ca_file along, or install its CA first.");
+			refuse_installation(psprintf("certificate %s does not verify against ssl_ca_file as a CA that may sign CRLs", certificate_title(cert)),
+								"It has signed one of the given CRLs, but nothing shows that it may.",
+								"Add the certificates between it and a CA in ssl_ca_file to the text, or install its CA first.");
 		if (!has_issued(cert, given->crls) && !is_issuer_of_any(cert, given->certs))
 			inst->warnings = lappend(inst->warnings, psprintf("certificate %s has signed none of these CRLs, and is left out", certificate_title(cert)));
 	}
@@ -264,7 +264,7 @@ restore_from_copies(Installation *inst)
 			appendStringInfo(&lost, "%s\"%s\"", lost.len ? ", " : "", certificate_string(in_force[i].issuer_dn));
 	}
 	if (sk_X509_CRL_num(inst->old->crls) > 0)
-		inst->warnings = lappend(inst->warnings, "the file of sslpolicy.crl_file had gone, or could not be read: it is made anew, with the CRLs that were in force from it");
+		inst->warnings = lappend(inst->warnings, "the file of sslpolicy.crl_file was missing or could not be read: it is recreated with the CRLs that were in force from it");
 	if (lost.len == 0)
 		return;
 	inst->goes_back = true;
@@ -274,8 +274,8 @@ restore_from_copies(Installation *inst)
 		ereport(ERROR,
 				(errcode(superuser() ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("CRLs that are in force would be lost"),
-				 errdetail("The file of sslpolicy.crl_file has gone, or cannot be read, and so have the copies of the CRLs of: %s.", lost.data),
-				 errhint("Restore the file, or give the CRLs of these issuers, too. A superuser can do without them, with force => true.")));
+				 errdetail("The file of sslpolicy.crl_file is missing or cannot be read, and there are no copies of the CRLs of: %s.", lost.data),
+				 errhint("Restore the file, or give the CRLs of these issuers too. A superuser can go on without them, with force => true.")));
 }
 
 /*

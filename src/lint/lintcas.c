@@ -152,8 +152,8 @@ lint_strict_clients(Survey *survey)
 	if (refusal && !is_self_signed(identity->leaf))
 		add_finding(&survey->findings, SEVERITY_INFO, "server_chain_not_strict",
 					psprintf("server certificate %s", certificate_title(identity->leaf)),
-					psprintf("Clients that insist on all of RFC 5280 refuse its chain: %s. Python's ssl does so by itself since 3.13 (VERIFY_X509_STRICT), libpq does not.", refusal),
-					"Have the certificate named here issued anew with what it lacks: a CA with critical basicConstraints, keyUsage = keyCertSign and a subjectKeyIdentifier, the others with an authorityKeyIdentifier. Or have these clients clear VERIFY_X509_STRICT.");
+					psprintf("Clients that insist on all of RFC 5280 refuse its chain: %s. Python's ssl module has done so by default since 3.13 (VERIFY_X509_STRICT); libpq does not.", refusal),
+					"Have the certificate named here reissued with what it lacks: a CA needs critical basicConstraints, keyUsage = keyCertSign and a subjectKeyIdentifier; the others need an authorityKeyIdentifier. Or have these clients clear VERIFY_X509_STRICT.");
 }
 
 /*

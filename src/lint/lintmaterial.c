@@ -54,11 +54,11 @@ check_server_dates(Survey *survey, const char *object, const CertFacts *facts, b
 
 	if (bypassed && facts->not_after <= survey->now)
 		add_finding(&survey->findings, SEVERITY_WARNING, "server_certificate_expired", object,
-					psprintf("It is sent along, and has expired on %s: clients that do not find another path to their root refuse the server.", unix_time_text(facts->not_after)),
+					psprintf("It is sent along, and expired on %s: clients that do not find another path to their root refuse the server.", unix_time_text(facts->not_after)),
 					"Install the certificate and its chain without it: SELECT * FROM sslpolicy.install_server_certificate(...).");
 	else if (facts->not_after <= survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_expired", object,
-					psprintf("It has expired on %s: clients that verify the server refuse it.", unix_time_text(facts->not_after)), remedy);
+					psprintf("It expired on %s: clients that verify the server refuse it.", unix_time_text(facts->not_after)), remedy);
 	else if (facts->not_before > survey->now)
 		add_finding(&survey->findings, SEVERITY_ERROR, "server_certificate_not_yet_valid", object,
 					psprintf("It is not valid before %s: clients that verify the server refuse it.", unix_time_text(facts->not_before)),
@@ -248,9 +248,9 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, 
 		if (!v->ok)
 			add_finding(&survey->findings, SEVERITY_WARNING, "ca_verifies_nobody", object,
 						psprintf("It is in ssl_ca_file, and verifies nobody: %s.%s", verification_text(v),
-								 has_verify_error(v, X509_V_ERR_INVALID_PURPOSE) ? " Its extended key usage, or that of a CA above it, leaves out clientAuth." : ""),
+								 has_verify_error(v, X509_V_ERR_INVALID_PURPOSE) ? " Its extended key usage, or that of a CA above it, lacks clientAuth." : ""),
 						has_verify_error(v, X509_V_ERR_INVALID_PURPOSE) ?
-							psprintf("%s, or have its certificate issued anew without an extended key usage, or with clientAuth.", remove) :
+							psprintf("%s, or have its certificate reissued with clientAuth, or without an extended key usage.", remove) :
 							"Add what is missing with sslpolicy.add_ca(), or remove it with sslpolicy.remove_ca().");
 	}
 }
@@ -316,8 +316,8 @@ check_crl(Survey *survey, const Trust *trust, X509_CRL *crl)
 	if (issuer == NULL)
 	{
 		add_finding(&survey->findings, SEVERITY_INFO, "crl_issuer_unknown", object,
-					"No CA in ssl_ca_file has signed it. If an intermediate CA has, whose certificate only clients send, the server refuses at login what it lists; sslpolicy cannot verify it, and does not end live sessions for it. Otherwise it has no effect.",
-					"Give the certificate of the CA along with the CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN CERTIFICATE-----...-----BEGIN X509 CRL-----...'). Leave the CRL in the file while clients have such certificates: without it they are refused.");
+					"No CA in ssl_ca_file has signed it. If an intermediate CA has signed it whose certificate only clients send, the server refuses the certificates in this CRL at login, but sslpolicy cannot verify the CRL, and ends no live sessions because of it. Otherwise the CRL has no effect.",
+					"Give the certificate of the CA along with the CRL: SELECT * FROM sslpolicy.install_crl('-----BEGIN CERTIFICATE-----...-----BEGIN X509 CRL-----...'). Leave the CRL in the file as long as clients have certificates of this CA: without the CRL they are refused.");
 		return;
 	}
 	if (facts->unsupported)

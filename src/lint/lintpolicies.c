@@ -254,7 +254,7 @@ check_dn_pattern(Survey *survey, const StoredPolicy *stored, const PolicyRule *r
 		return;
 	add_finding_about(&survey->findings, rule->log_only ? SEVERITY_INFO : SEVERITY_WARNING, "dn_pattern_not_safe",
 					  psprintf("dn=%s", value->text),
-					  "This pattern asks for something behind a part that matches any text, also a backslash. A comma within an attribute is printed as \\,: so O=\"x,CN=bob\", printed as O=x\\,CN=bob, can be taken for CN=bob.",
+					  "In this pattern, something follows a part that matches any text, even a backslash. A comma within an attribute is printed as \\,: so O=\"x,CN=bob\", printed as O=x\\,CN=bob, can be taken for CN=bob.",
 					  "Ask for the attribute itself, with cn=, uid= or email=, and ou= and o= for what else must be there; or write [^,\\\\]* in place of .* and [^,]*.",
 					  "Policies", stored->title);
 }

@@ -140,14 +140,14 @@ report_failed_load(Survey *survey, const Configuration *configuration, const Loa
 	SSL_CTX_free(context);
 	if (mended || at_start == START_RUNS_COMMAND)
 		add_finding(&survey->findings, SEVERITY_WARNING, "reload_failed", "TLS files",
-					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before. %s",
+					psprintf("The server did not load its TLS files on %s%s%s: it still uses those from before. %s",
 							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error,
 							 mended ? "As files and settings are now, it could load them." :
 									  "As files and settings are now, a restart would load them."),
 					mended ? RELOAD_REMEDY : "Restart the server to have them loaded, or set ssl_passphrase_command_supports_reload = on.");
 	else
 		add_finding(&survey->findings, SEVERITY_ERROR, "reload_failed", "TLS files",
-					psprintf("The server did not load its TLS files on %s%s%s: it serves with those from before, and would not start.",
+					psprintf("The server did not load its TLS files on %s%s%s: it still uses those from before, and would not start again.",
 							 timestamptz_to_str(state->failed_at), state->error[0] ? ": " : "", state->error),
 					RELOAD_REMEDY);
 }
@@ -270,7 +270,7 @@ lint_loadable(Survey *survey)
 	}
 	else if (at_start == START_RUNS_COMMAND && key_may_be_told(&files))
 		add_finding(&survey->findings, SEVERITY_WARNING, "files_need_restart", "setting ssl_passphrase_command_supports_reload",
-					"It is off, and the private key has a passphrase: a reload keeps what the server has loaded before, and only a restart loads the files as they are now.",
+					"It is off, and the private key has a passphrase: a reload keeps what the server loaded before, and only a restart loads the files as they are now.",
 					"So that renewed certificates, CAs and CRLs can be loaded, set ssl_passphrase_command_supports_reload = on if the command can run without a terminal, or take the passphrase off the key.");
 	else
 		report_unloadable(survey, error, !files_may_be_told() ? "and a restart can fail" : at_start == START_ASKS ? "and a restart would ask for the passphrase at the terminal" :

@@ -35,7 +35,7 @@ judge_validity(X509 *cert, int64 now)
 	if (X509_cmp_time(X509_get0_notAfter(cert), &at) < 0)
 	{
 		(void) read_asn1_time(X509_get0_notAfter(cert), &limit);
-		return make_trust_refusal(psprintf("certificate %s has expired on %s", certificate_title(cert), unix_time_text(limit)),
+		return make_trust_refusal(psprintf("certificate %s expired on %s", certificate_title(cert), unix_time_text(limit)),
 								  pstrdup("Clients that verify the server would refuse it."), NULL);
 	}
 	if (X509_cmp_time(X509_get0_notBefore(cert), &at) > 0)

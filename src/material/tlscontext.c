@@ -37,7 +37,7 @@ passphrase_problem(const char *key_file, const TlsParameters *parameters)
 		return NULL;
 	return psprintf("private key file \"%s\" has a passphrase, and %s", key_file,
 					parameters->passphrase_set ?
-						"ssl_passphrase_command_supports_reload is off: a reload keeps what the server has loaded before, and only a restart loads the files as they are now" :
+						"ssl_passphrase_command_supports_reload is off: a reload keeps what the server loaded before, and only a restart loads the files as they are now" :
 						"ssl_passphrase_command is not set");
 }
 

@@ -137,14 +137,14 @@ judge_ca(const Trust *trust, X509 *ca, bool added,
 		*warnings = lappend(*warnings, psprintf("CA %s is an X.509 v1 certificate, which cannot say that it is a CA", title));
 	if (has_verify_error(v, X509_V_ERR_CERT_HAS_EXPIRED) &&
 		X509_cmp_time(X509_get0_notAfter(ca), &now) < 0)
-		*warnings = lappend(*warnings, psprintf("CA %s has expired on %s", title, asn1_time_text(X509_get0_notAfter(ca))));
+		*warnings = lappend(*warnings, psprintf("CA %s expired on %s", title, asn1_time_text(X509_get0_notAfter(ca))));
 	else if (has_verify_error(v, X509_V_ERR_CERT_NOT_YET_VALID) &&
 			 X509_cmp_time(X509_get0_notBefore(ca), &now) > 0)
 		*warnings = lappend(*warnings, psprintf("CA %s is not valid before %s", title, asn1_time_text(X509_get0_notBefore(ca))));
 	else if (lacks_issuer(v))
 		*warnings = lappend(*warnings, psprintf("the issuer of CA %s, %s, is missing: without it no certificate of this CA is accepted", title, issuer_title(X509_get_issuer_name(ca))));
 	else if (has_verify_error(v, X509_V_ERR_INVALID_PURPOSE))
-		*warnings = lappend(*warnings, psprintf("CA %s verifies no client: its extended key usage, or that of a CA above it, leaves out clientAuth", title));
+		*warnings = lappend(*warnings, psprintf("CA %s verifies no client: its extended key usage, or that of a CA above it, lacks clientAuth", title));
 	else if (!v->ok)
 		*warnings = lappend(*warnings, psprintf("CA %s verifies nobody: %s", title, verification_text(v)));
 	return v->ok;
@@ -227,7 +227,7 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *issuers, int64 now, bool accept_expired
 		return make_trust_refusal(psprintf("the CRL of %s cannot be read", title), NULL, NULL);
 	if (facts->unsupported)
 		return make_trust_refusal(psprintf("the CRL of %s cannot be used: %s", title, facts->unsupported),
-								  NULL, pstrdup("Accepted is a complete CRL (RFC 5280 section 5): of all that its issuer has revoked, or of all in the scope that its issuing distribution point names."));
+								  NULL, pstrdup("A CRL must be complete (RFC 5280 section 5): it must list everything that its issuer has revoked, or everything in the scope that its issuing distribution point names."));
 	if (crl_issuer(crl, issuers) == NULL)
 		return make_trust_refusal(psprintf("the CRL of %s is not signed by a CA in ssl_ca_file", title),
 								  pstrdup("A CA of that name, with the key that signed the CRL and the right to sign CRLs, is wanted."),
@@ -235,7 +235,7 @@ judge_crl(X509_CRL *crl, STACK_OF(X509) *issuers, int64 now, bool accept_expired
 	if (facts->this_update > now || (!accept_expired && !is_current_crl(crl, now)))
 		return make_trust_refusal(facts->this_update > now ?
 									  psprintf("the CRL of %s is not valid before %s", title, unix_time_text(facts->this_update)) :
-									  psprintf("the CRL of %s has expired on %s", title, unix_time_text(facts->next_update)),
+									  psprintf("the CRL of %s expired on %s", title, unix_time_text(facts->next_update)),
 								  pstrdup("With it, the server would refuse every certificate of this CA."),
 								  pstrdup("Have the CA issue a new CRL."));
 	return NULL;

@@ -49,7 +49,7 @@
 #define HEAD_CHARS 64
 #define HEAD_BYTES (HEAD_CHARS / 4 * 3)
 
-#define LINE_BREAKS_HINT  "Give PEM from -----BEGIN on to -----END and its last dashes, with all that is in between. Line breaks may be real ones, \\n, blanks, or missing."
+#define LINE_BREAKS_HINT  "Give the whole PEM text, from -----BEGIN to the last dash after -----END. Line breaks may be real ones, \\n, blanks, or missing."
 #define PKCS7_LABELS_HINT "Take the certificates out of it: openssl pkcs7 -in file.p7b -print_certs -out chain.pem."
 
 /* What is read of a text. */
@@ -317,7 +317,7 @@ read_last_line(Reader *r)
 			token = next_pem_token(&r->text);
 	}
 	if (!read_label(&r->text, label) || strcmp(label, r->label) != 0)
-		return damaged(r, psprintf("what begins at %s ends with another name at %s", place_of(&r->text, r->begins), place_of(&r->text, begins)));
+		return damaged(r, psprintf("what begins at %s ends under another name at %s", place_of(&r->text, r->begins), place_of(&r->text, begins)));
 	skip_dashes(&r->text);
 	return true;
 }
@@ -393,7 +393,7 @@ check_length(Reader *r)
 	bool		may_be_longer = strcmp(r->label, "TRUSTEDCERTIFICATE") == 0;
 
 	if (chars % 4 == 1)
-		return damaged(r, psprintf("its base64 has %zu characters, which cannot be: some are missing, or there are too many", chars));
+		return damaged(r, psprintf("its base64 has %zu characters, which is impossible: some are missing, or there are too many", chars));
 	if (refusal)
 	{
 		set_problem(r->problem, psprintf("PEM block %d is not what its name says: %s", r->block, refusal->what), refusal->hint);
@@ -401,14 +401,14 @@ check_length(Reader *r)
 	}
 	if (parse_der_head(head, head_len, &element) != NULL || element.tag != TAG_SEQUENCE)
 	{
-		set_problem(r->problem, psprintf("PEM block %d is no valid %s: its first bytes are not those of DER", r->block, full_label(r->label)), LINE_BREAKS_HINT);
+		set_problem(r->problem, psprintf("PEM block %d is not a valid %s: its first bytes are not those of DER", r->block, full_label(r->label)), LINE_BREAKS_HINT);
 		return false;
 	}
 	if (len < element.head + element.len || (len > element.head + element.len && !may_be_longer))
 	{
 		(void) damaged(r, psprintf("it has %llu bytes, but its first ones announce %llu", (unsigned long long) len, (unsigned long long) (element.head + element.len)));
 		if (len < element.head + element.len)
-			r->problem->hint = "A part of it is missing. Where a form or a URL has made blanks of its plus signs, copy it again.";
+			r->problem->hint = "A part of it is missing. If a form or a URL has turned its plus signs into blanks, copy it again.";
 		return false;
 	}
 	return true;
@@ -517,7 +517,7 @@ read_given_der(const uint8 *bytes, size_t len, PemProblem *problem)
 			break;
 		}
 		if (parse_der_head(pos, (size_t) (bytes + len - pos), &element) != NULL || element.tag != TAG_SEQUENCE)
-			set_problem(problem, pstrdup(pos == bytes ? "it is not DER" : "there are bytes behind its end"), NULL);
+			set_problem(problem, pstrdup(pos == bytes ? "it is not DER" : "there are bytes after its end"), NULL);
 		else if (element.head + element.len > (uint64) (bytes + len - pos))
 			set_problem(problem, psprintf("it has %zu bytes, but its first ones announce %llu: a part is missing", (size_t) (bytes + len - pos), (unsigned long long) (element.head + element.len)), NULL);
 		if (problem->error)
@@ -607,7 +607,7 @@ read_base64(const char *bytes, size_t len, size_t *size, PemProblem *problem)
 		if (r.data.len > 0 && (token == PEM_END || (token == PEM_DATA && padded)))
 		{
 			if (r.data.len % 4 == 1)
-				wrong = psprintf("it has %d characters, which cannot be: some are missing, or there are too many", r.data.len);
+				wrong = psprintf("it has %d characters, which is impossible: some are missing, or there are too many", r.data.len);
 			*size += decode(r.data.data, (size_t) r.data.len, result + *size);
 			resetStringInfo(&r.data);
 			padded = false;

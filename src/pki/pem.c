@@ -156,7 +156,7 @@ read_pem(const char *text, size_t len, char **error)
 		if (header[0] != '\0' && (is_certificate_block(type) || strcmp(type, PEM_STRING_X509_CRL) == 0))
 			*error = psprintf("PEM block %d has a header", block);
 		else if (!take_block(content, type, data, size))
-			*error = psprintf("PEM block %d is no valid %s: %s", block, type,
+			*error = psprintf("PEM block %d is not a valid %s: %s", block, type,
 							  openssl_reason());
 		OPENSSL_cleanse(data, (size_t) size);
 		OPENSSL_free(type);

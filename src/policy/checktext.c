@@ -251,7 +251,7 @@ lifetime_reason(const Check *check, const CertFacts *cert)
 {
 	int64		allowed = check->asks->max_lifetime;
 
-	return psprintf("the certificate lives %s, and at most %s and %s of grace are allowed",
+	return psprintf("the certificate is valid for %s, but at most %s plus %s of grace is allowed",
 					lives(cert), duration_text(allowed), duration_text(lifetime_grace(allowed)));
 }
 

@@ -334,7 +334,7 @@ read_pair(Parser *p, PolicyRule *rule)
 	if (p->checks != NULL && p->checks->spelling && p->lone_backslash >= 0)
 		return parse_fail(p, p->lone_backslash, key,
 						  psprintf("single backslash in a value of \"%s\"", policy_key_name(key)),
-						  pstrdup("Write it twice, as in cn='CORP\\\\alice' or cn='/^app\\\\.[0-9]+$': a single one goes, and leaves the character behind it."));
+						  pstrdup("Write it twice, as in cn='CORP\\\\alice' or cn='/^app\\\\.[0-9]+$': a single one is dropped, and only the character after it stays."));
 
 	out.key = key;
 	switch (key)
@@ -412,12 +412,12 @@ check_ignore_case(Parser *p, const PolicyRule *rule)
 		if (rule->ignore_case && strpbrk(value->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL)
 			return parse_fail(p, p->offsets[KEY_IGNORE_CASE], KEY_IGNORE_CASE,
 							  psprintf("with ignore_case=on, %s=%s matches nothing", policy_key_name(value->key), value->text),
-							  pstrdup("The name in the certificate is folded to lower case, and must then be the name in the policy: write that in lower case."));
+							  pstrdup("The name in the certificate is folded to lower case, and must then equal the name in the policy: write that in lower case."));
 	}
 	if (rule->has_ignore_case && !acts)
 		return parse_fail(p, p->offsets[KEY_IGNORE_CASE], KEY_IGNORE_CASE,
 						  pstrdup("key \"ignore_case\" has nothing to act upon"),
-						  pstrdup("It is for cn, uid and email in the same rule, such as cn=%u, and not for regular expressions, where [Bb]ob says so."));
+						  pstrdup("It applies to cn, uid and email in the same rule, such as cn=%u, but not to regular expressions: in those, write both cases, as in [Bb]ob."));
 	return true;
 }
 

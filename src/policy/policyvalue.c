@@ -124,7 +124,7 @@ parse_dn(Parser *p, PolicyKey key, const char *value, int offset, PolicyValue *o
 	if (meant != NULL && strcmp(meant, out->text) == 0)
 		return true;
 	return parse_fail(p, offset, key,
-					  psprintf("invalid value \"%s\" for key \"%s\": no certificate has a name that is printed so",
+					  psprintf("invalid value \"%s\" for key \"%s\": no certificate has a name that is printed like this",
 							   value, policy_key_name(key)),
 					  dn_hint(key, value, "Write the attributes as OpenSSL names them, such as CN, OU, O, ST, C and emailAddress, and the last one of the certificate first."));
 }

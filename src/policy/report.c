@@ -236,10 +236,10 @@ hint_for_client(const Verdict *verdict, const Facts *facts)
 	if (need_cert)
 		return pstrdup("Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key.");
 	if (other_cert && shorter)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and for a shorter time, and its key.");
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.");
 	if (other_cert)
 		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.");
 	if (shorter)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for a shorter time, and its key. How long a certificate lives, from notBefore to notAfter, is up to the CA.");
+		return pstrdup("Set sslcert and sslkey on the client to a certificate that is valid for a shorter time, and to its key. How long a certificate is valid, from notBefore to notAfter, is up to the CA.");
 	return pstrdup("Use a client that offers a newer TLS version and other ciphers (libpq: ssl_max_protocol_version), or ask the database administrator.");
 }

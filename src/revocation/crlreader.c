@@ -344,7 +344,7 @@ read_version(CrlReader *r)
 	if (!keep_in_shell(r, TAG_INTEGER, "it is no CRL"))
 		return false;
 	if (r->shell.len != sizeof(v2) || memcmp(r->shell.data, v2, sizeof(v2)) != 0)
-		return fail(r, "it is no CRL of version 1 or 2");
+		return fail(r, "it is not a CRL of version 1 or 2");
 	return true;
 }
 

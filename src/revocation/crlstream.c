@@ -294,7 +294,7 @@ find_block(CrlStream *s)
 			if (!first && strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) == 0)
 			{
 				s->block++;
-				return fail_block(s, psprintf("PEM block %d begins behind a byte order mark, and text before that", s->block));
+				return fail_block(s, psprintf("PEM block %d comes after a byte order mark that has text before it", s->block));
 			}
 		}
 		/* whatever comes behind it, also no space */
@@ -313,7 +313,7 @@ find_block(CrlStream *s)
 			continue;
 		}
 		if (strcmp(type, CRL_BLOCK) != 0)
-			return fail_block(s, psprintf("PEM block %d is no CRL but a \"%s\"", s->block, printable_text(type)));
+			return fail_block(s, psprintf("PEM block %d is not a CRL but a \"%s\"", s->block, printable_text(type)));
 		pfree(type);
 		EVP_DecodeInit(s->base64);
 		s->padded = false;
@@ -365,7 +365,7 @@ decode(CrlStream *s, const uint8 *text, size_t len)
 	state = s->padded ? -1 :
 						EVP_DecodeUpdate(s->base64, s->window + s->end, &decoded, text, (int) len);
 	if (state < 0)
-		return fail_crl_stream_at(s, "its PEM block is no valid base64");
+		return fail_crl_stream_at(s, "its PEM block is not valid base64");
 	s->padded = state == 0;
 	if (EVP_DigestUpdate(s->crl_digest, s->window + s->end, (size_t) decoded) != 1)
 		return fail_crl_stream_digest(s);
@@ -573,7 +573,7 @@ end_crl_in_stream(CrlStream *s, uint8 *fingerprint)
 	unsigned int len;
 
 	if (available(s, 1) > 0)
-		return fail_crl_stream_at(s, "there are bytes behind its end");
+		return fail_crl_stream_at(s, "there are bytes after its end");
 	if (s->error)
 		return false;
 	/* a DER file is its CRL */

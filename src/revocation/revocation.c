@@ -218,7 +218,7 @@ check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
 	if (c.found && c.until <= now)
 	{
 		result.status = CRL_EXPIRED;
-		result.detail = psprintf("the CRL of CA \"%s\" has expired at %s", cert->issuer->subject_dn,
+		result.detail = psprintf("the CRL of CA \"%s\" expired at %s", cert->issuer->subject_dn,
 								 time_of(c.until));
 	}
 	else if (!c.found && c.limited && !cert->is_root && !cert->points->known)
@@ -231,7 +231,7 @@ check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
 											 "there is no CRL of CA \"%s\"",
 								 cert->issuer->subject_dn, cert->subject);
 		if (unread)
-			result.detail = psprintf("%s, and one has not been read", result.detail);
+			result.detail = psprintf("%s; one that may cover the certificate has not been read", result.detail);
 	}
 	return result;
 }

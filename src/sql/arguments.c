@@ -141,7 +141,7 @@ bytes_argument(FunctionCallInfo fcinfo, int arg, size_t max_bytes, size_t *len)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the text is too long"),
-				 errdetail("It has %zu bytes; %zu are accepted.", *len, max_bytes),
+				 errdetail("It has %zu bytes; at most %zu are accepted.", *len, max_bytes),
 				 errhidestmt(true), errhidecontext(true)));
 	bytes = palloc(*len + 1);
 	memcpy(bytes, VARDATA_ANY(value), *len);
@@ -200,7 +200,7 @@ pem_argument(FunctionCallInfo fcinfo, int arg, const char *name, size_t max_byte
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("there are too many certificates in the text"),
-				 errdetail("There are %d; %d are accepted.", sk_X509_num(content->certs),
+				 errdetail("There are %d; at most %d are accepted.", sk_X509_num(content->certs),
 						   max_certificates)));
 	return content;
 }

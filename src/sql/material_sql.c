@@ -151,7 +151,7 @@ indexed_crl_problem(const IndexedCrl *crl)
 	if (crl->has_next_update && crl->next_update <= (int64) time(NULL))
 		return accept_expired_crl() ? "it has expired" :
 									  "it has expired: every certificate of this CA is refused";
-	return crl->kept ? "its file has gone, or cannot be used: it stays in force until a CRL that is not older is read" :
+	return crl->kept ? "its file is missing or cannot be used: it stays in force until a CRL that is not older is read" :
 					   NULL;
 }
 

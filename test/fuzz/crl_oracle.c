@@ -376,7 +376,7 @@ bool
 is_good_reason(const char *error, const uint8 *der, size_t len, X509_CRL *crl)
 {
 #define SAYS(text) (strstr(error, text) != NULL)
-	if (SAYS("it is no CRL of version 1 or 2"))
+	if (SAYS("it is not a CRL of version 1 or 2"))
 		return X509_CRL_get_version(crl) != X509_CRL_VERSION_2;
 	if (SAYS("its reason cannot be read"))
 		return any_entry(crl, has_odd_reason) || !is_der(der, der + len);

@@ -192,7 +192,7 @@ is_good_reason_for_text(const char *text, size_t len, const PemContent *content,
 {
 	if (strstr(error, "PEM block") || strstr(error, "its base64"))
 		return !is_strict_pem(text, len);
-	if (strstr(error, "there are bytes behind its end"))
+	if (strstr(error, "there are bytes after its end"))
 		return has_bytes_behind(text, len);
 	for (int i = 0; i < sk_X509_CRL_num(content->crls); i++)
 	{

@@ -241,14 +241,14 @@ subtest 'max_lifetime' => sub {
 	my $long = $lives->(3600, $DAY + 301);
 	my ($failed, $err, $log, $reasons) = login($long, 'sslmode=verify-full max_lifetime=24h');
 	is($failed, 'max_lifetime', 'longer than the grace');
-	my $why = 'the certificate lives 1d 1h 5min 1s, and at most 1d and 1h 5min of grace are allowed';
+	my $why = 'the certificate is valid for 1d 1h 5min 1s, but at most 1d plus 1h 5min of grace is allowed';
 	like($err, qr/Not met: max_lifetime \(\Q$why\E\)\./, 'what the client reads');
-	like($err, qr/HINT:  .* a certificate that has been issued for a shorter time/, 'and what to do');
+	like($err, qr/HINT:  .* a certificate that is valid for a shorter time/, 'and what to do');
 	unlike($err, qr/issued for this role/, 'but nothing that it does already');
 	like($log, qr/required: max_lifetime=1d \(policy of role "app", rule 1; \Q$why\E\)/, 'what the log has');
 	like($reasons, qr/\Q$why\E/, 'what rejections has');
 	is(actual($long, 'max_lifetime'), '1d 1h 5min 1s, beyond the grace of 1h 5min', 'explain() of it');
-	like((login($long, 'cn=bob max_lifetime=24h'))[1], qr/HINT:  .* issued for this role, and for a shorter time/, 'both');
+	like((login($long, 'cn=bob max_lifetime=24h'))[1], qr/HINT:  .* issued for this role and is valid for a shorter time/, 'both');
 	unlike((login($long, 'cn=bob'))[1], qr/shorter/, 'the name alone');
 };
 

@@ -108,7 +108,7 @@ subtest 'CAs that verify no client' => sub {
 	$certs->intermediate('sub', issuer => 'root', subject => '/CN=Sub', eku => ['serverAuth']);
 	$certs->ca('bothca', subject => '/CN=Both', eku => [ 'serverAuth', 'clientAuth' ]);
 	$certs->client('app_of_' . $_, issuer => $_, subject => '/CN=app') for qw(servers below sub bothca);
-	my $warning = sub { qr/CA \\"CN=$_[0]\\" verifies no client: its extended key usage, or that of a CA above it, leaves out clientAuth/ };
+	my $warning = sub { qr/CA \\"CN=$_[0]\\" verifies no client: its extended key usage, or that of a CA above it, lacks clientAuth/ };
 	for my $case ([ 'serverAuth alone', 'servers', 'Servers' ], [ 'an intermediate', 'sub', 'Sub' ], [ 'below one', 'below', 'Below', 'servers' ])
 	{
 		my ($title, $name, $cn, @more) = @$case;
@@ -118,7 +118,7 @@ subtest 'CAs that verify no client' => sub {
 		trust('root', $name, @more);
 		my $login = $server->login(user => 'app', cert => "app_of_$name");
 		like($login->{err}, qr/alert unsupported certificate/, "$title: it is true");
-		like(findings('ca_verifies_nobody'), qr/^warning\|CA "CN=$cn"\|.*leaves out clientAuth\./m, "$title: lint finds it");
+		like(findings('ca_verifies_nobody'), qr/^warning\|CA "CN=$cn"\|.*lacks clientAuth\./m, "$title: lint finds it");
 	}
 	like(try("install_ca(\$\$@{[ pem('servers') ]}\$\$, force => true)"), qr/22023: no usable CA would remain/, 'such a CA alone is refused');
 	trust('root');
@@ -230,10 +230,10 @@ subtest 'cross-signed chains' => sub {
 	like(install('leaf', [qw(r3)]), qr/the chain is not complete: the certificate of "CN=X1" is missing/, 'no root: it is missing');
 	like(install('leaf', []), qr/the chain is not complete: the certificate of "CN=R3" is missing/, 'no intermediate: it is missing');
 	like(install('leaf', [qw(r3 x1x)]), qr/the chain is not complete: the certificate of "CN=D3" is missing/, 'a root that is nowhere is missing');
-	like(install('leaf', [qw(r3 x1x d3)]), qr/22023: certificate "CN=D3" has expired on /, 'an expired root in the text has expired');
-	like(install('leaf', [qw(r3 x1old)]), qr/22023: certificate "CN=X1" has expired on /, 'so has an intermediate');
+	like(install('leaf', [qw(r3 x1x d3)]), qr/22023: certificate "CN=D3" expired on /, 'an expired root in the text has expired');
+	like(install('leaf', [qw(r3 x1old)]), qr/22023: certificate "CN=X1" expired on /, 'so has an intermediate');
 	trust('root', 'd3');
-	like(install('leaf', [qw(r3 x1x)]), qr/22023: certificate "CN=D3" has expired on /, 'an expired root in ssl_ca_file has expired, and is not missing');
+	like(install('leaf', [qw(r3 x1x)]), qr/22023: certificate "CN=D3" expired on /, 'an expired root in ssl_ca_file has expired, and is not missing');
 	trust('root', 'x1x', 'd3');
 	like(install('leaf', [qw(r3)]), qr/the certificate of "CN=X1" is missing/, 'clients do not have the intermediates of ssl_ca_file');
 	trust('root');
@@ -331,7 +331,7 @@ subtest 'passphrases' => sub {
 
 	# at a start alone
 	configure(ssl_passphrase_command => $command);
-	like(reload(), qr/^f\|.*has a passphrase, and ssl_passphrase_command_supports_reload is off: a reload keeps what the server has loaded before, and only a restart loads/, 'at a start alone: reload()');
+	like(reload(), qr/^f\|.*has a passphrase, and ssl_passphrase_command_supports_reload is off: a reload keeps what the server loaded before, and only a restart loads/, 'at a start alone: reload()');
 	like($add->(', dry_run => true'), qr/F0000: the server could not load this material\nDETAIL:  private key file .*only a restart loads/, 'at a start alone: an installation');
 	is($claims->(), '', 'at a start alone: lint does not say that a restart would fail');
 	like(lint_of("code = 'files_need_restart'"), qr/^warning\|/, 'but that only a restart loads the files');

@@ -87,7 +87,7 @@ my $p12 = do { system("openssl pkcs12 -export -in $dir/app.crt -inkey $dir/app.k
 my $p7 = `openssl crl2pkcs7 -nocrl -certfile $dir/root.crt`;
 my $damaged = $two =~ s/\A(.*\n.{10})./$1*/r;
 for my $case (
-	[ text($damaged), qr/pem cannot be used.*PEM block 1 is damaged: character 11 of line 2 is "\*", which is not base64.*HINT:  Give PEM from -----BEGIN/s, 'a character' ],
+	[ text($damaged), qr/pem cannot be used.*PEM block 1 is damaged: character 11 of line 2 is "\*", which is not base64.*HINT:  Give the whole PEM text, from -----BEGIN/s, 'a character' ],
 	[ text(substr breaks($two, '\n'), 0, 300), qr/PEM block 1 is damaged: what begins at character 6 of line 1 has no END/, 'cut off' ],
 	[ text(substr(breaks($two, '\n'), 0, 101) . substr breaks($two, '\n'), 105), qr/PEM block 1 is damaged: it has \d+ bytes, but its first ones announce \d+.*plus signs/s, 'characters that are lost' ],
 	[ text(pem('root') . substr breaks($two, '\n'), 0, 300), qr/PEM block 2 is damaged/, 'the second one' ],
@@ -174,7 +174,7 @@ sub moved
 	is($first =~ s/^installed false/installed true/r, $second, "$path: a dry run says the same");
 	return $second =~ s/\\"/"/gr;
 }
-like(moved($_), qr/^installed true .*ssl_cert_file moves from \"\Q$_\E\.crt\" to \".*server\.pem\": a program that renews the old file .* no longer reaches the server\. Have that program call sslpolicy\.install_server_certificate\(\).*ssl_key_file moves from \"\Q$_\E\.key/, "a warning: $_")
+like(moved($_), qr/^installed true .*ssl_cert_file moves from \"\Q$_\E\.crt\" to \".*server\.pem\": the server no longer reads the old file, which a program such as .* may renew\. Have that program call sslpolicy\.install_server_certificate\(\).*ssl_key_file moves from \"\Q$_\E\.key/, "a warning: $_")
   for "$mount/live/tls", "$mount/tls", "$data/link";
 unlike(moved($_), qr/moves from/, "no warning: $_") for 'plain', "$data/plain";
 unlike(try('install_server_certificate(' . text(pem('new')) . ', ' . text($key) . ')'), qr/moves from/, 'no warning where nothing moves');

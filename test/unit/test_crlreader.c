@@ -299,7 +299,7 @@ test_files(void)
 	check_error(str("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 				"the certificate in PEM block 1 cannot be read", "a certificate that is none");
 	check_passed_over(joined(as_pem(a), str("-----BEGIN EC PRIVATE KEY-----\n")),
-					  "PEM block 2 is no CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
+					  "PEM block 2 is not a CRL but a \"EC PRIVATE KEY\"", "a key behind a CRL");
 	check_error(str("-----BEGIN X\a-----\n"), "\"X", "a strange type");
 	check_passed_over(joined(as_pem(a), str("-----BEGIN X509 CRL----\nMIIB\n-----END X509 CRL-----\n")),
 					  "the first line of PEM block 2 is damaged", "a dash too few");
@@ -313,7 +313,7 @@ test_files(void)
 					"junk\nMIIB\n"),
 				"the first line of PEM block 1 is damaged", "text far behind the first line");
 	check_passed_over(joined(as_pem(b), str("text\n\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
-					  "PEM block 2 begins behind a byte order mark", "a byte order mark behind text, which OpenSSL passes over");
+					  "PEM block 2 comes after a byte order mark that has text before it", "a byte order mark behind text, which OpenSSL passes over");
 	check_passed_over(joined((Bytes){as_pem(b).data, as_pem(b).len - 40}, as_pem(a)),
 					  "CRL 1, byte", "a CRL that is cut, without its last line");
 	check_passed_over(joined(as_pem(a), (Bytes){as_pem(b).data, 300}), "CRL 2", "a CRL that is cut at the end");
@@ -321,7 +321,7 @@ test_files(void)
 					  "CRL 1, byte", "a CRL that is cut");
 	check_error((Bytes){"-----BEGIN\0X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", 54},
 				"the first line of PEM block 1 is damaged", "a NUL for the space");
-	check_error((Bytes){"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is no CRL but a \"X509",
+	check_error((Bytes){"-----BEGIN X509\0CRL-----\nMIIB\n", 30}, "PEM block 1 is not a CRL but a \"X509",
 				"a NUL in the type");
 	check_error((Bytes){"-----BEGIN X509 CRL-----\nMIIB\n-----END X509\031CRL-----\n", 54},
 				"its PEM block does not end with", "another control character in the last line");
@@ -329,16 +329,16 @@ test_files(void)
 	check_error(str("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"),
 				"CRL 1, byte 0: the end is missing", "an empty block");
 	check_error(str("-----BEGIN X509 CRL-----\nMIIB*AAA\n-----END X509 CRL-----\n"),
-				"its PEM block is no valid base64", "no base64");
+				"its PEM block is not valid base64", "no base64");
 	check_error(str("-----BEGIN X509 CRL-----\nMIIBA\n-----END X509 CRL-----\n"),
 				"its base64 is incomplete", "incomplete base64");
 	check_error(str("-----BEGIN X509 CRL-----\nMA==\nMIIB\n-----END X509 CRL-----\n"),
-				"its PEM block is no valid base64", "base64 behind its padding");
+				"its PEM block is not valid base64", "base64 behind its padding");
 	check_error(joined((Bytes){as_pem(b).data, as_pem(b).len - 24}, str("-----END CERTIFICATE-----\n")),
 				"its PEM block does not end with", "another END");
-	check_error(joined(a, a), "there are bytes behind its end", "two CRLs in DER");
-	check_error(joined(a, str("\n")), "there are bytes behind its end", "a line feed behind DER");
-	check_error(as_pem(joined(a, str("x"))), "there are bytes behind its end", "a byte behind PEM");
+	check_error(joined(a, a), "there are bytes after its end", "two CRLs in DER");
+	check_error(joined(a, str("\n")), "there are bytes after its end", "a line feed behind DER");
+	check_error(as_pem(joined(a, str("x"))), "there are bytes after its end", "a byte behind PEM");
 
 	reader = new_crl_reader(&broken);
 	ok(read_crls(reader, NULL, NULL, &error) == NULL, "a file that cannot be read");

@@ -126,7 +126,7 @@ test_errors(void)
 	check_error(hex("3000"), "an element is missing", "an empty SEQUENCE");
 	check_error(hex("30820100 0201"), "it is no CRL", "a SEQUENCE of a number");
 	check_error(with_tbs(hex("A003 020102")), "it is a certificate", "a certificate in DER");
-	check_error(with_tbs(hex("0201 02" ALGORITHM NAME DATE)), "no CRL of version 1 or 2", "version 3");
+	check_error(with_tbs(hex("0201 02" ALGORITHM NAME DATE)), "not a CRL of version 1 or 2", "version 3");
 	check_error(with_tbs(hex("0201 01" NAME)), "an element is missing",
 				"no algorithm");
 	check_error(with_tbs(hex("0201 01" ALGORITHM DATE)), "its issuer is missing", "no issuer");

@@ -640,9 +640,9 @@ test_reasons(void)
 			{"ca_fingerprint=" FP_11, {.ncas = 1, .cas = &bad_ca}, "0000000000000000000000000000000000000000000000000000000000000000", NULL},
 			{"max_lifetime=24h", {.not_after = 25 * 3600}, "1d 1h, within the grace of 1h 5min", NULL},
 			{"max_lifetime=24h", {.not_after = DAY}, "1d", NULL},
-			{"max_lifetime=24h", {.not_after = DAY + 3901}, "1d 1h 5min 1s, beyond the grace of 1h 5min", "the certificate lives 1d 1h 5min 1s, and at most 1d and 1h 5min of grace are allowed"},
-			{"max_lifetime=1h", {.not_after = 365 * DAY}, "365d, beyond the grace of 5min", "the certificate lives 365d, and at most 1h and 5min of grace are allowed"},
-			{"max_lifetime=1h", {.not_before = 1}, "-1s", "the certificate lives -1s, and at most 1h and 5min of grace are allowed"},
+			{"max_lifetime=24h", {.not_after = DAY + 3901}, "1d 1h 5min 1s, beyond the grace of 1h 5min", "the certificate is valid for 1d 1h 5min 1s, but at most 1d plus 1h 5min of grace is allowed"},
+			{"max_lifetime=1h", {.not_after = 365 * DAY}, "365d, beyond the grace of 5min", "the certificate is valid for 365d, but at most 1h plus 5min of grace is allowed"},
+			{"max_lifetime=1h", {.not_before = 1}, "-1s", "the certificate is valid for -1s, but at most 1h plus 5min of grace is allowed"},
 		};
 
 	for (int i = 0; i < (int) lengthof(cases); i++)

@@ -296,7 +296,7 @@ test_der(void)
 	if (strchr(one, '=') && strchr(two, '='))
 		taken(separate, "x5c");
 	refused_bytes(all.data, all.len - 1, "a part is missing", NULL, "DER that is cut");
-	refused_bytes(joined(all, str("x")).data, all.len + 1, "bytes behind its end", NULL, "DER and something behind it");
+	refused_bytes(joined(all, str("x")).data, all.len + 1, "bytes after its end", NULL, "DER and something behind it");
 	refused(replaced(base64(all.data, all.len - 30, 0), "\n", ""), "a part is missing", "base64 of DER that is cut");
 	refused(psprintf("%.*s*%s", 200, one, one + 200), "the base64 is damaged: character 6 of line 4 is not base64", "base64 with something in it");
 	refused(psprintf("%.100sAAAA%s", two, two + 100), "", "base64 with too many characters");
@@ -319,14 +319,14 @@ test_told(void)
 	refused(psprintf("%.200s\n%s", one, two), "PEM block 1 is damaged: another one begins at character 1 of line", "a block without its end");
 	refused(psprintf("%.70s*%s", one, one + 70), "PEM block 1 is damaged: character 43 of line 2 is \"*\", which is not base64", "a character");
 	refused(psprintf("\xC3\xA4\n\xC3\xA4 %.70s\xC3\xA4%s", replaced(one, "\n", "\\n"), one + 70), "PEM block 1 is damaged: character 73 of line 2 is not base64", "a letter of two bytes");
-	refused(replaced(one, "\n-----END CERTIFICATE", "\n-----END X509 CRL"), "ends with another name at character 1 of line", "another name at the end");
+	refused(replaced(one, "\n-----END CERTIFICATE", "\n-----END X509 CRL"), "ends under another name at character 1 of line", "another name at the end");
 	refused(psprintf("%.90s%s", one, one + 91), "PEM block 1 is damaged: it", "a character is missing");
 	refused(psprintf("%.40s%s", one, one + 44), "PEM block 1 is damaged: it has", "four characters are missing");
 	refused(psprintf("%.90sAAAA%s", one, one + 90), "bytes, but its first ones announce", "four characters too many");
 	refused(psprintf("%.*s=\nAAAA%s", (int) last_line, one, one + last_line), "damaged", "something behind its padding");
-	refused(replaced(one, "MI", "AI"), "PEM block 1 is no valid CERTIFICATE: its first bytes are not those of DER", "no DER");
+	refused(replaced(one, "MI", "AI"), "PEM block 1 is not a valid CERTIFICATE: its first bytes are not those of DER", "no DER");
 	refused(psprintf("-----BEGIN CERTIFICATE-----\nProc-Type: 4,MIC-CLEAR\n\n%s", body), "PEM block 1 has a header at character 5 of line 2", "a header");
-	refused(psprintf("-----BEGIN CERTIFICATE-----\\n-----END CERTIFICATE-----"), "PEM block 1 is no valid CERTIFICATE", "an empty block");
+	refused(psprintf("-----BEGIN CERTIFICATE-----\\n-----END CERTIFICATE-----"), "PEM block 1 is not a valid CERTIFICATE", "an empty block");
 	initStringInfo(&many);
 	for (int i = 0; i < 40; i++)
 		appendStringInfoString(&many, i == 38 ? replaced(two, "MI", "M!") : replaced(two, "\n", "\\n"));

@@ -462,7 +462,7 @@ test_attributes(void)
 		{"cn=a ignore_case=on ignore_case=on", "key \"ignore_case\" is written twice", "ignore_case", "ignore_case=on", "Write it once"},
 		{"sslmode=verify-full ignore_case=on", "key \"ignore_case\" has nothing to act upon", "ignore_case", "ignore_case=on", "such as cn=%u"},
 		{"san=dns:a dn=CN=a ignore_case=on", "has nothing to act upon", "ignore_case", "ignore_case=on", "such as cn=%u"},
-		{"cn=/^a$ ignore_case=on", "has nothing to act upon", "ignore_case", "ignore_case=on", "not for regular expressions"},
+		{"cn=/^a$ ignore_case=on", "has nothing to act upon", "ignore_case", "ignore_case=on", "not to regular expressions"},
 		{"ou=a ignore_case=off", "has nothing to act upon", "ignore_case", "ignore_case=off", "such as cn=%u"},
 		{"cn=%u uid=Alice ignore_case=on", "with ignore_case=on, uid=Alice matches nothing", "ignore_case", "ignore_case=on", "in lower case"},
 	};

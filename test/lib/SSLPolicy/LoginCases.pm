@@ -259,7 +259,7 @@ sub all_groups
 		$row->('max_lifetime: equal', 'max_lifetime=24h', { cert => "life$DAY" }, 'in'),
 		$row->('max_lifetime: within the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 3900) }, 'in'),
 		$row->('max_lifetime: above the grace', 'max_lifetime=24h', { cert => 'life' . ($DAY + 3901) }, 'max_lifetime',
-			log => qr/required: max_lifetime=1d \(policy of role "app", rule 1; the certificate lives 1d 1h 5min 1s, and at most 1d and 1h 5min of grace are allowed\)/),
+			log => qr/required: max_lifetime=1d \(policy of role "app", rule 1; the certificate is valid for 1d 1h 5min 1s, but at most 1d plus 1h 5min of grace is allowed\)/),
 		$row->('max_lifetime: within the grace of an hour', 'max_lifetime=1h', { cert => 'life3900' }, 'in'),
 		$row->('max_lifetime: above the grace of an hour', 'max_lifetime=1h', { cert => 'life3901' }, 'max_lifetime'),
 		$row->('on_expiry=end with a valid certificate', 'sslmode=verify-full on_expiry=end', { cert => 'app' }, 'in'),
