@@ -4,9 +4,9 @@
  *		What DER is, by its first bytes.
  *
  * Certificates and CRLs are told apart by reading them.  This is for what people
- * give in their place, so that they are told which command makes the right thing of
- * it.  Nothing is decrypted, nor read beyond its beginning: how long it takes to open
- * PKCS#12 is up to whoever has made it, and nothing can cancel it.
+ * give in their place, so that we can name the command that converts it.  Nothing
+ * is decrypted, nor read beyond its beginning: whoever has made a PKCS#12 file
+ * decides how long it takes to open, and nothing can cancel that.
  *
  *-------------------------------------------------------------------------
  */

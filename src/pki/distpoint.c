@@ -3,10 +3,10 @@
  * distpoint.c
  *		Distribution points: which certificates a CRL covers.
  *
- * A CRL with an issuing distribution point (RFC 5280 section 5.2.5) is a complete list for
- * some of its issuer's certificates only: those that name the same point (section 4.2.1.13),
- * or those of users, or of CAs.  To take it for the list of all would let in what another
- * list revokes.  OpenSSL decides by the same rules (crl_crldp_check() in x509_vfy.c).
+ * A CRL with an issuing distribution point (RFC 5280 section 5.2.5) is complete for some
+ * of its issuer's certificates only: those that name the same point (section 4.2.1.13),
+ * or those of users, or of CAs.  If we took it for complete, a certificate that another
+ * CRL revokes would get in.  OpenSSL has the same rules (crl_crldp_check() in x509_vfy.c).
  *
  * A name of a point is kept as a digest.  Directory names are compared as OpenSSL compares
  * them, in their canonical form, all others byte for byte.

@@ -6,16 +6,16 @@
  * For arguments of SQL functions alone.  Files that the server itself reads are read as
  * OpenSSL reads them (pem.c), and what is written is PEM as OpenSSL writes it.
  *
- * What OpenSSL reads is taken as OpenSSL reads it, if that is everything that is there.
- * OpenSSL passes over a block whose first line is not exactly that.  So if there are more
- * blocks, the text is made into PEM first: pemtext.c undoes what has been done to its
- * characters, and each block must end where it says and have the length that its first
- * bytes announce.  Then nothing has been lost or added on the way.
+ * If OpenSSL reads everything that is there, it is taken as OpenSSL reads it.  But OpenSSL
+ * passes over a block whose first line is not exactly as it should be.  So if there are
+ * more blocks than it has read, the text is made into PEM first: pemtext.c undoes what has
+ * been done to its characters, and each block must have its END and the length that its
+ * first bytes announce.  Then nothing has been lost or added on the way.
  *
  * Without any block, the text can be base64 or hexadecimal digits of DER, or base64 of
  * PEM; the bytes can be DER, or text in UTF-16.
  *
- * Of a private key nothing is undone but line breaks, and no message says what is in it.
+ * In a private key only line breaks are repaired, and no message says what is in it.
  *
  *-------------------------------------------------------------------------
  */

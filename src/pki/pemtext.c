@@ -5,8 +5,9 @@
  *
  * PEM reaches SQL through environment variables, JSON, YAML, mails, word processors,
  * web pages, HTTP headers and source code.  Each of these writes some characters in
- * another way.  No such way is base64, so that it can be undone without a guess; the
- * caller checks that what comes out has the length that its first bytes announce.
+ * its own way.  None of these ways can be taken for base64, so all of them can be undone
+ * without a guess.  The caller checks that the result has the length that its first bytes
+ * announce.
  *
  * Texts are hostile and large: each character is looked at a few times at most.
  *

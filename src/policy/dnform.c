@@ -4,12 +4,12 @@
  *		Distinguished names as other programs write them, in the form of the facts.
  *
  * PostgreSQL's pg_stat_ssl and MySQL write /C=DE/O=Acme/CN=app, Windows E= and S=,
- * Java OID.1.2.3= and quotes, and all of them blanks.  Certificates are compared in
- * the form in which OpenSSL prints names (see facts.h), so none of these can be met.
- * Here it is found out what was meant.
+ * Java OID.1.2.3= and quotes, and all of them add blanks.  Certificates are compared in
+ * the form in which OpenSSL prints names (see facts.h), so no certificate can match any of
+ * these.  This file finds out what was meant.
  *
- * Only for what is said of a policy when it is set: a DN that is stored already is read
- * by dn.c, and means what it has always meant.
+ * It serves only to tell whoever sets a policy.  A DN that is stored already is read by
+ * dn.c, and means what it has always meant.
  *
  *-------------------------------------------------------------------------
  */

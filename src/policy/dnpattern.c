@@ -4,10 +4,10 @@
  *		Can another attribute than the one that is meant match a pattern for a DN?
  *
  * A comma within a value is printed with a backslash before it: O="x,CN=bob" is
- * O=x\,CN=bob.  A part of a pattern that matches a backslash, such as .* or [^,]*, takes
- * it for the end of what is before a comma, and what the pattern asks for behind it is
- * found in the value.  So a pattern is safe if nothing is asked for behind such a part.
- * It is a finding, not an error: perhaps no CA issues such subjects.
+ * O=x\,CN=bob.  If a part of a pattern matches a backslash, as .* and [^,]* do, it can
+ * end at that backslash.  Then the rest of the pattern matches within the value.  So a
+ * pattern is safe if nothing follows such a part.  An unsafe one is a finding, not an
+ * error: perhaps no CA issues such subjects.
  *
  * Reads patterns that are valid (see patterncost.c), and only as far as this needs.
  *

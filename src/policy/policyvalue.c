@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * policyvalue.c
- *		The values of the policy language, but for those that are one of a few words.
+ *		The values of the policy language, except those that are one of a few words.
  *
  * Part of the parser (parser.c), which has resolved quotes and escapes.  Raises no
  * error either: what is wrong is returned.

@@ -3,8 +3,8 @@
  * crlbuild.c
  *		Builds the index of what CRLs revoke.
  *
- * Each file is read twice: crlchoice.c has its CRLs verified, and here their entries and
- * copies are taken.  Not more than 32 bytes of each entry are in memory.
+ * Each file is read twice: crlchoice.c has its CRLs verified, and here their entries are
+ * read and the CRLs copied.  No more than 32 bytes of each entry are kept in memory.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,11 +3,11 @@
  * crlchoice.c
  *		Which CRLs shall be in force.
  *
- * Of sslpolicy's own CRLs those come into force that are good.  A CRL is kept for each issuer,
- * by name and key, and each scope (distpoint.c).  What a CRL that cannot be used was to cover
- * stays as it was: under the CRL in force, of which there is a copy, or refused.  So a file
- * that has gone bad, or is gone, withdraws nothing, and harms nobody but those whom it is
- * about.  Whoever sets other files, though, means those.
+ * Of sslpolicy's own CRLs, the good ones come into force.  Those of one issuer (by name and
+ * key) and one scope (distpoint.c) replace each other.  If a CRL cannot be used, nothing
+ * changes for the certificates that it was to cover: they stay under the CRL in force, of
+ * which there is a copy, or are refused.  So a damaged or missing file withdraws no CRL, and harms nobody whom
+ * it does not concern.  But when other files are set, only those count.
  *
  *-------------------------------------------------------------------------
  */

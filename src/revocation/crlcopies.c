@@ -3,11 +3,11 @@
  * crlcopies.c
  *		Copies of the CRLs in force, and certificates of their issuers.
  *
- * What was in force stays in force when its file has gone bad, so there is a copy of it in
- * sslpolicy.directory: a file in PEM, which any program reads.
+ * A CRL stays in force when its file is damaged or missing, so there is a copy of it in
+ * sslpolicy.directory: a file in PEM, which any program can read.
  *
- * The CRL of an intermediate CA that only clients send needs that CA's certificate to be
- * verified with.  It is kept here too, never in a file of which the server would take it for
+ * To verify the CRL of an intermediate CA that only clients send, we need that CA's
+ * certificate.  It is kept here too, never in a file from which the server would load it as
  * a CA to trust.
  *
  *-------------------------------------------------------------------------

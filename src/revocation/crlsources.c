@@ -3,7 +3,7 @@
  * crlsources.c
  *		Files of CRLs: found, read, and verified.
  *
- * Never judges a CRL: crlbuild.c does.
+ * Never judges a CRL: crlchoice.c does.
  *
  *-------------------------------------------------------------------------
  */
