@@ -593,15 +593,18 @@ describe_crl(CrlReader *r, FileCrl *crl)
 }
 
 /*
- * Bytes of a CRL whose entries are wanted: all of them.
+ * Bytes of a CRL whose entries are wanted: all of them.  Where they cannot be taken, nothing
+ * is wrong with the CRL, and it must not be passed over: its entries would be missing.
  */
 static bool
 hand_on(void *arg, const uint8 *bytes, size_t len)
 {
 	CrlReader  *r = arg;
 
-	return r->sink->der(r->sink->arg, r->stream.crl, bytes, len) ||
-		fail(r, psprintf("its copy cannot be written: %s", strerror(errno)));
+	if (r->sink->der(r->sink->arg, r->stream.crl, bytes, len))
+		return true;
+	r->stream.broken = true;
+	return fail(r, psprintf("its copy cannot be written: %s", strerror(errno)));
 }
 
 static bool
@@ -716,6 +719,8 @@ read_crls(CrlReader *reader, const CasByName *cas, const CrlSink *sink, char **e
 	reader->tbs = NULL;
 	ERR_clear_error();
 	file->certs = reader->stream.certs;
-	*error = file->nbad > 0 && (!ok || file->ncrls == 0) ? file->bad[0] : reader->stream.error;
+	*error = reader->stream.error;
+	if (*error == NULL && file->nbad > 0 && file->ncrls == 0)
+		*error = file->bad[0];
 	return ok && file->ncrls > 0 ? file : NULL;
 }

@@ -423,6 +423,53 @@ test_interrupts(void)
 	X509_CRL_free(crl);
 }
 
+static int	pieces_left;
+
+static bool
+take_pieces(void *arg, int crl, const uint8 *bytes, size_t len)
+{
+	errno = ENOSPC;
+	return crl != 0 || pieces_left-- > 0;
+}
+
+static void
+take_no_entry(void *arg, int crl, const uint8 *serial, int len, int64 since, int reason)
+{
+}
+
+/*
+ * A copy that cannot be written is no bad CRL: its entries would be missing from the index.
+ */
+static void
+test_full_disk(void)
+{
+	CrlSink		copying = {.entry = take_no_entry, .der = take_pieces};
+	X509	   *ca = make_ca("root", test_key(), NULL);
+	X509_CRL   *crl = new_crl(ca);
+	Bytes		pem;
+
+	for (int i = 0; i < 4000; i++)
+		revoke_number(crl, i, -1);
+	pem = as_pem(signed_der(crl, test_key(), EVP_sha256(), -1));
+	pem = joined(pem, pem);
+	for (int pieces = 0; pieces < 2; pieces++)
+	{
+		FILE	   *stream = fmemopen((char *) pem.data, pem.len, "r");
+		CrlInput	input = {read_stream, stream, NULL};
+		CrlReader  *reader = new_crl_reader(&input);
+		CrlFile    *file;
+		char	   *error;
+
+		pieces_left = pieces;
+		file = read_crls(reader, NULL, &copying, &error);
+		ok(file == NULL, "no room after %d pieces of a copy: nothing is read", pieces);
+		has_str(error, "its copy cannot be written: No space left on device", "and why");
+		free_crl_reader(reader);
+		fclose(stream);
+	}
+	X509_CRL_free(crl);
+}
+
 /*
  * Is the answer safe: an error, nobody's CRL, or the CRL as it was?
  */
@@ -494,6 +541,7 @@ main(void)
 	test_files();
 	test_large_extension();
 	test_interrupts();
+	test_full_disk();
 	check_damage("EC", test_key(), EVP_sha256(), -1);
 	check_damage("RSA-PSS", EVP_RSA_gen(2048), EVP_sha256(), 32);
 	check_damage("Ed25519", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL, -1);
