@@ -35,6 +35,7 @@ typedef struct Slot
 {
 	SlotKey		key;			/* first, for the hash table */
 	List	   *candidates;
+	bool		refused;		/* they are not better than what is in force */
 } Slot;
 
 void
@@ -108,6 +109,7 @@ add_candidate(CrlChoice *choice, Candidate *c)
 	if (!found)
 	{
 		slot->candidates = NIL;
+		slot->refused = false;
 		choice->slot_list = lappend(choice->slot_list, slot);
 	}
 	/* a CA with several certificates, or a CRL in several files */
@@ -373,51 +375,71 @@ judge_against_old(const CrlFacts *facts, const IndexedCrl *old)
 	return NULL;
 }
 
-/*
- * Have a CRL that is in force stay in force.
- */
-static void
-keep_old(CrlChoice *choice, const IndexedCrl *old, Slot *slot)
+static Slot *
+slot_of_old(const CrlChoice *choice, const IndexedCrl *old)
 {
-	Candidate  *copy = find_copy(choice, old);
+	SlotKey		key;
 
-	if (copy == NULL)
-		return;
-	if (slot)
-		slot->candidates = NIL;
-	add_candidate(choice, copy);
+	memcpy(key.identity, old->identity, CA_IDENTITY_LEN);
+	memcpy(key.scope, old->scope.digest, POINT_LEN);
+	return find_slot(choice, &key);
 }
 
 /*
- * Hold what was read against what is in force.
+ * Does a CRL in force have to stay there, because none has been read that could take its
+ * place?  Marks the slot if what was read is older.
+ */
+static bool
+judge_old(CrlChoice *choice, const IndexedCrl *old)
+{
+	Slot	   *slot = slot_of_old(choice, old);
+	const Candidate *new;
+	const char *why;
+
+	if (slot == NULL)
+		return !is_withdrawn(choice, old);
+	new = choose(choice, slot);
+	why = choice->set->accept_older ? NULL : judge_against_old(new->facts, old);
+	if (why != NULL && !slot->refused)
+	{
+		slot->refused = true;
+		new->source->refused = true;
+		note_problem(choice, psprintf("%s %s", title(new->path, new->facts), why));
+	}
+	return false;
+}
+
+/*
+ * Hold what was read against what is in force.  There can be several of one issuer and scope
+ * in force, of which none is newer: where one stays, all do.
  */
 static void
 judge_all_against_old(CrlChoice *choice)
 {
+	bool	   *stays = palloc0(sizeof(bool) * (Size) (choice->nold_crls + 1));
+	ListCell   *cell;
+
+	for (int i = 0; i < choice->nold_crls; i++)
+		stays[i] = judge_old(choice, &choice->old_crls[i]);
 	for (int i = 0; i < choice->nold_crls; i++)
 	{
-		const IndexedCrl *old = &choice->old_crls[i];
-		SlotKey		key;
-		Slot	   *slot;
-		const Candidate *new;
-		const char *why;
+		const Slot *slot = slot_of_old(choice, &choice->old_crls[i]);
 
-		memcpy(key.identity, old->identity, CA_IDENTITY_LEN);
-		memcpy(key.scope, old->scope.digest, POINT_LEN);
-		slot = find_slot(choice, &key);
-		new = slot && slot->candidates ? choose(choice, slot) : NULL;
-		if (new == NULL)
-		{
-			if (!is_withdrawn(choice, old))
-				keep_old(choice, old, slot);
-			continue;
-		}
-		why = choice->set->accept_older ? NULL : judge_against_old(new->facts, old);
-		if (why == NULL)
-			continue;
-		new->source->refused = true;
-		note_problem(choice, psprintf("%s %s", title(new->path, new->facts), why));
-		keep_old(choice, old, slot);
+		stays[i] |= slot && slot->refused;
+	}
+	foreach(cell, choice->slot_list)
+	{
+		Slot	   *slot = lfirst(cell);
+
+		if (slot->refused)
+			slot->candidates = NIL;
+	}
+	for (int i = 0; i < choice->nold_crls; i++)
+	{
+		Candidate  *copy = stays[i] ? find_copy(choice, &choice->old_crls[i]) : NULL;
+
+		if (copy)
+			add_candidate(choice, copy);
 	}
 }
 

@@ -97,6 +97,11 @@ for my $order (0, 1)
 	is(take(@same[ $order, 1 - $order ], $other), 'ok', 'two CRLs of the same second');
 	like(refusal($_), qr/is revoked/, "count both: $_") for qw(app app2);
 }
+unlink $crl_path or die;
+like(reload(), qr/could not open file/, 'their file is gone');
+like(refusal($_), qr/is revoked/, "both count on: $_") for qw(app app2);
+like(take(crl('root', undef, [], issued => $now - 600), $other), qr/is older than the one in force/, 'an earlier one');
+like(refusal($_), qr/is revoked/, "takes the place of neither: $_") for qw(app app2);
 
 # 2
 my %shard = map { my $n = $_; ($n => sub { crl('root', $_[0], $_[1], point => "fullname=URI:http://crl/$n") }) } 1, 2;
