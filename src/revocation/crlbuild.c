@@ -71,9 +71,11 @@ label_build(Build *b, List *paths)
 		if (ca_identity(lfirst(cell), identity))
 			append_hex(&buf, identity, CA_IDENTITY_LEN);
 	}
+	foreach(cell, b->choice->unread_names)
+		appendStringInfo(&buf, "\n%s", (char *) lfirst(cell));
 	foreach(cell, paths)
 		appendStringInfo(&buf, "\n%s", (char *) lfirst(cell));
-	b->label.unread = b->choice->unread ? 1 : 0;
+	b->label.unread = (b->choice->unread ? UNREAD_FILE : 0) | (b->choice->unread_names ? UNREAD_NAMES : 0);
 	crl_settings_fingerprint(buf.data, b->choice->unread ? "unread" : "", b->label.sources);
 	crl_settings_fingerprint(b->choice->set->file, b->choice->set->dir, b->label.settings);
 	if (!pg_strong_random(b->label.build_id, CRL_BUILD_ID_LEN))
@@ -170,6 +172,8 @@ take_all(Build *b, List *paths)
 		if (ca_identity(lfirst(cell), identity))
 			add_unread_issuer(b->builder, identity);
 	}
+	foreach(cell, b->choice->unread_names)
+		add_unread_name(b->builder, lfirst(cell));
 	foreach(cell, paths)
 		add_indexed_source(b->builder, lfirst(cell));
 	sort_chosen(b);

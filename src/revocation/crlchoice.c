@@ -209,6 +209,7 @@ judge_source(CrlChoice *choice, CrlSource *source)
 		{
 			source->bad = true;
 			note_problem(choice, psprintf("%s %s", title(source->path, crl->facts), why));
+			choice->unread_names = lappend(choice->unread_names, crl->facts->issuer_dn);
 			for (int k = 0; k < crl->nnamed; k++)
 				choice->unread_issuers = lappend(choice->unread_issuers, crl->named[k]);
 		}

@@ -45,6 +45,7 @@ typedef struct CrlChoice
 	List	   *slot_list;		/* in the order in which they were made */
 	List	   *chosen;			/* of Candidate: what shall be in force */
 	List	   *unread_issuers; /* X509 *: a CRL of that name could not be used */
+	List	   *unread_names;	/* char *: that of its issuer, whoever has it */
 	bool		unread;			/* a file has never been read; set by read_paths() */
 	CrlSource  *copies;
 	bool		copy_missing;	/* of a CRL that is to stay in force */

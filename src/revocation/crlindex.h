@@ -51,6 +51,9 @@ typedef struct IndexedCrl
 	bool		kept;			/* its file has gone, or gone bad */
 } IndexedCrl;
 
+#define UNREAD_FILE	 1			/* a file has never been read */
+#define UNREAD_NAMES 2			/* a CRL could not be used, and its issuer's name is noted */
+
 /* What the builder's caller says of an index. */
 typedef struct CrlIndexLabel
 {
@@ -58,7 +61,7 @@ typedef struct CrlIndexLabel
 	uint8		sources[FINGERPRINT_LEN];	/* of what it was built from */
 	uint8		settings[FINGERPRINT_LEN];	/* under which it was */
 	uint8		copies[FINGERPRINT_LEN];	/* of the file with copies of its CRLs */
-	uint32		unread;			/* not 0: a file has never been read */
+	uint32		unread;			/* UNREAD_FILE, UNREAD_NAMES, or both */
 } CrlIndexLabel;
 
 /* building */
@@ -76,6 +79,7 @@ extern CrlIndexBuilder *new_crl_index_builder(void (*pause)(void));
 extern void free_crl_index_builder(void *builder);
 extern void add_indexed_crl(CrlIndexBuilder *builder, const IndexedCrl *crl);
 extern void add_unread_issuer(CrlIndexBuilder *builder, const uint8 *identity);
+extern void add_unread_name(CrlIndexBuilder *builder, const char *issuer_dn);
 extern void add_indexed_source(CrlIndexBuilder *builder, const char *path);
 extern void add_indexed_entry(CrlIndexBuilder *builder, const uint8 *identity,
 							  const uint8 *serial, int len, int64 since, int reason);

@@ -153,6 +153,17 @@ add_unread_issuer(CrlIndexBuilder *builder, const uint8 *identity)
 }
 
 /*
+ * The same for the name itself: that of a CA that only clients send, perhaps.
+ */
+void
+add_unread_name(CrlIndexBuilder *builder, const char *issuer_dn)
+{
+	CrlRecord  *record = new_record(builder, CRL_RECORD_NOTE, 0, 0);
+
+	count_record(builder, make_crl_unread_name_key(&builder->maker, issuer_dn, record->key));
+}
+
+/*
  * A file that has been read, now or before.
  */
 void

@@ -22,6 +22,7 @@
 #define KEY_SCOPE	0x03
 #define KEY_LIMITED 0x04
 #define KEY_UNREAD	0x05
+#define KEY_NAME	0x06
 
 /*
  * If OpenSSL fails here, no key can be made.
@@ -116,6 +117,24 @@ bool
 make_crl_unread_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key)
 {
 	return make_key(maker, KEY_UNREAD, identity, NULL, 0, key);
+}
+
+/*
+ * The same for a CRL with a name that no known CA has, as it is in CaFacts.  Case does not
+ * matter, as in the comparison of names.
+ */
+bool
+make_crl_unread_name_key(CrlKeyMaker *maker, const char *issuer_dn, uint8 *key)
+{
+	static const uint8 none[CA_IDENTITY_LEN];
+	char	   *folded = pstrdup(issuer_dn);
+	bool		ok;
+
+	for (char *c = folded; *c; c++)
+		*c = (char) pg_ascii_tolower((unsigned char) *c);
+	ok = make_key(maker, KEY_NAME, none, (uint8 *) folded, (int) strlen(folded), key);
+	pfree(folded);
+	return ok;
 }
 
 bool

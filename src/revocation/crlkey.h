@@ -32,6 +32,7 @@ extern bool make_crl_scope_key(CrlKeyMaker *maker, const uint8 *identity, int co
 							   const uint8 *point, uint8 *key);
 extern bool make_crl_limited_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
 extern bool make_crl_unread_key(CrlKeyMaker *maker, const uint8 *identity, uint8 *key);
+extern bool make_crl_unread_name_key(CrlKeyMaker *maker, const char *issuer_dn, uint8 *key);
 extern bool make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity,
 							   const uint8 *serial, int len, uint8 *key);
 

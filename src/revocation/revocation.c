@@ -36,6 +36,7 @@ typedef struct Certificate
 	const uint8 *serial_digest;
 	const CertPoints *points;
 	const CaFacts *issuer;
+	bool		issuer_is_cut;	/* its name is perhaps not whole */
 	bool		is_root;		/* a CA that is its own issuer */
 } Certificate;
 
@@ -188,13 +189,18 @@ find_coverage(Coverage *c, const CertPoints *points, int64 now)
  * May there be a CRL of this issuer that has not been read?
  */
 static bool
-has_unread(Coverage *c)
+has_unread(Coverage *c, const Certificate *cert)
 {
+	uint32		unread = c->index->file.index.label.unread;
 	uint8		key[CRL_KEY_LEN];
 	CrlRecord	record;
 
-	return c->index->file.index.label.unread != 0 ||
-		has_record(c, make_crl_unread_key(&c->maker, c->issuer, key), key, &record);
+	if ((unread & UNREAD_FILE) != 0 ||
+		has_record(c, make_crl_unread_key(&c->maker, c->issuer, key), key, &record))
+		return true;
+	return (unread & UNREAD_NAMES) != 0 &&
+		(cert->issuer_is_cut ||
+		 has_record(c, make_crl_unread_name_key(&c->maker, cert->issuer->subject_dn, key), key, &record));
 }
 
 /*
@@ -210,7 +216,7 @@ check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
 	init_crl_key_maker(&c.maker);
 	find_coverage(&c, cert->points, now);
 	if (!c.found && !(cert->is_root && c.limited))
-		unread = has_unread(&c);
+		unread = has_unread(&c, cert);
 	free_crl_key_maker(&c.maker);
 
 	if (c.error != NULL)
@@ -275,6 +281,7 @@ certificate_in_chain(const CertFacts *cert, int ca)
 {
 	Certificate result = {.issuer = issuer_in_chain(cert, ca)};
 
+	result.issuer_is_cut = result.issuer && is_cut_name(cert, result.issuer->subject_dn);
 	if (ca < 0)
 	{
 		result.subject = cert->subject_dn;

@@ -30,6 +30,8 @@ $certs->client("$_->[0]", issuer => 'root', subject => '/CN=app', extensions => 
 $certs->intermediate('inner', issuer => 'root', subject => '/CN=Inner');
 $certs->intermediate('inmost', issuer => 'inner', subject => '/CN=Inmost');
 $certs->client($_, issuer => 'inner', subject => '/CN=app') for qw(deep deep2);
+$certs->intermediate('fresh', issuer => 'root', subject => '/CN=Fresh');
+$certs->client('fresh_app', issuer => 'fresh', subject => '/CN=app');
 $certs->client('deepest', issuer => 'inmost', subject => '/CN=app');
 $certs->client('stranger', issuer => 'other', subject => '/CN=app');
 my $ca_path = $certs->bundle('trusted.crt', qw(root other));
@@ -239,6 +241,14 @@ like(refusal('stranger'), qr/revocation/, 'is about its issuer');
 write_file("$crl_dir/unknown", crl('other', 101));
 is(reload(), 'ok', 'a good one');
 ok(logs_in('stranger'), 'lets in');
+ok(logs_in('fresh_app'), 'an intermediate CA that only clients send has no CRL');
+write_file("$crl_dir/unknown", crl('fresh', 1, ['fresh_app']));
+like(reload(), qr/is not signed by a CA in ssl_ca_file/, 'a CRL of a CA that is not known');
+like(refusal('fresh_app'), qr/revocation/, 'is about those whose issuer has its name');
+ok(logs_in($_), "and nobody else: $_") for qw(app stranger);
+unlink "$crl_dir/unknown" or die;
+is(reload(), 'ok', 'without it');
+ok(logs_in('fresh_app'), 'they are let in');
 $server->set('sslpolicy.crl_missing' => undef);
 
 # 7
