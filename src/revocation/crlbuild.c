@@ -213,6 +213,9 @@ keep_issuers(Build *b)
 
 		for (int i = 0; i < sk_X509_num(b->choice->cas) && !known; i++)
 			known = sk_X509_value(b->choice->cas, i) == ca;
+		/* it may have a CRL for each of many distribution points */
+		for (int i = 0; i < sk_X509_num(others) && !known; i++)
+			known = sk_X509_value(others, i) == ca;
 		if (!known)
 			sk_X509_push(others, ca);
 	}
