@@ -146,16 +146,50 @@ forbid_lockout(Installation *inst, const Trust *after)
 							"The server wants a current CRL of every CA of a chain. Install those of all CAs in one call.");
 }
 
-static X509_CRL *
-find_crl(STACK_OF(X509_CRL) *crls, const uint8 *fingerprint)
+/*
+ * The fingerprints of CRLs, FINGERPRINT_LEN bytes each.
+ */
+static uint8 *
+fingerprints_of(STACK_OF(X509_CRL) *crls)
 {
-	uint8		digest[FINGERPRINT_LEN];
+	int			count = sk_X509_CRL_num(crls);
+	uint8	   *digests = palloc0((Size) FINGERPRINT_LEN * (Size) (count + 1));
 
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		check_encoded(crl_fingerprint(sk_X509_CRL_value(crls, i), digests + i * FINGERPRINT_LEN));
+	}
+	return digests;
+}
+
+static X509_CRL *
+find_crl(STACK_OF(X509_CRL) *crls, const uint8 *digests, const uint8 *fingerprint)
+{
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
-		if (crl_fingerprint(sk_X509_CRL_value(crls, i), digest) &&
-			memcmp(digest, fingerprint, FINGERPRINT_LEN) == 0)
+		if (memcmp(digests + i * FINGERPRINT_LEN, fingerprint, FINGERPRINT_LEN) == 0)
 			return sk_X509_CRL_value(crls, i);
 	return NULL;
+}
+
+/*
+ * Is there one among these CRLs of the same issuer and scope?
+ */
+static bool
+has_successor(const IndexedCrl *crl, STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+	{
+		const CrlFacts *facts = read_crl(sk_X509_CRL_value(crls, i));
+		X509	   *issuer = crl_issuer(sk_X509_CRL_value(crls, i), issuers);
+		uint8		identity[CA_IDENTITY_LEN];
+
+		if (facts && issuer && ca_identity(issuer, identity) &&
+			memcmp(identity, crl->identity, CA_IDENTITY_LEN) == 0 &&
+			memcmp(facts->scope.digest, crl->scope.digest, POINT_LEN) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -241,11 +275,14 @@ take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
 
 /*
  * The CRLs that are in force from the file, which has gone, or gone bad: from their copies.
+ * Where a copy is missing, one that is given does, too; whether that is older is for the
+ * worker to say.
  */
 static void
-restore_from_copies(Installation *inst)
+restore_from_copies(Installation *inst, STACK_OF(X509_CRL) *given, STACK_OF(X509) *issuers)
 {
 	STACK_OF(X509_CRL) *copies = read_pem_file(own_file(CRL_COPIES))->content->crls;
+	const uint8 *digests = fingerprints_of(copies);
 	int			count;
 	char	   *error;
 	const IndexedCrl *in_force = read_own_crls(&count, &error);
@@ -254,13 +291,14 @@ restore_from_copies(Installation *inst)
 	initStringInfo(&lost);
 	for (int i = 0; i < count; i++)
 	{
-		X509_CRL   *copy = find_crl(copies, in_force[i].fingerprint);
+		X509_CRL   *copy;
 
 		if (strcmp(in_force[i].path, inst->files.crl_file) != 0)
 			continue;
+		copy = find_crl(copies, digests, in_force[i].fingerprint);
 		if (copy && X509_CRL_up_ref(copy))
 			sk_X509_CRL_push(inst->old->crls, copy);
-		else
+		else if (!has_successor(&in_force[i], given, issuers))
 			appendStringInfo(&lost, "%s\"%s\"", lost.len ? ", " : "", certificate_string(in_force[i].issuer_dn));
 	}
 	if (sk_X509_CRL_num(inst->old->crls) > 0)
@@ -294,7 +332,7 @@ install_crls(const PemContent *given, bool dry_run, bool force)
 	issuers = take_issuers(inst, given, read_pem_file(inst->files.ca_file)->content->certs);
 	crls = inst->content->crls;
 	if (inst->indexed && inst->unreadable)
-		restore_from_copies(inst);
+		restore_from_copies(inst, given->crls, issuers);
 	if (sk_X509_num(inst->old->certs) > 0)
 		inst->warnings = lappend(inst->warnings, "the certificates in ssl_crl_file, which the server took for CAs, are left out");
 	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)

@@ -328,8 +328,7 @@ crl_bytes_objection(StringInfo bytes, STACK_OF(X509) *given, bool accept_older)
 	CrlChoice  *choice = choose_crls(&set);
 	const CrlSource *source = source_of(choice, crl_file());
 
-
-	if (source->content && !source->bad && !source->refused)
+	if (source->content && !source->bad && !source->refused && is_good_choice(choice))
 		return NULL;
 	return told_of_crls(crl_file(), crl_dir(), problems_text(choice));
 }

@@ -217,6 +217,8 @@ like(refusal('app'), qr/is revoked/, 'what was in force is, still');
 like(install_error(crl('other', 12)), qr/CRLs that are in force would be lost.*Test Root.*HINT:.*force/s, 'install_crl names what would be lost');
 like(install_error(crl('other', 12), 'force => true', extra_params => [ '-U', 'installer' ]), qr/would be lost/, 'others than superusers cannot force it');
 like(refusal('app'), qr/is revoked/, 'nothing has changed');
+like(install_error(crl('other', 12) . crl('root', 91, []), undef, extra_params => [ '-U', 'installer' ]), qr/is older than the one in force|would not come into force/, 'an older one in their place is refused');
+is(row('installed', 'install_crl($$' . crl('other', 12) . crl('root', 92, ['app']) . '$$, dry_run => true)'), 'f', 'those that are given are not lost');
 like(row('installed, warnings', 'install_crl($$' . crl('other', 12) . '$$, force => true)'), qr/^t\|.*Test Root.*are lost/, 'a superuser can');
 like(refusal('app'), qr/revocation/, 'the issuer has no CRL then');
 is(install(crl('root', 93)), 't', 'until it is installed');
