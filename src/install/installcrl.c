@@ -228,11 +228,20 @@ is_issuer_of_any(X509 *cert, STACK_OF(X509) *certs)
 }
 
 /*
+ * Does a certificate that is given along issue one of the CRLs, or another certificate?
+ */
+static bool
+is_needed(X509 *cert, const PemContent *given)
+{
+	return has_issued(cert, given->crls) || is_issuer_of_any(cert, given->certs);
+}
+
+/*
  * What is to be kept from now on: those kept before and those given, as far as they verify
  * still.
  */
 static STACK_OF(X509) *
-kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, STACK_OF(X509) *given)
+kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, const PemContent *given)
 {
 	STACK_OF(X509) *before = read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs;
 	STACK_OF(X509) *result = free_at_reset(sk_X509_new_null(), free_certificates);
@@ -241,7 +250,9 @@ kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, STACK_OF(X509) *given
 	{
 		X509	   *cert = sk_X509_value(issuers, i);
 
-		if (!has_certificate(cas, cert) && (has_certificate(before, cert) || has_certificate(given, cert)))
+		if (!has_certificate(cas, cert) &&
+			(has_certificate(before, cert) ||
+			 (has_certificate(given->certs, cert) && is_needed(cert, given))))
 			(void) add_certificate_once(result, cert);
 	}
 	return result;
@@ -265,11 +276,11 @@ take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
 			refuse_installation(psprintf("certificate %s does not verify against ssl_ca_file as a CA that may sign CRLs", certificate_title(cert)),
 								"It has signed one of the given CRLs, but nothing shows that it may.",
 								"Add the certificates between it and a CA in ssl_ca_file to the text, or install its CA first.");
-		if (!has_issued(cert, given->crls) && !is_issuer_of_any(cert, given->certs))
+		if (!is_needed(cert, given))
 			inst->warnings = lappend(inst->warnings, psprintf("certificate %s has signed none of these CRLs, and is left out", certificate_title(cert)));
 	}
 	if (sk_X509_num(given->certs) > 0)
-		inst->crl_issuers = kept_issuers(issuers, cas, given->certs);
+		inst->crl_issuers = kept_issuers(issuers, cas, given);
 	return issuers;
 }
 

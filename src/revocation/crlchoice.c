@@ -342,6 +342,8 @@ find_copy(CrlChoice *choice, const IndexedCrl *old)
 			if (memcmp(c->key.identity, old->identity, CA_IDENTITY_LEN) == 0)
 				return c;
 		}
+		/* its CA is gone, or sent by clients with another certificate */
+		choice->unread_names = lappend(choice->unread_names, old->issuer_dn);
 		return NULL;
 	}
 	/* whoever goes back on purpose may lose it */
