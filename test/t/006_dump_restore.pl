@@ -73,7 +73,7 @@ my %role = (
 	grp => 'min_protocol=TLSv1.3');
 my %database = (
 	db1 => 'sslmode=require',
-	q{d'b "2" \\} => q{issuer='O=it\'s,CN=back\\\\\\\\slash \\"x\\"' ca_fingerprint=} . 'cd' x 32);
+	q{d'b "2" \\} => q{issuer='O=it\'s,CN=back\\\\\\\\slash \\\\"x\\\\"' ca_fingerprint=} . 'cd' x 32);
 
 sub ident { return '"' . ($_[0] =~ s/"/""/gr) . '"' }
 $source->sql(join '', map { "CREATE ROLE " . ident($_) . ($_ eq 'grp' ? '' : ' LOGIN') . ";\n" } sort keys %role);

@@ -113,7 +113,7 @@ ok(logs_in('app2'), 'the other one is not');
 is(row('revoked, revoked_since IS NOT NULL', 'verify_certificate($$' . pem('app') . '$$)'), 't|t', 'verify_certificate says so');
 is(row('count(*), bool_and(in_force), sum(entries), count(error)', 'crls'), '2|t|1|0', 'crls');
 like(error("SELECT sslpolicy.install_crl(\$\$" . crl('root', 4, 30) . "\$\$)"), qr/22023.*older than the one in place/s, 'an older CRL is refused');
-like(error("SELECT sslpolicy.install_crl(\$\$" . pem('root') . "\$\$)"), qr/22023.*there is a certificate in the text/s, 'a certificate is refused');
+like(error("SELECT sslpolicy.install_crl(\$\$" . pem('root') . "\$\$)"), qr/22023.*there is no CRL in the text/s, 'a certificate alone is refused');
 $certs->ca('third', subject => '/CN=Third');
 like(error("SELECT sslpolicy.install_crl(\$\$" . crl('third', 9, 30) . "\$\$)"), qr/22023.*not signed by a CA/s, 'a CRL of a stranger is refused');
 is(row('installed', "install_crl(\$\$" . crl('root', 6, 30) . "\$\$)"), 't', 'a newer one is not');
