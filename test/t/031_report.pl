@@ -123,7 +123,7 @@ $server->sql(qq{CREATE ROLE "$role" LOGIN; CREATE ROLE "@{[ $image =~ s/"/""/gr 
 	GRANT "$group" TO app; CREATE ROLE nobody LOGIN; CREATE ROLE late LOGIN});
 $server->label(
 	role => {
-		$role => q{dn='O=<b>,CN=nobody'},
+		$role => q{cn='<b>nobody'},
 		$group => 'sslmode=verify-ca max_lifetime=3650d',
 		late => 'sslmode=verify-ca action=log; address=127.0.0.0/8 sslmode=prefer; sslmode=require min_protocol=TLSv1.3' },
 	database => { other => 'sslmode=require' });
