@@ -263,7 +263,7 @@ refuse_target(const Installation *inst, const char *path, char *problem)
 			 errdetail("%s", detail),
 			 errdetail_log("%s", problem),
 			 inst->indexed ?
-				 errhint("Set %s to a file of its own. If this one is damaged, move it away: the CRLs that are in force from it are restored.", tls_setting_name(SETTING_OWN_CRL_FILE)) :
+				 errhint("Set %s to a file of its own. If you move this one away, the CRLs that are in force from it are restored.", tls_setting_name(SETTING_OWN_CRL_FILE)) :
 				 errhint("Set %s to a file of its own.", tls_setting_name(material_place(inst->kind)->settings[0]))));
 }
 

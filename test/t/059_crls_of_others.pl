@@ -207,7 +207,7 @@ unlink $crl_path or die;
 like(row('installed, warnings', 'install_crl($$' . crl('other', 10, ['stranger']) . '$$)'), qr/^t\|.*is recreated with the CRLs/, 'install_crl makes the file anew');
 like(refusal($_), qr/is revoked/, "with all that was in force: $_") for qw(app stranger);
 write_file($crl_path, 'garbage');
-like(install_error(crl('other', 11)), qr/cannot be replaced.*HINT:.*move it away/s, 'a file with something else is not replaced');
+like(install_error(crl('other', 11)), qr/cannot be replaced.*HINT:.*move this one away/s, 'a file with something else is not replaced');
 write_file($crl_path, '');
 like(row('installed, warnings', 'install_crl($$' . crl('other', 11) . '$$)'), qr/^t\|.*is recreated with the CRLs/, 'an empty one is made anew');
 like(refusal('app'), qr/is revoked/, 'keeps what was in force');
