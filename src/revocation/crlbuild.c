@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <openssl/x509v3.h>
+
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
@@ -198,7 +200,8 @@ take_all(Build *b, List *paths)
 }
 
 /*
- * The certificates of issuers that are not in ssl_ca_file.
+ * The certificates of issuers other than roots: those that only clients send, and those that
+ * may be taken out of ssl_ca_file and go on to be sent.
  */
 static void
 keep_issuers(Build *b)
@@ -209,10 +212,8 @@ keep_issuers(Build *b)
 	foreach(cell, b->choice->chosen)
 	{
 		X509	   *ca = ((Candidate *) lfirst(cell))->ca;
-		bool		known = false;
+		bool		known = (X509_get_extension_flags(ca) & EXFLAG_SS) != 0;
 
-		for (int i = 0; i < sk_X509_num(b->choice->cas) && !known; i++)
-			known = sk_X509_value(b->choice->cas, i) == ca;
 		/* it may have a CRL for each of many distribution points */
 		for (int i = 0; i < sk_X509_num(others) && !known; i++)
 			known = sk_X509_value(others, i) == ca;

@@ -33,7 +33,7 @@
 /* Bytes of DER that are encoded at once. */
 #define CHUNK 16384
 
-/* More certificates than that are not looked at. */
+/* More certificates than that, beside those in ssl_ca_file, are not verified. */
 #define MAX_ISSUERS 1000
 
 struct CopyWriter
@@ -172,7 +172,8 @@ free_store(void *store)
 static void
 add_verified(STACK_OF(X509) *result, STACK_OF(X509) *cas, STACK_OF(X509) *certs)
 {
-	int			count = Min(sk_X509_num(certs), MAX_ISSUERS);
+	int			count = sk_X509_num(certs);
+	int			asked = 0;
 	X509_STORE *store;
 
 	if (count <= 0)
@@ -185,7 +186,7 @@ add_verified(STACK_OF(X509) *result, STACK_OF(X509) *cas, STACK_OF(X509) *certs)
 		X509	   *cert = sk_X509_value(certs, i);
 
 		if (X509_check_ca(cert) != 0 && (X509_get_key_usage(cert) & KU_CRL_SIGN) != 0 &&
-			!has_certificate(result, cert) &&
+			!has_certificate(result, cert) && asked++ < MAX_ISSUERS &&
 			verify_in_store(store, cert, certs, 0, server_security_level(), (int64) time(NULL))->ok)
 			(void) add_certificate_once(result, cert);
 	}

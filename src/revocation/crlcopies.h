@@ -15,7 +15,7 @@
 /* in sslpolicy.directory: the CRLs of sslpolicy.crl_file and crl_dir that are in force */
 #define CRL_COPIES "crl_copies.pem"
 
-/* certificates of their issuers that are not in ssl_ca_file */
+/* certificates of their issuers other than roots */
 #define COPIED_ISSUERS "crl_copies_issuers.pem"
 
 /* such certificates that were given to install_crl() */
