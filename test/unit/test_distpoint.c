@@ -93,7 +93,7 @@ extension(int nid, const char *value)
 	X509V3_CTX	ctx;
 	X509_EXTENSION *result;
 
-	X509V3_set_ctx_nodb(&ctx);
+	X509V3_set_ctx(&ctx, NULL, NULL, NULL, NULL, 0);
 	X509V3_set_nconf(&ctx, conf);
 	result = X509V3_EXT_nconf_nid(conf, &ctx, nid, value);
 	must(result != NULL, value);

@@ -378,7 +378,7 @@ test_other_kinds(void)
 	Bytes		public_der = {0};
 	unsigned char *out = NULL;
 	BIO		   *bio = BIO_new(BIO_s_mem());
-	char	   *text;
+	char	   *text = NULL;
 
 	must(p12 && p7 && PKCS7_set_type(p7, NID_pkcs7_signed) == 1 && PKCS7_content_new(p7, NID_pkcs7_data) == 1 &&
 			 PKCS7_add_certificate(p7, cert) == 1,
