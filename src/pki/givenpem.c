@@ -406,7 +406,7 @@ check_length(Reader *r)
 	}
 	if (len < element.head + element.len || (len > element.head + element.len && !may_be_longer))
 	{
-		(void) damaged(r, psprintf("it has %llu bytes, but its first ones announce %llu", (unsigned long long) len, (unsigned long long) (element.head + element.len)));
+		(void) damaged(r, psprintf("it has %llu bytes, but its first ones announce %llu", (unsigned long long) len, (unsigned long long) element.head + (unsigned long long) element.len));
 		if (len < element.head + element.len)
 			r->problem->hint = "A part of it is missing. If a form or a URL has turned its plus signs into blanks, copy it again.";
 		return false;
@@ -418,7 +418,7 @@ check_length(Reader *r)
  * Append a block as OpenSSL writes it.
  */
 static void
-append_block(StringInfo pem, const char *label, const StringInfo data)
+append_block(StringInfo pem, const char *label, const StringInfoData *data)
 {
 	appendStringInfo(pem, "-----BEGIN %s-----\n", label);
 	for (int pos = 0; pos < data->len; pos += LINE_LENGTH)

@@ -144,7 +144,7 @@ read_backslash(const PemText *text, int *code)
 	if (*c == 'n' || *c == 'r' || *c == 't' || *c == '\n' || *c == '\r')
 		*code = '\n';
 	else if (*c != '\0' && strchr("/+=-\"'", *c) != NULL && !text->breaks_only)
-		*code = *c;
+		*code = (unsigned char) *c;
 	else
 		return run;
 	return run + 1;
@@ -335,7 +335,7 @@ next_pem_token(PemText *text)
 		}
 		token = classify(text, used ? code : (unsigned char) *text->at, used == 0);
 		if (used == 0)
-			code = *text->at;
+			code = (unsigned char) *text->at;
 		text->line_begins = token == PEM_BLANK && (text->line_begins || code == '\n' || code == '\r');
 		return token;
 	}

@@ -163,7 +163,7 @@ read_line(CrlStream *s, char line[MAX_LINE])
 
 	if (s->has_unread)
 	{
-		strcpy(line, s->unread);
+		memcpy(line, s->unread, MAX_LINE);
 		s->has_unread = false;
 		return s->error == NULL;
 	}
@@ -201,7 +201,7 @@ read_line(CrlStream *s, char line[MAX_LINE])
 static void
 unread_line(CrlStream *s, const char line[MAX_LINE])
 {
-	strcpy(s->unread, line);
+	memcpy(s->unread, line, MAX_LINE);
 	s->has_unread = true;
 }
 
@@ -281,17 +281,21 @@ static bool
 find_block(CrlStream *s)
 {
 	char		line[MAX_LINE];
+	bool		first = true;
 
-	for (bool first = true; read_line(s, line); first = false)
+	while (read_line(s, line))
 	{
 		char	   *text = line;
 		char	   *type;
+		bool		begins = first;
+
+		first = false;
 
 		/* OpenSSL passes over it where it begins to look for a block */
 		if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 		{
 			text += strlen(BYTE_ORDER_MARK);
-			if (!first && strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) == 0)
+			if (!begins && strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) == 0)
 			{
 				s->block++;
 				return fail_block(s, psprintf("PEM block %d comes after a byte order mark that has text before it", s->block));
