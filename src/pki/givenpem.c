@@ -362,7 +362,7 @@ static size_t
 decode(const char *chars, size_t len, uint8 *bytes)
 {
 	uint8		last[3];
-	unsigned char group[4] = "AAAA";
+	unsigned char group[4] = {'A', 'A', 'A', 'A'};
 	size_t		whole = len - len % 4;
 	size_t		rest = len % 4 ? len % 4 - 1 : 0;
 
