@@ -297,7 +297,7 @@ my ($check_policy) = $source{'policies_sql.c'} =~ /^sslpolicy_check_policy\(PG_F
 is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~ /(\w+)\(/g), 'cstring_to_text parse_policy_or_error policy_text text_to_cstring',
 	'check_policy, which is PARALLEL SAFE, parses and prints');
 # text and bytea are read by the same function
-sub unique { my %seen; return sort grep { !$seen{$_}++ } @_ }
+sub unique { my %seen; my @once = sort grep { !$seen{$_}++ } @_; return @once }
 is(files_with(qr/^[^#]*\bPG_FUNCTION_INFO_V1\(\s*(?!sslpolicy_)/m), '', 'C functions that SQL can call have our prefix');
 is_deeply([ sort map { /PG_FUNCTION_INFO_V1\((\w+)\)/g } values %source ], [ unique($scripts =~ /'MODULE_PATHNAME', '(\w+)'/g) ],
 	'and are those of the install script, no other');
