@@ -55,3 +55,25 @@ wipe_at_reset(StringInfo secret)
 {
 	(void) free_at_reset(secret, wipe_text);
 }
+
+static void
+free_certificates(void *certs)
+{
+	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
+}
+
+/*
+ * An empty set of certificates.  It goes with the current memory context, and each
+ * certificate in it loses a reference then.
+ */
+STACK_OF(X509) *
+new_certificates(void)
+{
+	STACK_OF(X509) *certs = sk_X509_new_null();
+
+	if (certs == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	return free_at_reset(certs, free_certificates);
+}

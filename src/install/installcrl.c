@@ -41,12 +41,6 @@ check_crl_size(size_t size)
 }
 
 static void
-free_certificates(void *certs)
-{
-	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
-}
-
-static void
 free_crls(void *crls)
 {
 	sk_X509_CRL_pop_free((STACK_OF(X509_CRL) *) crls, X509_CRL_free);
@@ -244,7 +238,7 @@ static STACK_OF(X509) *
 kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, const PemContent *given)
 {
 	STACK_OF(X509) *before = read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs;
-	STACK_OF(X509) *result = free_at_reset(sk_X509_new_null(), free_certificates);
+	STACK_OF(X509) *result = new_certificates();
 
 	for (int i = 0; i < sk_X509_num(issuers); i++)
 	{

@@ -94,12 +94,6 @@ trust_after_installation(const Installation *inst, STACK_OF(X509) *cas, STACK_OF
 	return trust;
 }
 
-static void
-free_certificates(void *certs)
-{
-	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
-}
-
 /*
  * Whom the old material accepts and the new one does not.  Their CAs may stand in earlier
  * versions, which a renewed CA has replaced.
@@ -111,7 +105,7 @@ free_certificates(void *certs)
 List *
 find_losing_certificate(const Installation *inst, const Trust *after)
 {
-	STACK_OF(X509) *known = free_at_reset(sk_X509_new_null(), free_certificates);
+	STACK_OF(X509) *known = new_certificates();
 	char	   *error;
 	Trust	   *before = trust_before_installation(inst, &error);
 	int			next = next_history_version(inst->history, MATERIAL_CA);

@@ -22,10 +22,10 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_crc32c.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
+#include "base/checksum.h"
 #include "base/compat.h"
 #include "base/files.h"
 #include "ledger/tablefile.h"
@@ -68,17 +68,6 @@ keep_over_restart(BoundedTable *table)
 	if (ntables == MAX_TABLES)
 		elog(FATAL, "too many tables");
 	tables[ntables++] = table;
-}
-
-static pg_crc32c
-checksum(const char *bytes, size_t len)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, bytes, len);
-	FIN_CRC32C(crc);
-	return crc;
 }
 
 static FileHeader

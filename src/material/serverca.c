@@ -34,24 +34,6 @@
 #include "pki/x509.h"
 
 static void
-free_stack(void *certs)
-{
-	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
-}
-
-static STACK_OF(X509) *
-new_stack(void)
-{
-	STACK_OF(X509) *stack = sk_X509_new_null();
-
-	if (stack == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
-	return free_at_reset(stack, free_stack);
-}
-
-static void
 push_certificate(STACK_OF(X509) *certs, X509 *cert)
 {
 	if (!has_certificate(certs, cert) && X509_up_ref(cert) == 1)
@@ -232,12 +214,12 @@ ServerIdentity *
 server_identity(int64 now)
 {
 	ServerIdentity *identity = palloc0(sizeof(ServerIdentity));
-	STACK_OF(X509) *found = new_stack();
+	STACK_OF(X509) *found = new_certificates();
 	STACK_OF(X509) *cas;
 	X509	   *orphan;
 
-	identity->sent = new_stack();
-	identity->anchors = new_stack();
+	identity->sent = new_certificates();
+	identity->anchors = new_certificates();
 	if (!EnableSSL)
 	{
 		identity->error = pstrdup("ssl is off: the server has no certificate in force");

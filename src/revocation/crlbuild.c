@@ -19,6 +19,7 @@
 #include "base/escape.h"
 #include "base/files.h"
 #include "base/memory.h"
+#include "pki/chain.h"
 #include "pki/x509.h"
 #include "revocation/crlbuild.h"
 #include "revocation/crlchoice.h"
@@ -206,22 +207,18 @@ take_all(Build *b, List *paths)
 static void
 keep_issuers(Build *b)
 {
-	STACK_OF(X509) *others = sk_X509_new_null();
+	STACK_OF(X509) *others = new_certificates();
 	ListCell   *cell;
 
 	foreach(cell, b->choice->chosen)
 	{
 		X509	   *ca = ((Candidate *) lfirst(cell))->ca;
-		bool		known = (X509_get_extension_flags(ca) & EXFLAG_SS) != 0;
 
 		/* it may have a CRL for each of many distribution points */
-		for (int i = 0; i < sk_X509_num(others) && !known; i++)
-			known = sk_X509_value(others, i) == ca;
-		if (!known)
-			sk_X509_push(others, ca);
+		if ((X509_get_extension_flags(ca) & EXFLAG_SS) == 0)
+			(void) add_certificate_once(others, ca);
 	}
 	keep_crl_issuers(COPIED_ISSUERS, others);
-	sk_X509_free(others);
 }
 
 static bool

@@ -22,6 +22,7 @@
 #include "base/datums.h"
 #include "base/escape.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "material/material.h"
 #include "pki/x509.h"
 #include "revocation/crlchoice.h"
@@ -228,14 +229,12 @@ has_crl_without_issuer(const CrlSource *source)
 	return false;
 }
 
-static STACK_OF(X509) *
-set_of_certificates(STACK_OF(X509) *certs)
+static void
+add_certificates(STACK_OF(X509) *set, STACK_OF(X509) *certs)
 {
-	STACK_OF(X509) *result = certs ? sk_X509_dup(certs) : sk_X509_new_null();
-
-	if (result == NULL)
-		elog(ERROR, "out of memory");
-	return result;
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (X509_up_ref(sk_X509_value(certs, i)))
+			sk_X509_push(set, sk_X509_value(certs, i));
 }
 
 /*
@@ -244,7 +243,7 @@ set_of_certificates(STACK_OF(X509) *certs)
 static void
 read_sources(CrlChoice *choice)
 {
-	STACK_OF(X509) *given = set_of_certificates(choice->set->given);
+	STACK_OF(X509) *given = new_certificates();
 	int			known = sk_X509_num(choice->issuers);
 	ListCell   *cell;
 
@@ -253,15 +252,15 @@ read_sources(CrlChoice *choice)
 		CrlSource  *source = lfirst(cell);
 
 		source->content = read_crl_source(choice->set, source, choice->by_name, NULL, &source->error);
-		for (int i = 0; source->content && i < sk_X509_num(source->content->certs); i++)
-			sk_X509_push(given, sk_X509_value(source->content->certs, i));
+		if (source->content)
+			add_certificates(given, source->content->certs);
 	}
 	if (sk_X509_num(given) > 0)
 	{
+		add_certificates(given, choice->set->given);
 		choice->issuers = known_crl_issuers(choice->cas, given);
 		choice->by_name = sort_cas_by_name(choice->issuers);
 	}
-	sk_X509_free(given);
 	foreach(cell, choice->sources)
 	{
 		CrlSource  *source = lfirst(cell);

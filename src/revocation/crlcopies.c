@@ -155,12 +155,6 @@ discard_crl_copies(CopyWriter *writer)
 }
 
 static void
-free_certificates(void *certs)
-{
-	sk_X509_pop_free((STACK_OF(X509) *) certs, X509_free);
-}
-
-static void
 free_store(void *store)
 {
 	X509_STORE_free(store);
@@ -200,7 +194,7 @@ add_verified(STACK_OF(X509) *result, STACK_OF(X509) *cas, STACK_OF(X509) *certs)
 STACK_OF(X509) *
 known_crl_issuers(STACK_OF(X509) *cas, STACK_OF(X509) *given)
 {
-	STACK_OF(X509) *result = free_at_reset(sk_X509_new_null(), free_certificates);
+	STACK_OF(X509) *result = new_certificates();
 
 	for (int i = 0; i < sk_X509_num(cas); i++)
 		if (X509_up_ref(sk_X509_value(cas, i)))

@@ -22,7 +22,8 @@
 #define SSLPOLICY_CRLINDEXFORMAT_H
 
 #include "port/pg_bswap.h"
-#include "port/pg_crc32c.h"
+
+#include "base/checksum.h"
 #include "revocation/crlindex.h"
 
 #define INDEX_MAGIC		"SSLPCRL\n"
@@ -115,17 +116,6 @@ static inline uint32
 home_block(const uint8 *key, uint32 nblocks)
 {
 	return (uint32) (((key_top(key) >> 32) * nblocks) >> 32);
-}
-
-static inline uint32
-checksum(const void *bytes, size_t len)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, bytes, len);
-	FIN_CRC32C(crc);
-	return crc;
 }
 
 /*

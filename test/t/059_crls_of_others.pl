@@ -1,12 +1,13 @@
 # CRLs as other CAs and programs make them, and what becomes of those in force.
 #
-# 1. version 1; an empty byte order mark; numbers and dates
+# 1. version 1; byte order marks; numbers and dates
 # 2. distribution points: shards, users and CAs, a root without a CRL for itself
 # 3. an intermediate CA that only clients send
 # 4. a bad CRL, a bad file: nobody else is touched
 # 5. a file that has gone: what was in force stays, is restored, or is missed
 # 6. a file that has never been read, and sslpolicy.crl_missing
 # 7. recheck_revoked = log speaks for sessions that did not comply before
+# 8. ssl_crl_file: the server checks what sslpolicy cannot verify; given its CA, sslpolicy can
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -143,8 +144,16 @@ for my $point (sort keys %refused)
 	ok(logs_in('app'), 'what is in force stays so');
 }
 
+write_file($crl_path, $shard{1}->(55), $other);
+is(use_files(crl_file => $crl_path), 'ok', 'one shard');
+is(install($shard{2}->(55)), 't', 'and the other');
+my $held = $server->background(user => 'app', sslmode => 'require', cert => 'shard2');
+like(row('affected', q{rollback('crl', dry_run => true, force => true)}), qr/no CRL of CA .* covers the certificate \(different scope\)/, 'going back would refuse a live session that it covers');
+$held->quit;
+
 # 3
-is(use_files(crl_file => $crl_path), 'ok', 'begin anew') if take(crl('root', 60), $other);
+write_file($crl_path, crl('root', 60), $other);
+is(use_files(crl_file => $crl_path), 'ok', 'begin anew');
 like(refusal('deep'), qr/revocation/, 'a certificate of an intermediate CA without a CRL');
 my $inner = crl('inner', 1, ['deep2']);
 like(install_error($inner), qr/is not signed by a CA in ssl_ca_file.*HINT:.*give its certificate along/s, 'whose certificate is not known');
@@ -168,7 +177,8 @@ $node->restart;
 like(refusal('deep2'), qr/is revoked/, 'also after a restart');
 
 # 4
-is(use_files(crl_file => $crl_path), 'ok', 'begin anew') if take(crl('root', 70, ['app']), $other);
+write_file($crl_path, crl('root', 70, ['app']), $other);
+is(use_files(crl_file => $crl_path), 'ok', 'begin anew');
 like(take(crl('root', 71, [ 'app', 'app2' ]), substr($other, 0, 150), "\n"), qr/CRL 2/, 'a file with a good CRL and one that is cut');
 like(refusal('app2'), qr/is revoked/, 'the good one is in force');
 ok(logs_in('stranger'), 'the other one is, as it was before');
@@ -185,11 +195,13 @@ write_file("$crl_dir/other", crl('other', 80));
 like(use_files(crl_dir => $crl_dir), qr/garbage/, 'a directory with a file that is none');
 like(refusal('app'), qr/is revoked/, 'does not keep the others out');
 ok(logs_in($_), "nor their clients: $_") for qw(app2 stranger);
-is(install(crl('root', 81, ['app2']), 'force => true'), 't', 'nor is it in the way of install_crl') if $server->set('sslpolicy.crl_file' => $crl_path) || 1;
+$server->set('sslpolicy.crl_file' => $crl_path);
+is(install(crl('root', 81, ['app2']), 'force => true'), 't', 'nor is it in the way of install_crl');
 like(refusal('app2'), qr/is revoked/, 'which is in force');
 
 # 5
-is(use_files(crl_file => $crl_path), 'ok', 'begin anew') if take(crl('root', 90, ['app']), $other);
+write_file($crl_path, crl('root', 90, ['app']), $other);
+is(use_files(crl_file => $crl_path), 'ok', 'begin anew');
 unlink $crl_path or die;
 like(reload(), qr/could not open file/, 'a file that is gone');
 like(refusal('app'), qr/is revoked/, 'what was in force is');
@@ -270,6 +282,27 @@ is(reload(), 'ok', 'another CRL');
 $server->set('sslpolicy.recheck_revoked' => undef);
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid") or die;
 unlike($server->log_since($offset), qr/\(PID $pid\) would be ended/, 'once');
+eval { $session->quit };
+
+# 8
+$server->label(role => { app => undef });
+$server->set('sslpolicy.enforcement' => undef, 'sslpolicy.crl_dir' => undef, 'sslpolicy.crl_file' => undef);
+my $core_path = "$own/core.pem";
+write_file($core_path, crl('root', 200), crl('other', 200), crl('inner', 200, ['deep2']));
+$server->sql("ALTER SYSTEM SET ssl_crl_file = '$core_path'");
+is(reload(), 'ok', 'ssl_crl_file with the CRL of an intermediate CA that only clients send');
+ok(logs_in('deep'), 'lets its clients in');
+ok(!logs_in('deep2'), 'but the revoked one');
+is(row('count(*)', q{lint() WHERE finding ~ 'revokes nothing' OR remedy ~ 'take the CRL out'}), '0', 'lint() does not advise against it');
+is(row('severity', q{lint() WHERE code = 'crl_issuer_unknown'}), 'info', 'and says what sslpolicy cannot do');
+$session = $server->background(user => 'app', sslmode => 'require', cert => 'deep');
+$pid = $session->query_safe('SELECT pg_backend_pid()');
+chomp $pid;
+is(install(pem('inner') . crl('inner', 201, [ 'deep', 'deep2' ])), 't', 'its CA given along, install_crl renews it');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), 'a live session ends');
+is(row('cause', "ended_sessions WHERE pid = $pid"), 'revoked', 'because it is revoked');
+unlike(slurp_file($core_path), qr/BEGIN CERTIFICATE/, 'the file has no certificate, which the server would trust');
+is(row('count(*)', q{lint() WHERE code = 'crl_issuer_unknown'}), '0', 'lint() is satisfied');
 eval { $session->quit };
 
 done_testing();

@@ -214,6 +214,30 @@ test_cut(void)
 }
 
 /*
+ * A subject with bytes that do not fit their string type names nobody, and is nobody's.
+ */
+static void
+test_garbled(void)
+{
+	static const char *const policies[] = {"uid=%u", "uid=/^.*$", "email=a@b", "cn=%u ou=Finance", "cn=%u o=Acme", "dn=/^.*$"};
+
+	for (int garbled = 0; garbled < 2; garbled++)
+		for (int i = 0; i < (int) lengthof(policies); i++)
+		{
+			CertFacts	cert = plain_cert();
+			Facts		facts = plain_session(&cert);
+			Written		written[] = {ROLE(policies[i]), {0}};
+
+			cert.cn = "app";
+			cert.cn_count = 1;
+			cert.subject_dn = "UID=app,CN=app,OU=Finance,O=Acme,emailAddress=a@b";
+			cert.subject_garbled = garbled != 0;
+			is_int(judge(written, &facts, NOW)->outcome, garbled ? OUTCOME_FAILED : OUTCOME_OK,
+				   "%s, %s", policies[i], garbled ? "garbled" : "as it should be");
+		}
+}
+
+/*
  * What was required, and what was found.
  */
 static void
@@ -257,6 +281,7 @@ main(void)
 	test_matching();
 	test_one_role();
 	test_cut();
+	test_garbled();
 	test_words();
 	return done_testing();
 }

@@ -22,6 +22,7 @@
 #include <openssl/sha.h>
 
 #include "crls.h"
+#include "pki/pem.h"
 #include "pki/x509.h"
 
 static uint32 random_state = 12345;
@@ -249,6 +250,16 @@ test_entries(void)
 	chunk_size = 1000000;
 }
 
+static Bytes
+pem_of(X509 *cert)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	must(append_pem_certificate(&buf, cert), "write a certificate");
+	return (Bytes){buf.data, (size_t) buf.len};
+}
+
 static void
 test_files(void)
 {
@@ -264,6 +275,7 @@ test_files(void)
 	CrlFile    *file;
 	CrlInput	broken = {read_nothing, NULL, NULL};
 	CrlReader  *reader;
+	Bytes		cert_pem = pem_of(ca);
 
 	a = signed_der(new_crl(ca), test_key(), EVP_sha256(), -1);
 	revoke_number(crl, 7, -1);
@@ -314,6 +326,8 @@ test_files(void)
 				"the first line of PEM block 1 is damaged", "text far behind the first line");
 	check_passed_over(joined(as_pem(b), str("text\n\xEF\xBB\xBF-----BEGIN X509 CRL-----\nMIIB\n")),
 					  "PEM block 2 comes after a byte order mark that has text before it", "a byte order mark behind text, which OpenSSL passes over");
+	file = read_bytes(joined(joined(cert_pem, str("\xEF\xBB\xBF")), as_pem(a)), NULL, &error);
+	ok(file && file->ncrls == 1 && file->nbad == 0, "a certificate, and a byte order mark behind it, where OpenSSL passes over it");
 	check_passed_over(joined((Bytes){as_pem(b).data, as_pem(b).len - 40}, as_pem(a)),
 					  "CRL 1, byte", "a CRL that is cut, without its last line");
 	check_passed_over(joined(as_pem(a), (Bytes){as_pem(b).data, 300}), "CRL 2", "a CRL that is cut at the end");

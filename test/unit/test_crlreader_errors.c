@@ -115,11 +115,16 @@ test_errors(void)
 		{"1F12 020105 " DATE, "a tag of several bytes", "a large tag"},
 	};
 	char	   *error;
+	CrlFile    *file;
 	Bytes		entry = tlv(0x30, hex("0201 05" DATE));
 	Bytes		large = {palloc0(70000), 70000};
 
 	ok(read_bytes(with_entries("3012 020105 " DATE "3012 020106" DATE), NULL, &error) != NULL,
 	   "a CRL made by hand");
+	file = read_bytes(with_entries(""), NULL, &error);
+	ok(file && file->crls[0].facts->entries == 0, "an empty list that is there, as the server takes it");
+	file = read_bytes(with_tbs(hex(ALGORITHM NAME DATE)), NULL, &error);
+	ok(file && file->crls[0].facts->number == NULL, "version 1, as the server takes it");
 	for (size_t i = 0; i < lengthof(bad); i++)
 		check_error(with_entries(bad[i].entries), bad[i].error, bad[i].what);
 
