@@ -287,6 +287,7 @@ eval { $session->quit };
 # 8
 $server->label(role => { app => undef });
 $server->set('sslpolicy.enforcement' => undef, 'sslpolicy.crl_dir' => undef, 'sslpolicy.crl_file' => undef);
+unlink map { "$data/sslpolicy/$_" } qw(crl_issuers.pem crl_copies_issuers.pem);
 my $core_path = "$own/core.pem";
 write_file($core_path, crl('root', 200), crl('other', 200), crl('inner', 200, ['deep2']));
 $server->sql("ALTER SYSTEM SET ssl_crl_file = '$core_path'");
