@@ -166,13 +166,16 @@ add_certificate(Explanation *e, const char *certificate_error)
 	if (!may_have_certificate(facts))
 		return;
 	if (blocks_certificates())
+	{
+		const char *blocked = known ? blocked_reason(facts) : NULL;
+
 		demand(e, "sslpolicy.blocked_fingerprints", "fingerprint",
-			   "neither the certificate nor one that verified it is blocked",
-			   !known ? NULL : is_blocked_certificate(facts) ? "blocked" :
-															   "not blocked",
-			   !known							 ? OUTCOME_UNKNOWN :
-				   is_blocked_certificate(facts) ? OUTCOME_FAILED :
-												   OUTCOME_OK);
+			   "neither the certificate nor one that verified it is in sslpolicy.blocked_fingerprints",
+			   !known ? NULL : blocked ? psprintf("client certificate %s", blocked) :
+										 "none of them is",
+			   !known ? OUTCOME_UNKNOWN : blocked ? OUTCOME_FAILED :
+													OUTCOME_OK);
+	}
 }
 
 static void

@@ -48,9 +48,6 @@
 #include "settings/directory.h"
 #include "settings/settings.h"
 
-#define BLOCKED_REQUIREMENT \
-	"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"
-
 #define OTHER_CERTIFICATE_HINT \
 	"Set sslcert and sslkey on the client to another certificate and its key."
 #define SERVER_LOG_HINT \
@@ -73,18 +70,17 @@ static const RevocationRefusal revocation_refusals[] = {
 		.hint = OTHER_CERTIFICATE_HINT,
 	},
 	[CRL_EXPIRED] = {
-		.what = "cannot be checked for revocation",
-		.detail = "The certificate revocation list of a CA that issued it has expired.",
+		.what = "cannot be checked for revocation: a certificate revocation list has expired",
+		.detail = "It is the list of a CA that issued the certificate.",
 		.hint = SERVER_LOG_HINT,
 	},
 	[CRL_MISSING] = {
-		.what = "cannot be checked for revocation",
-		.detail = "There is no certificate revocation list of a CA that issued it.",
+		.what = "cannot be checked for revocation: a certificate revocation list is missing",
+		.detail = "There is none of a CA that issued the certificate.",
 		.hint = SERVER_LOG_HINT,
 	},
 	[REVOCATION_UNKNOWN] = {
-		.what = "cannot be checked for revocation",
-		.detail = "The certificate revocation lists cannot be read.",
+		.what = "cannot be checked for revocation: the certificate revocation lists cannot be read",
 		.hint = SERVER_LOG_HINT,
 	},
 };
@@ -169,9 +165,8 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 										  printable_text(now->error)));
 		ereport(FATAL,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("client certificate of role %s is not accepted any more",
+				 errmsg("client certificate of role %s is not accepted any more: CAs or certificate revocation lists have changed since the TLS handshake",
 						quoted_name(facts->role)),
-				 errdetail("The server's CAs or certificate revocation lists have changed since the TLS handshake."),
 				 errdetail_log("Refused: %s; by the TLS material that came into force after the TLS handshake: %s.",
 							   facts_for_log(facts), now->error),
 				 errhint("Connect again. If the TLS handshake fails then, set sslcert and sslkey on the client to another certificate and its key.")));
@@ -189,15 +184,15 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 static void
 refuse_blocked_certificate(const Facts *facts)
 {
-	if (!is_blocked_certificate(facts))
+	const char *reason = blocked_reason(facts);
+
+	if (reason == NULL)
 		return;
-	note_refused_certificate(facts, REJECTED_BY_BLOCKING, BLOCKED_REQUIREMENT);
+	note_refused_certificate(facts, REJECTED_BY_BLOCKING, psprintf("client certificate %s", reason));
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("client certificate of role %s is blocked",
-					quoted_name(facts->role)),
-			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
-						   BLOCKED_REQUIREMENT),
+			 errmsg("client certificate of role %s %s", quoted_name(facts->role), reason),
+			 errdetail_log("Refused: %s.", facts_for_log(facts)),
 			 errhint(OTHER_CERTIFICATE_HINT)));
 }
 
@@ -242,27 +237,27 @@ refuse_long_chain(const Facts *facts)
 							 psprintf("certificate with a chain of at most %d CAs", MAX_SESSION_CAS));
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("chain of the client certificate of role %s is too long", quoted_name(facts->role)),
-			 errdetail("It has %d CAs; at most %d can be watched for revocation while a session lives.",
-					   facts->cert->ncas, MAX_SESSION_CAS),
+			 errmsg("client certificate of role %s has a chain of %d CAs, more than the limit of %d",
+					quoted_name(facts->role), facts->cert->ncas, MAX_SESSION_CAS),
+			 errdetail("More CAs cannot be watched for revocation while a session lives."),
 			 errdetail_log("Refused: %s; its chain has %d CAs, and at most %d can be watched for revocation while a session lives.",
 						   facts_for_log(facts), facts->cert->ncas, MAX_SESSION_CAS),
 			 errhint("Set sslcert and sslkey on the client to a certificate with a shorter chain.")));
 }
 
 static void
-refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable)
+refuse(const Verdict *verdict, const Facts *facts, const Applicable *applicable, bool server_asks)
 {
 	ledger_refused(facts, applicable->role, applicable->database, REJECTED_BY_POLICY,
 				   failure_list(verdict, facts, false));
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("connection of role %s does not meet its TLS policy",
-					quoted_name(facts->role)),
+			 errmsg("connection of role %s does not meet its TLS policy: %s",
+					quoted_name(facts->role), first_reason_for_client(verdict, facts)),
 			 errdetail("Not met: %s.", failures_for_client(verdict, facts)),
 			 errdetail_log("Refused: %s; required: %s.", facts_for_log(facts),
 						   failures_for_log(verdict, facts, false)),
-			 errhint("%s", hint_for_client(verdict, facts))));
+			 errhint("%s", hint_for_client(verdict, facts, server_asks))));
 }
 
 /*
@@ -367,7 +362,7 @@ check_login(Port *port, int status)
 		if (verdict->outcome != OUTCOME_OK)
 		{
 			if (enforcement() == ENFORCEMENT_ENFORCE)
-				refuse(verdict, facts, applicable);
+				refuse(verdict, facts, applicable, asked_for_certificate(port));
 			log_would_refuse(verdict, facts, false);
 			would_refuse = list_concat(would_refuse, failure_list(verdict, facts, false));
 			compliance = COMPLIANCE_NO;

@@ -54,6 +54,7 @@ typedef struct Basis
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
 	bool		dry_run;
+	int			changed;		/* what has: CHANGED_... */
 	int64		now;
 } Basis;
 
@@ -178,42 +179,74 @@ is_to_be_ended(const Rechecked *r)
  * finish its transaction.
  */
 static bool
-is_time(Rechecked *r)
+is_time(Rechecked *r, int changed)
 {
 	if (r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED || r->session->misjudged ||
 		!is_session_in_transaction(r->session))
 		return true;
 	if (r->refused_at == 0)
+	{
 		r->refused_at = this_moment();
+		r->refused_for = changed;
+	}
 	r->waits = !has_elapsed(r->refused_at, terminate_grace_ms());
 	return !r->waits;
+}
+
+/*
+ * Is it the certificate itself that must not be used?
+ */
+static bool
+is_of_certificate(const Rechecked *r)
+{
+	return r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED;
+}
+
+/*
+ * What had changed when the session was refused: before it waited, if it has.
+ */
+static char *
+changes_for(const Rechecked *r, int changed)
+{
+	return changes_text(!is_of_certificate(r) && r->refused_for ? r->refused_for : changed);
+}
+
+static char *
+why_it_ends(const Rechecked *r)
+{
+	if (r->session->misjudged)
+		return "its login was judged for another role or database, and it does not meet its TLS policy";
+	switch (r->cause)
+	{
+		case CAUSE_EXPIRED:
+			return "its client certificate has expired";
+		case CAUSE_BLOCKED:
+			return psprintf("its %s", (char *) linitial(r->reasons));
+		case CAUSE_REVOKED:
+			return "its client certificate, or one that verified it, is revoked";
+		default:
+			return "it does not meet its TLS policy any more";
+	}
 }
 
 static void
 report(const Rechecked *r, int changed)
 {
-	static const char *const what[] = {
-		"",
-		"it does not meet its TLS policy any more",
-		"its client certificate has expired",
-		"its client certificate is blocked",
-		"its client certificate, or one that verified it, is revoked",
-	};
 	const Session *s = r->session;
-	const char *why = s->misjudged ? "its login was judged for another role or database, and it does not meet its TLS policy" :
-									 what[r->cause];
-	StringInfoData required;
+	const char *why = why_it_ends(r);
+	StringInfoData reasons;
 	ListCell   *cell;
 
-	initStringInfo(&required);
+	initStringInfo(&reasons);
 	foreach(cell, r->reasons)
-		appendStringInfo(&required, "%s%s", required.len ? ", " : "", (char *) lfirst(cell));
+		appendStringInfo(&reasons, "%s%s", reasons.len ? ", " : "", (char *) lfirst(cell));
 	ereport(LOG_SERVER_ONLY,
 			(r->ended ?
 				 errmsg("session of role %s (PID %d) ended: %s", quoted_name(s->facts.role), s->pid, why) :
 				 errmsg("session of role %s (PID %d) would be ended: %s", quoted_name(s->facts.role), s->pid, why),
-			 errdetail_log("Session: %s; required: %s; changed: %s.",
-						   facts_for_log(&s->facts), required.data, changes_text(changed)),
+			 errdetail_log("Session: %s; %s%s; changed: %s.", facts_for_log(&s->facts),
+						   is_of_certificate(r) ? "" : "required: ", reasons.data,
+						   changes_for(r, changed)),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
@@ -221,13 +254,16 @@ report(const Rechecked *r, int changed)
  * Is the session to be ended now?
  */
 static void
-decide(Rechecked *r)
+decide(Rechecked *r, int changed)
 {
 	bool		ends = is_to_be_ended(r);
 
 	if (!ends)
+	{
 		r->refused_at = 0;
-	r->ended = ends && is_time(r);
+		r->refused_for = 0;
+	}
+	r->ended = ends && is_time(r, changed);
 }
 
 /*
@@ -247,18 +283,20 @@ static void
 judge_certificate(Rechecked *r, const Basis *basis)
 {
 	const Facts *facts = &r->session->facts;
+	const char *blocked;
 
 	stop_point(psprintf("recheck_%d", r->session->pid));
-	if (is_blocked_certificate(facts))
+	blocked = blocked_reason(facts);
+	if (blocked != NULL)
 	{
 		r->cause = CAUSE_BLOCKED;
-		r->reasons = list_make1("certificate not in sslpolicy.blocked_fingerprints");
+		r->reasons = list_make1(psprintf("client certificate %s", blocked));
 	}
 	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
 		return;
 	r->compliance = COMPLIANCE_NO;
 	if (is_concerned(r->session))
-		decide(r);
+		decide(r, basis->changed);
 }
 
 /*
@@ -272,22 +310,13 @@ keep_session_end(const Rechecked *r)
 }
 
 /*
- * Is it the certificate itself that must not be used?
- */
-static bool
-is_of_certificate(const Rechecked *r)
-{
-	return r->cause == CAUSE_BLOCKED || r->cause == CAUSE_REVOKED;
-}
-
-/*
  * Say what has become of a session, and keep what was found out.
  */
 static void
 record(const Rechecked *r, int changed)
 {
 	const Session *s = r->session;
-	SessionState state = {r->compliance, r->end_at, r->refused_at, r->failing, is_of_certificate(r)};
+	SessionState state = {r->compliance, r->end_at, r->refused_at, r->refused_for, r->failing, is_of_certificate(r)};
 	bool		told = is_of_certificate(r) ? s->certificate_told : s->compliance == COMPLIANCE_NO;
 
 	if (r->put_off)
@@ -298,7 +327,7 @@ record(const Rechecked *r, int changed)
 	if (r->ended)
 	{
 		report(r, changed);
-		remember_ended(s, cause_names[r->cause], changes_text(changed), r->reasons);
+		remember_ended(s, cause_names[r->cause], changes_for(r, changed), r->reasons);
 		ledger_rechecked(s, r->reasons, true);
 	}
 	/* once is enough */
@@ -309,7 +338,7 @@ record(const Rechecked *r, int changed)
 	}
 
 	if (state.compliance != s->compliance || state.end_at != s->end_at ||
-		state.refused_at != s->refused_at || state.failing != s->failing ||
+		state.refused_at != s->refused_at || state.refused_for != s->refused_for || state.failing != s->failing ||
 		state.certificate_told != s->certificate_told || s->misjudged)
 		set_session_state(s, &state);
 	keep_session_end(r);
@@ -324,6 +353,7 @@ begin_with(Session *s)
 	r->compliance = s->compliance;
 	r->end_at = s->end_at;
 	r->refused_at = s->refused_at;
+	r->refused_for = s->refused_for;
 	return r;
 }
 
@@ -438,7 +468,7 @@ judge_by_policies(Rechecked *r, const Basis *basis)
 	else if (enforcement() == ENFORCEMENT_OFF)
 		r->compliance = COMPLIANCE_UNKNOWN;
 	if (is_concerned(s))
-		decide(r);
+		decide(r, basis->changed);
 }
 
 /*
@@ -550,7 +580,7 @@ recheck_sessions(bool dry_run, int changed, Judging *judging)
 {
 	Snapshot	snapshot;
 	List	   *result = NIL;
-	Basis		basis = {.dry_run = dry_run, .now = (int64) time(NULL)};
+	Basis		basis = {.dry_run = dry_run, .changed = changed, .now = (int64) time(NULL)};
 	List	   *sessions;
 	ListCell   *cell;
 

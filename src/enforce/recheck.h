@@ -46,6 +46,7 @@ typedef struct Rechecked
 	bool		put_off;		/* its policies come at the next pass */
 	int64		end_at;
 	Moment		refused_at;
+	int			refused_for;	/* what had changed then */
 } Rechecked;
 
 /*

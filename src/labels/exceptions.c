@@ -43,17 +43,25 @@ blocks_certificates(void)
 }
 
 /*
- * Is the certificate, or one that verified it, in
- * sslpolicy.blocked_fingerprints?  One that cannot be read might be.
+ * How sslpolicy.blocked_fingerprints speaks against the client certificate, to be read
+ * behind "client certificate"; NULL if it does not.
  */
-bool
-is_blocked_certificate(const Facts *facts)
+const char *
+blocked_reason(const Facts *facts)
 {
 	int			count;
 	const uint8 *fingerprints = blocked_fingerprints(&count);
+	CertFacts	leaf;
 
 	if (count == 0)
-		return false;
-	return facts->unreadable ||
-		(facts->cert && has_listed_fingerprint(facts->cert, fingerprints, count));
+		return NULL;
+	if (facts->unreadable)
+		return "cannot be read, and may be in sslpolicy.blocked_fingerprints";
+	if (facts->cert == NULL || !has_listed_fingerprint(facts->cert, fingerprints, count))
+		return NULL;
+	leaf = *facts->cert;
+	leaf.ncas = 0;
+	return has_listed_fingerprint(&leaf, fingerprints, count) ?
+		"is in sslpolicy.blocked_fingerprints" :
+		"was verified by a CA that is in sslpolicy.blocked_fingerprints";
 }

@@ -12,6 +12,6 @@
 
 extern bool is_reserved_role(const char *name);
 extern bool blocks_certificates(void);
-extern bool is_blocked_certificate(const Facts *facts);
+extern const char *blocked_reason(const Facts *facts);
 
 #endif							/* SSLPOLICY_EXCEPTIONS_H */

@@ -73,36 +73,100 @@ facts_for_log(const Facts *facts)
 }
 
 /*
+ * Why a check of sslmode failed; brief for the message, which is one line.
+ */
+static const char *
+sslmode_reason(SslMode asked, const Facts *facts, bool brief)
+{
+	if (asked == SSLMODE_REJECT)
+		return "no connection is accepted";
+	if (asked == SSLMODE_DISABLE)
+		return "TLS is in use";
+	if (!facts->ssl)
+		return "TLS is not in use";
+	if (facts->unreadable)
+		return "the client certificate cannot be read";
+	if (!facts->verified)
+		return brief ? "no client certificate" : "the client presented no certificate";
+	if (facts->anchor_gone)
+		return "the CA of the certificate is not in force any more";
+	return "not logged in by certificate";
+}
+
+/*
  * Why a check failed, as far as the client may know: what it has shown itself.
  */
 static const char *
-client_reason(const Check *check, const Facts *facts)
+client_reason(const Check *check, const Facts *facts, bool brief)
 {
 	const char *reason = certificate_reason(check, facts);
 
 	if (check->asks == NULL)
-		return " (the policy cannot be read)";
+		return "the policy cannot be read";
 	if (check->own_certificate)
-		return " (it is the server's own, and comes from the server's own machine)";
+		return "the certificate is the server's own, and comes from the server's own machine";
 	if (check->key == KEY_SSLMODE)
+		return sslmode_reason(check->asks->sslmode, facts, brief);
+	if (!facts->ssl)
+		return "TLS is not in use";
+	if (check->key == KEY_MIN_PROTOCOL)
+		return "TLS version too old";
+	if (check->key == KEY_CIPHER)
+		return "cipher not accepted";
+	if (!facts->verified)
+		return "no client certificate";
+	switch (check->key)
 	{
-		switch (check->asks->sslmode)
-		{
-			case SSLMODE_REJECT:
-				return " (no connection is accepted)";
-			case SSLMODE_DISABLE:
-				return " (TLS is in use)";
-			default:
-				if (!facts->ssl)
-					return " (TLS is not in use)";
-				if (!facts->verified)
-					return " (no verified client certificate)";
-				return " (not authenticated by certificate)";
-		}
+		case KEY_CN:
+			return reason ? psprintf("%s and does not name the role", reason) :
+							"the certificate does not name the role";
+		case KEY_ISSUER:
+		case KEY_CA_FINGERPRINT:
+			return reason ? reason : "the CA of the certificate is not accepted";
+		case KEY_ON_EXPIRY:
+			return "the certificate has expired";
+		default:
+			return reason ? reason :
+							psprintf("the %s of the certificate is not accepted", policy_key_name(check->key));
 	}
-	if (check->key == KEY_CN && facts->verified)
-		return psprintf(" (%s not name the role)", reason ? psprintf("%s and does", reason) : "the certificate does");
-	return reason ? psprintf(" (%s)", reason) : "";
+}
+
+/*
+ * Does the check say more than that TLS or a certificate is missing?  What is missing
+ * is said of sslmode, and not again of each key.
+ */
+static bool
+says_more(const Check *check, const Facts *facts)
+{
+	if (check->asks == NULL || check->own_certificate || check->key == KEY_SSLMODE)
+		return true;
+	if (check->key == KEY_CN)
+		return facts->verified;
+	return certificate_reason(check, facts) != NULL;
+}
+
+/*
+ * The reason that comes first: many clients show no more of an error than its message,
+ * where this stands.  What no setting of the client can change comes before the rest, as
+ * in the hint.
+ */
+const char *
+first_reason_for_client(const Verdict *verdict, const Facts *facts)
+{
+	const Check *first = NULL;
+
+	for (int i = 0; i < verdict->nchecks; i++)
+	{
+		const Check *check = &verdict->checks[i];
+
+		if (check->outcome == OUTCOME_OK || check->log_only)
+			continue;
+		if (check->asks == NULL)
+			return client_reason(check, facts, true);
+		if (first == NULL || (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_REJECT && !check->own_certificate))
+			first = check;
+	}
+	return client_reason(first, facts, true);
 }
 
 /*
@@ -124,7 +188,9 @@ failures_for_client(const Verdict *verdict, const Facts *facts)
 
 		if (check->outcome == OUTCOME_OK || check->log_only)
 			continue;
-		text = psprintf("%s%s", check_keys(check), client_reason(check, facts));
+		text = check_keys(check);
+		if (says_more(check, facts))
+			text = psprintf("%s (%s)", text, client_reason(check, facts, false));
 		foreach(cell, seen)
 			repeated |= strcmp(lfirst(cell), text) == 0;
 		if (repeated)
@@ -185,61 +251,93 @@ failures_for_log(const Verdict *verdict, const Facts *facts, bool log_only)
 	return buf.data;
 }
 
+/* What the checks that failed have in common with others of their kind. */
+typedef struct Lacks
+{
+	bool		readable_policy;
+	bool		acceptance;		/* sslmode=reject */
+	bool		plain_text;		/* sslmode=disable */
+	bool		own_certificate;	/* of the client: it has the server's */
+	bool		tls;
+	bool		certificate;
+	bool		login_by_certificate;
+	bool		other_certificate;
+	bool		shorter_lifetime;
+	bool		newer_version;
+	bool		other_cipher;
+} Lacks;
+
+static void
+add_lack(Lacks *lacks, const Check *check, const Facts *facts)
+{
+	if (check->asks == NULL)
+		lacks->readable_policy = true;
+	else if (check->own_certificate)
+		lacks->own_certificate = true;
+	else if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_REJECT)
+		lacks->acceptance = true;
+	else if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_DISABLE)
+		lacks->plain_text = true;
+	else if (!facts->ssl)
+		lacks->tls = true;
+	else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
+		lacks->certificate = true;
+	else if (check->key == KEY_SSLMODE)
+		lacks->login_by_certificate = true;
+	else if (check->key == KEY_MIN_PROTOCOL)
+		lacks->newer_version = true;
+	else if (check->key == KEY_CIPHER)
+		lacks->other_cipher = true;
+	else if (check->key == KEY_MAX_LIFETIME)
+		lacks->shorter_lifetime = true;
+	else
+		lacks->other_certificate = true;
+}
+
+static const char *
+certificate_hint(const Lacks *lacks)
+{
+	if (lacks->other_certificate && lacks->shorter_lifetime)
+		return "Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.";
+	if (lacks->other_certificate)
+		return "Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.";
+	return "Set sslcert and sslkey on the client to a certificate that is valid for a shorter time, and to its key. How long a certificate is valid, from notBefore to notAfter, is up to the CA.";
+}
+
 /*
  * What to set on the client.  libpq with sslmode=prefer or allow comes a second
  * time with or without TLS, and the reason that matters may be the first one.
+ *
+ * server_asks: does the server ask clients for a certificate at all?
  */
-char *
-hint_for_client(const Verdict *verdict, const Facts *facts)
+const char *
+hint_for_client(const Verdict *verdict, const Facts *facts, bool server_asks)
 {
-	bool		need_tls = false;
-	bool		need_plain = false;
-	bool		need_cert = false;
-	bool		other_cert = false;
-	bool		shorter = false;
-	bool		own_cert = false;
-	bool		unreadable = false;
+	Lacks		lacks = {0};
 
 	for (int i = 0; i < verdict->nchecks; i++)
-	{
-		const Check *check = &verdict->checks[i];
+		if (verdict->checks[i].outcome != OUTCOME_OK && !verdict->checks[i].log_only)
+			add_lack(&lacks, &verdict->checks[i], facts);
 
-		if (check->outcome == OUTCOME_OK || check->log_only)
-			continue;
-		if (check->asks == NULL)
-			unreadable = true;
-		else if (check->asks->sslmode == SSLMODE_REJECT)
-			return pstrdup("No client setting changes this; ask the database administrator.");
-		else if (check->asks->sslmode == SSLMODE_DISABLE)
-			need_plain = true;
-		else if (check->own_certificate)
-			own_cert = true;
-		else if (!facts->ssl)
-			need_tls = true;
-		else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
-			need_cert = true;
-		else if (check->key == KEY_MAX_LIFETIME)
-			shorter = true;
-		else if (check->key != KEY_SSLMODE && check->key != KEY_MIN_PROTOCOL &&
-				 check->key != KEY_CIPHER)
-			other_cert = true;
-	}
-
-	if (unreadable)
-		return pstrdup("The server log says why; ask the database administrator.");
-	if (need_plain)
-		return pstrdup("Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.");
-	if (own_cert)
-		return pstrdup("Give this client a certificate and key of its own, and set sslcert and sslkey to them, or to no certificate if the policy asks for none.");
-	if (need_tls)
-		return pstrdup("Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.");
-	if (need_cert)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key.");
-	if (other_cert && shorter)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.");
-	if (other_cert)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.");
-	if (shorter)
-		return pstrdup("Set sslcert and sslkey on the client to a certificate that is valid for a shorter time, and to its key. How long a certificate is valid, from notBefore to notAfter, is up to the CA.");
-	return pstrdup("Use a client that offers a newer TLS version and other ciphers (libpq: ssl_max_protocol_version), or ask the database administrator.");
+	if (lacks.readable_policy)
+		return "The server log says why; ask the database administrator.";
+	if (lacks.acceptance)
+		return "No client setting changes this; ask the database administrator.";
+	if (lacks.plain_text)
+		return "Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.";
+	if (lacks.own_certificate)
+		return "Give this client a certificate and key of its own, and set sslcert and sslkey to them, or to no certificate if the policy asks for none.";
+	if (lacks.tls)
+		return "Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.";
+	if (lacks.certificate && !server_asks)
+		return "The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.";
+	if (lacks.certificate)
+		return "Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key. If they are set, the client may have withheld the certificate: Java and Go send none whose chain does not end at a CA that the server names, because another CA has issued it or an intermediate CA is missing from its file.";
+	if (lacks.login_by_certificate)
+		return "The line of pg_hba.conf that fits this connection must have the method cert; ask the database administrator.";
+	if (lacks.other_certificate || lacks.shorter_lifetime)
+		return certificate_hint(&lacks);
+	if (lacks.newer_version)
+		return "Let the client use a newer TLS version (libpq: ssl_max_protocol_version; Java: jdk.tls.client.protocols; Go: MaxVersion of tls.Config; Node.js: maxVersion of ssl), or ask the database administrator.";
+	return "The server chooses among the ciphers that the client offers, so let the client offer only those that the policy accepts; ask the database administrator which. Java: jdk.tls.client.cipherSuites; Node.js: ciphers of ssl; Go: CipherSuites of tls.Config, up to TLSv1.2. libpq has no setting of its own, but reads CipherString and Ciphersuites from the file that OPENSSL_CONF names.";
 }

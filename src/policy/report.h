@@ -19,6 +19,7 @@ extern List *failure_list(const Verdict *verdict, const Facts *facts,
 						  bool log_only);
 extern char *failures_for_log(const Verdict *verdict, const Facts *facts,
 							  bool log_only);
-extern char *hint_for_client(const Verdict *verdict, const Facts *facts);
+extern const char *first_reason_for_client(const Verdict *verdict, const Facts *facts);
+extern const char *hint_for_client(const Verdict *verdict, const Facts *facts, bool server_asks);
 
 #endif							/* SSLPOLICY_REPORT_H */

@@ -127,6 +127,15 @@ collect_facts(Port *port, const char *auth_method)
 }
 
 /*
+ * Did the server ask the client for a certificate?  It does if it has CAs to verify one.
+ */
+bool
+asked_for_certificate(const Port *port)
+{
+	return port->ssl != NULL && (SSL_get_verify_mode(port->ssl) & SSL_VERIFY_PEER) != 0;
+}
+
+/*
  * The client's certificate; NULL if the client has sent none.  *sent are the others that
  * it has sent with it, or NULL.  All belong to the connection.
  */

@@ -86,6 +86,7 @@ typedef struct SessionSlot
 	uint64		rechecks;		/* of the table, when the slot was published */
 	int64		end_at;
 	Moment		refused_at;
+	int			refused_for;
 	Oid			role;
 	Oid			database;
 	TimestampTz backend_start;
@@ -280,6 +281,7 @@ publish_session(const Facts *facts, SerialDigest digest)
 	slot->rechecks = pg_atomic_read_u64(&table->rechecks);
 	slot->end_at = 0;
 	slot->refused_at = 0;
+	slot->refused_for = 0;
 	slot->role = InvalidOid;
 	slot->database = InvalidOid;
 	slot->backend_start = MyStartTimestamp;
@@ -389,6 +391,7 @@ copy_session(const SessionSlot *slot)
 	s->replication = slot->replication;
 	s->end_at = slot->end_at;
 	s->refused_at = slot->refused_at;
+	s->refused_for = slot->refused_for;
 	s->ending = slot->ending;
 	s->failing = slot->failing;
 	s->certificate_told = slot->certificate_told;
@@ -484,6 +487,7 @@ set_session_state(const Session *session, const SessionState *state)
 		slot->compliance = state->compliance;
 		slot->end_at = state->end_at;
 		slot->refused_at = state->refused_at;
+		slot->refused_for = state->refused_for;
 	}
 	LWLockRelease(table->lock);
 }

@@ -43,6 +43,7 @@ typedef struct Session
 								 * certificate; 0 otherwise */
 	Moment		refused_at;		/* since when a recheck waits for the end of its
 								 * transaction; 0: it does not */
+	int			refused_for;	/* what had changed then, as recheck.h has it */
 	bool		ending;			/* has been told to end */
 	bool		complete;		/* core has looked role and database up */
 	bool		misjudged;		/* and they are not those that were judged */
@@ -66,6 +67,7 @@ typedef struct SessionState
 	Compliance	compliance;
 	int64		end_at;
 	Moment		refused_at;
+	int			refused_for;
 	bool		failing;		/* it could not judge it */
 	bool		certificate_told;
 } SessionState;

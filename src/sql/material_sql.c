@@ -386,6 +386,7 @@ Datum
 sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 {
 	ClientCertificate *judged;
+	const char *blocked;
 	Facts		session = {0};
 	Row			row = {0};
 
@@ -395,8 +396,9 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	if (judged->verification)
 		notice_drift(judged->context);
 	session.cert = judged->facts;
-	if (judged->error == NULL && is_blocked_certificate(&session))
-		judged->error = "its fingerprint is in sslpolicy.blocked_fingerprints";
+	blocked = blocked_reason(&session);
+	if (judged->error == NULL && blocked != NULL)
+		judged->error = psprintf("it %s", blocked);
 	put_verification(&row, judged->verification, judged->facts, judged->error);
 	return row_return(fcinfo, &row);
 }
