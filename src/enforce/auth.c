@@ -233,15 +233,14 @@ refuse_revoked_certificate(const Facts *facts)
 static void
 refuse_long_chain(const Facts *facts)
 {
-	note_refused_certificate(facts, REJECTED_BY_REVOCATION,
-							 psprintf("certificate with a chain of at most %d CAs", MAX_SESSION_CAS));
+	char	   *reason = psprintf("has a chain of %d CAs, more than the limit of %d", facts->cert->ncas, MAX_SESSION_CAS);
+
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, psprintf("client certificate %s", reason));
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-			 errmsg("client certificate of role %s has a chain of %d CAs, more than the limit of %d",
-					quoted_name(facts->role), facts->cert->ncas, MAX_SESSION_CAS),
-			 errdetail("More CAs cannot be watched for revocation while a session lives."),
-			 errdetail_log("Refused: %s; its chain has %d CAs, and at most %d can be watched for revocation while a session lives.",
-						   facts_for_log(facts), facts->cert->ncas, MAX_SESSION_CAS),
+			 errmsg("client certificate of role %s %s", quoted_name(facts->role), reason),
+			 errdetail("Of more CAs it cannot be told whether they are revoked while a session lives."),
+			 errdetail_log("Refused: %s; its certificate %s.", facts_for_log(facts), reason),
 			 errhint("Set sslcert and sslkey on the client to a certificate with a shorter chain.")));
 }
 

@@ -38,7 +38,7 @@ static const struct
 		{"does not meet its TLS policy", REFUSED_POLICY},
 		{" is revoked", REFUSED_REVOKED},
 		{" is not accepted any more", REFUSED_SINCE},
-		{" is blocked", REFUSED_BLOCKED},
+		{"in sslpolicy.blocked_fingerprints", REFUSED_BLOCKED},
 		{"alert unknown ca", REFUSED_CA},
 		{"password authentication failed", REFUSED_CORE},
 		{"pg_hba.conf rejects connection", REFUSED_CORE},

@@ -149,7 +149,7 @@ for my $tool (sort keys %tool)
 	ok( !IPC::Run::run([ @command, $server->conninfo(%to, cert => 'bob') ],
 			'>', \$out, '2>', \$err),
 		"$tool is refused");
-	like($err, qr/does not meet its TLS policy\nDETAIL:  Not met: cn\b/, "$tool says why");
+	like($err, qr/does not meet its TLS policy: the certificate does not name the role\nDETAIL:  Not met: cn\b/, "$tool says why");
 	ok(IPC::Run::run([ @command, $server->conninfo(%to, %cert) ], '>', \$out, '2>', \$err),
 		"$tool is let in")
 	  or diag($err);

@@ -111,7 +111,7 @@ $result = $server->login(user => 'boss', sslmode => 'require', sql => "SELECT ss
 like($result->{err}, qr/own connection would be refused/, 'removal that brings in a stricter default policy is refused as well');
 $server->set('sslpolicy.default_policy' => undef);
 $result = $server->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.set_policy('boss', 'sslmode=verify-full')");
-like($result->{err}, qr/Not met: sslmode \(no verified client certificate\), cn\./, 'a superuser is asked as well');
+like($result->{err}, qr/Not met: sslmode \(the client presented no certificate\), cn\./, 'a superuser is asked as well');
 $result = $server->login(user => 'boss', host => 'local', sslmode => 'prefer', sql => "SELECT sslpolicy.set_policy('boss', 'sslmode=verify-full')");
 ok($result->{ok}, 'who comes through the Unix socket is not concerned');
 $server->label(role => { boss => undef });

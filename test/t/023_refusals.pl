@@ -79,7 +79,7 @@ $server->label(role => { app => undef });
 is($server->sql("SELECT allowed, refused, logged, ended, last_refused = (SELECT max(at) FROM sslpolicy.rejections), last_allowed, earliest_expiry IS NULL FROM sslpolicy.statistics WHERE role = 'app'"), '0|5|0|0|t||t', 'and counted');
 
 $server->set('sslpolicy.blocked_fingerprints' => $certs->get('app')->{fingerprint});
-refused('blocked', qr/^1\|app\|postgres\|127\.0\.0\.1\|f\|blocked\|TLSv1\.3\|\Q$app\E\|\{"neither the certificate nor one that verified it in sslpolicy.blocked_fingerprints"\}$/, cert => 'app');
+refused('blocked', qr/^1\|app\|postgres\|127\.0\.0\.1\|f\|blocked\|TLSv1\.3\|\Q$app\E\|\{"client certificate is in sslpolicy.blocked_fingerprints"\}$/, cert => 'app');
 is($server->sql("SELECT refused FROM sslpolicy.statistics WHERE role = 'app'"), '1', 'counted for the role');
 $server->set('sslpolicy.blocked_fingerprints' => undef);
 

@@ -79,7 +79,7 @@ subtest 'the pair in force' => sub {
 
 	my $offset = $server->log_offset;
 	my $login = $server->login(cert => $own);
-	like($login->{err}, qr/connection of role "app" does not meet its TLS policy\nDETAIL:  Not met: certificate \(it is the server's own, and comes from the server's own machine\)\.\nHINT:  Give this client a certificate and key of its own/,
+	like($login->{err}, qr/connection of role "app" does not meet its TLS policy: the certificate is the server's own, and comes from the server's own machine\nDETAIL:  Not met: certificate \(the certificate is the server's own, and comes from the server's own machine\)\.\nHINT:  Give this client a certificate and key of its own/,
 		'what the client is told');
 	like($server->log_since($offset), qr/Refused: role="app" .*subject="CN=app".*required: from the server's own machine, a certificate other than the server's \(policy of role "app", rule 1\)\./,
 		'what the log says');

@@ -67,7 +67,7 @@ sub back
 	return;
 }
 
-my $refused = 'client certificate of role "bob" is not accepted any more';
+my $refused = 'client certificate of role "bob" is not accepted any more: CAs or certificate revocation lists have changed since the TLS handshake';
 my %versions = ('TLS 1.2' => '-tls1_2', 'TLS 1.3' => '-tls1_3');
 
 # A client stalls, something is done, it gives its password.
@@ -109,7 +109,7 @@ across('several reloads', $refused, sub { cas_are('root'); reload() for 1 .. 3 }
 across('another ssl_ca_file', $refused, sub { $server->set(ssl_ca_file => "$dir/root.crt"); reload() }, %removed);
 across("enforcement=$_", $refused, do { my $e = $_; sub { cas_are('root'); $server->set('sslpolicy.enforcement' => $e); reload() } }, %removed) for 'log', 'off';
 across('a chain that the client has sent', $refused, sub { cas_are('root'); reload() }, %removed, cert => 'bob_sub');
-across('a role without a policy', 'client certificate of role "plain" is not accepted any more', sub { cas_are('root'); reload() }, user => 'plain');
+across('a role without a policy', 'client certificate of role "plain" is not accepted any more: CAs or certificate revocation lists have changed since the TLS handshake', sub { cas_are('root'); reload() }, user => 'plain');
 
 ###############################################################################
 # 2. Revoked
@@ -156,7 +156,7 @@ across('ssl is off, and on without the CA', $refused, sub { $server->set(ssl => 
 # 5. The chain that is in force
 
 my $new_print = $certs->get('renewed')->{fingerprint};
-for my $policy ([ $print, qr/^connection of role "bob" does not meet its TLS policy$/ ], [ $new_print, qr/^in$/ ])
+for my $policy ([ $print, qr/^connection of role "bob" does not meet its TLS policy: the fingerprint of the certificate is not accepted$/ ], [ $new_print, qr/^in$/ ])
 {
 	my ($fingerprint, $expected) = @$policy;
 	$server->label(role => { bob => "ca_fingerprint=$fingerprint cn=bob" });

@@ -120,6 +120,7 @@ for (@clocks)
 	cmp_ok($waited, '>=', $grace, "$name: nobody is rechecked during the grace");
 	cmp_ok($waited, '<', 60, "$name: it does not last longer");
 	ok(ends($pid), "$name: then the session is ended");
+	is($server->sql("SELECT changed FROM sslpolicy.ended_sessions WHERE pid = $pid"), 'roles or their policies', "$name: for what had changed before it waited");
 	set_clock(0);
 	$server->label(role => { app => 'sslmode=prefer' });
 	eval { $session->quit };
