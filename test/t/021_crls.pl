@@ -108,7 +108,7 @@ ok(is_live($_), "$_ stays") for qw(app2 deep double);
 like(refusal('app'), qr/FATAL:  client certificate of role "app" is revoked\n.*HINT:  Set sslcert/s, 'and it cannot log in again');
 ok(logs_in($_), "others can: $_") for qw(app2 deep stranger double);
 my $log = $server->log_since($offset);
-like($log, qr/LOG:  session of role "app" \(PID \d+\) ended: its client certificate, or one that verified it, is revoked\n.*required: certificate "CN=app", serial \d+, was revoked at 2025-01-01 .* \(keyCompromise\); changed: .*revocation lists/, 'the log says why');
+like($log, qr/LOG:  session of role "app" \(PID \d+\) ended: its client certificate, or one that verified it, is revoked\n.*; certificate "CN=app", serial \d+, was revoked at 2025-01-01 .* \(keyCompromise\); changed: .*revocation lists/, 'the log says why');
 like($log, qr/FATAL:  client certificate of role "app" is revoked\n.*DETAIL:  Refused: role="app".*; certificate "CN=app", serial \d+, was revoked at 2025/, 'also of the refusal');
 my $serial = Math::BigInt->new($certs->get('app')->{serial})->bstr;
 is(row('revoked, since, reason, crl_issuer', "revoked($serial, 'O=Acme,CN=Test Root')"), 't|2025-01-01 00:00:00+00|keyCompromise|O=Acme,CN=Test Root', 'revoked()') or diag $serial;
