@@ -272,6 +272,16 @@ compat_certificates_by_host(void)
 }
 
 /*
+ * Does the server log say itself why a handshake did not accept the client's
+ * certificate?  Since 16.
+ */
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_LOGS_FAILED_CERTIFICATE true
+#else
+#define COMPAT_LOGS_FAILED_CERTIFICATE false
+#endif
+
+/*
  * Is this the postmaster's message about a pg_hosts.conf that it cannot load?
  */
 static inline bool

@@ -47,6 +47,7 @@
 #include "base/wakeup.h"
 #include "ledger/mailbox.h"
 #include "session/collect.h"
+#include "session/failedcert.h"
 #include "session/storedfacts.h"
 #include "settings/directory.h"
 
@@ -232,6 +233,19 @@ write_letter(const ErrorData *edata)
 }
 
 /*
+ * Say in the log what core does not: why the client's certificate was not accepted.
+ * Core sends no such message to the client.
+ */
+static void
+add_reason(ErrorData *edata)
+{
+	char	   *why = edata->detail || edata->detail_log ? NULL : why_certificate_failed(MyProcPort);
+
+	if (why != NULL)
+		edata->detail_log = MemoryContextStrdup(edata->assoc_context, why);
+}
+
+/*
  * Is the message the refusal of a client, in a process that serves one?  Only the
  * first of a process counts: it ends then.
  */
@@ -242,6 +256,8 @@ watch_refusals(ErrorData *edata)
 		(is_refusal(edata) || is_failed_handshake(edata)))
 	{
 		writing = true;
+		if (is_failed_handshake(edata))
+			add_reason(edata);
 		write_letter(edata);
 		writing = false;
 		noted = true;

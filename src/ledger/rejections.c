@@ -6,8 +6,9 @@
  * Repeats of the same are one entry, with the first and the last time, so that a
  * client that tries again and again does not push out the rest.  Whoever makes up
  * names of roles or databases, or speaks nonsense to the port, cannot push out
- * what concerns real ones; and what PostgreSQL itself refuses, for which nobody has
- * to prove who he is, not what policies refuse: there is a table for each.
+ * what concerns real ones, nor whoever makes up certificates what came from elsewhere;
+ * and what PostgreSQL itself refuses, for which nobody has to prove who he is, not
+ * what policies refuse: there is a table for each.
  *
  * Locking: shared->lock guards all the tables, exclusive to note a rejection or
  * to forget them, shared to copy them out.  Writers are the login that is refused,
@@ -33,11 +34,17 @@
 #define DN_LEN		512
 #define SERIAL_LEN	64
 #define VERSION_LEN 16
+#define NETWORK_LEN 8
 #define NTABLES		4
 
-/* without padding, since all of it is compared; its owner is first: the role */
+/*
+ * Without padding, since all of it is compared.  Its owner is first: the role, or
+ * where none was named the network that it came from, which for IPv6 is the first half
+ * of the address.
+ */
 typedef struct RejectionKey
 {
+	uint8		network[NETWORK_LEN];	/* zero if a role was named */
 	char		role[NAMEDATALEN];	/* "" if not known */
 	uint8		source;
 	uint8		would_be;
@@ -51,7 +58,7 @@ typedef struct RejectionKey
 	uint64		reasons;		/* hash of the whole text */
 } RejectionKey;
 
-StaticAssertDecl(sizeof(RejectionKey) == 2 * NAMEDATALEN + FINGERPRINT_LEN + 16 + 8 + VERSION_LEN + 8,
+StaticAssertDecl(sizeof(RejectionKey) == NETWORK_LEN + 2 * NAMEDATALEN + FINGERPRINT_LEN + 16 + 8 + VERSION_LEN + 8,
 				 "the key has no padding");
 
 typedef struct RejectionEntry
@@ -102,7 +109,7 @@ is_valid(const void *entry)
 
 #define TABLE(name, capacity) \
 	{ \
-		name, sizeof(RejectionKey), NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL \
+		name, sizeof(RejectionKey), NETWORK_LEN + NAMEDATALEN, sizeof(RejectionEntry), capacity, is_valid, NULL \
 	}
 
 /* by RejectionOf */
@@ -140,6 +147,8 @@ rejection_key(const Rejection *rejection, const char *reasons)
 	memset(&key, 0, sizeof(key));
 	if (facts->role)
 		strlcpy(key.role, facts->role, NAMEDATALEN);
+	else
+		memcpy(key.network, facts->address, NETWORK_LEN);
 	key.has_database = facts->database != NULL;
 	if (facts->database)
 		strlcpy(key.database, facts->database, NAMEDATALEN);

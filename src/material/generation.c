@@ -53,6 +53,7 @@
 #include "base/sharedmem.h"
 #include "base/told.h"
 #include "material/generation.h"
+#include "session/failedcert.h"
 
 #define ERROR_LEN 1024
 
@@ -345,6 +346,7 @@ context_made(SSL_CTX *context, bool is_server_start)
 		return;
 	begin_load(true);
 	follow(context, NULL);
+	watch_verifications(context);
 }
 
 /*
