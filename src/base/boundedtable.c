@@ -421,6 +421,26 @@ bounded_table_newer(const BoundedTable *table, const void *entry)
 	return newer == NONE ? NULL : entry_at(table, newer);
 }
 
+/*
+ * The entry that an owner has used last, and the one of the same owner before an entry;
+ * NULL if there is none.  The owner is given by its first bytes of a key.
+ */
+void *
+bounded_table_newest_of(const BoundedTable *table, const void *owner)
+{
+	int			index = table->memory == NULL || table->memory->count == 0 ? NONE : find_owner(table, owner);
+
+	return index == NONE ? NULL : entry_at(table, owner_at(table, index)->chain.newest);
+}
+
+void *
+bounded_table_older_of(const BoundedTable *table, const void *entry)
+{
+	int			older = link_at(table, index_of(table, entry))->older[OF_OWNER];
+
+	return older == NONE ? NULL : entry_at(table, older);
+}
+
 int
 bounded_table_count(const BoundedTable *table)
 {

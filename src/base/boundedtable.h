@@ -36,6 +36,8 @@ extern void *bounded_table_start(BoundedTable *table, void *memory, bool fresh);
 extern void *bounded_table_find_or_add(BoundedTable *table, const void *key, bool *found);
 extern void *bounded_table_oldest(const BoundedTable *table);
 extern void *bounded_table_newer(const BoundedTable *table, const void *entry);
+extern void *bounded_table_newest_of(const BoundedTable *table, const void *owner);
+extern void *bounded_table_older_of(const BoundedTable *table, const void *entry);
 extern int	bounded_table_count(const BoundedTable *table);
 extern void bounded_table_clear(BoundedTable *table);
 

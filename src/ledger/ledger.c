@@ -69,6 +69,7 @@ ledger_admitted(const Facts *facts, const Applicable *found, Compliance complian
 
 	note_login(facts, role, found->database, compliance,
 			   found->is_superuser || is_reserved_role(facts->role));
+	note_admission(facts);
 	count_in_statistics(role, COUNTER_ALLOWED, 1, now);
 	if (would_refuse != NIL)
 	{

@@ -10,21 +10,25 @@
  * and what PostgreSQL itself refuses, for which nobody has to prove who he is, not
  * what policies refuse: there is a table for each.
  *
- * Locking: shared->lock guards all the tables, exclusive to note a rejection or
- * to forget them, shared to copy them out.  Writers are the login that is refused,
+ * Locking: shared->lock guards all the tables, exclusive to note a rejection, or that a
+ * client was let in after one, or to forget them, shared to copy them out.  Writers are
+ * the login that is refused, the next one of the same client,
  * whoever rechecks sessions, and whoever empties the mailbox (ledger.c), who holds
  * the mailbox's lock and takes this one second; readers those who query
  * sslpolicy.rejections.  No other lock is taken meanwhile.  Without the lock only
  * the postmaster touches the tables (tablefile.c), while it has no other processes.
+ * refused_at is an atomic, written under the lock and read by every login without it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "port/atomics.h"
 #include "utils/builtins.h"
 
 #include "base/boundedtable.h"
+#include "base/monotonic.h"
 #include "base/sharedmem.h"
 #include "ledger/rejections.h"
 #include "ledger/tablefile.h"
@@ -36,6 +40,12 @@
 #define VERSION_LEN 16
 #define NETWORK_LEN 8
 #define NTABLES		4
+
+/* So many clients that come at the same time are told from each other. */
+#define NOPEN 16
+
+/* A client that comes again does so at once; another one may come by chance. */
+#define ADMITTED_WITHIN_MS 1000
 
 /*
  * Without padding, since all of it is compared.  Its owner is first: the role, or
@@ -67,6 +77,12 @@ typedef struct RejectionEntry
 	TimestampTz first_at;
 	TimestampTz at;
 	int64		count;
+	int64		then_admitted;
+
+	/* Moments mean nothing after a restart of the machine, and do no harm there. */
+	Moment		used;			/* when it was noted last */
+	Moment		open[NOPEN];	/* when a policy refused, and no login has followed;
+								 * 0: nothing */
 	char		reasons[REASONS_LEN];	/* a line each */
 	char		client_dn[DN_LEN];
 	char		client_serial[SERIAL_LEN];
@@ -75,6 +91,7 @@ typedef struct RejectionEntry
 typedef struct SharedRejections
 {
 	LWLock	   *lock;
+	pg_atomic_uint64 refused_at;	/* a Moment: when a policy refused last */
 	/* the tables lie behind it */
 } SharedRejections;
 
@@ -97,7 +114,8 @@ is_valid(const void *entry)
 {
 	const RejectionEntry *e = entry;
 
-	return e->count > 0 && e->key.source <= REJECTED_BY_SERVER &&
+	return e->count > 0 && e->then_admitted >= 0 && e->then_admitted <= e->count &&
+		e->key.source <= REJECTED_BY_SERVER &&
 		(e->key.address_len == 0 || e->key.address_len == 4 || e->key.address_len == 16) &&
 		is_stored_text(e->key.role, NAMEDATALEN) &&
 		is_stored_text(e->key.database, NAMEDATALEN) &&
@@ -120,6 +138,12 @@ static BoundedTable tables[NTABLES] = {
 	TABLE("rejections by server", most_server_refusals),
 };
 
+static void
+init_shared(void)
+{
+	pg_atomic_init_u64(&shared->refused_at, 0);
+}
+
 static const SharedPiece piece = {
 	.name = "sslpolicy rejections",
 	.where = (void **) &shared,
@@ -127,6 +151,7 @@ static const SharedPiece piece = {
 	.tranche = "sslpolicy_rejections",
 	.tables = tables,
 	.ntables = NTABLES,
+	.init = init_shared,
 };
 
 void
@@ -166,6 +191,21 @@ rejection_key(const Rejection *rejection, const char *reasons)
 }
 
 /*
+ * A policy has refused: the client may come again at once in another way.
+ */
+static void
+open_refusal(RejectionEntry *entry)
+{
+	int			oldest = 0;
+
+	for (int i = 1; i < NOPEN; i++)
+		if (entry->open[i] < entry->open[oldest])
+			oldest = i;
+	entry->open[oldest] = entry->used;
+	pg_atomic_write_u64(&shared->refused_at, (uint64) entry->used);
+}
+
+/*
  * Note a rejection, of which first_at plays no role: that is at, the first time.
  */
 void
@@ -194,7 +234,81 @@ note_rejection(const Rejection *rejection, RejectionOf of)
 		}
 	}
 	entry->at = rejection->at;
+	entry->used = this_moment();
 	entry->count += rejection->count;
+	if (of == REJECTED_KNOWN && rejection->source == REJECTED_BY_POLICY && !rejection->would_be)
+		open_refusal(entry);
+	LWLockRelease(shared->lock);
+}
+
+static bool
+is_lately(Moment moment)
+{
+	int64		since = moment == 0 ? -1 : microseconds_since(moment);
+
+	return since >= 0 && since <= ADMITTED_WITHIN_MS * INT64CONST(1000);
+}
+
+/*
+ * The first of the entry's refusals that a login of now follows; NULL if there is none.
+ */
+static Moment *
+followed_refusal(RejectionEntry *entry)
+{
+	Moment	   *first = NULL;
+
+	for (int i = 0; i < NOPEN; i++)
+		if (is_lately(entry->open[i]) && (first == NULL || entry->open[i] < *first))
+			first = &entry->open[i];
+	return first;
+}
+
+static bool
+is_same_client(const RejectionKey *key, const RejectionKey *client)
+{
+	return key->source == REJECTED_BY_POLICY && !key->would_be &&
+		key->has_database == client->has_database &&
+		strcmp(key->database, client->database) == 0 &&
+		key->address_len == client->address_len &&
+		memcmp(key->address, client->address, sizeof(key->address)) == 0;
+}
+
+/*
+ * A client has been let in.  If a policy has just refused it, it has come again: one
+ * refusal for each login, the first that no other login has followed.  (libpq does that
+ * with sslmode allow and prefer.)
+ *
+ * Every login comes here, so it does not take the lock unless a policy has refused
+ * somebody lately; and then it looks no further back than that.
+ */
+void
+note_admission(const Facts *facts)
+{
+	Rejection	like = {.facts = *facts};
+	RejectionKey client;
+	Moment	   *followed = NULL;
+	RejectionEntry *of = NULL;
+
+	if (facts->role == NULL || !is_lately((Moment) pg_atomic_read_u64(&shared->refused_at)))
+		return;
+	client = rejection_key(&like, "");
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (RejectionEntry *entry = bounded_table_newest_of(&tables[REJECTED_KNOWN], &client);
+		 entry != NULL && is_lately(entry->used); entry = bounded_table_older_of(&tables[REJECTED_KNOWN], entry))
+	{
+		Moment	   *refusal = is_same_client(&entry->key, &client) ? followed_refusal(entry) : NULL;
+
+		if (refusal != NULL && (followed == NULL || *refusal < *followed))
+		{
+			followed = refusal;
+			of = entry;
+		}
+	}
+	if (followed != NULL)
+	{
+		*followed = 0;
+		of->then_admitted++;
+	}
 	LWLockRelease(shared->lock);
 }
 
@@ -206,6 +320,7 @@ copy_rejection(const RejectionEntry *entry)
 	r->first_at = entry->first_at;
 	r->at = entry->at;
 	r->count = entry->count;
+	r->then_admitted = entry->then_admitted;
 	r->source = entry->key.source;
 	r->would_be = entry->key.would_be != 0;
 	r->reasons = split_lines(entry->reasons);

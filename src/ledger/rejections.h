@@ -38,6 +38,8 @@ typedef struct Rejection
 	TimestampTz first_at;
 	TimestampTz at;				/* the last one */
 	int64		count;
+	int64		then_admitted;	/* how many of them the client followed at once by a
+								 * login that was let in */
 	RejectionSource source;
 	bool		would_be;		/* was let in, or stayed */
 	List	   *reasons;		/* of char *, printable */
@@ -50,6 +52,7 @@ typedef struct Rejection
 
 extern void init_rejections(void);
 extern void note_rejection(const Rejection *rejection, RejectionOf of);
+extern void note_admission(const Facts *facts);
 extern List *rejections(void);
 extern void clear_rejections(void);
 

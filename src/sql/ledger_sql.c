@@ -139,6 +139,7 @@ sslpolicy_get_rejections(PG_FUNCTION_ARGS)
 		row_add(&row, true, TimestampTzGetDatum(r->at));
 		row_add(&row, true, TimestampTzGetDatum(r->first_at));
 		row_add(&row, true, Int64GetDatum(r->count));
+		row_add(&row, true, Int64GetDatum(r->then_admitted));
 		add_label(&row, r->facts.role);
 		add_label(&row, r->facts.database);
 		add_address(&row, &r->facts);

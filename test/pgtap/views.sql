@@ -37,7 +37,7 @@ SELECT is(pg_temp.columns_of('sslpolicy.recent_logins'),
           'columns of recent_logins');
 SELECT is(pg_temp.columns_of('sslpolicy.rejections'),
           'at timestamp with time zone, first_at timestamp with time zone, count bigint, '
-          'role text, database text, address inet, would_be boolean, reasons text[], source text, '
+          'then_admitted bigint, role text, database text, address inet, would_be boolean, reasons text[], source text, '
           'tls_version text, client_dn text, client_serial numeric, fingerprint_sha256 text',
           'columns of rejections');
 SELECT is(pg_temp.columns_of('sslpolicy.statistics'),

@@ -8,6 +8,7 @@
 # 5. failed handshakes; whoever speaks no TLS at all
 # 6. statistics; restart, crash, reset; privileges
 # 7. texts that clients make up
+# 8. clients that come again at once in another way, and are let in
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -64,6 +65,7 @@ sub refused
 	is($server->sql('SELECT count(*) FROM sslpolicy.rejections'), '1', "$name: once");
 	return;
 }
+sub then_admitted { return $server->sql("SELECT count, then_admitted FROM sslpolicy.rejections WHERE $_[0] ORDER BY at") }
 my $app = 'O=Acme,CN=app|' . Math::BigInt->new($certs->get('app')->{serial})->bstr . '|' . $certs->get('app')->{fingerprint};
 
 # 1
@@ -267,6 +269,34 @@ refused('long reasons', qr/\[cut\]"\}$/, cert => 'app');
 $server->label(role => { app => undef });
 $server->login(user => 'x' x 200, sslmode => 'require');
 is(rejections("role LIKE 'xx%'", 'length(role)'), '63', 'a name that is too long');
+
+# 8
+reset_all();
+$server->label(role => { app => 'sslmode=require' });
+ok($server->login(user => 'app', sslmode => 'allow')->{ok}, 'sslmode=allow gets in') for 1 .. 3;
+is(then_admitted('true'), '3|3', 'each of its logins leaves a refusal, which is marked');
+ok($server->login(user => 'app', sslmode => 'require')->{ok}, 'another login');
+is(then_admitted('true'), '3|3', 'marks none of them again');
+ok(!$server->login(user => 'app', sslmode => 'disable')->{ok}, 'a client that does not come again');
+$server->login(user => 'app', sslmode => 'require', host => '::1');
+$server->login(user => 'app', sslmode => 'require', db => 'db1');
+$server->login(user => 'pwuser', sslmode => 'require', env => { PGPASSWORD => 'secret' });
+is(then_admitted('true'), '4|3', 'is not marked, whoever else comes');
+sleep 2;
+$server->login(user => 'app', sslmode => 'require');
+is(then_admitted('true'), '4|3', 'nor is one that comes later');
+reset_all();
+$server->label(role => { app => 'sslmode=disable' });
+ok($server->login(user => 'app', sslmode => 'prefer')->{ok}, 'sslmode=prefer gets in where TLS is refused');
+is(then_admitted('true'), '1|1', 'and its refusal is marked');
+reset_all();
+$server->label(role => { app => 'sslmode=require action=log; sslmode=prefer' });
+$server->login(user => 'app', sslmode => 'disable') for 1 .. 2;
+is(then_admitted('would_be'), '2|0', 'a would-be refusal is none');
+$server->label(role => { app => undef });
+$rows = $server->sql('SELECT count, then_admitted, would_be FROM sslpolicy.rejections');
+$server->restart;
+is($server->sql('SELECT count, then_admitted, would_be FROM sslpolicy.rejections'), $rows, 'all of it is kept over a restart');
 
 $server->stop;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");

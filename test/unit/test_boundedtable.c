@@ -251,6 +251,13 @@ test_owners(void)
 		mine += *(const uint64 *) entry == 77;
 	is_int(mine, 25, "whoever floods a table gets a quarter of it");
 	key[0] = 77;
+	mine = 0;
+	for (const uint64 *entry = bounded_table_newest_of(&table, key); entry; entry = bounded_table_older_of(&table, entry))
+		mine += entry[0] == 77 && entry[1] == 9999 - (uint64) mine;
+	is_int(mine, 25, "and all of it is found, the last first");
+	key[0] = 78;
+	ok(bounded_table_newest_of(&table, key) == NULL, "whoever has nothing has no last one");
+	key[0] = 77;
 	key[1] = 9999;
 	(void) bounded_table_find_or_add(&table, key, &found);
 	ok(found, "with what it did last");
