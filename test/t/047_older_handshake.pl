@@ -156,7 +156,7 @@ across('ssl is off, and on without the CA', $refused, sub { $server->set(ssl => 
 # 5. The chain that is in force
 
 my $new_print = $certs->get('renewed')->{fingerprint};
-for my $policy ([ $print, qr/^connection of role "bob" does not meet its TLS policy: the fingerprint of the certificate is not accepted$/ ], [ $new_print, qr/^in$/ ])
+for my $policy ([ $print, qr/^connection of role "bob" does not meet its TLS policy: the CA of the certificate is not accepted$/ ], [ $new_print, qr/^in$/ ])
 {
 	my ($fingerprint, $expected) = @$policy;
 	$server->label(role => { bob => "ca_fingerprint=$fingerprint cn=bob" });
