@@ -132,3 +132,23 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION preview_default_policy(text) IS
 'live sessions and recent logins that this value of sslpolicy.default_policy would refuse, or may (unknown), and why; null previews its removal';
+
+CREATE FUNCTION preview_minimum_policy(
+    policy text,
+    OUT kind text,
+    OUT pid integer,
+    OUT role text,
+    OUT database text,
+    OUT address inet,
+    OUT last_seen timestamptz,
+    OUT count bigint,
+    OUT client_dn text,
+    OUT verdict text,
+    OUT reasons text[],
+    OUT refused_now boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sslpolicy_preview_minimum_policy'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION preview_minimum_policy(text) IS
+'live sessions and recent logins that this policy for every session would refuse, or may (unknown), and why; null previews its removal';

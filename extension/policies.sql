@@ -25,6 +25,40 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_database_policy(name, text, boolean) IS
 'set the TLS policy of a database, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
 
+-- What holds for every node of a cluster: it travels with the catalog.
+
+CREATE FUNCTION set_minimum_policy(policy text, force boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_set_minimum_policy'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION set_minimum_policy(text, boolean) IS
+'set a TLS policy that every session on every node of the cluster must meet, or remove it with NULL; refuses (28000) one that refuses live sessions or recent logins, unless forced';
+
+CREATE FUNCTION set_default_policy(policy text, force boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_set_default_policy'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION set_default_policy(text, boolean) IS
+'set the TLS policy of roles without one of their own, on every node of the cluster, or remove it with NULL; refuses (28000) one that refuses live sessions or recent logins, unless forced';
+
+CREATE FUNCTION block_certificate(fingerprint text, force boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_block_certificate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION block_certificate(text, boolean) IS
+'refuse a client certificate, or the certificates of a CA, on every node of the cluster, and end its sessions; refuses (28000) that of your own connection, unless forced';
+
+CREATE FUNCTION unblock_certificate(fingerprint text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sslpolicy_unblock_certificate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION unblock_certificate(text) IS
+'accept a certificate again that block_certificate() has blocked';
+
 CREATE FUNCTION get_policies(
     OUT object_type text,
     OUT object_name text,
@@ -58,9 +92,9 @@ COMMENT ON FUNCTION get_policies() IS
 
 CREATE VIEW policies AS SELECT * FROM get_policies();
 COMMENT ON VIEW policies IS
-'every rule of every TLS policy: labels of roles and databases, and the two settings';
-COMMENT ON COLUMN policies.object_type IS 'role, database or setting';
-COMMENT ON COLUMN policies.object_name IS 'name of the role, database or setting';
+'every rule of every TLS policy: labels of roles and databases, the two settings, and what holds for every node of the cluster';
+COMMENT ON COLUMN policies.object_type IS 'role, database, setting or cluster';
+COMMENT ON COLUMN policies.object_name IS 'name of the role, database or setting; cluster minimum_policy or cluster default_policy';
 COMMENT ON COLUMN policies.rule IS 'number of the rule in its policy, from 1; the first one whose match keys fit decides';
 COMMENT ON COLUMN policies.address IS 'match: networks of the client, any of them';
 COMMENT ON COLUMN policies.database IS 'match: names of databases, any of them; replication stands for physical replication';

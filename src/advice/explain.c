@@ -159,20 +159,21 @@ add_certificate(Explanation *e, const char *certificate_error)
 {
 	const Facts *facts = e->facts;
 	bool		known = !(facts->unknown & UNKNOWN_CERTIFICATE);
+	const BlockedCertificates *certificates = blocked_certificates();
 
 	if (certificate_error != NULL)
 		demand(e, "ssl_ca_file", "certificate", "accepted by the server",
 			   pstrdup(certificate_error), OUTCOME_FAILED);
 	if (!may_have_certificate(facts))
 		return;
-	if (blocks_certificates())
+	if (count_blocked(certificates) > 0)
 	{
-		const char *blocked = known ? blocked_reason(facts) : NULL;
+		const char *blocked = known ? blocked_reason(certificates, facts) : NULL;
 
-		demand(e, "sslpolicy.blocked_fingerprints", "fingerprint",
-			   "neither the certificate nor one that verified it is in sslpolicy.blocked_fingerprints",
+		demand(e, "blocked certificates", "fingerprint",
+			   "neither the certificate nor one that verified it is blocked",
 			   !known ? NULL : blocked ? psprintf("client certificate %s", blocked) :
-										 "none of them is",
+										 "not blocked",
 			   !known ? OUTCOME_UNKNOWN : blocked ? OUTCOME_FAILED :
 													OUTCOME_OK);
 	}

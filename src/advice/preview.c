@@ -18,6 +18,7 @@
 #include "utils/syscache.h"
 
 #include "advice/preview.h"
+#include "base/escape.h"
 #include "ledger/recentlogins.h"
 #include "material/anchors.h"
 #include "policy/matcher.h"
@@ -145,4 +146,40 @@ preview_policy(const Supposition *supposed)
 	preview_logins(&p);
 	UnregisterSnapshot(snapshot);
 	return p.found;
+}
+
+#define NAMED_REFUSALS 5
+
+/*
+ * An error if the policy would refuse live sessions or recent logins that are let in now.
+ */
+void
+require_no_refusals(const Supposition *supposed)
+{
+	StringInfoData names;
+	int			count = 0;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, preview_policy(supposed))
+	{
+		const Previewed *p = lfirst(cell);
+
+		if (!p->sure || p->refused_now)
+			continue;
+		if (count++ < NAMED_REFUSALS)
+			appendStringInfo(&names, "%s%s of role %s from %s (%s)", names.len ? ", " : "",
+							 p->pid ? psprintf("session %d", p->pid) : "logins",
+							 quoted_name(p->facts->role), address_text(p->facts), (char *) linitial(p->reasons));
+	}
+	if (count == 0)
+		return;
+	if (count > NAMED_REFUSALS)
+		appendStringInfo(&names, " and %d more", count - NAMED_REFUSALS);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("the policy would refuse live sessions or recent logins"),
+			 errdetail("%s.", names.data),
+			 errhint("sslpolicy.preview_%s_policy() shows all of them. Pass force => true to set the policy all the same.",
+					 supposed->source == SOURCE_MINIMUM ? "minimum" : "default")));
 }

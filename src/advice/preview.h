@@ -26,5 +26,6 @@ typedef struct Previewed
 } Previewed;
 
 extern List *preview_policy(const Supposition *supposed);
+extern void require_no_refusals(const Supposition *supposed);
 
 #endif							/* SSLPOLICY_PREVIEW_H */

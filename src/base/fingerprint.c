@@ -62,3 +62,28 @@ parse_fingerprint(const char *value, uint8 *bytes)
 	}
 	return true;
 }
+
+/*
+ * Fingerprints with commas or white space between them, FINGERPRINT_LEN bytes each.  NULL,
+ * with *bad, if a word is none.
+ */
+uint8 *
+parse_fingerprints(const char *list, int *count, char **bad)
+{
+	char	   *copy = pstrdup(list);
+	char	   *save = NULL;
+	uint8	   *bytes = palloc(strlen(copy) + 1);	/* more than enough */
+
+	*count = 0;
+	for (char *word = strtok_r(copy, ", \t\r\n", &save); word;
+		 word = strtok_r(NULL, ", \t\r\n", &save))
+	{
+		if (!parse_fingerprint(word, bytes + *count * FINGERPRINT_LEN))
+		{
+			*bad = word;
+			return NULL;
+		}
+		(*count)++;
+	}
+	return bytes;
+}

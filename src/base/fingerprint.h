@@ -15,5 +15,6 @@
 extern bool compute_sha256(const char *bytes, size_t len, uint8 *digest);
 extern char *fingerprint_hex(const uint8 *digest);
 extern bool parse_fingerprint(const char *value, uint8 *bytes);
+extern uint8 *parse_fingerprints(const char *list, int *count, char **bad);
 
 #endif							/* SSLPOLICY_FINGERPRINT_H */

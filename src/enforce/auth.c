@@ -178,14 +178,16 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 }
 
 /*
- * Certificates in sslpolicy.blocked_fingerprints are refused before any policy
- * is read, and whatever sslpolicy.enforcement says.
+ * Blocked certificates are refused before any policy is read, and whatever sslpolicy.enforcement says.
  */
 static void
 refuse_blocked_certificate(const Facts *facts)
 {
-	const char *reason = blocked_reason(facts);
+	const char *reason;
 
+	if (!facts->verified && !facts->unreadable)
+		return;
+	reason = blocked_reason(blocked_certificates(), facts);
 	if (reason == NULL)
 		return;
 	note_refused_certificate(facts, REJECTED_BY_BLOCKING, psprintf("client certificate %s", reason));

@@ -51,6 +51,7 @@ typedef struct Basis
 	CatalogCopy *catalogs;		/* NULL: policies are not looked at */
 	bool		all;			/* judge all by policies; false: only the misjudged */
 	Anchors    *anchors;		/* with catalogs: the CAs in force */
+	BlockedCertificates *blocked;
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
 	bool		dry_run;
@@ -286,7 +287,7 @@ judge_certificate(Rechecked *r, const Basis *basis)
 	const char *blocked;
 
 	stop_point(psprintf("recheck_%d", r->session->pid));
-	blocked = blocked_reason(facts);
+	blocked = blocked_reason(basis->blocked, facts);
 	if (blocked != NULL)
 	{
 		r->cause = CAUSE_BLOCKED;
@@ -436,6 +437,7 @@ recheck_certificates(List *rechecked, Basis *basis, int changed)
 
 	if (!basis->dry_run && recheck_revoked() == RECHECK_OFF)
 		return;
+	basis->blocked = blocked_certificates();
 	if (crls_configured())
 		basis->own = open_revocation_index(false);
 	if (ssl_crl_file[0] || ssl_crl_dir[0])

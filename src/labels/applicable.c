@@ -4,8 +4,9 @@
  *		Which policies apply to a session, from the shared catalogs.
  *
  * All of these, and each must hold:
- *	1. sslpolicy.minimum_policy
- *	2. the label of the login role; without one, sslpolicy.default_policy
+ *	1. sslpolicy.minimum_policy, and the minimum that the catalog holds for every node
+ *	2. the label of the login role; without one, the default that the catalog holds for
+ *	   every node; without one, sslpolicy.default_policy
  *	3. the label of each NOLOGIN role that the login role is a member of, at any
  *	   depth, through grants that convey privileges
  *	4. the label of the database
@@ -41,6 +42,7 @@
 
 #include "base/compat.h"
 #include "labels/applicable.h"
+#include "labels/clusterlabels.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "settings/settings.h"
@@ -85,6 +87,7 @@ typedef struct Search
 	wanted_hash *wanted;
 	List	   *groups;			/* Oids of the roles it is a member of */
 	List	   *objects;		/* Oids of everything wanted */
+	const char *cluster[NUM_CLUSTER_LABELS];
 } Search;
 
 static Wanted *
@@ -173,23 +176,30 @@ find_groups(Search *search, Oid role)
 	table_close(pg_auth_members, AccessShareLock);
 }
 
+/*
+ * The labels of everything wanted, and those that hold for every node.
+ */
 static void
 read_labels(Search *search, Relation pg_shseclabel)
 {
+	TupleDesc	desc = RelationGetDescr(pg_shseclabel);
 	CatalogScan scan;
 	HeapTuple	tuple;
 
+	search->objects = list_append_unique_oid(search->objects, BOOTSTRAP_SUPERUSERID);
 	begin_catalog_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
 					   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
 		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
-		char	   *label = wanted == NULL ? NULL :
-									   our_label(tuple, RelationGetDescr(pg_shseclabel));
+		char	   *label = wanted == NULL ? NULL : our_label(tuple, desc);
+		ClusterLabel which;
 
 		if (label != NULL)
 			wanted->label = label;
+		else if (is_cluster_label(tuple, desc, &which) && which != CLUSTER_BLOCKED)
+			search->cluster[which] = label_of_row(tuple, desc);
 	}
 	end_catalog_scan(&scan);
 }
@@ -204,21 +214,33 @@ suppose_label(Search *search)
 	const Supposition *supposed = search->supposed;
 	Wanted	   *wanted;
 
-	if (supposed->source == SOURCE_DEFAULT)
+	if (supposed->source == SOURCE_MINIMUM)
+		search->cluster[CLUSTER_MINIMUM] = supposed->text;
+	if (supposed->source == SOURCE_MINIMUM || supposed->source == SOURCE_DEFAULT)
 		return;
 	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ? DatabaseRelationId : AuthIdRelationId, supposed->object);
 	if (wanted != NULL)
 		wanted->label = supposed->text;
 }
 
+/*
+ * The policy of roles without one of their own, and where it comes from; NULL if there is
+ * none.
+ */
 static const char *
-supposed_default(const Search *search)
+default_of(const Search *search, const char **name)
 {
 	const Supposition *supposed = search->supposed;
 
-	if (supposed == NULL || supposed->source != SOURCE_DEFAULT)
-		return default_policy();
-	return supposed->text ? supposed->text : "";
+	*name = NULL;
+	if (supposed != NULL && supposed->source == SOURCE_DEFAULT)
+		return supposed->text;
+	if (search->cluster[CLUSTER_DEFAULT] != NULL)
+	{
+		*name = cluster_label_name(CLUSTER_DEFAULT);
+		return search->cluster[CLUSTER_DEFAULT];
+	}
+	return default_policy()[0] ? default_policy() : NULL;
 }
 
 /*
@@ -296,6 +318,8 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 			 const char *role, const char *database)
 {
 	bool		reserved = is_reserved_role(role);
+	const char *default_text;
+	const char *default_name;
 	Wanted	   *own;
 	Wanted	   *db;
 	ListCell   *cell;
@@ -309,8 +333,7 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 		find_groups(search, result->role);
 	if (OidIsValid(result->database) && !reserved)
 		(void) want(search, DatabaseRelationId, result->database, 0, InvalidOid);
-	if (search->objects != NIL)
-		read_labels(search, pg_shseclabel);
+	read_labels(search, pg_shseclabel);
 	if (search->supposed != NULL)
 		suppose_label(search);
 	own = find_wanted(search, AuthIdRelationId, result->role);
@@ -318,13 +341,16 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 	read_roles(search, db && db->label);
 
 	result->policies = palloc0(sizeof(AppliedPolicy) *
-							   (Size) (list_length(search->groups) + 3));
+							   (Size) (list_length(search->groups) + 4));
 	if (minimum_policy()[0])
 		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
+	if (search->cluster[CLUSTER_MINIMUM] != NULL)
+		apply(result, SOURCE_MINIMUM, cluster_label_name(CLUSTER_MINIMUM), search->cluster[CLUSTER_MINIMUM]);
+	default_text = default_of(search, &default_name);
 	if (own && own->label)
 		apply(result, SOURCE_ROLE, role, own->label);
-	else if (supposed_default(search)[0])
-		apply(result, SOURCE_DEFAULT, NULL, supposed_default(search));
+	else if (default_text != NULL)
+		apply(result, SOURCE_DEFAULT, default_name, default_text);
 	if (search->superuser)
 		return;
 

@@ -24,8 +24,8 @@ typedef struct Applicable
 /* A policy to suppose in place of the one that is there. */
 typedef struct Supposition
 {
-	PolicySource source;		/* SOURCE_ROLE (any role), SOURCE_DATABASE or
-								 * SOURCE_DEFAULT */
+	PolicySource source;		/* SOURCE_ROLE (any role), SOURCE_DATABASE,
+								 * SOURCE_DEFAULT, or SOURCE_MINIMUM: that of the cluster */
 	Oid			object;			/* role or database */
 	const char *text;			/* NULL: none */
 } Supposition;

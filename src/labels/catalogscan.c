@@ -25,6 +25,7 @@
 #include "utils/relcache.h"
 
 #include "labels/catalogscan.h"
+#include "labels/clusterlabels.h"
 #include "labels/labels.h"
 
 typedef struct RowKey
@@ -71,9 +72,11 @@ copy_catalog(CatalogCopy *copy, Oid catalog, AttrNumber column, Snapshot snapsho
 		bool		isnull;
 		RowKey		key = {catalog, DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(relation), &isnull))};
 		CopiedRows *entry;
+		ClusterLabel which;
 		bool		found;
 
-		if (catalog == SharedSecLabelRelationId && !is_our_label(tuple, RelationGetDescr(relation)))
+		if (catalog == SharedSecLabelRelationId && !is_our_label(tuple, RelationGetDescr(relation)) &&
+			!is_cluster_label(tuple, RelationGetDescr(relation), &which))
 			continue;
 		entry = rows_insert(copy->rows, key, &found);
 		if (!found)

@@ -29,6 +29,7 @@ typedef struct PendingChange
 {
 	SubTransactionId subxact;
 	ObjectAddress object;
+	const char *title;			/* NULL: it is the policy of the object */
 	char	   *name;			/* when it was changed */
 	char	   *caller;
 	char	   *was;
@@ -53,16 +54,18 @@ object_name(const ObjectAddress *object)
 }
 
 /*
- * Remember a change until the transaction ends.  NULL as a policy is none.
+ * Remember a change until the transaction ends.  NULL as a policy is none.  title, a
+ * constant, is what the log calls it, if it is not the policy of the object.
  */
 void
-remember_change(const ObjectAddress *object, Oid user, const char *before, const char *after)
+remember_change(const ObjectAddress *object, const char *title, Oid user, const char *before, const char *after)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	PendingChange *change = palloc0(sizeof(PendingChange));
 
 	change->subxact = GetCurrentSubTransactionId();
 	change->object = *object;
+	change->title = title;
 	change->name = object_name(object);
 	change->caller = caller_for_log(user);
 	change->was = policy_text(before);
@@ -88,6 +91,12 @@ make_lines(const char *suffix)
 		const char *kind = change->object.classId == AuthIdRelationId ? "role" : "database";
 		char	   *name = object_name(&change->object);
 
+		if (change->title)
+		{
+			change->line = psprintf("%s changed by %s: was %s, is %s%s", change->title,
+									change->caller, change->was, change->is, suffix);
+			continue;
+		}
 		change->line = psprintf("TLS policy of %s %s changed by %s: was %s, is %s (%s OID %u)%s",
 								kind, quoted_name(name ? name : change->name), change->caller,
 								change->was, change->is, kind, change->object.objectId, suffix);

@@ -10,7 +10,7 @@
 
 #include "catalog/objectaddress.h"
 
-extern void remember_change(const ObjectAddress *object, Oid user,
+extern void remember_change(const ObjectAddress *object, const char *title, Oid user,
 							const char *before, const char *after);
 extern void init_changes(void);
 

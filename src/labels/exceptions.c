@@ -9,6 +9,8 @@
 
 #include "utils/varlena.h"
 
+#include "base/fingerprint.h"
+#include "labels/clusterlabels.h"
 #include "labels/exceptions.h"
 #include "policy/evaluate.h"
 #include "settings/settings.h"
@@ -31,37 +33,65 @@ is_reserved_role(const char *name)
 }
 
 /*
- * Are any certificates blocked?
+ * The certificates that are blocked: on this node by a setting, on every node by a label.
+ * A label that cannot be read has no fingerprints, and an error.
  */
-bool
-blocks_certificates(void)
+BlockedCertificates *
+blocked_certificates(void)
 {
-	int			count;
+	BlockedCertificates *result = palloc0(sizeof(BlockedCertificates));
+	char	   *label = read_cluster_label(CLUSTER_BLOCKED);
+	char	   *bad;
 
-	(void) blocked_fingerprints(&count);
-	return count > 0;
+	result->here = blocked_fingerprints(&result->nhere);
+	if (label == NULL)
+		return result;
+	result->everywhere = parse_fingerprints(label, &result->neverywhere, &bad);
+	result->label_unreadable = result->everywhere == NULL;
+	return result;
 }
 
 /*
- * How sslpolicy.blocked_fingerprints speaks against the client certificate, to be read
- * behind "client certificate"; NULL if it does not.
+ * How many there are; a label that cannot be read counts as one.
+ */
+int
+count_blocked(const BlockedCertificates *blocked)
+{
+	return blocked->nhere + blocked->neverywhere + (blocked->label_unreadable ? 1 : 0);
+}
+
+static bool
+is_leaf_listed(const CertFacts *cert, const uint8 *fingerprints, int count)
+{
+	CertFacts	leaf = *cert;
+
+	leaf.ncas = 0;
+	return has_listed_fingerprint(&leaf, fingerprints, count);
+}
+
+/*
+ * How the lists of blocked certificates speak against the client certificate, to be read
+ * behind "client certificate"; NULL if they do not.
  */
 const char *
-blocked_reason(const Facts *facts)
+blocked_reason(const BlockedCertificates *blocked, const Facts *facts)
 {
-	int			count;
-	const uint8 *fingerprints = blocked_fingerprints(&count);
-	CertFacts	leaf;
+	const CertFacts *cert = facts->cert;
 
-	if (count == 0)
+	if (count_blocked(blocked) == 0 || (cert == NULL && !facts->unreadable))
 		return NULL;
 	if (facts->unreadable)
-		return "cannot be read, and may be in sslpolicy.blocked_fingerprints";
-	if (facts->cert == NULL || !has_listed_fingerprint(facts->cert, fingerprints, count))
-		return NULL;
-	leaf = *facts->cert;
-	leaf.ncas = 0;
-	return has_listed_fingerprint(&leaf, fingerprints, count) ?
-		"is in sslpolicy.blocked_fingerprints" :
-		"was verified by a CA that is in sslpolicy.blocked_fingerprints";
+		return blocked->nhere > 0 ? "cannot be read, and may be in sslpolicy.blocked_fingerprints" :
+									"cannot be read, and may be one that is blocked on every node";
+	if (has_listed_fingerprint(cert, blocked->here, blocked->nhere))
+		return is_leaf_listed(cert, blocked->here, blocked->nhere) ?
+			"is in sslpolicy.blocked_fingerprints" :
+			"was verified by a CA that is in sslpolicy.blocked_fingerprints";
+	if (blocked->label_unreadable)
+		return "may be one that is blocked on every node, and the list of those cannot be read";
+	if (has_listed_fingerprint(cert, blocked->everywhere, blocked->neverywhere))
+		return is_leaf_listed(cert, blocked->everywhere, blocked->neverywhere) ?
+			"is blocked on every node" :
+			"was verified by a CA that is blocked on every node";
+	return NULL;
 }

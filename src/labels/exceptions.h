@@ -10,8 +10,18 @@
 
 #include "policy/facts.h"
 
+typedef struct BlockedCertificates
+{
+	const uint8 *here;			/* fingerprints, by sslpolicy.blocked_fingerprints */
+	int			nhere;
+	const uint8 *everywhere;	/* by the label */
+	int			neverywhere;
+	bool		label_unreadable;
+} BlockedCertificates;
+
 extern bool is_reserved_role(const char *name);
-extern bool blocks_certificates(void);
-extern const char *blocked_reason(const Facts *facts);
+extern BlockedCertificates *blocked_certificates(void);
+extern int	count_blocked(const BlockedCertificates *blocked);
+extern const char *blocked_reason(const BlockedCertificates *blocked, const Facts *facts);
 
 #endif							/* SSLPOLICY_EXCEPTIONS_H */

@@ -30,6 +30,7 @@
 #include "utils/syscache.h"
 
 #include "labels/changes.h"
+#include "labels/clusterlabels.h"
 #include "labels/labels.h"
 #include "policy/matcher.h"
 #include "settings/settings.h"
@@ -96,14 +97,62 @@ announce_change(const ObjectAddress *object)
  * removed is not there.
  */
 static bool
-note_change(const ObjectAddress *object, const char *text)
+note_change(const ObjectAddress *object, const char *provider, const char *title, const char *text)
 {
-	char	   *before = read_label(object->classId, object->objectId);
+	char	   *before = GetSecurityLabel(object, provider);
 
 	if (before == NULL && text == NULL)
 		return false;
-	remember_change(object, OidIsValid(expected_user) ? expected_user : GetUserId(), before, text);
+	remember_change(object, title, OidIsValid(expected_user) ? expected_user : GetUserId(), before, text);
 	return true;
+}
+
+/*
+ * Log, when it is committed, that a label is set or removed, and let the worker know.
+ * title is what the log calls it; NULL for the policy of the object.
+ *
+ * What is announced is delivered when the command that writes the label ends.
+ * One that writes nothing must announce nothing: it would lie there when a
+ * subtransaction begins, which is an error then.
+ */
+void
+note_label_change(const ObjectAddress *object, const char *provider, const char *title, const char *text)
+{
+	if (!IsBinaryUpgrade && note_change(object, provider, title, text))
+		announce_change(object);
+}
+
+/*
+ * Raise an error if a label is not a policy.
+ *
+ * What an older server has accepted, pg_upgrade must be able to restore,
+ * even if OpenSSL has dropped a cipher since, or a regular expression is not
+ * accepted any more: with such a one it denies.
+ */
+void
+check_policy_label(const char *text, PolicyPlace place)
+{
+	PolicyError error;
+
+	if (IsBinaryUpgrade &&
+		(parse_policy(text, place, NULL, &error) != NULL || error.by_regex))
+		return;
+	(void) parse_policy_or_error(text, place);
+}
+
+/*
+ * Raise an error if the object is not the one that was announced.
+ */
+void
+check_expected(const ObjectAddress *object)
+{
+	if (OidIsValid(expected_user) &&
+		(object->classId != expected_object.classId ||
+		 object->objectId != expected_object.objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the role or database was renamed meanwhile"),
+				 errhint("Look at its name, and try again.")));
 }
 
 /*
@@ -135,7 +184,6 @@ check_predefined_role(Oid role)
 static void
 check_label(const ObjectAddress *object, const char *text)
 {
-	PolicyError error;
 	PolicyPlace place = object->classId == DatabaseRelationId ?
 		PLACE_DATABASE :
 		PLACE_ROLE;
@@ -145,41 +193,17 @@ check_label(const ObjectAddress *object, const char *text)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("TLS policies apply to roles and databases only"),
 				 errhint("Use SECURITY LABEL FOR sslpolicy ON ROLE or ON DATABASE.")));
-	if (OidIsValid(expected_user) &&
-		(object->classId != expected_object.classId ||
-		 object->objectId != expected_object.objectId))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("the role or database was renamed meanwhile"),
-				 errhint("Look at its name, and try again.")));
+	check_expected(object);
 	if (!superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to set a TLS policy with SECURITY LABEL"),
 				 errhint("EXECUTE on sslpolicy.set_policy() and sslpolicy.set_database_policy() can be granted to other roles.")));
-
-	/*
-	 * What an older server has accepted, pg_upgrade must be able to restore,
-	 * even if OpenSSL has dropped a cipher since, or a regular expression is not
-	 * accepted any more: with such a one it denies.
-	 */
-	if (text != NULL && IsBinaryUpgrade &&
-		(parse_policy(text, place, NULL, &error) != NULL || error.by_regex))
-		return;
 	if (text != NULL)
-		(void) parse_policy_or_error(text, place);
-	if (text != NULL && place == PLACE_ROLE)
+		check_policy_label(text, place);
+	if (text != NULL && place == PLACE_ROLE && !IsBinaryUpgrade)
 		check_predefined_role(object->objectId);
-	if (IsBinaryUpgrade)
-		return;
-
-	/*
-	 * What is announced is delivered when the command that writes the label ends.
-	 * One that writes nothing must announce nothing: it would lie there when a
-	 * subtransaction begins, which is an error then.
-	 */
-	if (note_change(object, text))
-		announce_change(object);
+	note_label_change(object, LABEL_PROVIDER, NULL, text);
 }
 
 /*
@@ -194,13 +218,14 @@ note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 		previous_access_hook(access, class, object, column, arg);
 	if (access == OAT_DROP && !IsBinaryUpgrade &&
 		(class == AuthIdRelationId || class == DatabaseRelationId))
-		(void) note_change(&address, NULL);
+		(void) note_change(&address, LABEL_PROVIDER, NULL, NULL);
 }
 
 void
 init_labels(void)
 {
 	register_label_provider(LABEL_PROVIDER, check_label);
+	init_cluster_labels();
 	previous_access_hook = object_access_hook;
 	object_access_hook = note_drop;
 	init_changes();
@@ -218,17 +243,38 @@ read_label(Oid class, Oid object)
 }
 
 /*
- * Is a row of pg_shseclabel one of ours?
+ * Is a row of pg_shseclabel a label of this provider?
+ */
+bool
+is_label_of(HeapTuple tuple, TupleDesc desc, const char *provider)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
+	text	   *name = isnull ? NULL : DatumGetTextPP(datum);
+
+	return name != NULL && VARSIZE_ANY_EXHDR(name) == strlen(provider) &&
+		memcmp(VARDATA_ANY(name), provider, strlen(provider)) == 0;
+}
+
+/*
+ * Is it the policy of a role or database?
  */
 bool
 is_our_label(HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-	Datum		provider = heap_getattr(tuple, Anum_pg_shseclabel_provider, desc, &isnull);
-	text	   *name = isnull ? NULL : DatumGetTextPP(provider);
+	return is_label_of(tuple, desc, LABEL_PROVIDER);
+}
 
-	return name != NULL && VARSIZE_ANY_EXHDR(name) == strlen(LABEL_PROVIDER) &&
-		memcmp(VARDATA_ANY(name), LABEL_PROVIDER, strlen(LABEL_PROVIDER)) == 0;
+/*
+ * The text of a row of pg_shseclabel.
+ */
+char *
+label_of_row(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(label);
 }
 
 /*
@@ -237,13 +283,7 @@ is_our_label(HeapTuple tuple, TupleDesc desc)
 char *
 our_label(HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-	Datum		label;
-
-	if (!is_our_label(tuple, desc))
-		return NULL;
-	label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
-	return isnull ? NULL : TextDatumGetCString(label);
+	return is_our_label(tuple, desc) ? label_of_row(tuple, desc) : NULL;
 }
 
 /*

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * setpolicy.c
- *		Sets the policy of a role or a database, for whoever may.
+ *		Sets the policy of a role or a database, and what holds for every node, for
+ *		whoever may.
  *
  * This exists so that a DBA who is no superuser can be handed the policies of
  * the roles and databases that are theirs.  After checks of its own it runs
@@ -19,14 +20,17 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "base/compat.h"
+#include "base/fingerprint.h"
 #include "base/privileged.h"
 #include "base/transaction.h"
 #include "labels/applicable.h"
+#include "labels/clusterlabels.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "labels/setpolicy.h"
@@ -124,18 +128,15 @@ judge_own_connection(Facts **facts)
  * forced, if that is what would keep the caller's own connection out.
  */
 static void
-set_label(Oid class, Oid object, const char *name, const char *text, bool force)
+set_label(const char *provider, Oid class, Oid object, const char *name, const char *text, bool force)
 {
-	bool		is_role = class == AuthIdRelationId;
 	Facts	   *facts;
 	Verdict    *before;
 	Verdict    *after;
 
-	if (text != NULL)
-		(void) parse_policy_or_error(text, is_role ? PLACE_ROLE : PLACE_DATABASE);
 	before = force ? NULL : judge_own_connection(&facts);
 	run_as_superuser(psprintf("SECURITY LABEL FOR %s ON %s %s IS %s",
-							  LABEL_PROVIDER, is_role ? "ROLE" : "DATABASE",
+							  provider, class == AuthIdRelationId ? "ROLE" : "DATABASE",
 							  quote_identifier(name),
 							  text ? quote_literal_cstr(text) : "NULL"),
 					 class, object);
@@ -161,7 +162,9 @@ set_role_policy(Oid role, const char *text, bool force)
 	char	   *name = GetUserNameFromId(role, false);
 
 	check_role_permission(role, name);
-	set_label(AuthIdRelationId, role, name, text, force);
+	if (text != NULL)
+		(void) parse_policy_or_error(text, PLACE_ROLE);
+	set_label(LABEL_PROVIDER, AuthIdRelationId, role, name, text, force);
 }
 
 /*
@@ -173,5 +176,119 @@ set_database_policy(const char *name, const char *text, bool force)
 	Oid			database = get_database_oid(name, false);
 
 	check_database_permission(database, name);
-	set_label(DatabaseRelationId, database, name, text, force);
+	if (text != NULL)
+		(void) parse_policy_or_error(text, PLACE_DATABASE);
+	set_label(LABEL_PROVIDER, DatabaseRelationId, database, name, text, force);
+}
+
+/*
+ * Set what the catalog holds for every node; NULL removes it.  What changes nothing writes
+ * nothing.  Whoever is given EXECUTE on the function that comes here may do it.
+ *
+ * Errors: insufficient_privilege, invalid_parameter_value, program_limit_exceeded,
+ * invalid_authorization_specification (the caller would be refused).
+ */
+void
+set_cluster_label(ClusterLabel which, const char *text, bool force)
+{
+	char	   *name = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false);
+	char	   *now;
+
+	if (!superuser())
+		require_current_settings();
+	if (text != NULL && which != CLUSTER_BLOCKED)
+		(void) parse_policy_or_error(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
+	now = read_cluster_label(which);
+	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
+		return;
+	set_label(cluster_label_provider(which), AuthIdRelationId, BOOTSTRAP_SUPERUSERID, name, text, force);
+}
+
+/*
+ * An error if it is the certificate by which the caller is connected, or one that verified
+ * it.
+ */
+static void
+refuse_own_certificate(const uint8 *fingerprint)
+{
+	Facts	   *facts;
+
+	if (MyProcPort == NULL)
+		return;
+	facts = collect_facts(MyProcPort, my_auth_method());
+	if (facts->local || facts->cert == NULL || !has_listed_fingerprint(facts->cert, fingerprint, 1))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("this would block the certificate of your own connection"),
+			 errhint("Connect with another one, or pass force => true to block it all the same.")));
+}
+
+/*
+ * The list of certificates that are blocked on every node, without one of them.
+ */
+static char *
+list_without(const uint8 *fingerprints, int count, const uint8 *fingerprint, bool *found)
+{
+	StringInfoData list;
+
+	*found = false;
+	initStringInfo(&list);
+	for (int i = 0; i < count; i++)
+	{
+		const uint8 *one = fingerprints + i * FINGERPRINT_LEN;
+
+		if (memcmp(one, fingerprint, FINGERPRINT_LEN) == 0)
+			*found = true;
+		else
+			appendStringInfo(&list, "%s%s", list.len ? "," : "", fingerprint_hex(one));
+	}
+	return list.data;
+}
+
+/*
+ * Block a certificate on every node, or take it off the list.
+ *
+ * Errors: invalid_parameter_value (not a fingerprint), program_limit_exceeded (the list is
+ * full), invalid_authorization_specification (it is the caller's own certificate).
+ */
+void
+set_certificate_blocked(const char *text, bool blocked, bool force)
+{
+	uint8		fingerprint[FINGERPRINT_LEN];
+	BlockedCertificates *now;
+	char	   *list;
+	bool		found;
+
+	if (!parse_fingerprint(text, fingerprint))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a SHA-256 fingerprint", text),
+				 errhint("Write 64 hexadecimal digits, with or without colons.")));
+	/*
+	 * Two that change the list at once must not undo each other's change: each waits for
+	 * the other's transaction to end, as SECURITY LABEL has it wait a moment later.
+	 */
+	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
+	now = blocked_certificates();
+	if (now->label_unreadable)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the list of certificates that are blocked on every node cannot be read"),
+				 errhint("Have a superuser set it anew: SECURITY LABEL FOR %s ON ROLE %s IS '...'.",
+						 cluster_label_provider(CLUSTER_BLOCKED),
+						 quote_identifier(GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)))));
+	list = list_without(now->everywhere, now->neverywhere, fingerprint, &found);
+	if (found == blocked)
+	{
+		ereport(NOTICE,
+				(errmsg(blocked ? "the certificate is blocked on every node already" :
+								  "the certificate is not among those that are blocked on every node")));
+		return;
+	}
+	if (blocked && !force)
+		refuse_own_certificate(fingerprint);
+	if (blocked)
+		list = psprintf("%s%s%s", list, list[0] ? "," : "", fingerprint_hex(fingerprint));
+	set_cluster_label(CLUSTER_BLOCKED, list[0] ? list : NULL, true);
 }

@@ -36,6 +36,8 @@
 static char *
 set_statement(const StoredPolicy *stored)
 {
+	if (stored->of_cluster)
+		return psprintf("SELECT sslpolicy.set_%s_policy('...')", stored->source == SOURCE_MINIMUM ? "minimum" : "default");
 	if (!OidIsValid(stored->object))
 		return psprintf("ALTER SYSTEM SET %s = '...'; SELECT pg_reload_conf()", stored->name);
 	return psprintf("SECURITY LABEL FOR sslpolicy ON %s %s IS '...'",

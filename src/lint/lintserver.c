@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/privileged.h"
 #include "base/told.h"
+#include "labels/exceptions.h"
 #include "lint/lint.h"
 #include "material/configuration.h"
 #include "material/generation.h"
@@ -397,7 +398,7 @@ void
 lint_enforcement(Survey *survey)
 {
 	bool		revokes = crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0] ||
-		GetConfigOption("sslpolicy.blocked_fingerprints", false, false)[0];
+		count_blocked(blocked_certificates()) > 0;
 
 	if (survey->policies != NIL && enforcement() != ENFORCEMENT_ENFORCE)
 		add_finding(&survey->findings, enforcement() == ENFORCEMENT_OFF ? SEVERITY_ERROR : SEVERITY_WARNING,

@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/privileged.h"
+#include "labels/clusterlabels.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "lint/survey.h"
@@ -57,6 +58,18 @@ add_setting(Survey *survey, PolicySource source, const char *name, const char *t
 }
 
 static void
+add_cluster_policy(Survey *survey, PolicySource source, ClusterLabel which)
+{
+	const char *name = cluster_label_name(which);
+	const char *text = read_cluster_label(which);
+
+	if (text == NULL)
+		return;
+	add_policy(survey, source, InvalidOid, pstrdup(name), pstrdup(name), text);
+	((StoredPolicy *) llast(survey->policies))->of_cluster = true;
+}
+
+static void
 read_logins(Survey *survey)
 {
 	QueryResult *rows = privileged_query(
@@ -92,6 +105,8 @@ survey_policies(Survey *survey)
 
 	add_setting(survey, SOURCE_MINIMUM, "sslpolicy.minimum_policy", minimum_policy());
 	add_setting(survey, SOURCE_DEFAULT, "sslpolicy.default_policy", default_policy());
+	add_cluster_policy(survey, SOURCE_MINIMUM, CLUSTER_MINIMUM);
+	add_cluster_policy(survey, SOURCE_DEFAULT, CLUSTER_DEFAULT);
 	foreach(cell, all_labels())
 	{
 		const Label *label = lfirst(cell);
@@ -203,9 +218,9 @@ applied_title(const AppliedPolicy *applied)
 	switch (applied->source)
 	{
 		case SOURCE_MINIMUM:
-			return "setting sslpolicy.minimum_policy";
+			return applied->name ? pstrdup(applied->name) : "setting sslpolicy.minimum_policy";
 		case SOURCE_DEFAULT:
-			return "setting sslpolicy.default_policy";
+			return applied->name ? pstrdup(applied->name) : "setting sslpolicy.default_policy";
 		case SOURCE_DATABASE:
 			return psprintf("database \"%s\"", applied->name);
 		default:

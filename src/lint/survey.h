@@ -20,7 +20,8 @@ typedef struct StoredPolicy
 	char	   *title;			/* role "app" */
 	char	   *name;			/* app; of a setting its name */
 	PolicySource source;		/* of a role always SOURCE_ROLE */
-	Oid			object;			/* InvalidOid: a setting */
+	Oid			object;			/* InvalidOid: a setting, or of the cluster */
+	bool		of_cluster;
 	Policy	   *policy;			/* NULL if it cannot be read */
 	char	   *error;
 	char	   *misspelt;		/* why it would be refused if it were set now; NULL: it

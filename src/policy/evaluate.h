@@ -18,9 +18,9 @@
 /* Where a policy that applies to a session comes from. */
 typedef enum PolicySource
 {
-	SOURCE_MINIMUM,				/* sslpolicy.minimum_policy */
+	SOURCE_MINIMUM,				/* sslpolicy.minimum_policy, or that of the cluster */
 	SOURCE_ROLE,				/* label of the login role */
-	SOURCE_DEFAULT,				/* sslpolicy.default_policy */
+	SOURCE_DEFAULT,				/* sslpolicy.default_policy, or that of the cluster */
 	SOURCE_GROUP,				/* label of a NOLOGIN role it is a member of */
 	SOURCE_DATABASE				/* label of the database */
 } PolicySource;
@@ -28,7 +28,8 @@ typedef enum PolicySource
 typedef struct AppliedPolicy
 {
 	PolicySource source;
-	const char *name;			/* of the role or database; NULL for settings */
+	const char *name;			/* of the role or database, or what the cluster's is
+								 * called; NULL for settings */
 	const Policy *policy;		/* NULL if it could not be parsed */
 	const char *error;			/* why not */
 	bool		supposed;		/* instead of the one that is there */

@@ -25,9 +25,9 @@ applied_name(const AppliedPolicy *applied)
 	switch (applied->source)
 	{
 		case SOURCE_MINIMUM:
-			return pstrdup("sslpolicy.minimum_policy");
+			return pstrdup(applied->name ? applied->name : "sslpolicy.minimum_policy");
 		case SOURCE_DEFAULT:
-			return pstrdup("sslpolicy.default_policy");
+			return pstrdup(applied->name ? applied->name : "sslpolicy.default_policy");
 		case SOURCE_DATABASE:
 			return psprintf("database %s", quoted_name(applied->name));
 		default:

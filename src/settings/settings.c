@@ -349,23 +349,17 @@ check_reserved_roles(char **newval, void **extra, GucSource source)
 static bool
 check_blocked_fingerprints(char **newval, void **extra, GucSource source)
 {
-	char	   *copy = pstrdup(*newval ? *newval : "");
-	char	   *save = NULL;
-	uint8	   *bytes = palloc(strlen(copy) + 1);	/* more than enough */
-	int			count = 0;
+	int			count;
+	char	   *bad;
+	uint8	   *bytes = parse_fingerprints(*newval ? *newval : "", &count, &bad);
 	size_t		size;
 	FingerprintList *list;
 
-	for (char *word = strtok_r(copy, ", \t\r\n", &save); word;
-		 word = strtok_r(NULL, ", \t\r\n", &save))
+	if (bytes == NULL)
 	{
-		if (!parse_fingerprint(word, bytes + count * FINGERPRINT_LEN))
-		{
-			GUC_check_errdetail("\"%s\" is not a SHA-256 fingerprint.", word);
-			GUC_check_errhint("Write 64 hexadecimal digits, with or without colons, and commas between fingerprints.");
-			return false;
-		}
-		count++;
+		GUC_check_errdetail("\"%s\" is not a SHA-256 fingerprint.", bad);
+		GUC_check_errhint("Write 64 hexadecimal digits, with or without colons, and commas between fingerprints.");
+		return false;
 	}
 
 	size = (size_t) count * FINGERPRINT_LEN;

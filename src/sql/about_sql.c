@@ -29,6 +29,7 @@
 #include "base/preload.h"
 #include "base/privileged.h"
 #include "base/rows.h"
+#include "labels/clusterlabels.h"
 #include "labels/labels.h"
 #include "material/generation.h"
 #include "policy/matcher.h"
@@ -211,6 +212,15 @@ put_checked_setting(FunctionCallInfo fcinfo, const char *name, PolicyPlace place
 		put_checked(fcinfo, "setting", name, text, place);
 }
 
+static void
+put_checked_cluster(FunctionCallInfo fcinfo, ClusterLabel which, PolicyPlace place)
+{
+	char	   *text = read_cluster_label(which);
+
+	if (text != NULL)
+		put_checked(fcinfo, "cluster", cluster_label_name(which), text, place);
+}
+
 /*
  * sslpolicy.check_all() returns setof record
  *
@@ -224,6 +234,8 @@ sslpolicy_check_all(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	put_checked_setting(fcinfo, "sslpolicy.default_policy", PLACE_DEFAULT);
 	put_checked_setting(fcinfo, "sslpolicy.minimum_policy", PLACE_MINIMUM);
+	put_checked_cluster(fcinfo, CLUSTER_DEFAULT, PLACE_DEFAULT);
+	put_checked_cluster(fcinfo, CLUSTER_MINIMUM, PLACE_MINIMUM);
 	foreach(cell, all_labels())
 	{
 		const Label *label = lfirst(cell);

@@ -44,6 +44,7 @@ PG_FUNCTION_INFO_V1(sslpolicy_own_effective_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_preview_role_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_preview_database_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_preview_default_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_preview_minimum_policy);
 
 /* of sslpolicy.explain() */
 #define CERTIFICATE_ARGUMENT 6
@@ -350,7 +351,7 @@ put_preview(FunctionCallInfo fcinfo, Supposition *supposed, int arg, PolicyPlace
 /*
  * sslpolicy.preview_role_policy(role regrole, policy text) returns setof record
  *
- * Errors of all three: null_value_not_allowed, undefined_object,
+ * Errors of all four: null_value_not_allowed, undefined_object,
  * undefined_database, invalid_parameter_value (not a policy),
  * object_not_in_prerequisite_state (not preloaded).
  */
@@ -390,4 +391,16 @@ sslpolicy_preview_default_policy(PG_FUNCTION_ARGS)
 
 	require_preload();
 	return put_preview(fcinfo, &supposed, 0, PLACE_DEFAULT);
+}
+
+/*
+ * sslpolicy.preview_minimum_policy(policy text) returns setof record
+ */
+Datum
+sslpolicy_preview_minimum_policy(PG_FUNCTION_ARGS)
+{
+	Supposition supposed = {.source = SOURCE_MINIMUM};
+
+	require_preload();
+	return put_preview(fcinfo, &supposed, 0, PLACE_MINIMUM);
 }

@@ -396,7 +396,7 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	if (judged->verification)
 		notice_drift(judged->context);
 	session.cert = judged->facts;
-	blocked = blocked_reason(&session);
+	blocked = blocked_reason(blocked_certificates(), &session);
 	if (judged->error == NULL && blocked != NULL)
 		judged->error = psprintf("it %s", blocked);
 	put_verification(&row, judged->verification, judged->facts, judged->error);

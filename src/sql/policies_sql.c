@@ -14,9 +14,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "advice/preview.h"
 #include "base/datums.h"
 #include "base/preload.h"
 #include "base/rows.h"
+#include "labels/clusterlabels.h"
 #include "labels/labels.h"
 #include "labels/setpolicy.h"
 #include "settings/settings.h"
@@ -25,6 +27,10 @@
 PG_FUNCTION_INFO_V1(sslpolicy_check_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_set_policy);
 PG_FUNCTION_INFO_V1(sslpolicy_set_database_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_set_minimum_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_set_default_policy);
+PG_FUNCTION_INFO_V1(sslpolicy_block_certificate);
+PG_FUNCTION_INFO_V1(sslpolicy_unblock_certificate);
 PG_FUNCTION_INFO_V1(sslpolicy_get_policies);
 
 /* before the columns of the keys: object_type, object_name, rule; behind: policy, error */
@@ -74,6 +80,75 @@ sslpolicy_set_database_policy(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 2, "force");
 	set_database_policy(NameStr(*PG_GETARG_NAME(0)), optional_text_argument(fcinfo, 1),
 						PG_GETARG_BOOL(2));
+	PG_RETURN_VOID();
+}
+
+static Datum
+set_cluster_policy(FunctionCallInfo fcinfo, ClusterLabel which, PolicySource source, PolicyPlace place)
+{
+	Supposition supposed = {.source = source};
+	bool		force;
+
+	require_preload();
+	force = flag_argument(fcinfo, 1);
+	supposed.text = optional_text_argument(fcinfo, 0);
+	if (supposed.text != NULL)
+		(void) parse_policy_or_error(supposed.text, place);
+	if (!force)
+		require_no_refusals(&supposed);
+	set_cluster_label(which, supposed.text, force);
+	PG_RETURN_VOID();
+}
+
+/*
+ * sslpolicy.set_minimum_policy(policy text, force boolean) returns void
+ *
+ * Errors of both: insufficient_privilege, invalid_parameter_value (not a policy),
+ * invalid_authorization_specification (somebody who is let in now would be refused),
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_set_minimum_policy(PG_FUNCTION_ARGS)
+{
+	return set_cluster_policy(fcinfo, CLUSTER_MINIMUM, SOURCE_MINIMUM, PLACE_MINIMUM);
+}
+
+/*
+ * sslpolicy.set_default_policy(policy text, force boolean) returns void
+ */
+Datum
+sslpolicy_set_default_policy(PG_FUNCTION_ARGS)
+{
+	return set_cluster_policy(fcinfo, CLUSTER_DEFAULT, SOURCE_DEFAULT, PLACE_DEFAULT);
+}
+
+/*
+ * sslpolicy.block_certificate(fingerprint text, force boolean) returns void
+ *
+ * Errors: insufficient_privilege, null_value_not_allowed, invalid_parameter_value (not a
+ * fingerprint), program_limit_exceeded (the list is full),
+ * invalid_authorization_specification (the caller's own certificate),
+ * object_not_in_prerequisite_state (not preloaded).
+ */
+Datum
+sslpolicy_block_certificate(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	set_certificate_blocked(required_text_argument(fcinfo, 0, "fingerprint"), true,
+							flag_argument(fcinfo, 1));
+	PG_RETURN_VOID();
+}
+
+/*
+ * sslpolicy.unblock_certificate(fingerprint text) returns void
+ *
+ * Errors: as of block_certificate.
+ */
+Datum
+sslpolicy_unblock_certificate(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	set_certificate_blocked(required_text_argument(fcinfo, 0, "fingerprint"), false, false);
 	PG_RETURN_VOID();
 }
 
@@ -173,10 +248,19 @@ put_policy(FunctionCallInfo fcinfo, const char *type, const char *name,
 		put_rule(fcinfo, type, name, r + 1, &policy->rules[r], text, NULL);
 }
 
+static void
+put_cluster_policy(FunctionCallInfo fcinfo, ClusterLabel which, PolicyPlace place)
+{
+	char	   *text = read_cluster_label(which);
+
+	if (text != NULL)
+		put_policy(fcinfo, "cluster", cluster_label_name(which), text, place);
+}
+
 /*
  * sslpolicy.get_policies() returns setof record
  *
- * A row for each rule of each label and of both settings.
+ * A row for each rule of each label, of both settings, and of what holds for every node.
  */
 Datum
 sslpolicy_get_policies(PG_FUNCTION_ARGS)
@@ -192,6 +276,8 @@ sslpolicy_get_policies(PG_FUNCTION_ARGS)
 	if (minimum_policy()[0])
 		put_policy(fcinfo, "setting", "sslpolicy.minimum_policy",
 				   minimum_policy(), PLACE_MINIMUM);
+	put_cluster_policy(fcinfo, CLUSTER_DEFAULT, PLACE_DEFAULT);
+	put_cluster_policy(fcinfo, CLUSTER_MINIMUM, PLACE_MINIMUM);
 	foreach(cell, all_labels())
 	{
 		const Label *label = lfirst(cell);

@@ -1,0 +1,149 @@
+/*-------------------------------------------------------------------------
+ *
+ * clusterlabels.c
+ *		What the catalog holds for every node of a cluster: two policies, and the
+ *		fingerprints of blocked certificates.
+ *
+ * They are labels of the bootstrap superuser, with a provider each: the one object
+ * that is on every node, and that pg_dumpall and pg_upgrade carry with its labels.  So
+ * they are transactional, and travel by WAL to every physical standby.
+ *
+ * The statement SECURITY LABEL is for superusers; setpolicy.c and blocking.c come here
+ * as a superuser after checks of their own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_shseclabel.h"
+#include "commands/seclabel.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/fingerprint.h"
+#include "labels/clusterlabels.h"
+#include "labels/labels.h"
+
+static const struct
+{
+	const char *provider;
+	const char *name;			/* for people */
+} cluster_labels[NUM_CLUSTER_LABELS] = {
+	[CLUSTER_MINIMUM] = {"sslpolicy_minimum", "cluster minimum_policy"},
+	[CLUSTER_DEFAULT] = {"sslpolicy_default", "cluster default_policy"},
+	[CLUSTER_BLOCKED] = {"sslpolicy_blocked", "cluster blocked_fingerprints"},
+};
+
+const char *
+cluster_label_provider(ClusterLabel which)
+{
+	return cluster_labels[which].provider;
+}
+
+const char *
+cluster_label_name(ClusterLabel which)
+{
+	return cluster_labels[which].name;
+}
+
+/*
+ * Is a row of pg_shseclabel one of these labels?
+ */
+bool
+is_cluster_label(HeapTuple tuple, TupleDesc desc, ClusterLabel *which)
+{
+	Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
+
+	if (form->classoid != AuthIdRelationId || form->objoid != BOOTSTRAP_SUPERUSERID)
+		return false;
+	for (int i = 0; i < NUM_CLUSTER_LABELS; i++)
+		if (is_label_of(tuple, desc, cluster_labels[i].provider))
+		{
+			*which = (ClusterLabel) i;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * The text, or NULL.
+ */
+char *
+read_cluster_label(ClusterLabel which)
+{
+	ObjectAddress address = {.classId = AuthIdRelationId, .objectId = BOOTSTRAP_SUPERUSERID};
+
+	return GetSecurityLabel(&address, cluster_labels[which].provider);
+}
+
+static void
+check_blocked(const char *text)
+{
+	int			count;
+	char	   *bad;
+
+	if (strlen(text) > POLICY_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many blocked certificates for a label"),
+				 errdetail("The list has %zu bytes; at most %d can be read at login.", strlen(text), POLICY_MAX_BYTES),
+				 errhint("Put fingerprints into sslpolicy.blocked_fingerprints on each node, or revoke the certificates with a CRL.")));
+	if (parse_fingerprints(text, &count, &bad) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a SHA-256 fingerprint", bad),
+				 errhint("Write 64 hexadecimal digits, with or without colons, and commas between fingerprints.")));
+}
+
+/*
+ * May this label be set, by this user, on this object?
+ */
+static void
+check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char *text)
+{
+	check_expected(object);
+	if (object->classId != AuthIdRelationId || object->objectId != BOOTSTRAP_SUPERUSERID)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("labels of provider \"%s\" belong to the bootstrap superuser alone", cluster_labels[which].provider),
+				 errhint("Use SECURITY LABEL FOR %s ON ROLE %s.", cluster_labels[which].provider,
+						 quote_identifier(GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)))));
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to set a label of provider \"%s\" with SECURITY LABEL", cluster_labels[which].provider),
+				 errhint("EXECUTE on the functions that set it can be granted to other roles.")));
+	if (text != NULL && which == CLUSTER_BLOCKED)
+		check_blocked(text);
+	else if (text != NULL)
+		check_policy_label(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
+	note_label_change(object, cluster_labels[which].provider, cluster_labels[which].name, text);
+}
+
+static void
+check_minimum_label(const ObjectAddress *object, const char *text)
+{
+	check_cluster_label(CLUSTER_MINIMUM, object, text);
+}
+
+static void
+check_default_label(const ObjectAddress *object, const char *text)
+{
+	check_cluster_label(CLUSTER_DEFAULT, object, text);
+}
+
+static void
+check_blocked_label(const ObjectAddress *object, const char *text)
+{
+	check_cluster_label(CLUSTER_BLOCKED, object, text);
+}
+
+void
+init_cluster_labels(void)
+{
+	register_label_provider(cluster_labels[CLUSTER_MINIMUM].provider, check_minimum_label);
+	register_label_provider(cluster_labels[CLUSTER_DEFAULT].provider, check_default_label);
+	register_label_provider(cluster_labels[CLUSTER_BLOCKED].provider, check_blocked_label);
+}

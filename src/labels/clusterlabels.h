@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * clusterlabels.h
+ *		What the catalog holds for every node of a cluster.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_CLUSTERLABELS_H
+#define SSLPOLICY_CLUSTERLABELS_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+
+/* What is held, by a label provider each. */
+typedef enum ClusterLabel
+{
+	CLUSTER_MINIMUM,			/* a policy that everybody must meet */
+	CLUSTER_DEFAULT,			/* a policy of roles without one of their own */
+	CLUSTER_BLOCKED				/* fingerprints of certificates */
+} ClusterLabel;
+
+#define NUM_CLUSTER_LABELS (CLUSTER_BLOCKED + 1)
+
+extern void init_cluster_labels(void);
+extern const char *cluster_label_provider(ClusterLabel which);
+extern const char *cluster_label_name(ClusterLabel which);
+extern bool is_cluster_label(HeapTuple tuple, TupleDesc desc, ClusterLabel *which);
+extern char *read_cluster_label(ClusterLabel which);
+
+#endif							/* SSLPOLICY_CLUSTERLABELS_H */
