@@ -5,12 +5,13 @@ SELECT plan(27);
 SELECT has_schema('sslpolicy');
 SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
+    'set_minimum_policy', 'set_default_policy', 'block_certificate', 'unblock_certificate',
     'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
     'get_material_history', 'get_ended_sessions', 'lint', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
     'install_crl', 'install_server_certificate', 'create_server_key', 'rollback',
     'get_recent_logins', 'get_rejections', 'get_statistics', 'reset_statistics',
     'explain', 'explain_session', 'effective_policy', 'preview_role_policy',
-    'preview_database_policy', 'preview_default_policy',
+    'preview_database_policy', 'preview_default_policy', 'preview_minimum_policy',
     'client_settings', 'server_ca', 'version', 'check_all']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
     'material_status', 'material_history', 'ended_sessions',
@@ -66,6 +67,7 @@ SELECT set_eq($$
           'function sslpolicy.preview_role_policy(regrole,text)',
           'function sslpolicy.preview_database_policy(name,text)',
           'function sslpolicy.preview_default_policy(text)',
+          'function sslpolicy.preview_minimum_policy(text)',
           'function sslpolicy.client_settings(regrole,name,inet)',
           'function sslpolicy.client_settings()',
           'function sslpolicy.server_ca()',
@@ -83,6 +85,10 @@ SELECT set_eq($$
           'function sslpolicy.get_sessions()',
           'function sslpolicy.set_database_policy(name,text,boolean)',
           'function sslpolicy.set_policy(regrole,text,boolean)',
+          'function sslpolicy.set_minimum_policy(text,boolean)',
+          'function sslpolicy.set_default_policy(text,boolean)',
+          'function sslpolicy.block_certificate(text,boolean)',
+          'function sslpolicy.unblock_certificate(text)',
           'view sslpolicy.policies',
           'view sslpolicy.sessions'],
     'the extension has these members and no others');
