@@ -27,6 +27,7 @@ sub rows { return map { [ split /\|/, $_, -1 ] } split /\n/, $node->safe_psql('p
 # safety; P: search_path is pinned
 my %expected = map { split /\s*:\s*/ } grep { length } split /\n/, <<'TABLE';
 add_ca(text,boolean,boolean)                                : - v u P
+block_certificate(text,boolean)                             : - v u P
 check_all()                                                 : p s r
 check_policy(text)                                          : p s s
 client_settings()                                           : p v r
@@ -56,6 +57,7 @@ install_server_certificate(text,text,boolean,boolean)       : - v u P
 lint()                                                      : m v u P
 preview_database_policy(name,text)                          : - v r P
 preview_default_policy(text)                                : - v r P
+preview_minimum_policy(text)                                : - v r P
 preview_role_policy(regrole,text)                           : - v r P
 recheck(boolean)                                            : - v u P
 reload(interval,boolean)                                    : - v u P
@@ -65,7 +67,10 @@ revoked(numeric,text)                                       : m v r
 rollback(text,boolean,boolean)                              : - v u P
 server_ca()                                                 : p v r
 set_database_policy(name,text,boolean)                      : - v u P
+set_default_policy(text,boolean)                            : - v u P
+set_minimum_policy(text,boolean)                            : - v u P
 set_policy(regrole,text,boolean)                            : - v u P
+unblock_certificate(text)                                   : - v u P
 verify_certificate(bytea,timestamp with time zone)          : m v r
 verify_certificate(text,timestamp with time zone)           : m v r
 version()                                                   : p v r
