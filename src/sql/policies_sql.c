@@ -11,6 +11,7 @@
 
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -90,6 +91,7 @@ set_cluster_policy(FunctionCallInfo fcinfo, ClusterLabel which, PolicySource sou
 	bool		force;
 
 	require_preload();
+	PreventCommandDuringRecovery("SECURITY LABEL");
 	force = flag_argument(fcinfo, 1);
 	supposed.text = optional_text_argument(fcinfo, 0);
 	if (supposed.text != NULL)
