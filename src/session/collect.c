@@ -3,8 +3,9 @@
  * collect.c
  *		A connection's Port as facts, and who it is that calls.
  *
- * The only reader of SSL, except for the server's own certificate (ownkeys.c).  Looks
- * at what is in use on the socket, never at what the client asked for.
+ * The only reader of SSL, except for the server's own certificate (ownkeys.c) and for
+ * handshakes that fail (failedcert.c).  Looks at what is in use on the socket, never at
+ * what the client asked for.
  *
  *-------------------------------------------------------------------------
  */

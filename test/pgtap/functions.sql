@@ -70,7 +70,7 @@ INSERT INTO expected VALUES
      'SETOF record', 'volatile', false, 'r', 1000, NULL, false),
     ('sslpolicy.get_rejections()',
      'OUT at timestamp with time zone, OUT first_at timestamp with time zone, OUT count bigint, '
-     'OUT role text, OUT database text, OUT address inet, OUT would_be boolean, '
+     'OUT then_admitted bigint, OUT role text, OUT database text, OUT address inet, OUT would_be boolean, '
      'OUT reasons text[], OUT source text, OUT tls_version text, OUT client_dn text, '
      'OUT client_serial numeric, OUT fingerprint_sha256 text',
      'SETOF record', 'volatile', false, 'r', 1000, NULL, false),

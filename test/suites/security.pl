@@ -296,7 +296,7 @@ cmp_ok($names, '>', 40, 'names of files were looked at');
 # 7. The connection, and C functions
 
 is(files_with(qr/\bMyProcPort\b/), 'arguments.c collect.c mailbox.c sessions_sql.c setpolicy.c', 'who reads the connection at hand');
-is(files_with(qr/\bport->(?:ssl|peer)\b/), 'collect.c ownkeys.c', 'who reads its TLS state')
+is(files_with(qr/\bport->(?:ssl|peer)\b/), 'collect.c failedcert.c ownkeys.c', 'who reads its TLS state')
   or diag('each SQL function that gets there must be PARALLEL RESTRICTED or UNSAFE');
 my ($check_policy) = $source{'policies_sql.c'} =~ /^sslpolicy_check_policy\(PG_FUNCTION_ARGS\)\n(\{.*?^\})/ms;
 is(join(' ', sort { $a cmp $b } grep { !/^PG_|^[A-Z]/ } ($check_policy // '') =~ /(\w+)\(/g), 'cstring_to_text parse_policy_or_error policy_text text_to_cstring',
