@@ -175,7 +175,7 @@ like($source{'privileged.c'}, qr/set_config_option\("search_path", "pg_catalog, 
 # the one statement with something of the caller's in it
 my ($statement) = $source{'setpolicy.c'} =~ /run_as_superuser\((psprintf\(.*?\)),\s*class, object\)/s;
 is(($statement // '') =~ s/\s+/ /gr,
-	'psprintf("SECURITY LABEL FOR %s ON %s %s IS %s", LABEL_PROVIDER, is_role ? "ROLE" : "DATABASE", quote_identifier(name), text ? quote_literal_cstr(text) : "NULL")',
+	'psprintf("SECURITY LABEL FOR %s ON %s %s IS %s", provider, class == AuthIdRelationId ? "ROLE" : "DATABASE", quote_identifier(name), text ? quote_literal_cstr(text) : "NULL")',
 	'SECURITY LABEL: name and policy are quoted');
 
 # All others are constants.  What PostgreSQL's grammar does not qualify:
