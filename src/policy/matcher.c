@@ -97,14 +97,14 @@ regex_matches(const char *pattern, const char *const *texts, int ntexts, bool ig
 }
 
 /*
- * Does OpenSSL know this cipher?  A name that it does not know could never be
- * met.  Returns what is wrong, or NULL.
+ * What OpenSSL has under this name; NULL if it knows no such cipher.  It is part of
+ * the library, and never freed.
  */
-static char *
-check_cipher(const char *name)
+static const SSL_CIPHER *
+find_cipher(const char *name)
 {
 	SSL_CTX    *context = SSL_CTX_new(TLS_server_method());
-	bool		known = false;
+	const SSL_CIPHER *found = NULL;
 
 	if (context &&
 		SSL_CTX_set_cipher_list(context, "ALL:COMPLEMENTOFALL:@SECLEVEL=0") == 1 &&
@@ -115,13 +115,34 @@ check_cipher(const char *name)
 	{
 		STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
 
-		for (int i = 0; i < sk_SSL_CIPHER_num(ciphers) && !known; i++)
-			known = strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i)),
-						   name) == 0;
+		for (int i = 0; i < sk_SSL_CIPHER_num(ciphers) && !found; i++)
+			if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i)), name) == 0)
+				found = sk_SSL_CIPHER_value(ciphers, i);
 	}
 	SSL_CTX_free(context);
 	ERR_clear_error();
-	return known ? NULL : psprintf("OpenSSL knows no cipher \"%s\"", name);
+	return found;
+}
+
+/*
+ * Does OpenSSL know this cipher?  A name that it does not know could never be
+ * met.  Returns what is wrong, or NULL.
+ */
+static char *
+check_cipher(const char *name)
+{
+	return find_cipher(name) ? NULL : psprintf("OpenSSL knows no cipher \"%s\"", name);
+}
+
+/*
+ * The name of a cipher in the RFCs, by which Java and Go know it; NULL if it has none.
+ */
+const char *
+cipher_standard_name(const char *name)
+{
+	const SSL_CIPHER *cipher = find_cipher(name);
+
+	return cipher ? SSL_CIPHER_standard_name(cipher) : NULL;
 }
 
 const PolicyChecks policy_checks = {

@@ -17,5 +17,6 @@ extern const PolicyChecks stored_setting_checks;
 
 extern bool regex_matches(const char *pattern, const char *const *texts,
 						  int ntexts, bool ignore_case);
+extern const char *cipher_standard_name(const char *name);
 
 #endif							/* SSLPOLICY_MATCHER_H */
