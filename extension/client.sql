@@ -11,14 +11,15 @@ CREATE FUNCTION client_settings(
     role regrole,
     database name DEFAULT NULL,
     address inet DEFAULT NULL,
+    directory text DEFAULT '/etc/ssl/postgresql',
     OUT setting text,
     OUT value text,
     OUT note text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_client_settings'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
-COMMENT ON FUNCTION client_settings(regrole, name, inet) IS
-'what a client has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 30;
+COMMENT ON FUNCTION client_settings(regrole, name, inet, text) IS
+'what a client that keeps its files in this directory has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
 
 CREATE FUNCTION client_settings(
     OUT setting text,
@@ -26,6 +27,6 @@ CREATE FUNCTION client_settings(
     OUT note text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_own_client_settings'
-LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 20;
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 30;
 COMMENT ON FUNCTION client_settings() IS
 'the same for the session user, the current database and the address that the caller comes from';

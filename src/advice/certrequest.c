@@ -467,8 +467,11 @@ certificate_request_command(const CertRequest *request, const char *key_file, co
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "openssl req -new -utf8 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s -out %s -subj",
-					 key_file, request_file);
+	appendStringInfoString(&buf, "openssl req -new -utf8 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout");
+	append_shell_word(&buf, key_file);
+	appendStringInfoString(&buf, " -out");
+	append_shell_word(&buf, request_file);
+	appendStringInfoString(&buf, " -subj");
 	append_shell_word(&buf, request->subject);
 	if (request->alt_names)
 	{

@@ -15,10 +15,11 @@
 typedef struct ClientSetting
 {
 	const char *setting;
-	const char *value;			/* in UTF-8, as the client wants it; NULL: none */
-	const char *note;			/* NULL: none */
+	const char *value;			/* in UTF-8, as the client wants it */
+	const char *note;			/* "": none */
 } ClientSetting;
 
-extern List *client_settings(const Facts *facts);
+extern List *client_settings(const Facts *facts, const char *directory);
+extern void add_client_setting(List **rows, const char *setting, const char *value, const char *note);
 
 #endif							/* SSLPOLICY_CLIENTSETTINGS_H */

@@ -14,6 +14,9 @@ extern void append_conninfo_setting(StringInfo buf, const char *key, const char 
 extern void append_url_text(StringInfo buf, const char *text);
 extern void append_url_parameter(StringInfo buf, const char *key,
 								 const char *value);
+extern void append_url_host(StringInfo buf, const char *host, int port);
+extern void append_program_string(StringInfo buf, const char *text);
+extern void append_odbc_attribute(StringInfo buf, const char *attribute, const char *value, bool braces);
 extern void append_shell_word(StringInfo buf, const char *text);
 
 #endif							/* SSLPOLICY_CLIENTTEXT_H */

@@ -8,12 +8,15 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <time.h>
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "advice/clientplan.h"
 #include "advice/clientsettings.h"
 #include "base/datums.h"
 #include "base/preload.h"
@@ -44,34 +47,66 @@ sslpolicy_server_ca(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(anchors_pem(identity)));
 }
 
+#define ENCODING_HINT "ask in a database with encoding UTF8"
+
 static void
-put_settings(FunctionCallInfo fcinfo, const Facts *facts)
+put_settings(FunctionCallInfo fcinfo, const Facts *facts, const char *directory)
 {
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, client_settings(facts))
+	foreach(cell, client_settings(facts, directory))
 	{
 		const ClientSetting *s = lfirst(cell);
-		char	   *value = s->value ? text_from_utf8(s->value) : NULL;
+		char	   *value = text_from_utf8(s->value);
 		Row			row = {0};
 
-		row_add_text(&row, s->setting);
-		row_add_text(&row, value);
-		if (s->value && value == NULL)
-			row_add_text(&row, "the value is not valid UTF-8, or the encoding of this database cannot express it: ask in a database with encoding UTF8");
+		if (value)
+		{
+			row_add_text(&row, s->setting);
+			row_add_text(&row, value);
+			row_add(&row, true, label_text(s->note));
+		}
 		else
-			row_add(&row, s->note != NULL, s->note ? label_text(s->note) : (Datum) 0);
+		{
+			row_add_text(&row, "problem");
+			row_add_text(&row, psprintf("%s cannot be shown", s->setting));
+			row_add_text(&row, "the value is not valid UTF-8, or the encoding of this database cannot express it: " ENCODING_HINT);
+		}
 		row_put(fcinfo, &row);
 	}
 }
 
 /*
- * sslpolicy.client_settings(role regrole, database name, address inet)
+ * Where the client has its files, in UTF-8: an absolute path, without the slash at its end.
+ */
+static char *
+directory_argument(FunctionCallInfo fcinfo, int arg)
+{
+	char	   *directory = required_text_argument(fcinfo, arg, "directory");
+	int			len = (int) strlen(directory);
+	bool		drive = isalpha((unsigned char) directory[0]) && directory[1] == ':' &&
+		(directory[2] == '/' || directory[2] == '\\');
+	bool		control = false;
+
+	for (const char *c = directory; *c; c++)
+		control |= (unsigned char) *c < 0x20 || *c == 0x7F;
+	if ((directory[0] != '/' && !drive) || control)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("directory must be an absolute path"),
+				 errdetail("Accepted is a path that begins with a slash, or with a drive as in C:\\ or C:/, and that has no control characters.")));
+	while (len > 0 && (directory[len - 1] == '/' || (drive && directory[len - 1] == '\\')))
+		directory[--len] = '\0';
+	return pg_server_to_any(directory, len, PG_UTF8);
+}
+
+/*
+ * sslpolicy.client_settings(role regrole, database name, address inet, directory text)
  * returns setof record
  *
  * Errors: null_value_not_allowed, undefined_object (no such role),
- * undefined_database, invalid_parameter_value (a network),
+ * undefined_database, invalid_parameter_value (a network, a directory),
  * object_not_in_prerequisite_state (not preloaded).
  */
 Datum
@@ -81,7 +116,7 @@ sslpolicy_client_settings(PG_FUNCTION_ARGS)
 
 	require_preload();
 	ask_who_and_where(fcinfo, &q);
-	put_settings(fcinfo, &q.facts);
+	put_settings(fcinfo, &q.facts, directory_argument(fcinfo, 3));
 	return (Datum) 0;
 }
 
@@ -97,6 +132,6 @@ sslpolicy_own_client_settings(PG_FUNCTION_ARGS)
 
 	require_preload();
 	ask_about_caller(&q);
-	put_settings(fcinfo, &q.facts);
+	put_settings(fcinfo, &q.facts, DEFAULT_CLIENT_DIRECTORY);
 	return (Datum) 0;
 }

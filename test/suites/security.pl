@@ -30,8 +30,10 @@ add_ca(text,boolean,boolean)                                : - v u P
 block_certificate(text,boolean)                             : - v u P
 check_all()                                                 : p s r
 check_policy(text)                                          : p s s
+client_bundle()                                             : p v r
+client_bundle(regrole,name,inet)                            : - v r
 client_settings()                                           : p v r
-client_settings(regrole,name,inet)                          : - v r
+client_settings(regrole,name,inet,text)                     : - v r
 connection()                                                : p s r
 create_server_key(text,text[],text)                         : - v u P
 effective_policy()                                          : p v r P

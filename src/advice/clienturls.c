@@ -1,0 +1,354 @@
+/*-------------------------------------------------------------------------
+ *
+ * clienturls.c
+ *		A client's settings as one string for each kind of client: libpq's own
+ *		keywords, a URL that many drivers read, and what some others want.
+ *
+ * Each row can be pasted as it stands.  What a kind of client cannot say in its
+ * string, its note says.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/libpq.h"
+#include "postmaster/postmaster.h"
+
+#include "advice/clientsettings.h"
+#include "advice/clienttext.h"
+#include "advice/clienturls.h"
+
+/*
+ * What to write in place of the placeholder of a host name.
+ */
+static const char *
+host_note(const ClientPlan *plan)
+{
+	return plan->host->name && !plan->host->wildcard ? "" :
+													   "; write the name of this server in place of " HOST_PLACEHOLDER;
+}
+
+/*
+ * The sslmode of drivers that know nothing between disable and require, as lib/pq:
+ * they fail against a server without TLS.
+ */
+static const char *
+portable_sslmode(const ClientPlan *plan)
+{
+	return EnableSSL ? plan->sslmode : "disable";
+}
+
+static bool
+is_ip_address(const char *host)
+{
+	return strchr(host, ':') != NULL || strspn(host, "0123456789.") == strlen(host);
+}
+
+static char *
+conninfo(const ClientPlan *plan, bool with_paths)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_conninfo_setting(&buf, "host", client_host(plan));
+	append_conninfo_setting(&buf, "port", psprintf("%d", PostPortNumber));
+	if (plan->facts->database)
+		append_conninfo_setting(&buf, "dbname", plan->facts->database);
+	if (is_physical_replication(plan))
+		append_conninfo_setting(&buf, "replication", "true");
+	append_conninfo_setting(&buf, "user", plan->facts->role);
+	append_conninfo_setting(&buf, "sslmode", plan->sslmode);
+	if (client_verifies(plan) && with_paths)
+		append_conninfo_setting(&buf, "sslrootcert", client_file(plan, ROOT_FILE));
+	if (client_presents_certificate(plan) && with_paths)
+	{
+		append_conninfo_setting(&buf, "sslcert", client_file(plan, CERT_FILE));
+		append_conninfo_setting(&buf, "sslkey", client_file(plan, KEY_FILE));
+	}
+	if (client_uses_tls(plan))
+	{
+		append_conninfo_setting(&buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
+		if (plan->needs->max_protocol < TLS_1_3)
+			append_conninfo_setting(&buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
+		if (plan->needs->tls)
+			append_conninfo_setting(&buf, "gssencmode", "disable");
+	}
+	return buf.data;
+}
+
+static void
+put_libpq(const ClientPlan *plan, List **rows)
+{
+	const char *conf_note = plan->needs->ciphers != NIL ? "; OPENSSL_CONF above is needed as well" : "";
+
+	add_client_setting(rows, "conninfo", conninfo(plan, true),
+					   psprintf("for libpq alone, and what is built on it: psql, psycopg, DBD::Pg, Ruby's pg, PHP's pgsql; other drivers do not know all of these keywords%s%s",
+								conf_note, host_note(plan)));
+	add_client_setting(rows, "conninfo_without_paths", conninfo(plan, false),
+					   psprintf("the same, for files that lie where libpq looks by itself: " ROOT_FILE ", " CERT_FILE " and " KEY_FILE " in ~/.postgresql (on Windows in %%APPDATA%%\\postgresql); a ~ in a value means nothing to libpq%s%s",
+								conf_note, host_note(plan)));
+}
+
+/*
+ * Everything up to the parameters.  Without a database there is no slash either: asyncpg
+ * would take what follows it for the name.
+ */
+static void
+begin_url(StringInfo buf, const ClientPlan *plan)
+{
+	initStringInfo(buf);
+	appendStringInfoString(buf, "postgresql://");
+	append_url_text(buf, plan->facts->role);
+	appendStringInfoChar(buf, '@');
+	append_url_host(buf, client_host(plan), PostPortNumber);
+	if (plan->facts->database)
+	{
+		appendStringInfoChar(buf, '/');
+		append_url_text(buf, plan->facts->database);
+	}
+}
+
+static void
+append_url_files(StringInfo buf, const ClientPlan *plan, const char *key_file)
+{
+	if (client_verifies(plan))
+		append_url_parameter(buf, "sslrootcert", client_file(plan, ROOT_FILE));
+	if (client_presents_certificate(plan))
+	{
+		append_url_parameter(buf, "sslcert", client_file(plan, CERT_FILE));
+		append_url_parameter(buf, "sslkey", client_file(plan, key_file));
+	}
+}
+
+/*
+ * The URL of all drivers but pgJDBC.
+ */
+static char *
+url(const ClientPlan *plan, bool with_protocols)
+{
+	StringInfoData buf;
+
+	begin_url(&buf, plan);
+	if (is_physical_replication(plan))
+		append_url_parameter(&buf, "replication", "true");
+	append_url_parameter(&buf, "sslmode", portable_sslmode(plan));
+	append_url_files(&buf, plan, KEY_FILE);
+	if (with_protocols && client_uses_tls(plan))
+	{
+		append_url_parameter(&buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
+		if (plan->needs->max_protocol < TLS_1_3)
+			append_url_parameter(&buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
+	}
+	return buf.data;
+}
+
+static void
+put_jdbc_url(const ClientPlan *plan, List **rows)
+{
+	StringInfoData buf;
+	bool		ipv6 = strchr(client_host(plan), ':') != NULL;
+	bool		weaker = ipv6 && strcmp(plan->sslmode, "verify-full") == 0;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "jdbc:postgresql://");
+	append_url_host(&buf, client_host(plan), PostPortNumber);
+	appendStringInfoChar(&buf, '/');
+	if (plan->facts->database)
+		append_url_text(&buf, plan->facts->database);
+	append_url_parameter(&buf, "user", plan->facts->role);
+	/* pgJDBC compares no IPv6 address with those of a certificate */
+	append_url_parameter(&buf, "sslmode", weaker ? "verify-ca" : plan->sslmode);
+	append_url_files(&buf, plan, JDBC_KEY_FILE);
+	add_client_setting(rows, "jdbc_url", buf.data,
+					   psprintf("for pgJDBC%s%s%s%s",
+								weaker ? "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: write a DNS name of its certificate, and verify-full, if it has one" : "",
+								client_presents_certificate(plan) ? "; the key as PKCS#8 in DER (see openssl_pkcs8), or with the certificate in one PKCS#12 file, whose name ends in .p12" : "",
+								plan->needs->min_protocol != TLS_NONE || plan->needs->cipher_limited ?
+									"; protocol versions and ciphers are system properties of Java, java_protocols and java_ciphers" :
+									"",
+								host_note(plan)));
+}
+
+static void
+put_python(const ClientPlan *plan, List **rows)
+{
+	StringInfoData psycopg;
+	StringInfoData asyncpg;
+
+	initStringInfo(&psycopg);
+	appendStringInfoString(&psycopg, "psycopg.connect(");
+	append_program_string(&psycopg, conninfo(plan, true));
+	appendStringInfoChar(&psycopg, ')');
+	add_client_setting(rows, "psycopg", psycopg.data,
+					   psprintf("Python, after import psycopg; psycopg2.connect() takes the same%s%s",
+								plan->needs->ciphers != NIL ? "; OPENSSL_CONF above is needed as well" : "",
+								host_note(plan)));
+
+	initStringInfo(&asyncpg);
+	appendStringInfoString(&asyncpg, "await asyncpg.connect(");
+	append_program_string(&asyncpg, url(plan, true));
+	appendStringInfoChar(&asyncpg, ')');
+	add_client_setting(rows, "asyncpg", asyncpg.data,
+					   psprintf("Python, after import asyncpg, in a coroutine%s%s",
+								plan->needs->ciphers != NIL ? "; ciphers: see the note of cipher" : "",
+								host_note(plan)));
+}
+
+static void
+append_member(StringInfo buf, const char *name, const char *value)
+{
+	appendStringInfo(buf, "%s: ", name);
+	append_program_string(buf, value);
+	appendStringInfoString(buf, ", ");
+}
+
+static void
+append_file_member(StringInfo buf, const char *name, const char *file)
+{
+	appendStringInfo(buf, "%s: fs.readFileSync(", name);
+	append_program_string(buf, file);
+	appendStringInfoString(buf, "), ");
+}
+
+/*
+ * The ssl member of node-postgres' configuration.
+ */
+static void
+append_node_ssl(StringInfo buf, const ClientPlan *plan)
+{
+	ClientNeeds *needs = plan->needs;
+
+	if (strcmp(portable_sslmode(plan), "disable") == 0)
+	{
+		appendStringInfoString(buf, "ssl: false");
+		return;
+	}
+	appendStringInfoString(buf, "ssl: { ");
+	if (client_verifies(plan))
+		append_file_member(buf, "ca", client_file(plan, ROOT_FILE));
+	else
+		appendStringInfoString(buf, "rejectUnauthorized: false, ");
+	if (strcmp(plan->sslmode, "verify-ca") == 0)
+		appendStringInfoString(buf, "checkServerIdentity: () => undefined, ");
+	/* without it, older versions compare the certificate with "localhost" */
+	else if (is_ip_address(client_host(plan)))
+		append_member(buf, "host", client_host(plan));
+	if (client_presents_certificate(plan))
+	{
+		append_file_member(buf, "cert", client_file(plan, CERT_FILE));
+		append_file_member(buf, "key", client_file(plan, KEY_FILE));
+	}
+	if (needs->ciphers != NIL)
+		append_member(buf, "ciphers", join_texts(needs->ciphers, ":"));
+	if (needs->max_protocol < TLS_1_3)
+		append_member(buf, "maxVersion", tls_version_name(needs->max_protocol));
+	append_member(buf, "minVersion", tls_version_name(plan->min_protocol));
+	buf->len -= 2;
+	appendStringInfoString(buf, " }");
+}
+
+static void
+put_node_postgres(const ClientPlan *plan, List **rows)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "{ ");
+	append_member(&buf, "host", client_host(plan));
+	appendStringInfo(&buf, "port: %d, ", PostPortNumber);
+	if (plan->facts->database)
+		append_member(&buf, "database", plan->facts->database);
+	append_member(&buf, "user", plan->facts->role);
+	append_node_ssl(&buf, plan);
+	appendStringInfoString(&buf, " }");
+	add_client_setting(rows, "node_postgres", buf.data,
+					   psprintf("JavaScript: what new pg.Client() and new pg.Pool() take, after import fs from 'fs' or const fs = require('fs'); better than a URL, of which node-postgres decodes not all, and in which it reads sslmode in its own way: of require and verify-ca newer versions warn%s",
+								host_note(plan)));
+}
+
+static void
+put_go(const ClientPlan *plan, List **rows)
+{
+	add_client_setting(rows, "go", url(plan, false),
+					   psprintf("for lib/pq and pgx; both offer the newest TLS version%s%s",
+								plan->needs->ciphers != NIL ? "; neither can be given ciphers in a string, see the note of cipher" : "",
+								host_note(plan)));
+}
+
+/*
+ * psqlODBC takes a value in braces for Pqopt alone, which it hands to libpq.  Elsewhere a
+ * semicolon ends the value, and braces are part of it.
+ */
+static bool
+is_odbc_value(const char *value)
+{
+	return value[0] != '\0' && strpbrk(value, ";{}[]()") == NULL && value[0] != ' ' &&
+		value[strlen(value) - 1] != ' ';
+}
+
+static void
+append_odbc_name(StringInfo buf, StringInfo options, const char *attribute, const char *keyword,
+				 const char *name)
+{
+	if (is_odbc_value(name))
+		append_odbc_attribute(buf, attribute, name, false);
+	else
+		append_conninfo_setting(options, keyword, name);
+}
+
+static void
+put_odbc(const ClientPlan *plan, List **rows)
+{
+	StringInfoData buf;
+	StringInfoData options;
+
+	initStringInfo(&options);
+	initStringInfo(&buf);
+	append_odbc_attribute(&buf, "Driver", "PostgreSQL Unicode", true);
+	append_odbc_attribute(&buf, "Servername", client_host(plan), false);
+	append_odbc_attribute(&buf, "Port", psprintf("%d", PostPortNumber), false);
+	if (plan->facts->database)
+		append_odbc_name(&buf, &options, "Database", "dbname", plan->facts->database);
+	append_odbc_name(&buf, &options, "Uid", "user", plan->facts->role);
+	append_odbc_attribute(&buf, "SSLmode", plan->sslmode, false);
+	if (client_verifies(plan))
+		append_conninfo_setting(&options, "sslrootcert", client_file(plan, ROOT_FILE));
+	if (client_presents_certificate(plan))
+	{
+		append_conninfo_setting(&options, "sslcert", client_file(plan, CERT_FILE));
+		append_conninfo_setting(&options, "sslkey", client_file(plan, KEY_FILE));
+	}
+	if (client_uses_tls(plan))
+	{
+		append_conninfo_setting(&options, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
+		if (plan->needs->max_protocol < TLS_1_3)
+			append_conninfo_setting(&options, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
+		if (plan->needs->tls)
+			append_conninfo_setting(&options, "gssencmode", "disable");
+	}
+	if (options.len > 0)
+		append_odbc_attribute(&buf, "Pqopt", options.data, true);
+	add_client_setting(rows, "odbc", buf.data,
+					   psprintf("connection string for psqlODBC, whose driver has this name in Debian%s%s",
+								plan->needs->ciphers != NIL ? "; OPENSSL_CONF above is needed as well" : "",
+								host_note(plan)));
+}
+
+/*
+ * For physical replication, which is libpq's, only what libpq reads.
+ */
+void
+put_connection_strings(const ClientPlan *plan, List **rows)
+{
+	put_libpq(plan, rows);
+	add_client_setting(rows, "uri", url(plan, false),
+					   psprintf("for libpq and for most other drivers: asyncpg, pgx, lib/pq, sqlx, Bun; it has none of the keywords that libpq alone knows%s",
+								host_note(plan)));
+	if (is_physical_replication(plan))
+		return;
+	put_jdbc_url(plan, rows);
+	put_python(plan, rows);
+	put_node_postgres(plan, rows);
+	put_go(plan, rows);
+	put_odbc(plan, rows);
+}
