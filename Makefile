@@ -33,7 +33,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql \
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
-	advice/clientsettings advice/clienturls advice/clientplan advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
+	advice/clientsettings advice/clienturls advice/clientbundle advice/clientplan advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
 	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \

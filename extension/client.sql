@@ -30,3 +30,20 @@ AS 'MODULE_PATHNAME', 'sslpolicy_own_client_settings'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 30;
 COMMENT ON FUNCTION client_settings() IS
 'the same for the session user, the current database and the address that the caller comes from';
+
+CREATE FUNCTION client_bundle(
+    role regrole,
+    database name DEFAULT NULL,
+    address inet DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sslpolicy_client_bundle'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION client_bundle(regrole, name, inet) IS
+'the same as one file for a POSIX shell to source: it writes what verifies this server, below ~/.postgresql, and sets the environment; never a key';
+
+CREATE FUNCTION client_bundle()
+RETURNS text
+AS 'MODULE_PATHNAME', 'sslpolicy_own_client_bundle'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION client_bundle() IS
+'the same for the session user, the current database and the address that the caller comes from';

@@ -37,6 +37,7 @@ GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     @extschema@.check_all(),
     @extschema@.check_policy(text),
+    @extschema@.client_bundle(),
     @extschema@.client_settings(),
     @extschema@.connection(),
     @extschema@.effective_policy(),

@@ -22,6 +22,7 @@
 static const char *const for_everybody[] = {
 	"sslpolicy.check_all()",
 	"sslpolicy.check_policy(text)",
+	"sslpolicy.client_bundle()",
 	"sslpolicy.client_settings()",
 	"sslpolicy.connection()",
 	"sslpolicy.effective_policy()",

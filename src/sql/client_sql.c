@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "advice/clientbundle.h"
 #include "advice/clientplan.h"
 #include "advice/clientsettings.h"
 #include "base/datums.h"
@@ -27,6 +28,8 @@
 PG_FUNCTION_INFO_V1(sslpolicy_server_ca);
 PG_FUNCTION_INFO_V1(sslpolicy_client_settings);
 PG_FUNCTION_INFO_V1(sslpolicy_own_client_settings);
+PG_FUNCTION_INFO_V1(sslpolicy_client_bundle);
+PG_FUNCTION_INFO_V1(sslpolicy_own_client_bundle);
 
 /*
  * sslpolicy.server_ca() returns text
@@ -75,6 +78,20 @@ put_settings(FunctionCallInfo fcinfo, const Facts *facts, const char *directory)
 		}
 		row_put(fcinfo, &row);
 	}
+}
+
+static Datum
+bundle_text(const Facts *facts)
+{
+	char	   *text = text_from_utf8(client_bundle(facts));
+
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("the settings cannot be shown"),
+				 errdetail("The name of the role or of the database is not valid UTF-8, or the encoding of this database cannot express it."),
+				 errhint("If it is valid, " ENCODING_HINT ".")));
+	return CStringGetTextDatum(text);
 }
 
 /*
@@ -134,4 +151,33 @@ sslpolicy_own_client_settings(PG_FUNCTION_ARGS)
 	ask_about_caller(&q);
 	put_settings(fcinfo, &q.facts, DEFAULT_CLIENT_DIRECTORY);
 	return (Datum) 0;
+}
+
+/*
+ * sslpolicy.client_bundle(role regrole, database name, address inet) returns text
+ *
+ * Errors: those of sslpolicy.client_settings(), and character_not_in_repertoire (a name
+ * that cannot be shown).
+ */
+Datum
+sslpolicy_client_bundle(PG_FUNCTION_ARGS)
+{
+	Question	q;
+
+	require_preload();
+	ask_who_and_where(fcinfo, &q);
+	return bundle_text(&q.facts);
+}
+
+/*
+ * sslpolicy.client_bundle() returns text
+ */
+Datum
+sslpolicy_own_client_bundle(PG_FUNCTION_ARGS)
+{
+	Question	q;
+
+	require_preload();
+	ask_about_caller(&q);
+	return bundle_text(&q.facts);
 }

@@ -1,7 +1,7 @@
 -- Every function: its signature and how PostgreSQL may call it; what its
 -- arguments do by default; who may call it.
 BEGIN;
-SELECT plan(227);
+SELECT plan(253);
 
 CREATE TEMP TABLE expected (
     signature text, arguments text, result text, volatility name, strict boolean,
@@ -42,13 +42,19 @@ INSERT INTO expected VALUES
      'OUT signature_algorithm text, OUT verified boolean, OUT auth_method text, '
      'OUT compliant boolean',
      'SETOF record', 'volatile', true, 'r', 100, NULL, true),
-    ('sslpolicy.client_settings(regrole,name,inet)',
+    ('sslpolicy.client_settings(regrole,name,inet,text)',
      'role regrole, database name DEFAULT NULL::name, address inet DEFAULT NULL::inet, '
+     'directory text DEFAULT ''/etc/ssl/postgresql''::text, '
      'OUT setting text, OUT value text, OUT note text',
-     'SETOF record', 'volatile', false, 'r', 20, NULL, false),
+     'SETOF record', 'volatile', false, 'r', 30, NULL, false),
     ('sslpolicy.client_settings()',
      'OUT setting text, OUT value text, OUT note text',
-     'SETOF record', 'volatile', true, 'r', 20, NULL, true),
+     'SETOF record', 'volatile', true, 'r', 30, NULL, true),
+    ('sslpolicy.client_bundle(regrole,name,inet)',
+     'role regrole, database name DEFAULT NULL::name, address inet DEFAULT NULL::inet',
+     'text', 'volatile', false, 'r', 0, NULL, false),
+    ('sslpolicy.client_bundle()', '',
+     'text', 'volatile', true, 'r', 0, NULL, true),
     ('sslpolicy.server_ca()', '',
      'text', 'volatile', true, 'r', 0, NULL, true),
     ('sslpolicy.version()',
@@ -88,7 +94,7 @@ SELECT e.*, p.oid, p.pronamespace, p.proname, p.proargtypes, p.proparallel, p.pr
        p.prokind, p.prorows, p.proconfig, p.probin
   FROM expected e JOIN pg_proc p ON p.oid = e.signature::regprocedure;
 
--- 16 functions, 13 tests each
+-- 18 functions, 13 tests each
 SELECT is(pg_get_function_arguments(oid), arguments, signature || ': arguments') FROM declared;
 SELECT is(pg_get_function_result(oid), result, signature || ': result') FROM declared;
 SELECT volatility_is('sslpolicy', proname, proargtypes::regtype[]::name[], volatility,

@@ -12,7 +12,7 @@ SELECT functions_are('sslpolicy', ARRAY[
     'get_recent_logins', 'get_rejections', 'get_statistics', 'reset_statistics',
     'explain', 'explain_session', 'effective_policy', 'preview_role_policy',
     'preview_database_policy', 'preview_default_policy', 'preview_minimum_policy',
-    'client_settings', 'server_ca', 'version', 'check_all']);
+    'client_settings', 'client_bundle', 'server_ca', 'version', 'check_all']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
     'material_status', 'material_history', 'ended_sessions',
     'recent_logins', 'rejections', 'statistics']);
@@ -68,7 +68,9 @@ SELECT set_eq($$
           'function sslpolicy.preview_database_policy(name,text)',
           'function sslpolicy.preview_default_policy(text)',
           'function sslpolicy.preview_minimum_policy(text)',
-          'function sslpolicy.client_settings(regrole,name,inet)',
+          'function sslpolicy.client_settings(regrole,name,inet,text)',
+          'function sslpolicy.client_bundle(regrole,name,inet)',
+          'function sslpolicy.client_bundle()',
           'function sslpolicy.client_settings()',
           'function sslpolicy.server_ca()',
           'function sslpolicy.version()',

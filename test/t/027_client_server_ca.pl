@@ -47,9 +47,11 @@ like(note_of($told, 'conninfo'), qr/in place of HOST/, 'a wildcard alone: what t
 $told = with_server_certificate('a common name alone', { subject => '/CN=localhost', san => undef },
 	{ PGHOST => 'localhost', PGSSLMODE => 'verify-full' });
 gets_in(new_client($server, $told, 'a common name alone'), 'app', 'a common name alone');
-$told = with_server_certificate('no host name', { subject => '/CN=The Server', san => undef }, { PGHOST => undef, PGSSLMODE => 'verify-ca' });
+$told = with_server_certificate('no host name', { subject => '/CN=The Server', san => undef }, { PGHOST => 'HOST', PGSSLMODE => 'verify-ca' });
 my $nameless = new_client($server, $told, 'no host name', host => '127.0.0.1');
 gets_in($nameless, 'app', 'no host name');
+like(by_bundle({ %$nameless, host => undef }, 'dash')->{err}, qr/^sslpolicy: set PGHOST to the name or the address of this server$/m, 'no host name: the bundle asks for it');
+unlike(by_bundle($nameless, 'dash')->{err}, qr/sslpolicy:/, 'no host name: unless it is there');
 like(by_environment($nameless, PGSSLMODE => 'verify-full')->{err}, qr/does not match host name/, 'no host name: verify-full does not work');
 $told = with_server_certificate('expired', { not_after => time - 86400, days => undef }, { PGSSLMODE => 'require', PGSSLROOTCERT => undef });
 like(note_of($told, 'PGSSLMODE'), qr/cannot verify the server.*expired/, 'expired: why');
@@ -120,7 +122,10 @@ my (undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELE
 like($err, qr/ERROR:  55000: the root certificate .* "CN=Other Root", which issued "CN=Other Intermediate", .*\nHINT:  Append the certificate of that CA/, 'server_ca: a root that is nowhere');
 $told = settings_of($server);
 is(value($told, 'PGSSLMODE'), 'require', 'a root that is nowhere: the client cannot verify the server');
-gets_in(new_client($server, $told, 'a root that is nowhere'), 'app', 'a root that is nowhere');
+my $rootless = new_client($server, $told, 'a root that is nowhere');
+gets_in($rootless, 'app', 'a root that is nowhere');
+unlike($rootless->{bundle}, qr/BEGIN|PGSSLROOTCERT=/, 'a root that is nowhere: none in the bundle');
+like(by_bundle($rootless, 'dash')->{err}, qr/^sslpolicy: the client cannot verify the server, .*"CN=Other Root"/, 'a root that is nowhere: the bundle says so');
 install([ 'by_root' ], ['root']);
 
 # what is in force counts, not what the file holds meanwhile

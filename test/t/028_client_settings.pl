@@ -3,15 +3,19 @@
 # 1. For each sslmode and each key of policies, from every source of policies: a
 #    client that knows nothing but the rows of client_settings() (environment
 #    variables as they stand, files as the rows say, a certificate from the
-#    openssl command as it stands) is let in, by the environment and by the
-#    connection string; and it is not, if it leaves out what it was told.
+#    openssl command as it stands) is let in, by the environment, by each connection
+#    string of libpq and by the file of client_bundle(); and it is not, if it leaves
+#    out what it was told.
 # 2. Names that hold anything are quoted right for the environment, the
-#    connection string, the JDBC URL and the shell.
-# 3. Nothing that the client can do: reject, contradictions, ssl off.
-# 4. What depends on what was not given.
-# 5. Privileges, errors, encodings.
+#    connection string, URLs, programs, ODBC and the shell; so are directories.
+# 3. The bundle: what a shell that sources it has set and written, and what not.
+# 4. Nothing that the client can do: reject, contradictions, ssl off.
+# 5. What depends on what was not given.
+# 6. Privileges, errors, encodings.
 use strict;
 use warnings;
+use File::Spec ();
+use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use SSLPolicy::Client;
@@ -50,7 +54,7 @@ my @cases = (
 		without => { PGSSLMODE => 'require' }, failed => 'sslmode' },
 	{ name => 'require', role => 'sslmode=require', expect => { authentication => 'one-way', PGSSLMODE => 'verify-full', policy_sslmode => 'require', PGGSSENCMODE => 'disable', PGSSLCERT => undef, openssl => undef },
 		without => { PGSSLMODE => 'disable' }, failed => 'sslmode' },
-	{ name => 'verify-ca', role => 'sslmode=verify-ca', expect => { authentication => 'two-way', policy_sslmode => 'verify-ca', PGSSLMODE => 'verify-full', PGSSLCERT => 'postgresql.crt', PGSSLKEY => 'postgresql.key', key_permissions => '0600', ca => 'O=Acme,CN=Test Root' },
+	{ name => 'verify-ca', role => 'sslmode=verify-ca', expect => { authentication => 'two-way', policy_sslmode => 'verify-ca', PGSSLMODE => 'verify-full', PGSSLCERT => 'DIR/postgresql.crt', PGSSLKEY => 'DIR/postgresql.key', PGSSLROOTCERT => 'DIR/root.crt', PGSSLCRL => undef, key_permissions => '0600', ca => 'O=Acme,CN=Test Root' },
 		without => { PGSSLCERT => 'none' }, failed => 'sslmode' },
 	{ name => 'verify-full', role => 'sslmode=verify-full', expect => { policy_sslmode => 'verify-full', common_name => 'app', subject => 'CN=app' },
 		without => { PGSSLCERT => 'none' }, failed => 'sslmode, cn' },
@@ -58,14 +62,14 @@ my @cases = (
 		without => { PGSSLCERT => 'none' } },
 	{ name => 'cert behind a map', user => 'mapuser', role => 'sslmode=cert cn=bob', expect => { common_name => 'bob' },
 		without => { PGSSLCERT => 'none' } },
-	{ name => 'min_protocol', role => 'min_protocol=TLSv1.3', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.3', authentication => 'one-way' },
+	{ name => 'min_protocol', role => 'min_protocol=TLSv1.3', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.3', java_protocols => 'TLSv1.3', java_ciphers => undef, authentication => 'one-way' },
 		without => { PGSSLMINPROTOCOLVERSION => 'TLSv1.2', PGSSLMAXPROTOCOLVERSION => 'TLSv1.2' }, failed => 'min_protocol' },
 	{ name => 'min_protocol below the default of libpq', role => 'min_protocol=TLSv1', expect => { PGSSLMINPROTOCOLVERSION => 'TLSv1.2' } },
-	{ name => 'cipher of TLS 1.3', role => 'cipher=TLS_AES_128_GCM_SHA256', expect => { cipher => 'TLS_AES_128_GCM_SHA256', PGSSLMINPROTOCOLVERSION => 'TLSv1.3', OPENSSL_CONF => 'openssl.cnf' },
+	{ name => 'cipher of TLS 1.3', role => 'cipher=TLS_AES_128_GCM_SHA256', expect => { cipher => 'TLS_AES_128_GCM_SHA256', PGSSLMINPROTOCOLVERSION => 'TLSv1.3', OPENSSL_CONF => 'DIR/openssl.cnf' },
 		without => { OPENSSL_CONF => undef }, failed => 'cipher' },
-	{ name => 'cipher of TLS 1.2', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256', expect => { PGSSLMAXPROTOCOLVERSION => 'TLSv1.2', PGSSLMINPROTOCOLVERSION => 'TLSv1.2' },
+	{ name => 'cipher of TLS 1.2', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256', expect => { PGSSLMAXPROTOCOLVERSION => 'TLSv1.2', PGSSLMINPROTOCOLVERSION => 'TLSv1.2', java_ciphers => 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', java_protocols => 'TLSv1.2' },
 		without => { OPENSSL_CONF => undef, PGSSLMAXPROTOCOLVERSION => undef }, failed => 'cipher' },
-	{ name => 'ciphers of both', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256 cipher=TLS_AES_128_GCM_SHA256', expect => { PGSSLMAXPROTOCOLVERSION => undef } },
+	{ name => 'ciphers of both', role => 'cipher=ECDHE-ECDSA-AES128-GCM-SHA256 cipher=TLS_AES_128_GCM_SHA256', expect => { PGSSLMAXPROTOCOLVERSION => undef, java_ciphers => 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256', java_protocols => 'TLSv1.2,TLSv1.3' } },
 	{ name => 'ciphers that two policies accept', role => 'cipher=TLS_AES_128_GCM_SHA256 cipher=TLS_AES_256_GCM_SHA384', group => 'cipher=TLS_CHACHA20_POLY1305_SHA256 cipher=TLS_AES_128_GCM_SHA256',
 		expect => { cipher => 'TLS_AES_128_GCM_SHA256' }, without => { OPENSSL_CONF => undef }, failed => 'cipher' },
 	{ name => 'cn', role => 'cn=alice cn=bob', expect => { common_name => 'alice' } },
@@ -120,6 +124,8 @@ for my $case (@cases)
 
 	my $rows = settings_of($server, user => $user, db => $case->{db}, address => $case->{address});
 	my %told = map { $_ => value($rows, $_) } keys %{ $case->{expect} };
+	is_deeply([ grep { !defined $_->{value} || !defined $_->{note} } @$rows ], [], "$name: nothing is NULL");
+	s{\A/.*/}{DIR/} for grep { defined } values %told;
 	is_deeply(\%told, $case->{expect}, "$name: what is told");
 	is_deeply([ problems($rows) ], [], "$name: no problem");
 	like(note_of($rows, $case->{note}[0]), $case->{note}[1], "$name: note") if $case->{note};
@@ -172,9 +178,31 @@ sub url_decode
 	return $text =~ s/%([0-9A-F]{2})/chr hex $1/ger;
 }
 
+# a string of a program, as bytes
+my $string = qr/"(?:[^"\\]|\\.)*"/;
+sub program_string
+{
+	my ($rows, $setting, $where) = @_;
+	my ($text) = value($rows, $setting) =~ $where;
+	$text = JSON::PP->new->utf8->allow_nonref->decode($text);
+	utf8::encode($text);
+	return $text;
+}
+
+# what psqlODBC makes of a connection string, for libpq: it takes off the braces of Pqopt
+# alone, and other values end at the first semicolon
+sub of_odbc
+{
+	my ($text) = @_;
+	my %keyword = (Servername => 'host', Port => 'port', Database => 'dbname', Uid => 'user', SSLmode => 'sslmode');
+	$text =~ s/\ADriver=\{PostgreSQL Unicode\};// or return 'no driver';
+	my $pqopt = $text =~ s/Pqopt=\{((?:[^}]|\}\})*)\};\z// ? $1 =~ s/\}\}/}/gr : '';
+	return join ' ', $pqopt, map { my ($k, $v) = split /=/, $_, 2; "$keyword{$k}='" . ($v =~ s/([\\'])/\\$1/gr) . "'" } split /;/, $text;
+}
+
 my @hostile = (
 	'x y', q{o'neill}, q{a"b}, 'a\\b', '\\', 'a;b', 'a&b=c?d#e', '100%', '%41', 'a/b', 'a+b', 'a,b=c',
-	'$(touch pwned)', '`touch pwned`', "new\nline", "tab\there", '-leading', '~root', "caf\xc3\xa9",
+	'$(touch pwned)', '`touch pwned`', "new\nline", "tab\there", '-leading', '~root', "caf\xc3\xa9", 'x; {y} [z]', '}', 'x}};y',
 	"\xf0\x9f\x90\x98", '<script>', '#x', ' space ', "it's \$HOME \"quoted\" \\' end", 'CN=admin', '*', '!!', "quote'", "a'; rm -rf x; '");
 # PostgreSQL 19 has no such names
 @hostile = grep { !/\n/ } @hostile if $server->sql('SHOW server_version_num') >= 190000;
@@ -191,14 +219,22 @@ for my $role (@hostile)
 	is(value($told, 'PGUSER'), $role, "[$shown]: PGUSER");
 	is(value($told, 'PGDATABASE'), $role, "[$shown]: PGDATABASE");
 	my $client = new_client($server, $told, "[$shown]");
-	gets_in($client, $role, "[$shown]");
+	gets_in($client, $role, "[$shown]", [ 'dash', '-eu' ], ['bash']);
 
-	my ($host, $port, $db, $parameters) = value($told, 'jdbc_url') =~ m{\Ajdbc:postgresql://([\d.]+):(\d+)/([\w.~%-]*)\?([\w.~%&=-]+)\z};
+	my ($host, $port, $db, $parameters) = value($told, 'jdbc_url') =~ m{\Ajdbc:postgresql://([\d.]+):(\d+)/([\w.~%-]*)\?([\w.~%&=/-]+)\z};
 	my %parameter = map { my ($k, $v) = split /=/; $k => url_decode($v) } split /&/, $parameters // '';
 	is_deeply({ host => $host, port => $port, db => url_decode($db // ''), %parameter },
 		{ host => '127.0.0.1', port => $node->port, db => $role, user => $role, sslmode => 'verify-full',
-			sslrootcert => 'root.crt', sslcert => 'postgresql.crt', sslkey => 'postgresql.pk8' },
+			sslrootcert => "$client->{folder}/root.crt", sslcert => "$client->{folder}/postgresql.crt", sslkey => "$client->{folder}/postgresql.pk8" },
 		"[$shown]: JDBC URL");
+
+	my $db_url = value($told, 'uri');
+	is(value($told, 'go'), $db_url, "[$shown]: Go");
+	is(program_string($told, 'asyncpg', qr/await asyncpg\.connect\((.*)\)/), "$db_url&ssl_min_protocol_version=TLSv1.2", "[$shown]: asyncpg");
+	is(program_string($told, 'psycopg', qr/psycopg\.connect\((.*)\)/), value($told, 'conninfo'), "[$shown]: psycopg");
+	is(program_string($told, 'node_postgres', qr/, $_: ($string)/), $role, "[$shown]: node-postgres, $_") for qw(database user);
+	$client->{odbc} = of_odbc(value($told, 'odbc'));
+	is(by_conninfo($client, 'odbc')->{out}, $role, "[$shown]: ODBC") or diag(value($told, 'odbc'));
 
 	# in an alternative name as well; of these only a user principal name is not ASCII
 	my $ascii = $role !~ /[^\x00-\x7f]/;
@@ -209,18 +245,135 @@ for my $role (@hostile)
 	ok(!-e "$_->{folder}/pwned", "[$shown]: the shell ran nothing of it") for $client, $uri;
 }
 
+# directories
+$server->label(role => { app => 'sslmode=verify-full' });
+my $told;
+my $below = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('directories'));
+for my $directory ('x y', q{o'neill}, q{a"b}, 'a\\b', '%41', '%', '$HOME', '`touch pwned`', 'a&b=c?d#e', 'a+b', ' x ', "caf\xc3\xa9", '~', '-x', '{a};b', '*')
+{
+	my $shown = "directory [$directory]" =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
+	$told = settings_of($server, directory => "$below/$directory/.postgresql/");
+	my $client = new_client($server, $told, $shown);
+	is($client->{folder}, "$below/$directory/.postgresql", "$shown: below it");
+	gets_in($client, 'app', $shown);
+	my %got = map { url_decode($_) } value($told, 'jdbc_url') =~ /(sslrootcert|sslcert|sslkey)=([^&]*)/g;
+	is_deeply(\%got, { sslrootcert => "$client->{folder}/root.crt", sslcert => "$client->{folder}/postgresql.crt", sslkey => "$client->{folder}/postgresql.pk8" }, "$shown: JDBC URL");
+	is(program_string($told, 'psycopg', qr/connect\((.*)\)/), value($told, 'conninfo'), "$shown: psycopg");
+	is(program_string($told, 'node_postgres', qr/ca: fs\.readFileSync\(($string)\)/), "$client->{folder}/root.crt", "$shown: node-postgres");
+	$client->{odbc} = of_odbc(value($told, 'odbc'));
+	is(by_conninfo($client, 'odbc')->{out}, 'app', "$shown: ODBC");
+}
+is(value(settings_of($server, directory => $_->[0]), 'PGSSLKEY'), "$_->[1]postgresql.key", "directory $_->[0]")
+  for [ '/', '/' ], [ '/etc//', '/etc/' ], [ 'C:\\ssl\\pg', 'C:\\ssl\\pg\\' ], [ 'C:\\ssl\\', 'C:\\ssl\\' ], [ 'd:/ssl', 'd:/ssl/' ];
+is($server->sql(q{SELECT value FROM sslpolicy.client_settings('app') WHERE setting = 'PGSSLCERT'}), '/etc/ssl/postgresql/postgresql.crt', 'the directory by default');
+is($server->sql(q{SET ROLE app; SET SESSION AUTHORIZATION app; SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGSSLCERT'}), '/etc/ssl/postgresql/postgresql.crt', 'one\'s own directory by default');
+
+# an IPv6 address stands in brackets
+like(value(settings_of($server, address => '::1'), 'uri'), qr{^postgresql://app\@\[::1\]:\d+/postgres\?sslmode=verify-full&}, 'URL with an IPv6 address');
+gets_in(new_client($server, settings_of($server, address => '::1'), 'IPv6'), 'app', 'IPv6');
+
 # pgJDBC cannot verify a server by its IPv6 address
 like(value(settings_of($server, address => '::1'), 'jdbc_url'), qr{^jdbc:postgresql://\[::1\]:\d+/postgres\?user=app&sslmode=verify-ca&}, 'JDBC URL with an IPv6 address');
 
 # the key for Java
-my $pk8 = new_client($server, settings_of($server), 'PKCS#8');
-ok(run_in($pk8->{folder}, {}, 'sh', '-c', value(settings_of($server), 'openssl_pkcs8'))->{ok}, 'PKCS#8: the command runs');
+$rows = settings_of($server);
+my $pk8 = new_client($server, $rows, 'PKCS#8');
+ok(run_in($dir, {}, 'sh', '-c', value($rows, 'openssl_pkcs8'))->{ok}, 'PKCS#8: the command runs');
 ok(run_in($pk8->{folder}, {}, 'openssl', 'pkey', '-inform', 'DER', '-in', 'postgresql.pk8', '-noout')->{ok}, 'PKCS#8: it makes a key in DER');
 
 ###############################################################################
-# 3
+# 3. The bundle as a file that a shell sources
 
-my ($told, $err);
+$server->label(role => { app => 'sslmode=verify-full cipher=TLS_AES_128_GCM_SHA256' });
+$rows = settings_of($server);
+my $bundle = value($rows, '(bundle)');
+unlike($bundle, qr/PRIVATE KEY/, 'bundle: no key');
+my @ours = $bundle =~ /sslpolicy_save (\S+)/g;
+is(scalar @ours, 2, 'bundle: it writes two files');
+like($_, qr/\Asslpolicy-[0-9a-f]{16}\.(?:crt|cnf)\z/, 'bundle: under a name of its own') for @ours;
+
+# Source it in a new home, which a function has changed; what the shell says, what it has
+# set, and what lies in ~/.postgresql.
+my $show = 'echo "status $?"; env | grep -E "^(PG(HOST|PORT|DATABASE|USER|SSL|GSS)|OPENSSL_CONF)" | sort';
+my $homes = File::Spec->rel2abs(PostgreSQL::Test::Utils::tempdir('homes'));
+my $home_number = 0;
+sub sourced
+{
+	my ($shell, $change, %opt) = @_;
+	my $home = "$homes/" . ++$home_number;
+	mkdir $home or die $!;
+	spew("$home/bundle.sh", $opt{bundle} // $bundle);
+	$change->($home) if $change;
+	my $result = run_in($home, { HOME => $home, PG_REGRESS => undef, %{ $opt{env} // {} } }, @$shell, '-c', ($opt{before} // '') . '. ./bundle.sh; ' . ($opt{after} // $show));
+	return { %$result, home => $home, files => join(' ', sort map { s{.*/}{}r } glob("$home/.postgresql/*")) };
+}
+my @shells = ([ 'dash' ], [ 'bash' ], [ 'dash', '-eu' ], [ 'bash', '-eu' ], [ 'bash', '--posix' ], [ 'dash', '-C' ]);
+my $mine = sub { my ($file) = @_; return sub { mkdir "$_[0]/.postgresql" or die $!; spew("$_[0]/.postgresql/$file", "mine\n") } };
+for my $shell (@shells)
+{
+	my $name = "bundle in @$shell";
+	my $first = sourced($shell);
+	is($first->{files}, join(' ', sort @ours), "$name: its files alone");
+	is($first->{err}, '', "$name: nothing is said");
+	is(sprintf('%o', (stat "$first->{home}/.postgresql")[2] & 07777), '700', "$name: the folder");
+	my %env = map { split /=/, $_, 2 } grep { /=/ } split /\n/, $first->{out};
+	my %want = map { $_->{setting} => value($rows, $_->{setting}) } grep { $_->{setting} =~ /^(?:PG|OPENSSL_CONF$)/ } @$rows;
+	$want{PGSSLROOTCERT} = "$first->{home}/.postgresql/" . (grep { /crt/ } @ours)[0];
+	$want{OPENSSL_CONF} = "$first->{home}/.postgresql/" . (grep { /cnf/ } @ours)[0];
+	$want{$_->[0]} = "$first->{home}/.postgresql/postgresql.$_->[1]" for [ PGSSLCERT => 'crt' ], [ PGSSLKEY => 'key' ];
+	is_deeply(\%env, \%want, "$name: the environment is that of the rows");
+	like($first->{out}, qr/^status 0$/m, "$name: status");
+
+	my $twice = sourced($shell, undef, after => ". ./bundle.sh; $show");
+	is($twice->{out} =~ s/\Q$twice->{home}/$first->{home}/gr, $first->{out}, "$name: twice is the same");
+	is($twice->{err}, '', "$name: twice, nothing is said");
+	my $left = sourced($shell, undef, before => 'set >before; ', after => 'set >after');
+	my %names = map { my $file = $_; $file => { map { /^(\w+)=/ ? ($1 => 1) : () } split /\n/, slurp_file("$left->{home}/$file") } } qw(before after);
+	is_deeply([ grep { !$names{before}{$_} && !exists $want{$_} && !/^(?:_|BASH_LINENO|PIPESTATUS)$/ } sort keys %{ $names{after} } ], [], "$name: no variable stays behind");
+	unlike(slurp_file("$left->{home}/after"), qr/sslpolicy_/, "$name: no function either");
+
+	my $beside = sourced($shell, $mine->('root.crt'));
+	is(slurp_file("$beside->{home}/.postgresql/root.crt"), "mine\n", "$name: root.crt stays as it is");
+	like($beside->{out}, qr/^PGUSER=app$/m, "$name: beside a root.crt");
+
+	my $status = "@$shell" =~ /e/ && "@$shell" =~ /-eu/ ? 0 : 1;
+	my $nothing = sub {
+		my ($result, $why, $what) = @_;
+		is($result->{out}, "status $status", "$name: $what: nothing is set, the shell goes on");
+		like($result->{err}, qr/^sslpolicy: .*$why; nothing was set$/m, "$name: $what: it says so");
+		return $result;
+	};
+	for my $file (@ours)
+	{
+		my $foreign = $nothing->(sourced($shell, $mine->($file)), 'is there, and is not what was to be written', "another $file");
+		is(slurp_file("$foreign->{home}/.postgresql/$file"), "mine\n", "$name: another $file: it stays");
+		my $link = $nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; symlink "$_[0]/target", "$_[0]/.postgresql/$file" or die $! }),
+			'is there, and is not what was to be written', "$file is a dangling link");
+		ok(!-e "$link->{home}/target", "$name: $file is a dangling link: nothing is written through it");
+		$nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; spew("$_[0]/target", "mine\n"); symlink "$_[0]/target", "$_[0]/.postgresql/$file" or die $! }),
+			'is there, and is not what was to be written', "$file is a link");
+	}
+	$nothing->(sourced($shell, undef, env => { HOME => '' }), 'HOME is not set to an absolute path', 'an empty HOME');
+	$nothing->(sourced($shell, undef, before => 'unset HOME; '), 'HOME is not set to an absolute path', 'no HOME');
+	$nothing->(sourced($shell, undef, env => { HOME => 'here' }), 'HOME is not set to an absolute path', 'a relative HOME');
+	$nothing->(sourced($shell, undef, env => { HOME => "$homes/none" }), 'could not make \S+', 'a HOME that is not there');
+	$nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; chmod 0500, "$_[0]/.postgresql" }), 'could not write into \S+', 'a folder that cannot be written');
+	$nothing->(sourced($shell, sub { spew("$_[0]/.postgresql", '') }), 'could not make \S+', 'a file in the place of the folder');
+}
+
+# what another bundle has set does not stay
+$server->label(role => { app => 'sslmode=disable' });
+my $after = sourced(['dash'], undef, after => ". ./other.sh; $show", before => "cat >other.sh <<'EOF'\n" . value(settings_of($server), '(bundle)') . "\nEOF\n");
+is($after->{out} =~ s/^OPENSSL_CONF=.*\n?//mr, "status 0\nPGDATABASE=postgres\nPGHOST=127.0.0.1\nPGPORT=" . $node->port . "\nPGSSLMODE=disable\nPGUSER=app", 'bundle: after another one');
+$server->label(role => { app => 'sslmode=reject' });
+my $rejected = sourced(['dash'], undef, bundle => value(settings_of($server), '(bundle)'));
+is($rejected->{out}, 'status 1', 'bundle: reject sets nothing');
+like($rejected->{err}, qr/sslmode=reject.*\nsslpolicy: nothing was set$/, 'bundle: reject, and why');
+
+###############################################################################
+# 4
+
+my $err;
 sub told_problem
 {
 	my ($name, $policies, $regex, %opt) = @_;
@@ -242,9 +395,9 @@ $server->sql("UPDATE pg_shseclabel SET label = 'nonsense' WHERE objoid = 'grp'::
 like(join("\n", problems(settings_of($server))), qr/a policy that can be read/, 'a policy that cannot be read: told');
 $told = told_problem('a regex that nothing is known to match', { role => 'cn=/^x[0-9]+$' }, qr/^$/);
 is(value($told, 'openssl'), undef, 'a regex: no command');
-like(note_of($told, 'openssl'), qr{cn=/\^x\[0-9\]\+\$}, 'a regex: what to choose');
+is(value($told, 'names'), 'cn=/^x[0-9]+$', 'a regex: what to choose');
 $server->label(role => { grp => 'cn=alice', grp2 => 'cn=bob', app => 'sslmode=verify-full' });
-like(note_of(settings_of($server), 'openssl'), qr/cn=alice; and cn=bob/, 'two names that exclude each other: both are told');
+like(value(settings_of($server), 'names'), qr/cn=alice; and cn=bob/, 'two names that exclude each other: both are told');
 $server->label(role => { grp => undef, grp2 => undef, app => q{dn='CN=x,OU=DB+UID=7'} });
 is(value(settings_of($server), 'openssl'), undef, 'a DN that no certificate prints like that: no command');
 $server->label(role => { app => 'sslmode=verify-ca' });
@@ -266,7 +419,7 @@ like(join("\n", problems(settings_of($server))), qr/ssl_max_protocol_version of 
 $server->set(ssl_max_protocol_version => undef);
 
 ###############################################################################
-# 4
+# 5
 
 $server->label(role => { app => 'address=10.0.0.0/8 sslmode=require; database=db1 min_protocol=TLSv1.3; sslmode=verify-full' });
 $told = settings_of($server, no_address => 1, no_db => 1);
@@ -278,8 +431,9 @@ is_deeply([ problems($told) ], [], 'not given: no problem');
 is(value($told, 'PGDATABASE'), undef, 'not given: no database');
 unlike(value($told, 'conninfo'), qr/dbname/, 'not given: none in the connection string');
 my $strict = new_client($server, $told, 'not given');
-$strict->{env}{PGDATABASE} = 'db1';
-$strict->{conninfo} .= ' dbname=db1';
+$strict->{env}{PGDATABASE} = $strict->{database} = 'db1';
+$strict->{$_} .= ' dbname=db1' for qw(conninfo conninfo_without_paths);
+$strict->{uri} =~ s{\?}{/db1?};
 gets_in($strict, 'app', 'not given: the strictest');
 $server->label(role => { app => "database=replication sslmode=verify-full; sslmode=reject" });
 $told = settings_of($server, db => '');
@@ -295,16 +449,18 @@ isnt(join("\n", problems(settings_of($server, no_address => 1))), '', 'rules tha
 $server->label(role => { app => undef });
 
 ###############################################################################
-# 5
+# 6
 
 $server->sql('CREATE ROLE stranger LOGIN; CREATE ROLE helper LOGIN; CREATE ROLE boss LOGIN SUPERUSER; '
-	  . 'GRANT EXECUTE ON FUNCTION sslpolicy.client_settings(regrole, name, inet) TO helper');
+	  . 'GRANT EXECUTE ON FUNCTION sslpolicy.client_settings(regrole, name, inet, text) TO helper');
 sub as
 {
 	my ($user, $sql) = @_;
 	return $server->login(user => $user, sslmode => 'require', sql => $sql);
 }
 is(as('stranger', q{SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGUSER'})->{out}, 'stranger', 'everybody: one\'s own settings');
+like(as('stranger', 'SELECT sslpolicy.client_bundle()')->{out}, qr/export PGUSER=stranger$/m, 'everybody: one\'s own bundle');
+like(as('stranger', q{SELECT sslpolicy.client_bundle('stranger')})->{err}, qr/permission denied for function client_bundle/, 'not granted: the bundle of a role');
 like(as('stranger', 'SELECT sslpolicy.server_ca()')->{out}, qr/BEGIN CERTIFICATE/, 'everybody: server_ca');
 is(as('stranger', 'SELECT count(*) > 0 FROM sslpolicy.version()')->{out}, 't', 'everybody: version');
 is(as('stranger', 'SELECT count(*) > 0 FROM sslpolicy.check_all()')->{out}, 't', 'everybody: check_all');
@@ -315,19 +471,28 @@ for my $bad (
 	[ q{NULL::regrole}, '22004', 'role must not be null' ],
 	[ q{'app', 'nowhere'}, '3D000', 'database "nowhere" does not exist' ],
 	[ q{'app', NULL, '10.0.0.0/8'}, '22023', 'address must be that of a client' ],
+	[ q{'app', directory => NULL}, '22004', 'directory must not be null' ],
+	(map { [ "'app', directory => $_", '22023', 'directory must be an absolute path\nDETAIL:  Accepted is a path' ] }
+		q{''}, q{'relative'}, q{'~/x'}, q{'C:x'}, q{'C:'}, q{E'/a\\nb'}, q{E'/a\\x7f'}),
 	[ q{'nobody'}, '42704', 'role "nobody" does not exist' ],
 	[ q{12345::regrole}, '42704', 'role with OID 12345 does not exist|invalid role OID' ])
 {
 	(undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM sslpolicy.client_settings($bad->[0])");
 	like($err, qr/ERROR:  $bad->[1]: (?:$bad->[2])/, "client_settings($bad->[0])");
+	next if $bad->[0] =~ /directory/;
+	(undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT sslpolicy.client_bundle($bad->[0])");
+	like($err, qr/ERROR:  $bad->[1]: (?:$bad->[2])/, "client_bundle($bad->[0])");
 }
 
 # a name that is no UTF-8
 $server->sql(q{CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
 $server->sql('CREATE EXTENSION sslpolicy', 'latin');
 $server->sql(q{SET client_encoding = 'UTF8'; CREATE ROLE "caf} . "\xc3\xa9" . q{" LOGIN}, 'latin');
-is($server->sql(q{SELECT value IS NULL AND note LIKE '%UTF-8%' FROM sslpolicy.client_settings((SELECT oid FROM pg_roles WHERE rolname LIKE 'caf%')::regrole) WHERE setting = 'PGUSER'}, 'latin'),
-	't', 'a role name that is no UTF-8: told');
+is($server->sql(q{SELECT value FROM sslpolicy.client_settings((SELECT oid FROM pg_roles WHERE rolname LIKE 'caf%')::regrole) WHERE setting IN ('problem', 'PGUSER') AND note LIKE '%UTF-8%' AND value LIKE 'PGUSER%'}, 'latin'),
+	'PGUSER cannot be shown', 'a role name that is no UTF-8: told');
+(undef, undef, $err) = $node->psql('latin', q{\set VERBOSITY verbose
+SELECT sslpolicy.client_bundle((SELECT oid FROM pg_roles WHERE rolname LIKE 'caf%')::regrole)});
+like($err, qr/ERROR:  22021: the settings cannot be shown\nDETAIL:.*is not valid UTF-8/, 'a role name that is no UTF-8: no bundle');
 $server->sql('DROP DATABASE latin');
 
 $server->stop;

@@ -97,7 +97,7 @@ like($about->{'preloaded library'}, qr/^\|none: no policy is enforced/, 'version
 like($about->{'proof of loaded material'}, qr/^none\|/, 'version: no proof');
 is($about->{'SQL objects'}, "$version|they fit this library", 'version: not preloaded, SQL objects');
 is($server->sql('SELECT sslpolicy.server_ca()'), slurp_file($root->{cert}), 'server_ca: not preloaded');
-for my $call ('client_settings()', q{client_settings('app')})
+for my $call ('client_settings()', q{client_settings('app')}, 'client_bundle()', q{client_bundle('app')})
 {
 	my (undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM sslpolicy.$call");
 	like($err, qr/ERROR:  55000: sslpolicy is not preloaded/, "not preloaded: $call");

@@ -137,7 +137,7 @@ subtest 'an ordinary role: no schema of its own comes between' => sub {
 		'SELECT ssl, version, auth_method FROM sslpolicy.connection()', 'SELECT count(*) FROM sslpolicy.sessions',
 		'SELECT object_name, policy FROM sslpolicy.policies ORDER BY 1', 'SELECT * FROM sslpolicy.check_all() ORDER BY 1, 2',
 		'SELECT item, value, note FROM sslpolicy.version()', 'SELECT * FROM sslpolicy.effective_policy()',
-		'SELECT * FROM sslpolicy.client_settings()', 'SELECT sslpolicy.server_ca()', q(SELECT sslpolicy.check_policy('cn=/^a$/'::pg_catalog.text)));
+		'SELECT * FROM sslpolicy.client_settings()', 'SELECT sslpolicy.client_bundle()', 'SELECT sslpolicy.server_ca()', q(SELECT sslpolicy.check_policy('cn=/^a$/'::pg_catalog.text)));
 	my %monitor = map { $_ => 1 } my @monitors = ('SELECT code, object FROM sslpolicy.lint() ORDER BY 1, 2', 'SELECT kind, in_force FROM sslpolicy.certificates',
 		'SELECT * FROM sslpolicy.material_status', 'SELECT role, refused FROM sslpolicy.statistics ORDER BY 1', 'SELECT count(*) FROM sslpolicy.recent_logins');
 	my @superusers = (q(SELECT installed FROM sslpolicy.install_ca(pg_catalog.pg_read_file('FILE'), dry_run => true)), q(SELECT ok, source FROM sslpolicy.explain('app')),

@@ -98,7 +98,8 @@ my %calls = (
 	'certificates and crls' => [ 'sslpolicy.certificates, sslpolicy.crls', '00000' ],
 	'lint()' => [ 'sslpolicy.lint()', '00000' ],
 	'install_ca() of nothing, dry run' => [ q{sslpolicy.install_ca('nothing', dry_run => true)}, '22023' ],
-	'client_settings()' => [ q{sslpolicy.client_settings('app')}, '00000' ]);
+	'client_settings()' => [ q{sslpolicy.client_settings('app')}, '00000' ],
+	'client_bundle()' => [ q{sslpolicy.client_bundle('app')}, '00000' ]);
 for my $name (sort keys %calls)
 {
 	my ($sql, $state) = @{ $calls{$name} };

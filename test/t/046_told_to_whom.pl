@@ -83,6 +83,7 @@ my %channels = (
 	'revoked' => q{SELECT * FROM sslpolicy.revoked(1, 'O=Acme,CN=Test Root')},
 	'install_crl' => "SELECT installed, affected, warnings FROM sslpolicy.install_crl(\$\$$crl\$\$, dry_run => true)",
 	'client_settings' => q{SELECT * FROM sslpolicy.client_settings('app')},
+	'client_bundle' => q{SELECT sslpolicy.client_bundle('app')},
 	'version' => 'SELECT * FROM sslpolicy.version()');
 
 my $says = qr/No such file|Permission denied|[Ii]s a directory|Not a directory|regular file|no start line|PRIVATE KEY|private key file|(?<!in )PEM|asn1|ASN\.1|holds no|there is no CRL in|damaged|could not (?:open|read|create|access|write|load (?!its TLS files|this material))|group or world|alice|bob|carol|diary|\.sslpolicy\.tmp/;
