@@ -69,8 +69,8 @@ static const char save_function[] =
 	"  [ -d \"$sslpolicy_folder\" ] || command mkdir -m 700 \"$sslpolicy_folder\" 2>/dev/null ||\n"
 	"    [ -d \"$sslpolicy_folder\" ] || sslpolicy_fail \"could not make $sslpolicy_folder\"\n";
 
-/* A shell that stops at the first failure (set -e) goes on; others have the status. */
-static const char failed[] = "case $- in *e*) ;; *) false ;; esac\n";
+/* The status of the file; a shell with set -e stops at it. */
+static const char failed[] = "false\n";
 
 /*
  * Append one word, alone on what is so far an empty list of words.
