@@ -4,7 +4,7 @@
 #   make test          every suite, on servers of its own
 #   make bench         the figures of docs/figures.md
 #   make test-matrix, test-assert, test-asan, test-valgrind, test-core,
-#   test-faults, test-packages, fuzz, lint
+#   test-faults, test-packages, test-clients, fuzz, lint
 #                      what docs/development.md describes
 #   make dist          an archive for PGXN
 #   make, make install, make installcheck
@@ -74,7 +74,7 @@ srcdir = $(if $(VPATH),$(VPATH),.)
 # These need no PostgreSQL yet: they install it.
 OWN_GOALS = demo test bench dist format fuzz lint \
 	test-matrix test-assert test-asan test-valgrind test-core test-faults \
-	test-packages
+	test-packages test-clients
 ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -164,5 +164,8 @@ format:
 # the archive, PGXS's targets, Debian's packages, lintian, installed in chroots
 test-packages:
 	@bash $(srcdir)/test/packages/run.sh
+# real clients of other people: what they show, what they are told to set, pools
+test-clients:
+	@bash $(srcdir)/test/clients/run.sh
 dist:
 	@bash $(srcdir)/tools/dist.sh

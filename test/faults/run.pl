@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # Runs test files of this folder with Perl's TAP harness, and ends with the line
-# "N passed, M failed", and ", K skipped" if there are any.  Called with their names
-# by test/faults/run.sh, with everything set up.
+# "N passed, M failed", and ", K skipped" if there are any.  Called with their names,
+# relative to this folder, by test/faults/run.sh and test/clients/run.sh, with
+# everything set up.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
