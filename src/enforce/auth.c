@@ -178,16 +178,17 @@ verify_by_what_is_in_force(const Port *port, Facts *facts, bool *older)
 }
 
 /*
- * Blocked certificates are refused before any policy is read, and whatever sslpolicy.enforcement says.
+ * Blocked certificates are refused before any policy is judged, and whatever
+ * sslpolicy.enforcement says.
  */
 static void
-refuse_blocked_certificate(const Facts *facts)
+refuse_blocked_certificate(const Facts *facts, const Applicable *found, bool labels_read)
 {
 	const char *reason;
 
 	if (!facts->verified && !facts->unreadable)
 		return;
-	reason = blocked_reason(blocked_certificates(), facts);
+	reason = blocked_reason(labels_read ? blocked_by(found->blocked) : blocked_certificates(), facts);
 	if (reason == NULL)
 		return;
 	note_refused_certificate(facts, REJECTED_BY_BLOCKING, psprintf("client certificate %s", reason));
@@ -338,16 +339,16 @@ check_login(Port *port, int status)
 	/* before policies are read, so that no change of one misses the session */
 	kept = publish_session(facts, decimal_crl_entry_key);
 
+	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
+	applicable = find_applicable_uncounted(facts, applies);
+	stop_point("login_found");
 	if (!facts->local)
 	{
-		refuse_blocked_certificate(facts);
+		refuse_blocked_certificate(facts, applicable, applies);
 		refuse_revoked_certificate(facts);
 		if (!kept)
 			refuse_long_chain(facts);
 	}
-	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
-	applicable = find_applicable_uncounted(facts, applies);
-	stop_point("login_found");
 
 	if (!applies)
 		compliance = facts->local ? COMPLIANCE_YES : COMPLIANCE_UNKNOWN;

@@ -198,7 +198,7 @@ read_labels(Search *search, Relation pg_shseclabel)
 
 		if (label != NULL)
 			wanted->label = label;
-		else if (is_cluster_label(tuple, desc, &which) && which != CLUSTER_BLOCKED)
+		else if (is_cluster_label(tuple, desc, &which))
 			search->cluster[which] = label_of_row(tuple, desc);
 	}
 	end_catalog_scan(&scan);
@@ -334,6 +334,7 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 	if (OidIsValid(result->database) && !reserved)
 		(void) want(search, DatabaseRelationId, result->database, 0, InvalidOid);
 	read_labels(search, pg_shseclabel);
+	result->blocked = search->cluster[CLUSTER_BLOCKED];
 	if (search->supposed != NULL)
 		suppose_label(search);
 	own = find_wanted(search, AuthIdRelationId, result->role);

@@ -18,6 +18,8 @@ typedef struct Applicable
 	Oid			database;		/* InvalidOid if there is none, or none is meant */
 	int			count;
 	AppliedPolicy *policies;
+	const char *blocked;		/* certificates that are blocked on every node, as the label
+								 * has them; NULL if there are none, or no label was read */
 	struct Search *search;		/* for membership_path() */
 } Applicable;
 

@@ -39,8 +39,16 @@ is_reserved_role(const char *name)
 BlockedCertificates *
 blocked_certificates(void)
 {
+	return blocked_by(read_cluster_label(CLUSTER_BLOCKED));
+}
+
+/*
+ * The same with the text of the label, or NULL, for a caller that has it.
+ */
+BlockedCertificates *
+blocked_by(const char *label)
+{
 	BlockedCertificates *result = palloc0(sizeof(BlockedCertificates));
-	char	   *label = read_cluster_label(CLUSTER_BLOCKED);
 	char	   *bad;
 
 	result->here = blocked_fingerprints(&result->nhere);

@@ -21,6 +21,7 @@ typedef struct BlockedCertificates
 
 extern bool is_reserved_role(const char *name);
 extern BlockedCertificates *blocked_certificates(void);
+extern BlockedCertificates *blocked_by(const char *label);
 extern int	count_blocked(const BlockedCertificates *blocked);
 extern const char *blocked_reason(const BlockedCertificates *blocked, const Facts *facts);
 
