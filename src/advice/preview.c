@@ -13,6 +13,7 @@
 
 #include <time.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -174,6 +175,14 @@ require_no_refusals(const Supposition *supposed)
 	}
 	if (count == 0)
 		return;
+	/* names of roles can be in another encoding than this database's */
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), names.data, names.len, true))
+	{
+		char	   *escaped = escape_bytes(names.data, names.len);
+
+		resetStringInfo(&names);
+		appendStringInfoString(&names, escaped);
+	}
 	if (count > NAMED_REFUSALS)
 		appendStringInfo(&names, " and %d more", count - NAMED_REFUSALS);
 	ereport(ERROR,

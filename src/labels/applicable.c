@@ -199,7 +199,7 @@ read_labels(Search *search, Relation pg_shseclabel)
 		if (label != NULL)
 			wanted->label = label;
 		else if (is_cluster_label(tuple, desc, &which))
-			search->cluster[which] = label_of_row(tuple, desc);
+			search->cluster[which] = cluster_label_text(tuple, desc);
 	}
 	end_catalog_scan(&scan);
 }
@@ -231,14 +231,22 @@ static const char *
 default_of(const Search *search, const char **name)
 {
 	const Supposition *supposed = search->supposed;
+	const char *cluster = search->cluster[CLUSTER_DEFAULT];
 
 	*name = NULL;
 	if (supposed != NULL && supposed->source == SOURCE_DEFAULT)
-		return supposed->text;
-	if (search->cluster[CLUSTER_DEFAULT] != NULL)
+	{
+		if (supposed->text != NULL)
+			return supposed->text;
+		/* what goes is the one that counts now: after the cluster's comes the setting */
+		if (cluster == NULL)
+			return NULL;
+		cluster = NULL;
+	}
+	if (cluster != NULL)
 	{
 		*name = cluster_label_name(CLUSTER_DEFAULT);
-		return search->cluster[CLUSTER_DEFAULT];
+		return cluster;
 	}
 	return default_policy()[0] ? default_policy() : NULL;
 }

@@ -15,12 +15,17 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_shseclabel.h"
 #include "commands/seclabel.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 
 #include "base/fingerprint.h"
 #include "labels/clusterlabels.h"
@@ -68,14 +73,47 @@ is_cluster_label(HeapTuple tuple, TupleDesc desc, ClusterLabel *which)
 }
 
 /*
- * The text, or NULL.
+ * The text of a row.  One that is not stored in the row itself, which somebody must have
+ * written into the catalog by hand, cannot be read without a database: it is no policy,
+ * and no list.
+ */
+char *
+cluster_label_text(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		label = heap_getattr(tuple, Anum_pg_shseclabel_label, desc, &isnull);
+
+	if (isnull || VARATT_IS_EXTERNAL(DatumGetPointer(label)))
+		return pstrdup("(unreadable)");
+	return TextDatumGetCString(label);
+}
+
+/*
+ * The text, or NULL.  In a login, the worker and SQL functions.
  */
 char *
 read_cluster_label(ClusterLabel which)
 {
-	ObjectAddress address = {.classId = AuthIdRelationId, .objectId = BOOTSTRAP_SUPERUSERID};
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(pg_shseclabel);
+	char	   *result = NULL;
+	ClusterLabel found;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	return GetSecurityLabel(&address, cluster_labels[which].provider);
+	ScanKeyInit(&key[0], Anum_pg_shseclabel_objoid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(BOOTSTRAP_SUPERUSERID));
+	ScanKeyInit(&key[1], Anum_pg_shseclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(AuthIdRelationId));
+	scan = systable_beginscan(pg_shseclabel, SharedSecLabelObjectIndexId,
+							  criticalSharedRelcachesBuilt, NULL, 2, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (is_cluster_label(tuple, desc, &found) && found == which)
+			result = cluster_label_text(tuple, desc);
+	systable_endscan(scan);
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
 }
 
 static void

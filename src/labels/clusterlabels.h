@@ -25,6 +25,7 @@ extern void init_cluster_labels(void);
 extern const char *cluster_label_provider(ClusterLabel which);
 extern const char *cluster_label_name(ClusterLabel which);
 extern bool is_cluster_label(HeapTuple tuple, TupleDesc desc, ClusterLabel *which);
+extern char *cluster_label_text(HeapTuple tuple, TupleDesc desc);
 extern char *read_cluster_label(ClusterLabel which);
 
 #endif							/* SSLPOLICY_CLUSTERLABELS_H */

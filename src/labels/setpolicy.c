@@ -182,6 +182,24 @@ set_database_policy(const char *name, const char *text, bool force)
 }
 
 /*
+ * Names of a default policy say whom a certificate may be wherever verify-full is asked
+ * for, also by the minimum, and also of superusers without a policy of their own.  So
+ * only superusers give any.
+ */
+static void
+check_cluster_policy(const char *text, PolicyPlace place)
+{
+	Policy	   *policy = parse_policy_or_error(text, place);
+
+	for (int i = 0; i < policy->nrules && !superuser(); i++)
+		if (policy->rules[i].has_names && !policy->rules[i].log_only)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("must be superuser to set a default policy with names"),
+					 errdetail("Such names also decide which certificates meet sslmode=verify-full of other policies, for all roles without names of their own.")));
+}
+
+/*
  * Set what the catalog holds for every node; NULL removes it.  What changes nothing writes
  * nothing.  Whoever is given EXECUTE on the function that comes here may do it.
  *
@@ -197,7 +215,14 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 	if (!superuser())
 		require_current_settings();
 	if (text != NULL && which != CLUSTER_BLOCKED)
-		(void) parse_policy_or_error(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
+		check_cluster_policy(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
+
+	/*
+	 * Two that change a label at once must not undo each other's change, nor take the
+	 * label that the other one is about to change for the one that they want: each waits
+	 * for the other's transaction to end, as SECURITY LABEL has it wait a moment later.
+	 */
+	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
 	now = read_cluster_label(which);
 	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
 		return;
@@ -216,7 +241,8 @@ refuse_own_certificate(const uint8 *fingerprint)
 	if (MyProcPort == NULL)
 		return;
 	facts = collect_facts(MyProcPort, my_auth_method());
-	if (facts->local || facts->cert == NULL || !has_listed_fingerprint(facts->cert, fingerprint, 1))
+	if (facts->local ||
+		!(facts->unreadable || (facts->cert && has_listed_fingerprint(facts->cert, fingerprint, 1))))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -265,10 +291,7 @@ set_certificate_blocked(const char *text, bool blocked, bool force)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a SHA-256 fingerprint", text),
 				 errhint("Write 64 hexadecimal digits, with or without colons.")));
-	/*
-	 * Two that change the list at once must not undo each other's change: each waits for
-	 * the other's transaction to end, as SECURITY LABEL has it wait a moment later.
-	 */
+	/* as set_cluster_label() does */
 	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
 	now = blocked_certificates();
 	if (now->label_unreadable)

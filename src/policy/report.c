@@ -146,12 +146,62 @@ says_more(const Check *check, const Facts *facts)
 }
 
 /*
- * The reason that comes first: many clients show no more of an error than its message,
- * where this stands.  What no setting of the client can change comes before the rest, as
- * in the hint.
+ * What a connection lacks.  Of several, the first one listed here comes first, in the
+ * message and in the hint: before all, what no setting of the client can change.
  */
-const char *
-first_reason_for_client(const Verdict *verdict, const Facts *facts)
+typedef enum Lack
+{
+	LACKS_READABLE_POLICY,
+	LACKS_ACCEPTANCE,			/* sslmode=reject */
+	LACKS_PLAIN_TEXT,			/* sslmode=disable */
+	LACKS_OWN_CERTIFICATE,		/* it has the server's */
+	LACKS_TLS,
+	LACKS_READABLE_CERTIFICATE,
+	LACKS_CERTIFICATE,
+	LACKS_LOGIN_BY_CERTIFICATE,
+	LACKS_OTHER_CERTIFICATE,
+	LACKS_SHORTER_LIFETIME,
+	LACKS_NEWER_VERSION,
+	LACKS_OTHER_CIPHER
+} Lack;
+
+static Lack
+lack_of(const Check *check, const Facts *facts)
+{
+	if (check->asks == NULL)
+		return LACKS_READABLE_POLICY;
+	if (check->own_certificate)
+		return LACKS_OWN_CERTIFICATE;
+	if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_REJECT)
+		return LACKS_ACCEPTANCE;
+	if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_DISABLE)
+		return LACKS_PLAIN_TEXT;
+	if (!facts->ssl)
+		return LACKS_TLS;
+	if (check->key == KEY_MIN_PROTOCOL)
+		return LACKS_NEWER_VERSION;
+	if (check->key == KEY_CIPHER)
+		return LACKS_OTHER_CIPHER;
+	if (facts->unreadable)
+		return LACKS_READABLE_CERTIFICATE;
+	if (!facts->verified)
+		return LACKS_CERTIFICATE;
+	if (check->key == KEY_SSLMODE)
+		return LACKS_LOGIN_BY_CERTIFICATE;
+	return check->key == KEY_MAX_LIFETIME ? LACKS_SHORTER_LIFETIME : LACKS_OTHER_CERTIFICATE;
+}
+
+static bool
+is_failed(const Check *check)
+{
+	return check->outcome != OUTCOME_OK && !check->log_only;
+}
+
+/*
+ * The failed check that comes first.
+ */
+static const Check *
+first_failed(const Verdict *verdict, const Facts *facts)
 {
 	const Check *first = NULL;
 
@@ -159,14 +209,20 @@ first_reason_for_client(const Verdict *verdict, const Facts *facts)
 	{
 		const Check *check = &verdict->checks[i];
 
-		if (check->outcome == OUTCOME_OK || check->log_only)
-			continue;
-		if (check->asks == NULL)
-			return client_reason(check, facts, true);
-		if (first == NULL || (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_REJECT && !check->own_certificate))
+		if (is_failed(check) && (first == NULL || lack_of(check, facts) < lack_of(first, facts)))
 			first = check;
 	}
-	return client_reason(first, facts, true);
+	return first;
+}
+
+/*
+ * The reason that comes first: many clients show no more of an error than its message,
+ * where this stands.
+ */
+const char *
+first_reason_for_client(const Verdict *verdict, const Facts *facts)
+{
+	return client_reason(first_failed(verdict, facts), facts, true);
 }
 
 /*
@@ -186,7 +242,7 @@ failures_for_client(const Verdict *verdict, const Facts *facts)
 		ListCell   *cell;
 		bool		repeated = false;
 
-		if (check->outcome == OUTCOME_OK || check->log_only)
+		if (!is_failed(check))
 			continue;
 		text = check_keys(check);
 		if (says_more(check, facts))
@@ -251,57 +307,13 @@ failures_for_log(const Verdict *verdict, const Facts *facts, bool log_only)
 	return buf.data;
 }
 
-/* What the checks that failed have in common with others of their kind. */
-typedef struct Lacks
+static bool
+lacks(const Verdict *verdict, const Facts *facts, Lack lack)
 {
-	bool		readable_policy;
-	bool		acceptance;		/* sslmode=reject */
-	bool		plain_text;		/* sslmode=disable */
-	bool		own_certificate;	/* of the client: it has the server's */
-	bool		tls;
-	bool		certificate;
-	bool		login_by_certificate;
-	bool		other_certificate;
-	bool		shorter_lifetime;
-	bool		newer_version;
-	bool		other_cipher;
-} Lacks;
-
-static void
-add_lack(Lacks *lacks, const Check *check, const Facts *facts)
-{
-	if (check->asks == NULL)
-		lacks->readable_policy = true;
-	else if (check->own_certificate)
-		lacks->own_certificate = true;
-	else if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_REJECT)
-		lacks->acceptance = true;
-	else if (check->key == KEY_SSLMODE && check->asks->sslmode == SSLMODE_DISABLE)
-		lacks->plain_text = true;
-	else if (!facts->ssl)
-		lacks->tls = true;
-	else if (check->asks->sslmode >= SSLMODE_VERIFY_CA && !facts->verified)
-		lacks->certificate = true;
-	else if (check->key == KEY_SSLMODE)
-		lacks->login_by_certificate = true;
-	else if (check->key == KEY_MIN_PROTOCOL)
-		lacks->newer_version = true;
-	else if (check->key == KEY_CIPHER)
-		lacks->other_cipher = true;
-	else if (check->key == KEY_MAX_LIFETIME)
-		lacks->shorter_lifetime = true;
-	else
-		lacks->other_certificate = true;
-}
-
-static const char *
-certificate_hint(const Lacks *lacks)
-{
-	if (lacks->other_certificate && lacks->shorter_lifetime)
-		return "Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.";
-	if (lacks->other_certificate)
-		return "Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.";
-	return "Set sslcert and sslkey on the client to a certificate that is valid for a shorter time, and to its key. How long a certificate is valid, from notBefore to notAfter, is up to the CA.";
+	for (int i = 0; i < verdict->nchecks; i++)
+		if (is_failed(&verdict->checks[i]) && lack_of(&verdict->checks[i], facts) == lack)
+			return true;
+	return false;
 }
 
 /*
@@ -313,31 +325,35 @@ certificate_hint(const Lacks *lacks)
 const char *
 hint_for_client(const Verdict *verdict, const Facts *facts, bool server_asks)
 {
-	Lacks		lacks = {0};
-
-	for (int i = 0; i < verdict->nchecks; i++)
-		if (verdict->checks[i].outcome != OUTCOME_OK && !verdict->checks[i].log_only)
-			add_lack(&lacks, &verdict->checks[i], facts);
-
-	if (lacks.readable_policy)
-		return "The server log says why; ask the database administrator.";
-	if (lacks.acceptance)
-		return "No client setting changes this; ask the database administrator.";
-	if (lacks.plain_text)
-		return "Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.";
-	if (lacks.own_certificate)
-		return "Give this client a certificate and key of its own, and set sslcert and sslkey to them, or to no certificate if the policy asks for none.";
-	if (lacks.tls)
-		return "Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.";
-	if (lacks.certificate && !server_asks)
-		return "The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.";
-	if (lacks.certificate)
-		return "Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key. If they are set, the client may have withheld the certificate: Java and Go send none whose chain does not end at a CA that the server names, because another CA has issued it or an intermediate CA is missing from its file.";
-	if (lacks.login_by_certificate)
-		return "The line of pg_hba.conf that fits this connection must have the method cert; ask the database administrator.";
-	if (lacks.other_certificate || lacks.shorter_lifetime)
-		return certificate_hint(&lacks);
-	if (lacks.newer_version)
-		return "Let the client use a newer TLS version (libpq: ssl_max_protocol_version; Java: jdk.tls.client.protocols; Go: MaxVersion of tls.Config; Node.js: maxVersion of ssl), or ask the database administrator.";
-	return "The server chooses among the ciphers that the client offers, so let the client offer only those that the policy accepts; ask the database administrator which. Java: jdk.tls.client.cipherSuites; Node.js: ciphers of ssl; Go: CipherSuites of tls.Config, up to TLSv1.2. libpq has no setting of its own, but reads CipherString and Ciphersuites from the file that OPENSSL_CONF names.";
+	switch (lack_of(first_failed(verdict, facts), facts))
+	{
+		case LACKS_READABLE_POLICY:
+			return "The server log says why; ask the database administrator.";
+		case LACKS_ACCEPTANCE:
+			return "No client setting changes this; ask the database administrator.";
+		case LACKS_PLAIN_TEXT:
+			return "Set sslmode=disable on the client. If it is set to allow, the first attempt may have been refused for another reason, which sslmode=disable shows.";
+		case LACKS_OWN_CERTIFICATE:
+			return "Give this client a certificate and key of its own, and set sslcert and sslkey to them, or to no certificate if the policy asks for none.";
+		case LACKS_TLS:
+			return "Set sslmode=require or stronger on the client, and sslcert and sslkey if it has a certificate. If sslmode is set to prefer, the first attempt used TLS and may have been refused for another reason, which sslmode=require shows.";
+		case LACKS_READABLE_CERTIFICATE:
+			return "Set sslcert and sslkey on the client to another certificate and its key.";
+		case LACKS_CERTIFICATE:
+			if (!server_asks)
+				return "The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.";
+			return "Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key. If they are set, the client may have withheld the certificate: Java and Go send none whose chain does not end at a CA that the server names, because another CA has issued it or an intermediate CA is missing from its file.";
+		case LACKS_LOGIN_BY_CERTIFICATE:
+			return "The line of pg_hba.conf that fits this connection must have the method cert; ask the database administrator.";
+		case LACKS_OTHER_CERTIFICATE:
+			if (lacks(verdict, facts, LACKS_SHORTER_LIFETIME))
+				return "Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.";
+			return "Set sslcert and sslkey on the client to a certificate that has been issued for this role, and its key.";
+		case LACKS_SHORTER_LIFETIME:
+			return "Set sslcert and sslkey on the client to a certificate that is valid for a shorter time, and to its key. How long a certificate is valid, from notBefore to notAfter, is up to the CA.";
+		case LACKS_NEWER_VERSION:
+			return "Let the client use a newer TLS version (libpq: ssl_max_protocol_version; Java: jdk.tls.client.protocols; Go: MaxVersion of tls.Config; Node.js: maxVersion of ssl), or ask the database administrator.";
+		default:
+			return "The server chooses among the ciphers that the client offers, so let the client offer only those that the policy accepts; ask the database administrator which. Java: jdk.tls.client.cipherSuites; Node.js: ciphers of ssl; Go: CipherSuites of tls.Config, up to TLSv1.2. libpq has no setting of its own, but reads CipherString and Ciphersuites from the file that OPENSSL_CONF names.";
+	}
 }

@@ -96,7 +96,7 @@ set_cluster_policy(FunctionCallInfo fcinfo, ClusterLabel which, PolicySource sou
 	supposed.text = optional_text_argument(fcinfo, 0);
 	if (supposed.text != NULL)
 		(void) parse_policy_or_error(supposed.text, place);
-	if (!force)
+	if (!force && (supposed.text != NULL || read_cluster_label(which) != NULL))
 		require_no_refusals(&supposed);
 	set_cluster_label(which, supposed.text, force);
 	PG_RETURN_VOID();
@@ -136,6 +136,7 @@ Datum
 sslpolicy_block_certificate(PG_FUNCTION_ARGS)
 {
 	require_preload();
+	PreventCommandDuringRecovery("SECURITY LABEL");
 	set_certificate_blocked(required_text_argument(fcinfo, 0, "fingerprint"), true,
 							flag_argument(fcinfo, 1));
 	PG_RETURN_VOID();
@@ -150,6 +151,7 @@ Datum
 sslpolicy_unblock_certificate(PG_FUNCTION_ARGS)
 {
 	require_preload();
+	PreventCommandDuringRecovery("SECURITY LABEL");
 	set_certificate_blocked(required_text_argument(fcinfo, 0, "fingerprint"), false, false);
 	PG_RETURN_VOID();
 }

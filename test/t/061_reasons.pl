@@ -100,6 +100,15 @@ $server->label(role => { grp => 'min_protocol=TLSv1.3' });
 message_is('the certificate does not name the role', 'else the first: of its own policy', cert => 'bob', %old);
 $server->sql(q{UPDATE pg_shseclabel SET label = 'sslmode=perfer' WHERE objoid = 'grp'::regrole});
 message_is('the policy cannot be read', 'a policy that cannot be read comes before all', %plain);
+$server->sql(q{UPDATE pg_shseclabel SET label = 'min_protocol=TLSv1.3' WHERE objoid = 'grp'::regrole});
+for (['sslmode=verify-ca', {%old}, 'no client certificate', qr/^Set sslcert and sslkey/], ['sslmode=disable', {%old}, 'TLS is in use', qr/^Set sslmode=disable/], ['sslmode=prefer', {%old}, 'TLS version too old', qr/^Let the client use a newer/])
+{
+	my ($policy, $login, $reason, $hint) = @$_;
+	$server->label(role => { app => $policy });
+	my ($refusal) = refusals(%$login);
+	is($refusal->{message}, qq{connection of role "app" does not meet its TLS policy: $reason}, "$policy, and a group asks for TLSv1.3: the message");
+	like($refusal->{hint}, $hint, "$policy, and a group asks for TLSv1.3: the hint says the same");
+}
 $server->sql(q{UPDATE pg_shseclabel SET label = 'sslmode=prefer' WHERE objoid = 'grp'::regrole});
 $server->label(role => { app => 'sslmode=reject action=log; sslmode=require', grp => undef });
 message_is('TLS is not in use', 'a rule that only logs is no reason', %plain);

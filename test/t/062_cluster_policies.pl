@@ -79,7 +79,8 @@ both_say('in', 'without one', %plain);
 is($primary->sql(q{SELECT count(*) FROM pg_shseclabel WHERE provider LIKE 'sslpolicy\_%'}), 0, 'no label is left');
 like(failure(q{SELECT sslpolicy.set_minimum_policy('sslmode=requre')}), qr/ERROR:  22023: invalid TLS policy/, 'no policy');
 like(failure(q{SELECT sslpolicy.set_minimum_policy('cn=app')}), qr/ERROR:  22023: /, 'the minimum gives no names');
-like(failure(q{SELECT sslpolicy.set_minimum_policy('sslmode=require')}, $standby), qr/ERROR:  25006: /, 'not on a standby');
+like(failure($_, $standby), qr/ERROR:  25006: /, "not on a standby: $_")
+  for q{SELECT sslpolicy.set_minimum_policy('sslmode=require')}, q{SELECT sslpolicy.set_default_policy('sslmode=require')}, q{SELECT sslpolicy.block_certificate('abc')}, q{SELECT sslpolicy.unblock_certificate('abc')};
 
 # whom it would refuse
 my $session = $primary->background(%plain);
@@ -104,7 +105,13 @@ both_say("${refused}the certificate does not name the role", 'default', cert => 
 change(q{SELECT sslpolicy.set_policy('app', 'sslmode=require')});
 both_say('in', 'default: not for a role with a policy of its own');
 change(q{SELECT sslpolicy.set_policy('app', NULL)});
-change('SELECT sslpolicy.set_default_policy(NULL)');
+$session = $primary->background(cert => 'bob', sslmode => 'require');
+$pid = $session->query_safe('SELECT pg_backend_pid()');
+is($primary->sql("SELECT verdict FROM sslpolicy.preview_default_policy(NULL) WHERE pid = $pid"), 'refused', 'without the default comes the setting: the preview knows');
+like(failure('SELECT sslpolicy.set_default_policy(NULL)'), qr/ERROR:  28000: the policy would refuse/, 'and a live session is in the way');
+eval { $session->quit };
+change('SELECT sslpolicy.set_default_policy(NULL, force => true)');
+is(failure('SELECT sslpolicy.set_default_policy(NULL)'), 'no error', 'to remove what is not there refuses nobody');
 both_say('in', 'the setting again', cert => 'app');
 both_say("${refused}the certificate does not name the role", 'and no other', cert => 'bob');
 $_->[1]->set('sslpolicy.default_policy' => undef) for @both;
@@ -179,6 +186,18 @@ $_->quit for $first, $second;
 is($primary->sql(q{SELECT label FROM pg_shseclabel WHERE provider = 'sslpolicy_blocked'}), join(',', @print{qw(app bob int)}), 'and both are blocked');
 $primary->sql("SELECT sslpolicy.unblock_certificate('$_')") for values %print;
 
+$primary->sql(q{SELECT sslpolicy.set_minimum_policy('sslmode=prefer')});
+$first = $node->background_psql('postgres');
+$first->query_safe('BEGIN; SELECT sslpolicy.set_minimum_policy(NULL)');
+$second = $node->background_psql('postgres');
+$second->query_until(qr/waiting/, "\\echo waiting\nSELECT sslpolicy.set_minimum_policy('sslmode=prefer', true);\n\\echo over\n");
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%set_minimum_policy%'}), 'who sets what is there waits for who removes it');
+$first->query_safe('COMMIT');
+$second->query_until(qr/over/, '');
+$_->quit for $first, $second;
+is($primary->sql(q{SELECT label FROM pg_shseclabel WHERE provider = 'sslpolicy_minimum'}), 'sslmode=prefer', 'and then it is there');
+$primary->sql('SELECT sslpolicy.set_minimum_policy(NULL)');
+
 ###############################################################################
 # 5
 
@@ -187,6 +206,8 @@ like($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpol
 $primary->sql('GRANT EXECUTE ON FUNCTION sslpolicy.set_minimum_policy, sslpolicy.set_default_policy, sslpolicy.block_certificate, sslpolicy.unblock_certificate TO boss');
 ok($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.$_")->{ok}, "whom it is granted to: $_") for @calls;
 ok($primary->login(user => 'boss', sslmode => 'require', sql => q{SELECT sslpolicy.set_minimum_policy('sslmode=require', true)})->{ok}, 'a DBA sets the minimum');
+like($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.set_default_policy('$_', true)")->{err}, qr/must be superuser to set a default policy with names/, "but no names by default: $_")
+  for 'cn=boss', 'sslmode=reject action=log; address=10.0.0.0/8 san=dns:x; sslmode=require';
 my $owner = $primary->sql('SELECT quote_ident(rolname) FROM pg_authid WHERE oid = 10');
 like($primary->login(user => 'boss', sslmode => 'require', sql => "SECURITY LABEL FOR sslpolicy_minimum ON ROLE $owner IS NULL")->{err}, qr/must be (?:superuser|owner)|permission denied/, 'but not by the statement');
 for my $provider (qw(sslpolicy_minimum sslpolicy_default sslpolicy_blocked))
@@ -230,6 +251,11 @@ $primary->sql("UPDATE pg_shseclabel SET label = 'nonsense' $where 'sslpolicy_blo
 like($primary->login(cert => 'bob', user => 'bob', sslmode => 'require')->{err}, qr/FATAL:  client certificate of role "bob" may be one that is blocked on every node, and the list of those cannot be read/, 'a list that cannot be read blocks every certificate');
 ok($primary->login(sslmode => 'require')->{ok}, 'and nobody without one');
 like(failure("SELECT sslpolicy.block_certificate('$print{bob}')"), qr/ERROR:  XX001: .*HINT:  Have a superuser set it anew: SECURITY LABEL FOR sslpolicy_blocked ON ROLE /s, 'it is not changed');
+$primary->sql("SECURITY LABEL FOR sslpolicy_blocked ON ROLE $owner IS NULL");
+my $long = q{(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 1000) i)};
+$primary->sql(qq{SELECT sslpolicy.block_certificate('$print{app}'); UPDATE pg_shseclabel SET label = $long $where 'sslpolicy_blocked'});
+like($primary->login(cert => 'bob', user => 'bob', sslmode => 'require')->{err}, qr/the list of those cannot be read/, 'nor one that is not stored in the row');
+is($primary->sql('SELECT count(*) FROM sslpolicy.recheck(dry_run => true)'), 0, 'nor does it stop a recheck');
 $primary->sql("SECURITY LABEL FOR sslpolicy_blocked ON ROLE $owner IS NULL");
 $primary->sql("UPDATE pg_shseclabel SET label = 'nonsense' $where 'sslpolicy_minimum'");
 like($primary->login(sslmode => 'require')->{err}, qr/the policy cannot be read/, 'a minimum that cannot be read refuses everybody');
