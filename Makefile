@@ -164,7 +164,7 @@ format:
 # the archive, PGXS's targets, Debian's packages, lintian, installed in chroots
 test-packages:
 	@bash $(srcdir)/test/packages/run.sh
-# real clients of other people: what they show, what they are told to set, pools
+# real third-party clients: what they show, what they are told to set, pools
 test-clients:
 	@bash $(srcdir)/test/clients/run.sh
 dist:
