@@ -19,7 +19,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_client_settings'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 30;
 COMMENT ON FUNCTION client_settings(regrole, name, inet, text) IS
-'what a client that keeps its files in this directory has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
+'what a client with its files in this directory has to set to satisfy the policies that apply to this role (to a database, from an address), and to verify this server';
 
 CREATE FUNCTION client_settings(
     OUT setting text,
@@ -39,7 +39,7 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'sslpolicy_client_bundle'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION client_bundle(regrole, name, inet) IS
-'the same as one file for a POSIX shell to source: it writes what verifies this server, below ~/.postgresql, and sets the environment; never a key';
+'the same as one file for a POSIX shell to source: it saves what verifies this server below ~/.postgresql, and sets the environment; it never contains a key';
 
 CREATE FUNCTION client_bundle()
 RETURNS text

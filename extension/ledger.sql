@@ -92,7 +92,7 @@ COMMENT ON VIEW rejections IS
 COMMENT ON COLUMN rejections.at IS 'when it happened last';
 COMMENT ON COLUMN rejections.first_at IS 'when it happened first';
 COMMENT ON COLUMN rejections.count IS 'how often it happened';
-COMMENT ON COLUMN rejections.then_admitted IS 'how many of these refusals by a policy the same client followed within a second by a login of the same role and database that was let in, as libpq does with sslmode allow or prefer: one for each login';
+COMMENT ON COLUMN rejections.then_admitted IS 'how many of these refusals by a policy were followed within a second by a login of the same role and database, from the same address, that was let in, as libpq does with sslmode allow or prefer: one for each login';
 COMMENT ON COLUMN rejections.role IS 'role as the client named it; null if the connection ended before';
 COMMENT ON COLUMN rejections.database IS 'database as the client named it; null for physical replication, or if the connection ended before';
 COMMENT ON COLUMN rejections.address IS 'address of the client; null for a Unix socket';

@@ -25,7 +25,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_database_policy(name, text, boolean) IS
 'set the TLS policy of a database, or remove it with NULL; refuses (28000) one that the caller''s own connection does not meet, unless forced';
 
--- What holds for every node of a cluster: it travels with the catalog.
+-- What holds for every node of a cluster: it is replicated with the catalog.
 
 CREATE FUNCTION set_minimum_policy(policy text, force boolean DEFAULT false)
 RETURNS void
@@ -33,7 +33,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_minimum_policy'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_minimum_policy(text, boolean) IS
-'set a TLS policy that every session on every node of the cluster must meet, or remove it with NULL; refuses (28000) one that refuses live sessions or recent logins, unless forced';
+'set a TLS policy that every session on every node of the cluster must meet, or remove it with NULL; fails (28000) if it would refuse live sessions or recent logins, unless forced';
 
 CREATE FUNCTION set_default_policy(policy text, force boolean DEFAULT false)
 RETURNS void
@@ -41,7 +41,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_default_policy'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_default_policy(text, boolean) IS
-'set the TLS policy of roles without one of their own, on every node of the cluster, or remove it with NULL; refuses (28000) one that refuses live sessions or recent logins, unless forced';
+'set the TLS policy of roles without one of their own, on every node of the cluster, or remove it with NULL; fails (28000) if it would refuse live sessions or recent logins, unless forced';
 
 CREATE FUNCTION block_certificate(fingerprint text, force boolean DEFAULT false)
 RETURNS void
@@ -49,7 +49,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_block_certificate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION block_certificate(text, boolean) IS
-'refuse a client certificate, or the certificates of a CA, on every node of the cluster, and end its sessions; refuses (28000) that of your own connection, unless forced';
+'refuse a client certificate, or the certificates of a CA, on every node of the cluster, and end its sessions; fails (28000) for that of your own connection, unless forced';
 
 CREATE FUNCTION unblock_certificate(fingerprint text)
 RETURNS void
@@ -57,7 +57,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_unblock_certificate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION unblock_certificate(text) IS
-'accept a certificate again that block_certificate() has blocked';
+'stop blocking a certificate that block_certificate() has blocked';
 
 CREATE FUNCTION get_policies(
     OUT object_type text,

@@ -4,13 +4,13 @@
  *		A client's settings as a file that a POSIX shell sources: it writes what
  *		verifies the server, and sets the environment.
  *
- * There is never a key in it.
+ * It never contains a key.
  *
- * Whatever stands in the file and is not our own is one quoted word of the shell, and
- * never part of a comment.  Files are written by a subshell, so that no variable and no
- * function of ours stays behind; only when all are there, the environment is set.  A
- * file is named after its content, and linked to that name when it is complete: so a
- * file that is there is never written over, and two shells may do this at a time.
+ * Any text in the file that is not our own is one quoted word of the shell, and never
+ * part of a comment.  A subshell writes the files, so that none of our variables and
+ * functions is left over; the environment is set only when all files are there.  A file
+ * is named after its content, and linked to that name when it is complete: so an
+ * existing file is never overwritten, and two shells may do this at the same time.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,13 +27,13 @@
 
 #define NAME_DIGITS 16
 
-/* What is used is where libpq looks by itself, but for the names of our own. */
+/* Where libpq looks by default; only the names of files that we write are our own. */
 #define SHELL_DIRECTORY "\"$HOME/.postgresql/%s\""
 
 static const char head[] =
 	"# Settings of a PostgreSQL client: source this file in a shell, as in \". ./file\".\n"
-	"# It writes files below ~/.postgresql, under names that begin with sslpolicy-, and\n"
-	"# sets variables of libpq.  There is no key in it.\n";
+	"# It writes files below ~/.postgresql, with names that begin with sslpolicy-, and\n"
+	"# sets environment variables of libpq.  It contains no key.\n";
 
 static const char certificate_hint[] =
 	"# The client certificate is expected as ~/.postgresql/postgresql.crt, its key as\n"
@@ -58,7 +58,7 @@ static const char save_function[] =
 	"    sslpolicy_file=$sslpolicy_folder/$1\n"
 	"    sslpolicy_same \"$sslpolicy_file\" \"$2\" && return\n"
 	"    if [ -e \"$sslpolicy_file\" ] || [ -L \"$sslpolicy_file\" ]; then\n"
-	"      sslpolicy_fail \"$sslpolicy_file is there, and is not what was to be written\"\n"
+	"      sslpolicy_fail \"$sslpolicy_file already exists, and is not the file to be written\"\n"
 	"    fi\n"
 	"    sslpolicy_new=$(command mktemp \"$sslpolicy_folder/sslpolicy-new.XXXXXX\" 2>/dev/null) ||\n"
 	"      sslpolicy_fail \"could not write into $sslpolicy_folder\"\n"
@@ -67,7 +67,7 @@ static const char save_function[] =
 	"    sslpolicy_same \"$sslpolicy_file\" \"$2\" || sslpolicy_fail \"could not write $sslpolicy_file\"\n"
 	"  }\n"
 	"  [ -d \"$sslpolicy_folder\" ] || command mkdir -m 700 \"$sslpolicy_folder\" 2>/dev/null ||\n"
-	"    [ -d \"$sslpolicy_folder\" ] || sslpolicy_fail \"could not make $sslpolicy_folder\"\n";
+	"    [ -d \"$sslpolicy_folder\" ] || sslpolicy_fail \"could not create $sslpolicy_folder\"\n";
 
 /* The status of the file; a shell with set -e stops at it. */
 static const char failed[] = "false\n";
@@ -106,7 +106,7 @@ append_unset(StringInfo buf, const char *variable)
 }
 
 /*
- * Have the shell say something, if that is not our own.
+ * Have the shell print text that is not our own.
  */
 static void
 append_saying(StringInfo buf, const char *text)
@@ -117,7 +117,7 @@ append_saying(StringInfo buf, const char *text)
 }
 
 /*
- * A file's name, by its content.
+ * A file's name, made from its content.
  */
 static char *
 own_name(const char *content, const char *suffix)
@@ -208,7 +208,7 @@ client_bundle(const Facts *facts)
 	if (certificate)
 		appendStringInfoString(&buf, certificate_hint);
 	foreach(cell, plan->problems)
-		append_saying(&buf, psprintf("no setting of the client changes this: %s", (char *) lfirst(cell)));
+		append_saying(&buf, psprintf("no client setting can change this: %s", (char *) lfirst(cell)));
 	if (plan->needs->sslmode == SSLMODE_REJECT)
 	{
 		append_saying(&buf, "nothing was set");

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * clientplan.c
- *		What a client does, to satisfy the policies that apply to it and to verify
- *		this server.
+ *		What a client must do to satisfy the policies that apply to it, and to
+ *		verify this server.
  *
- * Two things are not the same here: the sslmode of a policy is what the server
- * demands of a session, PGSSLMODE is how far a client verifies the server.  A
- * client is told the strongest one that works.
+ * Two things must not be confused: the sslmode of a policy is what the server
+ * demands of a session, PGSSLMODE is how far a client verifies the server.  We
+ * tell the client the strongest PGSSLMODE that works.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,7 +60,7 @@ is_physical_replication(const ClientPlan *plan)
 }
 
 /*
- * The name of the server, or what stands for it.
+ * The name of the server, or a placeholder for it.
  */
 const char *
 client_host(const ClientPlan *plan)
@@ -118,13 +118,13 @@ choose_sslmode(ClientPlan *plan)
 	else if (compat_certificates_by_host())
 	{
 		plan->sslmode = "require";
-		plan->sslmode_note = psprintf("with this the client does not verify the server, and is open to whoever can stand between them: with the root certificate of its host as sslrootcert, set verify-full. %s",
+		plan->sslmode_note = psprintf("with this the client does not verify the server, and anybody between them can impersonate it: get the root certificate of its host as sslrootcert, and set verify-full. %s",
 									  server->error);
 	}
 	else if (server->error || server->refusal)
 	{
 		plan->sslmode = "require";
-		plan->sslmode_note = psprintf("the client cannot verify the server, and is open to whoever can stand between them: %s",
+		plan->sslmode_note = psprintf("the client cannot verify the server, and anybody between them can impersonate it: %s",
 									  server->error ? server->error : server->refusal);
 	}
 	else
@@ -132,7 +132,7 @@ choose_sslmode(ClientPlan *plan)
 		plan->sslmode = plan->host->name ? "verify-full" : "verify-ca";
 		plan->sslmode_note = plan->host->name ?
 			"how far the client verifies the server, the strongest that works: certificate and host name" :
-			"the server's certificate names no host, so the client can verify it, and not that it belongs to this host: any server with a certificate of the same CA would do";
+			"the server's certificate names no host, so the client can verify the certificate, but not that it belongs to this host: any server with a certificate from the same CA would pass";
 	}
 }
 
@@ -146,16 +146,16 @@ choose_protocol(ClientPlan *plan)
 	plan->min_protocol = Max(plan->min_protocol, server_protocol("ssl_min_protocol_version", TLS_1_2));
 	if (plan->min_protocol > highest)
 		plan->problems = lappend(plan->problems,
-								 psprintf("min_protocol=%s is asked for, and ssl_max_protocol_version of the server is %s",
+								 psprintf("min_protocol=%s is required, but ssl_max_protocol_version on the server is %s",
 										  tls_version_name(plan->min_protocol), tls_version_name(highest)));
 	if (plan->min_protocol > plan->needs->max_protocol)
 		plan->problems = lappend(plan->problems,
-								 psprintf("the ciphers that are asked for belong to TLSv1.2 or older, and %s is asked for",
+								 psprintf("the required ciphers belong to TLSv1.2 or older, but %s is required",
 										  tls_version_name(plan->min_protocol)));
 }
 
 /*
- * What stands in the way on the server's side, whatever the client does.
+ * What prevents a login on the server's side, whatever the client does.
  */
 static void
 find_server_problems(ClientPlan *plan)
@@ -165,15 +165,15 @@ find_server_problems(ClientPlan *plan)
 	if (needs->sslmode == SSLMODE_REJECT)
 		plan->problems = lappend(plan->problems, pstrdup("a policy says sslmode=reject: no connection is let in"));
 	if (needs->tls && !EnableSSL)
-		plan->problems = lappend(plan->problems, pstrdup("TLS is asked for, and ssl is off on the server"));
+		plan->problems = lappend(plan->problems, pstrdup("TLS is required, but ssl is off on the server"));
 	if (needs->certificate && ssl_ca_file[0] == '\0')
-		plan->problems = lappend(plan->problems, pstrdup("a client certificate is asked for, and ssl_ca_file of the server is empty: it can verify none"));
+		plan->problems = lappend(plan->problems, pstrdup("a client certificate is required, but ssl_ca_file on the server is empty, so it cannot verify any"));
 }
 
 /*
- * The file that limits the ciphers of whatever uses OpenSSL; NULL if there is nothing to
- * limit.  libpq has no setting for ciphers.  The newest version is there as well, because
- * ciphers of TLSv1.2 alone would leave those of TLSv1.3 as they are.
+ * The file that limits the ciphers of any program that uses OpenSSL; NULL if there is
+ * nothing to limit.  libpq has no setting for ciphers.  The file also sets the newest
+ * version, because a list of ciphers of TLSv1.2 does not limit those of TLSv1.3.
  */
 char *
 client_openssl_conf(const ClientPlan *plan)

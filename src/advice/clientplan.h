@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clientplan.h
- *		What a client does: how it verifies the server, which TLS versions and
+ *		What a client must do: how it verifies the server, which TLS versions and
  *		ciphers it offers, and where it keeps its files.
  *
  *-------------------------------------------------------------------------

@@ -4,8 +4,8 @@
  *		What a client has to set, to satisfy the policies that apply to it and
  *		to verify this server, as rows of setting, value and note.
  *
- * What the client is to do is planned in clientplan.c; the strings that some drivers
- * want are in clienturls.c.
+ * clientplan.c decides what the client must do; clienturls.c writes the strings that
+ * some drivers take.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 #include "settings/settings.h"
 
 /*
- * Neither value nor note may be NULL: what has no value has no row.
+ * Neither value nor note may be NULL: a setting without a value has no row.
  */
 void
 add_client_setting(List **rows, const char *setting, const char *value, const char *note)
@@ -63,7 +63,7 @@ put_summary(const ClientPlan *plan, List **rows)
 
 	for (int i = 0; i < list_length(plan->problems); i++)
 		add_client_setting(rows, "problem", list_nth(plan->problems, i),
-						   "no setting of the client changes that; the policy or the server must");
+						   "no client setting can change this; change the policy or the server");
 	add_client_setting(rows, "authentication",
 					   !tls ? "none by TLS" : needs->certificate ? "two-way" :
 																   "one-way",
@@ -108,11 +108,11 @@ put_tls(const ClientPlan *plan, List **rows)
 		return;
 	if (client_verifies(plan))
 		add_client_setting(rows, "PGSSLROOTCERT", client_file(plan, ROOT_FILE),
-						   "save there what psql -XqAt -c 'SELECT sslpolicy.server_ca()' prints, over a connection that you trust; libpq also takes a file of CRLs, in PGSSLCRL, of each CA in the chain of the server's certificate, and then refuses the server once its certificate is revoked");
+						   "save there the output of psql -XqAt -c 'SELECT sslpolicy.server_ca()', over a connection that you trust; if PGSSLCRL names a file with the CRL of each CA in the chain of the server's certificate, libpq refuses the server once its certificate is revoked");
 	if (client_presents_certificate(plan))
 	{
 		add_client_setting(rows, "PGSSLCERT", client_file(plan, CERT_FILE),
-						   "PEM: the client certificate, and behind it every intermediate CA that is not in the server's ssl_ca_file");
+						   "PEM: the client certificate, followed by every intermediate CA that is not in the server's ssl_ca_file");
 		add_client_setting(rows, "PGSSLKEY", client_file(plan, KEY_FILE),
 						   "PEM: its private key, as \"openssl\" below makes it");
 		add_client_setting(rows, "key_permissions", "0600",
@@ -122,7 +122,7 @@ put_tls(const ClientPlan *plan, List **rows)
 					   needs->min_protocol == TLS_NONE ? "no policy asks for more" : "");
 	if (needs->max_protocol < TLS_1_3)
 		add_client_setting(rows, "PGSSLMAXPROTOCOLVERSION", tls_version_name(needs->max_protocol),
-						   "the ciphers that are asked for are older than TLSv1.3");
+						   "the required ciphers are older than TLSv1.3");
 	if (needs->tls)
 		add_client_setting(rows, "PGGSSENCMODE", "disable",
 						   "GSS encryption is not TLS, and libpq would try it first if it has a Kerberos ticket");
@@ -136,7 +136,7 @@ put_ciphers(const ClientPlan *plan, List **rows)
 	if (conf == NULL)
 		return;
 	add_client_setting(rows, "cipher", join_texts(plan->needs->ciphers, ", "),
-					   "one of these must be in use; the server chooses (ssl_ciphers) among those that the client offers, so the client must offer these alone: libpq, and what is built on it, by OPENSSL_CONF, for it has no setting of its own; Java by java_ciphers; node-postgres by ssl.ciphers, in its row; asyncpg by OPENSSL_CONF, too, but where Python was built with a list of its own, which ssl.SSLContext.set_ciphers() replaces; pgx by CipherSuites and MaxVersion of its TLSConfig, for ciphers of TLSv1.2 alone; lib/pq has no way");
+					   "one of these must be in use; the server chooses (ssl_ciphers) among those that the client offers, so the client must offer only these; libpq and what is built on it: OPENSSL_CONF, since libpq has no setting of its own; Java: java_ciphers; node-postgres: ssl.ciphers, in its row; asyncpg: OPENSSL_CONF too, or ssl.SSLContext.set_ciphers() if Python was built with its own list; pgx: CipherSuites and MaxVersion of its TLSConfig, for ciphers of TLSv1.2 only; lib/pq: not possible");
 	add_client_setting(rows, "OPENSSL_CONF", client_file(plan, OPENSSL_CONF_FILE),
 					   "a file that OpenSSL reads, in every program that is given this variable");
 	add_client_setting(rows, "openssl_conf_file", conf,
@@ -180,7 +180,7 @@ put_java_properties(const ClientPlan *plan, List **rows)
 						   "for pgJDBC: java -Djdk.tls.client.protocols=<value>");
 	if (ciphers)
 		add_client_setting(rows, "java_ciphers", ciphers,
-						   "for pgJDBC: java -Djdk.tls.client.cipherSuites=<value>; the same ciphers by the names that the RFCs give them, which Go has as well");
+						   "for pgJDBC: java -Djdk.tls.client.cipherSuites=<value>; the same ciphers by their names in the RFCs, which Go also uses");
 }
 
 /*
@@ -225,13 +225,13 @@ put_certificate(const ClientPlan *plan, List **rows)
 												   "who must be in the chain of the certificate, which must end at a CA of the server's ssl_ca_file");
 	if (needs->fingerprints != NIL)
 		add_client_setting(rows, "fingerprint", join_texts(needs->fingerprints, ", and "),
-						   "SHA-256 of the certificate that is asked for: that very one; a new one must be named in the policy first");
+						   "SHA-256 of the required certificate: exactly this one; before you use a new one, name it in the policy");
 	if (needs->max_lifetime > 0)
 		add_client_setting(rows, "max_lifetime", lifetime_text(needs->max_lifetime),
 						   psprintf("longest time from notBefore to notAfter that the CA may give the certificate; a grace of %s on top is accepted, because CAs back-date notBefore",
 									duration_text(lifetime_grace(needs->max_lifetime))));
 	if (needs->end_on_expiry)
-		add_client_setting(rows, "on_expiry", "end", "the session ends when the certificate expires: renew it, and connect again, before that");
+		add_client_setting(rows, "on_expiry", "end", "the session ends when the certificate expires: renew it and reconnect before then");
 
 	/* without a policy that asks for names, CN = role */
 	if (request == NULL)
@@ -239,7 +239,7 @@ put_certificate(const ClientPlan *plan, List **rows)
 	if (!request->possible)
 	{
 		add_client_setting(rows, "names", request->wanted,
-						   "what the names in the certificate must meet: choose some, and write the request yourself");
+						   "what the names in the certificate must meet: choose names, and write the request yourself");
 		return;
 	}
 	if (request->names.cn)

@@ -60,7 +60,7 @@ append_url_text(StringInfo buf, const char *text)
 }
 
 /*
- * Append a parameter, in which a slash means itself (RFC 3986 section 3.4).
+ * Append a parameter, in which a slash needs no encoding (RFC 3986 section 3.4).
  */
 void
 append_url_parameter(StringInfo buf, const char *key, const char *value)
@@ -70,7 +70,7 @@ append_url_parameter(StringInfo buf, const char *key, const char *value)
 }
 
 /*
- * Append host and port; an IPv6 address stands in brackets.
+ * Append host and port; an IPv6 address goes in brackets.
  */
 void
 append_url_host(StringInfo buf, const char *host, int port)

@@ -2,10 +2,10 @@
  *
  * clienturls.c
  *		A client's settings as one string for each kind of client: libpq's own
- *		keywords, a URL that many drivers read, and what some others want.
+ *		keywords, a URL that many drivers read, and what some others take.
  *
- * Each row can be pasted as it stands.  What a kind of client cannot say in its
- * string, its note says.
+ * Each row can be pasted unchanged.  The note says what the string of that kind of
+ * client cannot express.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,8 +29,8 @@ host_note(const ClientPlan *plan)
 }
 
 /*
- * The sslmode of drivers that know nothing between disable and require, as lib/pq:
- * they fail against a server without TLS.
+ * The sslmode for drivers that know nothing between disable and require, such as
+ * lib/pq: they fail against a server without TLS.
  */
 static const char *
 portable_sslmode(const ClientPlan *plan)
@@ -82,16 +82,16 @@ put_libpq(const ClientPlan *plan, List **rows)
 	const char *conf_note = plan->needs->ciphers != NIL ? "; OPENSSL_CONF above is needed as well" : "";
 
 	add_client_setting(rows, "conninfo", conninfo(plan, true),
-					   psprintf("for libpq alone, and what is built on it: psql, psycopg, DBD::Pg, Ruby's pg, PHP's pgsql; other drivers do not know all of these keywords%s%s",
+					   psprintf("for libpq and what is built on it: psql, psycopg, DBD::Pg, Ruby's pg, PHP's pgsql; other drivers do not know all of these keywords%s%s",
 								conf_note, host_note(plan)));
 	add_client_setting(rows, "conninfo_without_paths", conninfo(plan, false),
-					   psprintf("the same, for files that lie where libpq looks by itself: " ROOT_FILE ", " CERT_FILE " and " KEY_FILE " in ~/.postgresql (on Windows in %%APPDATA%%\\postgresql); a ~ in a value means nothing to libpq%s%s",
+					   psprintf("the same, for files where libpq looks by default: " ROOT_FILE ", " CERT_FILE " and " KEY_FILE " in ~/.postgresql (on Windows in %%APPDATA%%\\postgresql); libpq does not expand ~ in a value%s%s",
 								conf_note, host_note(plan)));
 }
 
 /*
- * Everything up to the parameters.  Without a database there is no slash either: asyncpg
- * would take what follows it for the name.
+ * Everything up to the parameters.  Without a database there is no slash either, because
+ * asyncpg would take what follows it as the name.
  */
 static void
 begin_url(StringInfo buf, const ClientPlan *plan)
@@ -121,7 +121,7 @@ append_url_files(StringInfo buf, const ClientPlan *plan, const char *key_file)
 }
 
 /*
- * The URL of all drivers but pgJDBC.
+ * The URL for all drivers except pgJDBC.
  */
 static char *
 url(const ClientPlan *plan, bool with_protocols)
@@ -161,7 +161,7 @@ put_jdbc_url(const ClientPlan *plan, List **rows)
 	append_url_files(&buf, plan, JDBC_KEY_FILE);
 	add_client_setting(rows, "jdbc_url", buf.data,
 					   psprintf("for pgJDBC%s%s%s%s",
-								weaker ? "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: write a DNS name of its certificate, and verify-full, if it has one" : "",
+								weaker ? "; verify-ca, because pgJDBC cannot verify a server by an IPv6 address: if its certificate has a DNS name, use that name and verify-full" : "",
 								client_presents_certificate(plan) ? "; the key as PKCS#8 in DER (see openssl_pkcs8), or with the certificate in one PKCS#12 file, whose name ends in .p12" : "",
 								plan->needs->min_protocol != TLS_NONE || plan->needs->cipher_limited ?
 									"; protocol versions and ciphers are system properties of Java, java_protocols and java_ciphers" :
@@ -262,7 +262,7 @@ put_node_postgres(const ClientPlan *plan, List **rows)
 	append_node_ssl(&buf, plan);
 	appendStringInfoString(&buf, " }");
 	add_client_setting(rows, "node_postgres", buf.data,
-					   psprintf("JavaScript: what new pg.Client() and new pg.Pool() take, after import fs from 'fs' or const fs = require('fs'); better than a URL, of which node-postgres decodes not all, and in which it reads sslmode in its own way: of require and verify-ca newer versions warn%s",
+					   psprintf("JavaScript: what new pg.Client() and new pg.Pool() take, after import fs from 'fs' or const fs = require('fs'); better than a URL, which node-postgres does not decode completely, and whose sslmode it reads in its own way: newer versions warn about require and verify-ca%s",
 								host_note(plan)));
 }
 
@@ -271,12 +271,12 @@ put_go(const ClientPlan *plan, List **rows)
 {
 	add_client_setting(rows, "go", url(plan, false),
 					   psprintf("for lib/pq and pgx; both offer the newest TLS version%s%s",
-								plan->needs->ciphers != NIL ? "; neither can be given ciphers in a string, see the note of cipher" : "",
+								plan->needs->ciphers != NIL ? "; neither takes ciphers in a string: see the note of cipher" : "",
 								host_note(plan)));
 }
 
 /*
- * psqlODBC takes a value in braces for Pqopt alone, which it hands to libpq.  Elsewhere a
+ * psqlODBC takes a value in braces only for Pqopt, which it passes to libpq.  Elsewhere a
  * semicolon ends the value, and braces are part of it.
  */
 static bool
@@ -329,20 +329,20 @@ put_odbc(const ClientPlan *plan, List **rows)
 	if (options.len > 0)
 		append_odbc_attribute(&buf, "Pqopt", options.data, true);
 	add_client_setting(rows, "odbc", buf.data,
-					   psprintf("connection string for psqlODBC, whose driver has this name in Debian%s%s",
+					   psprintf("connection string for psqlODBC, with the name that the driver has in Debian%s%s",
 								plan->needs->ciphers != NIL ? "; OPENSSL_CONF above is needed as well" : "",
 								host_note(plan)));
 }
 
 /*
- * For physical replication, which is libpq's, only what libpq reads.
+ * For physical replication, which only libpq does, only what libpq reads.
  */
 void
 put_connection_strings(const ClientPlan *plan, List **rows)
 {
 	put_libpq(plan, rows);
 	add_client_setting(rows, "uri", url(plan, false),
-					   psprintf("for libpq and for most other drivers: asyncpg, pgx, lib/pq, sqlx, Bun; it has none of the keywords that libpq alone knows%s",
+					   psprintf("for libpq and for most other drivers: asyncpg, pgx, lib/pq, sqlx, Bun; it has no keywords that only libpq knows%s",
 								host_note(plan)));
 	if (is_physical_replication(plan))
 		return;

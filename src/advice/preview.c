@@ -188,7 +188,7 @@ require_no_refusals(const Supposition *supposed)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("the policy would refuse live sessions or recent logins"),
-			 errdetail("%s.", names.data),
+			 errdetail("It would refuse %s.", names.data),
 			 errhint("sslpolicy.preview_%s_policy() shows all of them. Pass force => true to set the policy all the same.",
 					 supposed->source == SOURCE_MINIMUM ? "minimum" : "default")));
 }

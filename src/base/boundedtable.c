@@ -422,8 +422,8 @@ bounded_table_newer(const BoundedTable *table, const void *entry)
 }
 
 /*
- * The entry that an owner has used last, and the one of the same owner before an entry;
- * NULL if there is none.  The owner is given by its first bytes of a key.
+ * The entry that an owner used last, and the one that it used before a given entry; NULL
+ * if there is none.  The first bytes of a key give the owner.
  */
 void *
 bounded_table_newest_of(const BoundedTable *table, const void *owner)

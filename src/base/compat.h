@@ -272,8 +272,8 @@ compat_certificates_by_host(void)
 }
 
 /*
- * Does the server log say itself why a handshake did not accept the client's
- * certificate?  Since 16.
+ * Does PostgreSQL itself log why a handshake did not accept the client's certificate?
+ * Since 16.
  */
 #if PG_VERSION_NUM >= 160000
 #define COMPAT_LOGS_FAILED_CERTIFICATE true

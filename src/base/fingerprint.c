@@ -64,8 +64,8 @@ parse_fingerprint(const char *value, uint8 *bytes)
 }
 
 /*
- * Fingerprints with commas or white space between them, FINGERPRINT_LEN bytes each.  NULL,
- * with *bad, if a word is none.
+ * Parse fingerprints separated by commas or white space, into FINGERPRINT_LEN bytes each.
+ * If a word is not a fingerprint, return NULL and set *bad to it.
  */
 uint8 *
 parse_fingerprints(const char *list, int *count, char **bad)

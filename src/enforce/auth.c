@@ -242,7 +242,7 @@ refuse_long_chain(const Facts *facts)
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("client certificate of role %s %s", quoted_name(facts->role), reason),
-			 errdetail("Of more CAs it cannot be told whether they are revoked while a session lives."),
+			 errdetail("Revocation of more CAs cannot be checked during a session."),
 			 errdetail_log("Refused: %s; its certificate %s.", facts_for_log(facts), reason),
 			 errhint("Set sslcert and sslkey on the client to a certificate with a shorter chain.")));
 }

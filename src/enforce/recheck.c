@@ -204,7 +204,7 @@ is_of_certificate(const Rechecked *r)
 }
 
 /*
- * What had changed when the session was refused: before it waited, if it has.
+ * What had changed when the session was refused: before it waited, if it did.
  */
 static char *
 changes_for(const Rechecked *r, int changed)

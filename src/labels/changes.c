@@ -55,7 +55,7 @@ object_name(const ObjectAddress *object)
 
 /*
  * Remember a change until the transaction ends.  NULL as a policy is none.  title, a
- * constant, is what the log calls it, if it is not the policy of the object.
+ * constant, is what the log calls it if it is not the policy of the object.
  */
 void
 remember_change(const ObjectAddress *object, const char *title, Oid user, const char *before, const char *after)

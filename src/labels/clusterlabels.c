@@ -4,12 +4,12 @@
  *		What the catalog holds for every node of a cluster: two policies, and the
  *		fingerprints of blocked certificates.
  *
- * They are labels of the bootstrap superuser, with a provider each: the one object
- * that is on every node, and that pg_dumpall and pg_upgrade carry with its labels.  So
- * they are transactional, and travel by WAL to every physical standby.
+ * They are labels of the bootstrap superuser, each with its own provider.  That role is
+ * the one object that exists on every node, and whose labels pg_dumpall and pg_upgrade
+ * keep.  So they are transactional, and WAL takes them to every physical standby.
  *
- * The statement SECURITY LABEL is for superusers; setpolicy.c and blocking.c come here
- * as a superuser after checks of their own.
+ * Only superusers may run the statement SECURITY LABEL; setpolicy.c runs it as a
+ * superuser after checks of its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,7 @@
 static const struct
 {
 	const char *provider;
-	const char *name;			/* for people */
+	const char *name;			/* for messages */
 } cluster_labels[NUM_CLUSTER_LABELS] = {
 	[CLUSTER_MINIMUM] = {"sslpolicy_minimum", "cluster minimum_policy"},
 	[CLUSTER_DEFAULT] = {"sslpolicy_default", "cluster default_policy"},
@@ -126,7 +126,7 @@ check_blocked(const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many blocked certificates for a label"),
-				 errdetail("The list has %zu bytes; at most %d can be read at login.", strlen(text), POLICY_MAX_BYTES),
+				 errdetail("The list is %zu bytes long; at most %d bytes can be read at login.", strlen(text), POLICY_MAX_BYTES),
 				 errhint("Put fingerprints into sslpolicy.blocked_fingerprints on each node, or revoke the certificates with a CRL.")));
 	if (parse_fingerprints(text, &count, &bad) == NULL)
 		ereport(ERROR,
@@ -145,7 +145,7 @@ check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char 
 	if (object->classId != AuthIdRelationId || object->objectId != BOOTSTRAP_SUPERUSERID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("labels of provider \"%s\" belong to the bootstrap superuser alone", cluster_labels[which].provider),
+				 errmsg("labels of provider \"%s\" can be set only on the bootstrap superuser", cluster_labels[which].provider),
 				 errhint("Use SECURITY LABEL FOR %s ON ROLE %s.", cluster_labels[which].provider,
 						 quote_identifier(GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)))));
 	if (!superuser())

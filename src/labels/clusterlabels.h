@@ -11,7 +11,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 
-/* What is held, by a label provider each. */
+/* What is held, each by its own label provider. */
 typedef enum ClusterLabel
 {
 	CLUSTER_MINIMUM,			/* a policy that everybody must meet */

@@ -78,8 +78,8 @@ is_leaf_listed(const CertFacts *cert, const uint8 *fingerprints, int count)
 }
 
 /*
- * How the lists of blocked certificates speak against the client certificate, to be read
- * behind "client certificate"; NULL if they do not.
+ * Why the client certificate is blocked, as text to follow "client certificate"; NULL if
+ * it is not.
  */
 const char *
 blocked_reason(const BlockedCertificates *blocked, const Facts *facts)

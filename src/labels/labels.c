@@ -111,9 +111,9 @@ note_change(const ObjectAddress *object, const char *provider, const char *title
  * Log, when it is committed, that a label is set or removed, and let the worker know.
  * title is what the log calls it; NULL for the policy of the object.
  *
- * What is announced is delivered when the command that writes the label ends.
- * One that writes nothing must announce nothing: it would lie there when a
- * subtransaction begins, which is an error then.
+ * The announcement is delivered when the command that writes the label ends.  A
+ * command that writes nothing must announce nothing: the announcement would still
+ * be pending when a subtransaction begins, which is an error.
  */
 void
 note_label_change(const ObjectAddress *object, const char *provider, const char *title, const char *text)
@@ -125,9 +125,9 @@ note_label_change(const ObjectAddress *object, const char *provider, const char 
 /*
  * Raise an error if a label is not a policy.
  *
- * What an older server has accepted, pg_upgrade must be able to restore,
- * even if OpenSSL has dropped a cipher since, or a regular expression is not
- * accepted any more: with such a one it denies.
+ * pg_upgrade must be able to restore what an older server has accepted, even
+ * if OpenSSL has dropped a cipher since, or a regular expression is no longer
+ * accepted: such a policy denies.
  */
 void
 check_policy_label(const char *text, PolicyPlace place)

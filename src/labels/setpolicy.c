@@ -2,7 +2,7 @@
  *
  * setpolicy.c
  *		Sets the policy of a role or a database, and what holds for every node, for
- *		whoever may.
+ *		callers who are allowed to.
  *
  * This exists so that a DBA who is no superuser can be handed the policies of
  * the roles and databases that are theirs.  After checks of its own it runs
@@ -183,8 +183,8 @@ set_database_policy(const char *name, const char *text, bool force)
 
 /*
  * Names of a default policy say whom a certificate may be wherever verify-full is asked
- * for, also by the minimum, and also of superusers without a policy of their own.  So
- * only superusers give any.
+ * for: also by the minimum, and also of superusers without a policy of their own.  So
+ * only superusers can set any.
  */
 static void
 check_cluster_policy(const char *text, PolicyPlace place)
@@ -200,8 +200,8 @@ check_cluster_policy(const char *text, PolicyPlace place)
 }
 
 /*
- * Set what the catalog holds for every node; NULL removes it.  What changes nothing writes
- * nothing.  Whoever is given EXECUTE on the function that comes here may do it.
+ * Set what the catalog holds for every node; NULL removes it.  If nothing changes, nothing
+ * is written.  A role that has EXECUTE on the calling function may do this.
  *
  * Errors: insufficient_privilege, invalid_parameter_value, program_limit_exceeded,
  * invalid_authorization_specification (the caller would be refused).
@@ -218,9 +218,9 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 		check_cluster_policy(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
 
 	/*
-	 * Two that change a label at once must not undo each other's change, nor take the
-	 * label that the other one is about to change for the one that they want: each waits
-	 * for the other's transaction to end, as SECURITY LABEL has it wait a moment later.
+	 * Two sessions that change a label at once must not undo each other's change, nor
+	 * mistake a label that the other is about to change for the one that they want.  So one
+	 * waits for the other's transaction to end, as SECURITY LABEL would make it do later.
 	 */
 	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
 	now = read_cluster_label(which);
@@ -230,8 +230,8 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 }
 
 /*
- * An error if it is the certificate by which the caller is connected, or one that verified
- * it.
+ * Raise an error if it is the certificate of the caller's own connection, or one that
+ * verified it.
  */
 static void
 refuse_own_certificate(const uint8 *fingerprint)
@@ -247,7 +247,7 @@ refuse_own_certificate(const uint8 *fingerprint)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("this would block the certificate of your own connection"),
-			 errhint("Connect with another one, or pass force => true to block it all the same.")));
+			 errhint("Connect with another certificate, or pass force => true to block this one all the same.")));
 }
 
 /*
@@ -297,16 +297,16 @@ set_certificate_blocked(const char *text, bool blocked, bool force)
 	if (now->label_unreadable)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the list of certificates that are blocked on every node cannot be read"),
-				 errhint("Have a superuser set it anew: SECURITY LABEL FOR %s ON ROLE %s IS '...'.",
+				 errmsg("the list of certificates blocked on every node cannot be read"),
+				 errhint("Ask a superuser to set it again: SECURITY LABEL FOR %s ON ROLE %s IS '...'.",
 						 cluster_label_provider(CLUSTER_BLOCKED),
 						 quote_identifier(GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false)))));
 	list = list_without(now->everywhere, now->neverywhere, fingerprint, &found);
 	if (found == blocked)
 	{
 		ereport(NOTICE,
-				(errmsg(blocked ? "the certificate is blocked on every node already" :
-								  "the certificate is not among those that are blocked on every node")));
+				(errmsg(blocked ? "certificate is already blocked on every node" :
+								  "certificate is not in the list of certificates blocked on every node")));
 		return;
 	}
 	if (blocked && !force)

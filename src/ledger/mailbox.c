@@ -233,8 +233,8 @@ write_letter(const ErrorData *edata)
 }
 
 /*
- * Say in the log what core does not: why the client's certificate was not accepted.
- * Core sends no such message to the client.
+ * Add to the log what core leaves out: why the client's certificate was not accepted.
+ * Core does not send this message to the client.
  */
 static void
 add_reason(ErrorData *edata)

@@ -4,17 +4,17 @@
  *		Connections that were refused, or would be, and sessions that were ended.
  *
  * Repeats of the same are one entry, with the first and the last time, so that a
- * client that tries again and again does not push out the rest.  Whoever makes up
- * names of roles or databases, or speaks nonsense to the port, cannot push out
- * what concerns real ones, nor whoever makes up certificates what came from elsewhere;
- * and what PostgreSQL itself refuses, for which nobody has to prove who he is, not
- * what policies refuse: there is a table for each.
+ * client that tries again and again does not push out the rest.  There are several
+ * tables.  So made-up names of roles or databases, and nonsense sent to the port, do
+ * not push out what concerns real ones; made-up certificates do not push out what came
+ * from elsewhere; and what PostgreSQL itself refuses, of clients that need not prove who
+ * they are, does not push out what policies refuse.
  *
- * Locking: shared->lock guards all the tables, exclusive to note a rejection, or that a
- * client was let in after one, or to forget them, shared to copy them out.  Writers are
- * the login that is refused, the next one of the same client,
- * whoever rechecks sessions, and whoever empties the mailbox (ledger.c), who holds
- * the mailbox's lock and takes this one second; readers those who query
+ * Locking: shared->lock guards all the tables.  It is exclusive to note a rejection, to
+ * note that a client was let in after one, or to forget them, and shared to copy them
+ * out.  Writers are the login that is refused, the next one of the same client, the
+ * process that rechecks sessions, and the one that empties the mailbox (ledger.c), which
+ * holds the mailbox's lock and takes this one second; readers are queries of
  * sslpolicy.rejections.  No other lock is taken meanwhile.  Without the lock only
  * the postmaster touches the tables (tablefile.c), while it has no other processes.
  * refused_at is an atomic, written under the lock and read by every login without it.
@@ -41,16 +41,15 @@
 #define NETWORK_LEN 8
 #define NTABLES		4
 
-/* So many clients that come at the same time are told from each other. */
+/* How many clients that connect at the same time are told apart. */
 #define NOPEN 16
 
-/* A client that comes again does so at once; another one may come by chance. */
+/* A client that tries again does so at once; later, it may be another one by chance. */
 #define ADMITTED_WITHIN_MS 1000
 
 /*
- * Without padding, since all of it is compared.  Its owner is first: the role, or
- * where none was named the network that it came from, which for IPv6 is the first half
- * of the address.
+ * Without padding, since all of it is compared.  Its owner is first: the role, or, if
+ * none was named, the client's network, which for IPv6 is the first half of the address.
  */
 typedef struct RejectionKey
 {
@@ -191,7 +190,7 @@ rejection_key(const Rejection *rejection, const char *reasons)
 }
 
 /*
- * A policy has refused: the client may come again at once in another way.
+ * A policy has refused: the client may try again at once in another way.
  */
 static void
 open_refusal(RejectionEntry *entry)
@@ -250,7 +249,7 @@ is_lately(Moment moment)
 }
 
 /*
- * The first of the entry's refusals that a login of now follows; NULL if there is none.
+ * The first of the entry's refusals that a login now follows; NULL if there is none.
  */
 static Moment *
 followed_refusal(RejectionEntry *entry)
@@ -274,12 +273,12 @@ is_same_client(const RejectionKey *key, const RejectionKey *client)
 }
 
 /*
- * A client has been let in.  If a policy has just refused it, it has come again: one
- * refusal for each login, the first that no other login has followed.  (libpq does that
- * with sslmode allow and prefer.)
+ * A client has been let in.  If a policy has just refused it, this is its second try:
+ * each login marks one refusal, the first that no other login has followed.  (libpq
+ * tries twice with sslmode allow and prefer.)
  *
- * Every login comes here, so it does not take the lock unless a policy has refused
- * somebody lately; and then it looks no further back than that.
+ * Every login calls this, so it takes the lock only if a policy has refused somebody
+ * lately, and then looks no further back than that.
  */
 void
 note_admission(const Facts *facts)

@@ -38,8 +38,8 @@ typedef struct Rejection
 	TimestampTz first_at;
 	TimestampTz at;				/* the last one */
 	int64		count;
-	int64		then_admitted;	/* how many of them the client followed at once by a
-								 * login that was let in */
+	int64		then_admitted;	/* how many of them were followed at once by a login
+								 * of the same client that was let in */
 	RejectionSource source;
 	bool		would_be;		/* was let in, or stayed */
 	List	   *reasons;		/* of char *, printable */

@@ -97,8 +97,8 @@ regex_matches(const char *pattern, const char *const *texts, int ntexts, bool ig
 }
 
 /*
- * What OpenSSL has under this name; NULL if it knows no such cipher.  It is part of
- * the library, and never freed.
+ * OpenSSL's cipher of this name; NULL if it knows no such cipher.  It is part of the
+ * library, and never freed.
  */
 static const SSL_CIPHER *
 find_cipher(const char *name)

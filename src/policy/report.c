@@ -133,7 +133,7 @@ client_reason(const Check *check, const Facts *facts, bool brief)
 
 /*
  * Does the check say more than that TLS or a certificate is missing?  What is missing
- * is said of sslmode, and not again of each key.
+ * is said for sslmode, and not repeated for each key.
  */
 static bool
 says_more(const Check *check, const Facts *facts)
@@ -342,9 +342,9 @@ hint_for_client(const Verdict *verdict, const Facts *facts, bool server_asks)
 		case LACKS_CERTIFICATE:
 			if (!server_asks)
 				return "The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.";
-			return "Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key. If they are set, the client may have withheld the certificate: Java and Go send none whose chain does not end at a CA that the server names, because another CA has issued it or an intermediate CA is missing from its file.";
+			return "Set sslcert and sslkey on the client to a certificate that this server's CA has issued, and its key. If they are set, the client may have withheld the certificate: Java and Go send one only if its chain ends at a CA that the server names. So check that this server's CA has issued it, and that the client's file has every intermediate CA.";
 		case LACKS_LOGIN_BY_CERTIFICATE:
-			return "The line of pg_hba.conf that fits this connection must have the method cert; ask the database administrator.";
+			return "The line of pg_hba.conf that matches this connection must use the method cert; ask the database administrator.";
 		case LACKS_OTHER_CERTIFICATE:
 			if (lacks(verdict, facts, LACKS_SHORTER_LIFETIME))
 				return "Set sslcert and sslkey on the client to a certificate that has been issued for this role and is valid for a shorter time, and to its key.";

@@ -4,15 +4,15 @@
  *		Why the handshake did not accept the client's certificate.
  *
  * PostgreSQL 15 logs "certificate verify failed", and no more.  OpenSSL knows the
- * reason, and at which certificate of the chain it stopped, only while it verifies;
- * so we look when it is done, and frees what it verified with.  What it calls then is
- * the "cleanup" of the store.  That comes after the verdict, and OpenSSL ignores what
- * it returns: nothing here can turn a verdict.  (A callback in place of the
+ * reason, and the certificate of the chain at which it stopped, only while it
+ * verifies.  So we look when it has finished and frees what it verified with: it then
+ * calls the "cleanup" of the store.  That is after the verdict, and OpenSSL ignores the
+ * return value: nothing here can change a verdict.  (A callback in place of the
  * verification could, and OpenSSL does not say whether another module has one.)
  *
  * The callback runs in the middle of a handshake, so it neither allocates by palloc()
  * nor raises an error, and leaves OpenSSL's queue of errors alone.  It keeps the
- * certificate; text is made of it when the failure is logged, if it is.  A process
+ * certificate, and turns it into text only if the failure is logged.  A process
  * makes one handshake.
  *
  *-------------------------------------------------------------------------
@@ -27,7 +27,7 @@
 #include "session/failedcert.h"
 #include "session/storedfacts.h"
 
-/* So much of a name, and of a serial number: all of it fits into a letter (mailbox.c). */
+/* How much of a name and of a serial number is kept: all fits into a letter (mailbox.c). */
 #define NAME_LEN   160
 #define SERIAL_LEN 64
 
@@ -37,8 +37,8 @@ static int	failed_depth = 0;
 static X509 *failed_cert = NULL;
 
 /*
- * A verification is over.  The server also builds its own chain with the store, and
- * CRLs are verified with it: only the verification of the client belongs to an SSL.
+ * A verification has ended.  The server also uses the store to build its own chain, and
+ * to verify CRLs: only the verification of the client belongs to an SSL.
  */
 static int
 note_verification(X509_STORE_CTX *verification)
@@ -60,8 +60,8 @@ note_verification(X509_STORE_CTX *verification)
 }
 
 /*
- * The postmaster has made a context, and its processes will make handshakes with it.
- * Where another module wants to know the same, it has been there first.
+ * The postmaster has made a context, with which its processes will make handshakes.
+ * If another module has already set a callback here, leave it.
  */
 void
 watch_verifications(SSL_CTX *context)
@@ -85,8 +85,8 @@ bounded(const char *text, size_t size)
 }
 
 /*
- * A line for the log, in the current memory context; NULL if the certificate is not
- * what the handshake has failed for, or if nothing is known.
+ * A line for the log, in the current memory context; NULL if the handshake did not fail
+ * because of the certificate, or if nothing is known.
  */
 char *
 why_certificate_failed(const Port *port)

@@ -50,7 +50,7 @@ sslpolicy_server_ca(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(anchors_pem(identity)));
 }
 
-#define ENCODING_HINT "ask in a database with encoding UTF8"
+#define ENCODING_HINT "call this function in a database with encoding UTF8"
 
 static void
 put_settings(FunctionCallInfo fcinfo, const Facts *facts, const char *directory)
@@ -95,7 +95,7 @@ bundle_text(const Facts *facts)
 }
 
 /*
- * Where the client has its files, in UTF-8: an absolute path, without the slash at its end.
+ * Where the client keeps its files, in UTF-8: an absolute path without a trailing slash.
  */
 static char *
 directory_argument(FunctionCallInfo fcinfo, int arg)
@@ -112,7 +112,7 @@ directory_argument(FunctionCallInfo fcinfo, int arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("directory must be an absolute path"),
-				 errdetail("Accepted is a path that begins with a slash, or with a drive as in C:\\ or C:/, and that has no control characters.")));
+				 errdetail("The path must begin with a slash, or with a drive as in C:\\ or C:/, and must not contain control characters.")));
 	while (len > 0 && (directory[len - 1] == '/' || (drive && directory[len - 1] == '\\')))
 		directory[--len] = '\0';
 	return pg_server_to_any(directory, len, PG_UTF8);

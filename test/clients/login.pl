@@ -2,7 +2,7 @@
 #
 # 1. For each, the main cases of the table of logins, and the text that its user reads.
 # 2. What sslmode=prefer and allow do in those that have them.
-# 3. The tables of docs/drivers.md say just that; with UPDATE=1 they are written.
+# 3. The tables of docs/drivers.md say the same; UPDATE=1 writes them.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -35,7 +35,7 @@ my @cases = (
 	{ name => 'revoked, in ssl_crl_file', policy => 'sslmode=verify-full', cert => 'revoked', crl => 1, handshake => 1 });
 
 
-# Not set back in between what has been set for the last case.
+# Settings for the last case are not reset in between.
 my %set;
 sub prepare
 {
@@ -116,7 +116,7 @@ for my $driver (grep { $_->{prefer} } chosen())
 	my $result = try_login($driver, sslmode => 'prefer');
 	is($result->{ok}, 0, "$driver->{name}: prefer does not get past a policy");
 	my $attempts = refused() - $before;
-	is($attempts, $driver->{comes} // 2, "$driver->{name}: prefer: how often it comes");
+	is($attempts, $driver->{comes} // 2, "$driver->{name}: prefer: how often it tries");
 	my @reasons = $result->{text} =~ /TLS policy: (\w+(?: \w+)*)/g;
 	$seen->{prefer} = join '; ', @reasons;
 	$seen->{attempts} = $attempts;
@@ -125,10 +125,10 @@ for my $driver (grep { $_->{prefer} } chosen())
 	$before = refused();
 	$result = try_login($driver, sslmode => 'allow');
 	my $refusals = refused() - $before;
-	is($refusals, 1, "$driver->{name}: allow comes without TLS first");
+	is($refusals, 1, "$driver->{name}: allow tries without TLS first");
 	if (($driver->{comes} // 2) == 1)
 	{
-		like($result->{text}, qr/TLS is not in use/, "$driver->{name}: allow: and does not come again");
+		like($result->{text}, qr/TLS is not in use/, "$driver->{name}: allow: and does not try again");
 		$seen->{allow} = 'refused';
 	}
 	else

@@ -1,7 +1,7 @@
 # Pools that outlive a revocation.  Two sessions are open when the certificate is
 # blocked, or found on a list; the server ends them.  What comes next is refused, and
-# its user reads why; with a new certificate in the same files the pool goes on, in
-# drivers that read them again.
+# its user reads why.  With a new certificate in the same files, the pool goes on if the
+# driver reads them again.
 use strict;
 use warnings;
 use File::Copy qw(copy);
@@ -107,7 +107,7 @@ for my $case (grep { $chosen{ $_->{id} } } @pools)
 	}
 	else
 	{
-		like($answers[-1], $reads, "$name: the pool has the old certificate still");
+		like($answers[-1], $reads, "$name: the pool still has the old certificate");
 		my $new = open_pool($driver, 'pool', @{ $files{options} });
 		is($new->ask, 'OK', "$name: a new pool has the new one");
 		$new->close;
@@ -135,7 +135,7 @@ if ($chosen{pgbouncer})
 	my $psql = sub { return login_by(driver('psql'), port => $bouncer->{port}, sslmode => 'disable') };
 	is($psql->()->{text}, 'let in as app', 'behind pgbouncer: let in');
 	refuse('blocked');
-	# It knows the server by now, and lets clients in by itself.
+	# It knows the server by now, and accepts logins without asking it.
 	like($psql->()->{text}, qr/query_wait_timeout/, 'behind pgbouncer: its clients wait, and do not read why');
 	like(slurp_file("$bouncer->{folder}/log"), $words{blocked}, 'the log of pgbouncer says why');
 	place($files{folder}, 'renewed');

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# make test-clients: real clients of other people log in: what is refused, the text
-# that their users read, settings taken literally from sslpolicy.client_settings(), and
+# make test-clients: real third-party clients log in: what is refused, the text that
+# their users read, settings taken literally from sslpolicy.client_settings(), and
 # pools that outlive a revocation.  Ends with a line "N passed, M failed".
 #
 #   CLIENTS="psql asyncpg"   only these clients; see "all" below for their names
 #   TESTS="login pools"      only the test files whose names contain one of these
 #   UPDATE=1                 writes the tables of docs/drivers.md, which are otherwise
-#                            held against what the clients show
+#                            compared with what the clients show
 #   VERBOSE=1                every single test
 #   KEEP_LOGS=folder         keeps the logs of a failure
 set -u

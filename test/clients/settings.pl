@@ -1,6 +1,6 @@
 # A new user's client, set up from sslpolicy.client_settings() alone: the key and the
 # request by the command of its row, the CA of the server by sslpolicy.server_ca(), and
-# what the row for the driver says, pasted as it stands.
+# what the row for the driver says, pasted unchanged.
 use strict;
 use warnings;
 use Test::More;

@@ -8,7 +8,7 @@
 # 5. failed handshakes; whoever speaks no TLS at all
 # 6. statistics; restart, crash, reset; privileges
 # 7. texts that clients make up
-# 8. clients that come again at once in another way, and are let in
+# 8. clients that try again at once in another way, and are let in
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -277,7 +277,7 @@ ok($server->login(user => 'app', sslmode => 'allow')->{ok}, 'sslmode=allow gets 
 is(then_admitted('true'), '3|3', 'each of its logins leaves a refusal, which is marked');
 ok($server->login(user => 'app', sslmode => 'require')->{ok}, 'another login');
 is(then_admitted('true'), '3|3', 'marks none of them again');
-ok(!$server->login(user => 'app', sslmode => 'disable')->{ok}, 'a client that does not come again');
+ok(!$server->login(user => 'app', sslmode => 'disable')->{ok}, 'a client that does not try again');
 $server->login(user => 'app', sslmode => 'require', host => '::1');
 $server->login(user => 'app', sslmode => 'require', db => 'db1');
 $server->login(user => 'pwuser', sslmode => 'require', env => { PGPASSWORD => 'secret' });

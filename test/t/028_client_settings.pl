@@ -268,7 +268,7 @@ is(value(settings_of($server, directory => $_->[0]), 'PGSSLKEY'), "$_->[1]postgr
 is($server->sql(q{SELECT value FROM sslpolicy.client_settings('app') WHERE setting = 'PGSSLCERT'}), '/etc/ssl/postgresql/postgresql.crt', 'the directory by default');
 is($server->sql(q{SET ROLE app; SET SESSION AUTHORIZATION app; SELECT value FROM sslpolicy.client_settings() WHERE setting = 'PGSSLCERT'}), '/etc/ssl/postgresql/postgresql.crt', 'one\'s own directory by default');
 
-# an IPv6 address stands in brackets
+# an IPv6 address is in brackets
 like(value(settings_of($server, address => '::1'), 'uri'), qr{^postgresql://app\@\[::1\]:\d+/postgres\?sslmode=verify-full&}, 'URL with an IPv6 address');
 gets_in(new_client($server, settings_of($server, address => '::1'), 'IPv6'), 'app', 'IPv6');
 
@@ -329,11 +329,11 @@ for my $shell (@shells)
 	is($twice->{err}, '', "$name: twice, nothing is said");
 	my $left = sourced($shell, undef, before => 'set >before; ', after => 'set >after');
 	my %names = map { my $file = $_; $file => { map { /^(\w+)=/ ? ($1 => 1) : () } split /\n/, slurp_file("$left->{home}/$file") } } qw(before after);
-	is_deeply([ grep { !$names{before}{$_} && !exists $want{$_} && !/^(?:_|BASH_LINENO|PIPESTATUS)$/ } sort keys %{ $names{after} } ], [], "$name: no variable stays behind");
+	is_deeply([ grep { !$names{before}{$_} && !exists $want{$_} && !/^(?:_|BASH_LINENO|PIPESTATUS)$/ } sort keys %{ $names{after} } ], [], "$name: no variable is left over");
 	unlike(slurp_file("$left->{home}/after"), qr/sslpolicy_/, "$name: no function either");
 
 	my $beside = sourced($shell, $mine->('root.crt'));
-	is(slurp_file("$beside->{home}/.postgresql/root.crt"), "mine\n", "$name: root.crt stays as it is");
+	is(slurp_file("$beside->{home}/.postgresql/root.crt"), "mine\n", "$name: root.crt is unchanged");
 	like($beside->{out}, qr/^PGUSER=app$/m, "$name: beside a root.crt");
 
 	my $stops = "@$shell" =~ /-eu/;
@@ -345,20 +345,20 @@ for my $shell (@shells)
 	};
 	for my $file (@ours)
 	{
-		my $foreign = $nothing->(sourced($shell, $mine->($file)), 'is there, and is not what was to be written', "another $file");
+		my $foreign = $nothing->(sourced($shell, $mine->($file)), 'already exists, and is not the file to be written', "another $file");
 		is(slurp_file("$foreign->{home}/.postgresql/$file"), "mine\n", "$name: another $file: it stays");
 		my $link = $nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; symlink "$_[0]/target", "$_[0]/.postgresql/$file" or die $! }),
-			'is there, and is not what was to be written', "$file is a dangling link");
+			'already exists, and is not the file to be written', "$file is a dangling link");
 		ok(!-e "$link->{home}/target", "$name: $file is a dangling link: nothing is written through it");
 		$nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; spew("$_[0]/target", "mine\n"); symlink "$_[0]/target", "$_[0]/.postgresql/$file" or die $! }),
-			'is there, and is not what was to be written', "$file is a link");
+			'already exists, and is not the file to be written', "$file is a link");
 	}
 	$nothing->(sourced($shell, undef, env => { HOME => '' }), 'HOME is not set to an absolute path', 'an empty HOME');
 	$nothing->(sourced($shell, undef, before => 'unset HOME; '), 'HOME is not set to an absolute path', 'no HOME');
 	$nothing->(sourced($shell, undef, env => { HOME => 'here' }), 'HOME is not set to an absolute path', 'a relative HOME');
-	$nothing->(sourced($shell, undef, env => { HOME => "$homes/none" }), 'could not make \S+', 'a HOME that is not there');
+	$nothing->(sourced($shell, undef, env => { HOME => "$homes/none" }), 'could not create \S+', 'a HOME that is not there');
 	$nothing->(sourced($shell, sub { mkdir "$_[0]/.postgresql"; chmod 0500, "$_[0]/.postgresql" }), 'could not write into \S+', 'a folder that cannot be written');
-	$nothing->(sourced($shell, sub { spew("$_[0]/.postgresql", '') }), 'could not make \S+', 'a file in the place of the folder');
+	$nothing->(sourced($shell, sub { spew("$_[0]/.postgresql", '') }), 'could not create \S+', 'a file in the place of the folder');
 }
 
 # what another bundle has set does not stay
@@ -403,9 +403,9 @@ is(value(settings_of($server), 'openssl'), undef, 'a DN that no certificate prin
 $server->label(role => { app => 'sslmode=verify-ca' });
 
 $server->set(ssl_ca_file => '');
-like(join("\n", problems(settings_of($server))), qr/ssl_ca_file of the server is empty/, 'no ssl_ca_file: told');
+like(join("\n", problems(settings_of($server))), qr/ssl_ca_file on the server is empty/, 'no ssl_ca_file: told');
 $server->set(ssl_ca_file => "$dir/root.crt", ssl => 'off');
-like(join("\n", problems(settings_of($server))), qr/TLS is asked for, and ssl is off/, 'ssl off: told');
+like(join("\n", problems(settings_of($server))), qr/TLS is required, but ssl is off/, 'ssl off: told');
 (undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT sslpolicy.server_ca()");
 like($err, qr/ERROR:  55000: ssl is off/, 'ssl off: server_ca');
 $server->label(role => { app => undef });
@@ -415,7 +415,7 @@ is_deeply([ problems($told) ], [], 'ssl off: no problem without a policy');
 gets_in(new_client($server, $told, 'ssl off', host => '127.0.0.1'), 'app', 'ssl off');
 $server->set(ssl => 'on', ssl_max_protocol_version => 'TLSv1.2');
 $server->label(role => { app => 'min_protocol=TLSv1.3' });
-like(join("\n", problems(settings_of($server))), qr/ssl_max_protocol_version of the server is TLSv1\.2/, 'ssl_max_protocol_version: told');
+like(join("\n", problems(settings_of($server))), qr/ssl_max_protocol_version on the server is TLSv1\.2/, 'ssl_max_protocol_version: told');
 $server->set(ssl_max_protocol_version => undef);
 
 ###############################################################################
@@ -472,7 +472,7 @@ for my $bad (
 	[ q{'app', 'nowhere'}, '3D000', 'database "nowhere" does not exist' ],
 	[ q{'app', NULL, '10.0.0.0/8'}, '22023', 'address must be that of a client' ],
 	[ q{'app', directory => NULL}, '22004', 'directory must not be null' ],
-	(map { [ "'app', directory => $_", '22023', 'directory must be an absolute path\nDETAIL:  Accepted is a path' ] }
+	(map { [ "'app', directory => $_", '22023', 'directory must be an absolute path\nDETAIL:  The path must begin' ] }
 		q{''}, q{'relative'}, q{'~/x'}, q{'C:x'}, q{'C:'}, q{E'/a\\nb'}, q{E'/a\\x7f'}),
 	[ q{'nobody'}, '42704', 'role "nobody" does not exist' ],
 	[ q{12345::regrole}, '42704', 'role with OID 12345 does not exist|invalid role OID' ])

@@ -5,7 +5,7 @@
 # 2. with the library the log and sslpolicy.rejections say why, at which certificate of
 #    the chain, and whose it was (PostgreSQL 16 and later have their own words for it)
 # 3. names and numbers that a stranger has made up
-# 4. repeats are one row; made-up certificates push out nobody else's
+# 4. repeats are one row; made-up certificates do not push out other clients' rows
 # 5. log files in CSV and JSON
 # 6. another module that verifies certificates keeps its verdict, whichever comes first
 use strict;
@@ -19,8 +19,8 @@ use SSLPolicy::Server;
 
 my ($version) = qx("$ENV{PG_CONFIG}" --version) =~ /(\d+)/;
 my $ours = $version < 16;
-# the alerts that the server writes stand in the log at debug4; what a client reads of
-# them, if the server hangs up at once, is a matter of luck
+# at debug4 the log has the alerts that the server writes; whether a client reads them
+# before the server hangs up is a matter of luck
 my $server = SSLPolicy::Server->new('handshakes', conf => "log_min_messages = debug4\nsslpolicy.max_rejections = 40\n");
 my ($certs, $node) = ($server->certs, $server->node);
 my $dir = $certs->{dir};
@@ -257,7 +257,7 @@ for my $first (0, 1)
 	  or die 'verify does not compile';
 	for my $libraries ("sslpolicy,$folder/verify$first", "$folder/verify$first,sslpolicy")
 	{
-		my $name = ($libraries =~ /^sslpolicy/ ? 'behind' : 'before') . ' ours, its callback set ' . ($first ? 'first' : 'last');
+		my $name = ($libraries =~ /^sslpolicy/ ? 'after' : 'before') . ' ours, its callback set ' . ($first ? 'first' : 'last');
 		$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'$libraries'");
 		$server->restart;
 		like((shake_hands('app'))[0], qr/^1/, "a module $name: a certificate that it accepts");

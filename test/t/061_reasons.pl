@@ -1,5 +1,5 @@
-# What who is refused reads.  Many drivers show the message alone, so the reason is in
-# it; DETAIL and HINT say the rest.
+# What a client that is refused reads.  Many drivers show only the message, so it has the
+# reason; DETAIL and HINT say the rest.
 #
 # 1. each reason, with its hint
 # 2. of several reasons, which one is in the message
@@ -53,14 +53,14 @@ my @cases = (
 	['sslmode=require', {%plain}, 'TLS is not in use', 'sslmode (TLS is not in use)', qr/^Set sslmode=require or stronger/],
 	['sslmode=disable', {}, 'TLS is in use', 'sslmode (TLS is in use)', qr/^Set sslmode=disable on the client\./],
 	['sslmode=reject', {}, 'no connection is accepted', 'sslmode (no connection is accepted)', qr/^No client setting changes this/],
-	['sslmode=verify-ca', {}, 'no client certificate', 'sslmode (the client presented no certificate)', qr/^Set sslcert and sslkey .*Java and Go send none whose chain does not end at a CA that the server names, because another CA has issued it or an intermediate CA is missing/],
+	['sslmode=verify-ca', {}, 'no client certificate', 'sslmode (the client presented no certificate)', qr/^Set sslcert and sslkey .*Java and Go send one only if its chain ends at a CA that the server names\. So check that this server's CA has issued it, and that the client's file has every intermediate CA\.$/],
 	['sslmode=verify-full', {}, 'no client certificate', 'sslmode (the client presented no certificate), cn', qr/^Set sslcert and sslkey /],
 	['sslmode=verify-full', {%plain}, 'TLS is not in use', 'sslmode (TLS is not in use), cn', qr/^Set sslmode=require or stronger/],
 	['sslmode=verify-full', { cert => 'bob' }, 'the certificate does not name the role', 'cn (the certificate does not name the role)', $other],
 	['sslmode=verify-full', { cert => 'two' }, 'the certificate has several CNs and does not name the role', 'cn (the certificate has several CNs and does not name the role)', $other],
 	['san=dns:app.example.com', { cert => 'app' }, 'the certificate does not name the role', 'san (the certificate does not name the role)', $other],
 	['uid=app email=app@x', { cert => 'app' }, 'the certificate does not name the role', 'uid, email (the certificate does not name the role)', $other],
-	['sslmode=cert', { cert => 'app' }, 'not logged in by certificate', 'sslmode (not logged in by certificate)', qr/^The line of pg_hba\.conf that fits this connection must have the method cert; ask the database administrator\.$/],
+	['sslmode=cert', { cert => 'app' }, 'not logged in by certificate', 'sslmode (not logged in by certificate)', qr/^The line of pg_hba\.conf that matches this connection must use the method cert; ask the database administrator\.$/],
 	['sslmode=cert', {}, 'no client certificate', 'sslmode (the client presented no certificate)', qr/^Set sslcert and sslkey /],
 	['min_protocol=TLSv1.3', {%old}, 'TLS version too old', 'min_protocol', qr/^Let the client use a newer TLS version \(libpq: ssl_max_protocol_version; Java: jdk\.tls\.client\.protocols; /],
 	['cipher=TLS_AES_128_CCM_SHA256', {}, 'cipher not accepted', 'cipher', qr/^The server chooses among the ciphers .* Java: jdk\.tls\.client\.cipherSuites; Node\.js: ciphers of ssl; .* libpq has no setting of its own, but reads .* OPENSSL_CONF names\.$/],
@@ -95,7 +95,7 @@ sub message_is
 	return;
 }
 $server->label(role => { app => 'sslmode=verify-full', grp => 'sslmode=reject' });
-message_is('no connection is accepted', 'what no setting of the client changes comes first', %plain);
+message_is('no connection is accepted', 'what no client setting can change comes first', %plain);
 $server->label(role => { grp => 'min_protocol=TLSv1.3' });
 message_is('the certificate does not name the role', 'else the first: of its own policy', cert => 'bob', %old);
 $server->sql(q{UPDATE pg_shseclabel SET label = 'sslmode=perfer' WHERE objoid = 'grp'::regrole});
@@ -136,7 +136,7 @@ $server->set(ssl_ca_file => '');
 is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'ssl_ca_file is empty');
 my ($refusal) = refusals(cert => 'app');
 is($refusal->{message}, 'connection of role "app" does not meet its TLS policy: no client certificate', 'no certificate is asked for: the message');
-is($refusal->{hint}, 'The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.', 'the hint says whose fault it is');
+is($refusal->{hint}, 'The server asks no client for a certificate, because its ssl_ca_file is empty; ask the database administrator.', 'the hint names the cause');
 $server->set(ssl_ca_file => "$dir/root.crt");
 is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'as before');
 is((refusals(cert => 'app'))[0], 'in', 'and certificates are asked for');

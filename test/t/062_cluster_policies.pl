@@ -1,11 +1,11 @@
 # What the catalog holds for every node of a cluster: two policies, and blocked
 # certificates.
 #
-# 1. the minimum: on the primary and on the standby, beside the setting
-# 2. the default: before the setting
+# 1. the minimum: on the primary and on the standby, in addition to the setting
+# 2. the default: instead of the setting
 # 3. blocked certificates
 # 4. in transactions; two at once
-# 5. who may; by the statement
+# 5. who may; with SECURITY LABEL
 # 6. what shows them
 # 7. the first login after a start, and after VACUUM of a nailed catalog
 # 8. labels that cannot be read
@@ -43,7 +43,7 @@ sub failure
 	return $rc == 0 ? 'no error' : $err;
 }
 
-# what comes of a login on each of both nodes
+# the outcome of a login on each of the two nodes
 sub both_say
 {
 	my ($expected, $name, %opt) = @_;
@@ -204,7 +204,7 @@ $primary->sql('SELECT sslpolicy.set_minimum_policy(NULL)');
 my @calls = (q{set_minimum_policy(NULL)}, q{set_default_policy(NULL)}, "block_certificate('$print{int}')", "unblock_certificate('$print{int}')");
 like($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.$_")->{err}, qr/permission denied for function/, "not everybody: $_") for @calls;
 $primary->sql('GRANT EXECUTE ON FUNCTION sslpolicy.set_minimum_policy, sslpolicy.set_default_policy, sslpolicy.block_certificate, sslpolicy.unblock_certificate TO boss');
-ok($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.$_")->{ok}, "whom it is granted to: $_") for @calls;
+ok($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.$_")->{ok}, "a grantee may: $_") for @calls;
 ok($primary->login(user => 'boss', sslmode => 'require', sql => q{SELECT sslpolicy.set_minimum_policy('sslmode=require', true)})->{ok}, 'a DBA sets the minimum');
 like($primary->login(user => 'boss', sslmode => 'require', sql => "SELECT sslpolicy.set_default_policy('$_', true)")->{err}, qr/must be superuser to set a default policy with names/, "but no names by default: $_")
   for 'cn=boss', 'sslmode=reject action=log; address=10.0.0.0/8 san=dns:x; sslmode=require';
@@ -212,7 +212,7 @@ my $owner = $primary->sql('SELECT quote_ident(rolname) FROM pg_authid WHERE oid 
 like($primary->login(user => 'boss', sslmode => 'require', sql => "SECURITY LABEL FOR sslpolicy_minimum ON ROLE $owner IS NULL")->{err}, qr/must be (?:superuser|owner)|permission denied/, 'but not by the statement');
 for my $provider (qw(sslpolicy_minimum sslpolicy_default sslpolicy_blocked))
 {
-	like(failure("SECURITY LABEL FOR $provider ON ROLE app IS NULL"), qr/ERROR:  42809: labels of provider "$provider" belong to the bootstrap superuser alone/, "$provider: on no other role");
+	like(failure("SECURITY LABEL FOR $provider ON ROLE app IS NULL"), qr/ERROR:  42809: labels of provider "$provider" can be set only on the bootstrap superuser/, "$provider: on no other role");
 	like(failure("SECURITY LABEL FOR $provider ON DATABASE postgres IS NULL"), qr/ERROR:  42809: /, "$provider: on no database");
 	like(failure("SECURITY LABEL FOR $provider ON ROLE $owner IS 'nonsense'"), qr/ERROR:  22023: /, "$provider: no nonsense");
 }
@@ -250,7 +250,7 @@ my $where = q{WHERE objoid = 10 AND provider =};
 $primary->sql("UPDATE pg_shseclabel SET label = 'nonsense' $where 'sslpolicy_blocked'");
 like($primary->login(cert => 'bob', user => 'bob', sslmode => 'require')->{err}, qr/FATAL:  client certificate of role "bob" may be one that is blocked on every node, and the list of those cannot be read/, 'a list that cannot be read blocks every certificate');
 ok($primary->login(sslmode => 'require')->{ok}, 'and nobody without one');
-like(failure("SELECT sslpolicy.block_certificate('$print{bob}')"), qr/ERROR:  XX001: .*HINT:  Have a superuser set it anew: SECURITY LABEL FOR sslpolicy_blocked ON ROLE /s, 'it is not changed');
+like(failure("SELECT sslpolicy.block_certificate('$print{bob}')"), qr/ERROR:  XX001: .*HINT:  Ask a superuser to set it again: SECURITY LABEL FOR sslpolicy_blocked ON ROLE /s, 'it is not changed');
 $primary->sql("SECURITY LABEL FOR sslpolicy_blocked ON ROLE $owner IS NULL");
 my $long = q{(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 1000) i)};
 $primary->sql(qq{SELECT sslpolicy.block_certificate('$print{app}'); UPDATE pg_shseclabel SET label = $long $where 'sslpolicy_blocked'});
@@ -260,7 +260,7 @@ $primary->sql("SECURITY LABEL FOR sslpolicy_blocked ON ROLE $owner IS NULL");
 $primary->sql("UPDATE pg_shseclabel SET label = 'nonsense' $where 'sslpolicy_minimum'");
 like($primary->login(sslmode => 'require')->{err}, qr/the policy cannot be read/, 'a minimum that cannot be read refuses everybody');
 $primary->sql("SECURITY LABEL FOR sslpolicy_minimum ON ROLE $owner IS 'sslmode=require'");
-ok($primary->login(sslmode => 'require')->{ok}, 'until it is set anew');
+ok($primary->login(sslmode => 'require')->{ok}, 'until it is set again');
 
 ###############################################################################
 # 9
