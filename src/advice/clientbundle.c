@@ -152,6 +152,8 @@ append_environment(StringInfo buf, const ClientPlan *plan, const char *root, con
 		append_export(buf, "PGHOST", plan->host->name);
 	append_unset(buf, "PGHOSTADDR");
 	append_unset(buf, "PGSERVICE");
+	append_unset(buf, "PGSSLCRL");
+	append_unset(buf, "PGSSLCRLDIR");
 	append_export(buf, "PGPORT", psprintf("%d", PostPortNumber));
 	if (plan->facts->database)
 		append_export(buf, "PGDATABASE", plan->facts->database);
@@ -185,6 +187,11 @@ append_environment(StringInfo buf, const ClientPlan *plan, const char *root, con
 		append_unset(buf, "PGGSSENCMODE");
 	if (conf)
 		append_export_file(buf, "OPENSSL_CONF", conf);
+	else
+		appendStringInfoString(buf,
+							   "  case ${OPENSSL_CONF:-} in\n"
+							   "    */.postgresql/sslpolicy-*) unset OPENSSL_CONF ;;\n"
+							   "  esac\n");
 }
 
 /*
