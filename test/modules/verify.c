@@ -1,7 +1,7 @@
 /*
  * For t/060_failed_handshakes.pl: another module that verifies client certificates
- * itself, and accepts none whose common name is "banned".  It sets its callback before
- * it calls the hook before it (FIRST) or afterwards.
+ * itself, and accepts none whose common name is "banned".  With FIRST it sets its callback
+ * before it calls the previous hook, else afterwards.
  */
 #include "postgres.h"
 
@@ -9,6 +9,10 @@
 
 #include "fmgr.h"
 #include "libpq/libpq-be.h"
+
+#ifndef FIRST
+#define FIRST 0
+#endif
 
 PG_MODULE_MAGIC;
 
