@@ -226,8 +226,10 @@ client_bundle(const Facts *facts)
 		append_saying(&buf, plan->sslmode_note);
 	if (plan->host->name == NULL || plan->host->wildcard)
 	{
+		const char *domain = plan->host->name ? strchr(plan->host->name, '.') : NULL;
+
 		appendStringInfoString(&buf, "[ -n \"${PGHOST:-}\" ] || ");
-		append_saying(&buf, plan->host->wildcard ? psprintf("set PGHOST to the name of this server, which ends in %s", strchr(plan->host->name, '.')) : "set PGHOST to the name or the address of this server");
+		append_saying(&buf, domain ? psprintf("set PGHOST to the name of this server, which ends in %s", domain) : "set PGHOST to the name or the address of this server");
 	}
 
 	appendStringInfoString(&buf, "if (\n");

@@ -34,7 +34,7 @@ sub explained
 	for my $row (@rows)
 	{
 		next if $row->[1] ne 'f' || $row->[2] =~ /\(action=log\)$/;
-		return 'blocked' if $row->[2] =~ /blocked_fingerprints$/;
+		return 'blocked' if $row->[2] =~ /is blocked$/;
 		my $key = $row->[0] =~ s/,//gr;
 		push @failed, $key unless grep { $_ eq $key } @failed;
 	}
