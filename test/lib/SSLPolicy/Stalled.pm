@@ -45,8 +45,9 @@ sub password
 {
 	my ($client) = @_;
 	give_password($client);
-	eval { $client->{run}->pump until $client->{out} =~ /Z\0\0\0\x05I\z|^E.{4}.*\0\0\z/s };
-	return 'in' if $client->{out} =~ /Z\0\0\0\x05I\z/;
+	eval { $client->{run}->pump until $client->{out} =~ /Z\0\0\0\x05I|^E.{4}.*\0\0\z/s };
+	# the session can have been ended since
+	return 'in' if $client->{out} =~ /Z\0\0\0\x05I/;
 	return $client->{out} =~ /\0M([^\0]*)\0/ ? $1 : "nothing: $client->{out}$client->{err}";
 }
 
