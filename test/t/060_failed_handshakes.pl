@@ -135,7 +135,7 @@ sub shake_hands
 	my ($cert, %opt) = @_;
 	my $offset = $server->log_offset;
 	my $login = $server->login(%client, cert => $cert && ($made{$cert} // $cert), %opt);
-	my $log = $login->{ok} ? $server->log_since($offset) : $server->wait_for_log(qr/could not accept SSL connection.*?\n(?=.*server process)/s, $offset);
+	my $log = $login->{ok} ? $server->log_since($offset) : $server->wait_for_log(qr/could not accept SSL connection.*?\n(?=.*(?:server process|client backend) \(PID)/s, $offset);
 	my ($alert) = $log =~ /SSL: write alert \(0x(02..)\)/;
 	my ($message) = $log =~ /LOG:  (could not accept SSL connection.*)/;
 	unlike($login->{err}, qr/serial|depth|issuer/, 'the client is not told more');
