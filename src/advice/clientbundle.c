@@ -85,9 +85,17 @@ append_quoted(StringInfo buf, const char *text)
 	appendStringInfoString(buf, word.data);
 }
 
+/*
+ * Set a variable, or, without a value, unset it.
+ */
 static void
 append_export(StringInfo buf, const char *variable, const char *value)
 {
+	if (value == NULL)
+	{
+		appendStringInfo(buf, "  unset %s\n", variable);
+		return;
+	}
 	appendStringInfo(buf, "  export %s=", variable);
 	append_quoted(buf, value);
 	appendStringInfoChar(buf, '\n');
@@ -96,13 +104,10 @@ append_export(StringInfo buf, const char *variable, const char *value)
 static void
 append_export_file(StringInfo buf, const char *variable, const char *name)
 {
-	appendStringInfo(buf, "  export %s=" SHELL_DIRECTORY "\n", variable, name);
-}
-
-static void
-append_unset(StringInfo buf, const char *variable)
-{
-	appendStringInfo(buf, "  unset %s\n", variable);
+	if (name == NULL)
+		append_export(buf, variable, NULL);
+	else
+		appendStringInfo(buf, "  export %s=" SHELL_DIRECTORY "\n", variable, name);
 }
 
 /*
@@ -147,44 +152,26 @@ static void
 append_environment(StringInfo buf, const ClientPlan *plan, const char *root, const char *conf)
 {
 	bool		certificate = client_presents_certificate(plan);
+	bool		tls = client_uses_tls(plan);
 
 	if (plan->host->name && !plan->host->wildcard)
 		append_export(buf, "PGHOST", plan->host->name);
-	append_unset(buf, "PGHOSTADDR");
-	append_unset(buf, "PGSERVICE");
-	append_unset(buf, "PGSSLCRL");
-	append_unset(buf, "PGSSLCRLDIR");
+	append_export(buf, "PGHOSTADDR", NULL);
+	append_export(buf, "PGSERVICE", NULL);
+	append_export(buf, "PGSSLCRL", NULL);
+	append_export(buf, "PGSSLCRLDIR", NULL);
 	append_export(buf, "PGPORT", psprintf("%d", PostPortNumber));
 	if (plan->facts->database)
 		append_export(buf, "PGDATABASE", plan->facts->database);
 	append_export(buf, "PGUSER", plan->facts->role);
 	append_export(buf, "PGSSLMODE", plan->sslmode);
-	if (root)
-		append_export_file(buf, "PGSSLROOTCERT", root);
-	else
-		append_unset(buf, "PGSSLROOTCERT");
-	if (certificate)
-	{
-		append_export_file(buf, "PGSSLCERT", CERT_FILE);
-		append_export_file(buf, "PGSSLKEY", KEY_FILE);
-	}
-	else
-	{
-		append_unset(buf, "PGSSLCERT");
-		append_unset(buf, "PGSSLKEY");
-	}
-	if (client_uses_tls(plan))
-		append_export(buf, "PGSSLMINPROTOCOLVERSION", tls_version_name(plan->min_protocol));
-	else
-		append_unset(buf, "PGSSLMINPROTOCOLVERSION");
-	if (client_uses_tls(plan) && plan->needs->max_protocol < TLS_1_3)
-		append_export(buf, "PGSSLMAXPROTOCOLVERSION", tls_version_name(plan->needs->max_protocol));
-	else
-		append_unset(buf, "PGSSLMAXPROTOCOLVERSION");
-	if (plan->needs->tls)
-		append_export(buf, "PGGSSENCMODE", "disable");
-	else
-		append_unset(buf, "PGGSSENCMODE");
+	append_export_file(buf, "PGSSLROOTCERT", root);
+	append_export_file(buf, "PGSSLCERT", certificate ? CERT_FILE : NULL);
+	append_export_file(buf, "PGSSLKEY", certificate ? KEY_FILE : NULL);
+	append_export(buf, "PGSSLMINPROTOCOLVERSION", tls ? tls_version_name(plan->min_protocol) : NULL);
+	append_export(buf, "PGSSLMAXPROTOCOLVERSION",
+				  tls && plan->needs->max_protocol < TLS_1_3 ? tls_version_name(plan->needs->max_protocol) : NULL);
+	append_export(buf, "PGGSSENCMODE", plan->needs->tls ? "disable" : NULL);
 	if (conf)
 		append_export_file(buf, "OPENSSL_CONF", conf);
 	else

@@ -44,6 +44,29 @@ is_ip_address(const char *host)
 	return strchr(host, ':') != NULL || strspn(host, "0123456789.") == strlen(host);
 }
 
+/*
+ * What libpq is told of TLS besides sslmode.
+ */
+static void
+append_libpq_tls(StringInfo buf, const ClientPlan *plan, bool with_paths)
+{
+	if (client_verifies(plan) && with_paths)
+		append_conninfo_setting(buf, "sslrootcert", client_file(plan, ROOT_FILE));
+	if (client_presents_certificate(plan) && with_paths)
+	{
+		append_conninfo_setting(buf, "sslcert", client_file(plan, CERT_FILE));
+		append_conninfo_setting(buf, "sslkey", client_file(plan, KEY_FILE));
+	}
+	if (client_uses_tls(plan))
+	{
+		append_conninfo_setting(buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
+		if (plan->needs->max_protocol < TLS_1_3)
+			append_conninfo_setting(buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
+		if (plan->needs->tls)
+			append_conninfo_setting(buf, "gssencmode", "disable");
+	}
+}
+
 static char *
 conninfo(const ClientPlan *plan, bool with_paths)
 {
@@ -58,21 +81,7 @@ conninfo(const ClientPlan *plan, bool with_paths)
 		append_conninfo_setting(&buf, "replication", "true");
 	append_conninfo_setting(&buf, "user", plan->facts->role);
 	append_conninfo_setting(&buf, "sslmode", plan->sslmode);
-	if (client_verifies(plan) && with_paths)
-		append_conninfo_setting(&buf, "sslrootcert", client_file(plan, ROOT_FILE));
-	if (client_presents_certificate(plan) && with_paths)
-	{
-		append_conninfo_setting(&buf, "sslcert", client_file(plan, CERT_FILE));
-		append_conninfo_setting(&buf, "sslkey", client_file(plan, KEY_FILE));
-	}
-	if (client_uses_tls(plan))
-	{
-		append_conninfo_setting(&buf, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
-		if (plan->needs->max_protocol < TLS_1_3)
-			append_conninfo_setting(&buf, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
-		if (plan->needs->tls)
-			append_conninfo_setting(&buf, "gssencmode", "disable");
-	}
+	append_libpq_tls(&buf, plan, with_paths);
 	return buf.data;
 }
 
@@ -311,21 +320,7 @@ put_odbc(const ClientPlan *plan, List **rows)
 		append_odbc_name(&buf, &options, "Database", "dbname", plan->facts->database);
 	append_odbc_name(&buf, &options, "Uid", "user", plan->facts->role);
 	append_odbc_attribute(&buf, "SSLmode", plan->sslmode, false);
-	if (client_verifies(plan))
-		append_conninfo_setting(&options, "sslrootcert", client_file(plan, ROOT_FILE));
-	if (client_presents_certificate(plan))
-	{
-		append_conninfo_setting(&options, "sslcert", client_file(plan, CERT_FILE));
-		append_conninfo_setting(&options, "sslkey", client_file(plan, KEY_FILE));
-	}
-	if (client_uses_tls(plan))
-	{
-		append_conninfo_setting(&options, "ssl_min_protocol_version", tls_version_name(plan->min_protocol));
-		if (plan->needs->max_protocol < TLS_1_3)
-			append_conninfo_setting(&options, "ssl_max_protocol_version", tls_version_name(plan->needs->max_protocol));
-		if (plan->needs->tls)
-			append_conninfo_setting(&options, "gssencmode", "disable");
-	}
+	append_libpq_tls(&options, plan, true);
 	if (options.len > 0)
 		append_odbc_attribute(&buf, "Pqopt", options.data, true);
 	add_client_setting(rows, "odbc", buf.data,
