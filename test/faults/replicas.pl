@@ -134,7 +134,7 @@ is($first->sql($ledger), '1 1 2', 'the primary has written that down');
 my $second = standby_of($first, 'node_b');
 my $copied = own_files($second);
 is_deeply($copied, own_files($first), 'pg_basebackup copies all files of sslpolicy.directory');
-is(join(' ', sort keys %$copied), 'ca.1.pem ca.pem crl.index history pending.key server.1.pem server.2.pem server.pem',
+is(join(' ', sort keys %$copied), 'ca.1.pem ca.pem crl.index crl_copies.pem history pending.key server.1.pem server.2.pem server.pem',
 	'which are these') or diag(explain($copied));
 is($copied->{'server.pem'}, sha256_hex(slurp_file("$folder/node-a.crt") . slurp_file("$folder/node-a.key")), 'the private key of the primary among them')
   or diag(slurp_file($second->node->data_dir . '/sslpolicy/server.pem') =~ s/(KEY-----).*?(-----)/$1 ... $2/sr);
