@@ -22,34 +22,7 @@
 #include "base/escape.h"
 #include "pki/canonname.h"
 #include "pki/distpoint.h"
-
-/*
- * Has a string whose type is one of ASCII other bytes?  OpenSSL reads them as Latin-1,
- * so that 0xF6 in a PrintableString is the letter that in UTF-8 has two bytes; PostgreSQL
- * compares the bytes that stand there.  What can be read in two ways names nobody.
- *
- * Whether UTF-8 and the wider types are well formed is for OpenSSL to say, when it
- * converts them; it accepts no certificate with a name where they are not.
- */
-static bool
-is_garbled(const ASN1_STRING *value)
-{
-	const unsigned char *bytes = ASN1_STRING_get0_data(value);
-
-	switch (ASN1_STRING_type(value))
-	{
-		case V_ASN1_NUMERICSTRING:
-		case V_ASN1_PRINTABLESTRING:
-		case V_ASN1_IA5STRING:
-		case V_ASN1_VISIBLESTRING:
-			for (int i = 0; i < ASN1_STRING_length(value); i++)
-				if (bytes[i] > 0x7F)
-					return true;
-			return false;
-		default:
-			return false;
-	}
-}
+#include "policy/dnform.h"
 
 /*
  * Does an attribute of a name not fit its type?  Then the name matches nothing.
@@ -58,7 +31,7 @@ bool
 is_garbled_name(const X509_NAME *name)
 {
 	for (int i = 0; i < X509_NAME_entry_count(name); i++)
-		if (is_garbled(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i))))
+		if (is_garbled_string(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i))))
 			return true;
 	return false;
 }
@@ -81,7 +54,7 @@ with_garbled_in_hex(const X509_NAME *name)
 		unsigned char *der = NULL;
 		int			len;
 
-		if (!is_garbled(value))
+		if (!is_garbled_string(value))
 			continue;
 		len = i2d_ASN1_PRINTABLE(value, &der);
 		ok = len > 0 && X509_NAME_ENTRY_set_data(entry, V_ASN1_SEQUENCE, der, len) == 1;
@@ -158,7 +131,7 @@ static char *
 string_text(const ASN1_STRING *value)
 {
 	unsigned char *utf8 = NULL;
-	int			len = is_garbled(value) ? -1 : ASN1_STRING_to_UTF8(&utf8, value);
+	int			len = is_garbled_string(value) ? -1 : ASN1_STRING_to_UTF8(&utf8, value);
 	char	   *result;
 
 	if (len < 0)
@@ -268,7 +241,7 @@ general_name_text(const GENERAL_NAME *name)
 			char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
 											ASN1_STRING_length(ia5));
 
-			return psprintf("%s%s:%s", is_garbled(ia5) ? "bad" : "",
+			return psprintf("%s%s:%s", is_garbled_string(ia5) ? "bad" : "",
 							type == GEN_DNS		  ? "dns" :
 								type == GEN_EMAIL ? "email" :
 													"uri",

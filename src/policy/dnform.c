@@ -15,6 +15,7 @@
  */
 #include "policy/dnform.h"
 
+#include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
@@ -322,6 +323,52 @@ append_text(StringInfo buf, const char *bytes, int len)
 }
 
 /*
+ * Has a string whose type is one of ASCII other bytes?  OpenSSL reads them as Latin-1,
+ * so that 0xF6 in a PrintableString is the letter that in UTF-8 has two bytes; PostgreSQL
+ * compares the bytes that stand there.  What can be read in two ways names nobody.
+ *
+ * Whether UTF-8 and the wider types are well formed is for OpenSSL to say, when it
+ * converts them; it accepts no certificate with a name where they are not.
+ */
+bool
+is_garbled_string(const ASN1_STRING *string)
+{
+	const unsigned char *bytes = ASN1_STRING_get0_data(string);
+
+	switch (ASN1_STRING_type(string))
+	{
+		case V_ASN1_NUMERICSTRING:
+		case V_ASN1_PRINTABLESTRING:
+		case V_ASN1_IA5STRING:
+		case V_ASN1_VISIBLESTRING:
+			for (int i = 0; i < ASN1_STRING_length(string); i++)
+				if (bytes[i] > 0x7F)
+					return true;
+			return false;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Is this the DER of a value that a policy can ask for?  A name with a garbled string is
+ * printed in hexadecimal, and matches nothing.
+ */
+static bool
+can_match(const char *bytes, int len)
+{
+	const unsigned char *pos = (const unsigned char *) bytes;
+	ASN1_TYPE  *value = d2i_ASN1_TYPE(NULL, &pos, len);
+	bool		result = value != NULL && pos == (const unsigned char *) bytes + len;
+
+	if (result && (bytes[0] == V_ASN1_NUMERICSTRING || bytes[0] == V_ASN1_PRINTABLESTRING || bytes[0] == V_ASN1_IA5STRING || bytes[0] == V_ASN1_VISIBLESTRING))
+		result = !is_garbled_string(value->value.asn1_string);
+	ASN1_TYPE_free(value);
+	ERR_clear_error();
+	return result;
+}
+
+/*
  * Append a value that is given as DER.  Of attributes that OpenSSL knows, strings are
  * printed as text.
  */
@@ -338,6 +385,8 @@ append_der(StringInfo buf, const Attribute *attribute)
 	for (int i = 0; i < len; i++)
 		bytes[i] = (char) (hex_value(attribute->value.data[1 + 2 * i]) << 4 |
 						   hex_value(attribute->value.data[2 + 2 * i]));
+	if (!can_match(bytes, len))
+		return false;
 	for (int i = 0; i < (int) lengthof(strings); i++)
 		string |= bytes[0] == strings[i];
 	if (string && !is_number(attribute->type))

@@ -18,8 +18,9 @@
  *	5. the print is read, as the same attributes, in RDNs, with the same bytes;
  *	   a name made of these is the same name to OpenSSL, also if we make it; and
  *	   the print is its own spelling
- *	6. the print is what is meant by it (dnform.c), and what is meant by any text, if
- *	   anything, is meant by itself
+ *	6. the print is what is meant by it (dnform.c), unless a string in it has bytes that do
+ *	   not fit its type: then nothing is, for such a name matches nothing; and what is meant
+ *	   by any text, if anything, is meant by itself
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@
 #include <openssl/x509.h>
 
 #include "base/escape.h"
+#include "core.h"
 #include "former_dn.h"
 #include "pki/x509.h"
 #include "policy/dn.h"
@@ -289,7 +291,10 @@ check_form(const X509_NAME *name, const char *printed)
 	if (cut)
 		return;
 	meant = dn_meant(printed);
-	HOLDS(meant && strcmp(meant, printed) == 0, "%s\nis taken for %s", printed, meant ? meant : "nothing");
+	if (has_other_than_ascii(name))
+		HOLDS(meant == NULL, "%s\nmatches nothing, and is taken for %s", printed, meant);
+	else
+		HOLDS(meant && strcmp(meant, printed) == 0, "%s\nis taken for %s", printed, meant ? meant : "nothing");
 }
 
 /*

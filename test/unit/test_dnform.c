@@ -51,6 +51,17 @@ static const struct
 	{"2.5.4.3=#1305616c696365", "CN=alice"},
 	{"CN=#0403616263", "CN=#0403616263"},
 	{"CN=#1E020061", NULL},
+	/* names with bytes that do not fit the type of their string match nothing */
+	{"CN=#1301F6", NULL},
+	{"CN=#1302C3B6", NULL},
+	{"1.2.3.4=#1302C3B6", NULL},
+	{"1.2.3.4=#1602C3B6", NULL},
+	{"1.2.3.4=#1202C3B6", NULL},
+	{"1.2.3.4=#1A02C3B6", NULL},
+	{"1.2.3.4=#0C02C3B6", "1.2.3.4=#0C02C3B6"},
+	/* no DER */
+	{"1.2.3.4=#0C03666F", NULL},
+	{"1.2.3.4=#0C01666F", NULL},
 	{"1.2.3.4=%u", NULL},
 	/* people */
 	{"cn=alice,ou=x,o=Acme,c=DE", "CN=alice,OU=x,O=Acme,C=DE"},
