@@ -21,6 +21,8 @@
 #define MAX_ENTITY 10
 #define MAX_TAG	   64
 
+#define PEM_BEGIN "-----BEGIN "
+
 /* What is decoded into nothing at all. */
 #define NO_CHARACTER (-1)
 
@@ -362,8 +364,9 @@ is_dash_before(const PemText *text, const char *pos)
 }
 
 /*
- * UTF-16, as Windows saves text, in UTF-8.  NULL if it is not UTF-16.  What lies outside
- * the basic plane has no place in PEM, and becomes a question mark.
+ * UTF-16, as Windows saves text, in UTF-8.  NULL if it is not UTF-16: a text in which
+ * OpenSSL finds blocks is none, whatever its first bytes are.  What lies outside the basic
+ * plane has no place in PEM, and becomes a question mark.
  */
 char *
 utf16_to_utf8(const char *bytes, size_t len, size_t *utf8_len)
@@ -373,7 +376,7 @@ utf16_to_utf8(const char *bytes, size_t len, size_t *utf8_len)
 	char	   *result;
 	char	   *out;
 
-	if (len < 2 || len % 2 != 0)
+	if (len < 2 || len % 2 != 0 || memmem(bytes, len, PEM_BEGIN, strlen(PEM_BEGIN)) != NULL)
 		return NULL;
 	if ((b[0] == 0xFF && b[1] == 0xFE) || (b[0] != 0 && b[1] == 0))
 		little = true;

@@ -281,6 +281,19 @@ test_utf16(void)
 	taken_bytes(big, 2 * len + 2, "UTF-16, the other way round");
 	taken_bytes(little + 2, 2 * len, "UTF-16 without a mark");
 	taken_bytes(big + 2, 2 * len, "UTF-16 without a mark, the other way round");
+
+	/* what begins as UTF-16, and is none: OpenSSL reads the blocks in it */
+	for (int i = 0; i < 4; i++)
+	{
+		static const char begins[][2] = {{'-', '\0'}, {'\0', '-'}, {'\xFF', '\xFE'}, {'\xFE', '\xFF'}};
+		size_t		start = len % 2 ? 3 : 4;
+		char	   *text = palloc(start + len);
+
+		memset(text, '\n', start);
+		memcpy(text, begins[i], 2);
+		memcpy(text + start, pem, len);
+		taken_bytes(text, start + len, psprintf("PEM behind the bytes %02X %02X", (unsigned char) begins[i][0], (unsigned char) begins[i][1]));
+	}
 }
 
 static void
