@@ -348,10 +348,14 @@ has_other_algorithm(const uint8 *der, size_t len, X509_CRL *crl)
 	int			class;
 	bool		result;
 
-	/* into the list, into what is signed, past the version */
-	for (int i = 0; i < 3; i++)
+	/* into the list, into what is signed, past the version, which lists of version 1 lack */
+	for (int i = 0; i < 2; i++)
 		ASN1_get_object(&pos, &content, &tag, &class, (long) (der + len - pos));
-	pos += content;
+	if (pos < der + len && *pos == V_ASN1_INTEGER)
+	{
+		ASN1_get_object(&pos, &content, &tag, &class, (long) (der + len - pos));
+		pos += content;
+	}
 	inner = d2i_X509_ALGOR(NULL, &pos, (long) (der + len - pos));
 	X509_CRL_get0_signature(crl, NULL, &outer);
 	result = inner && X509_ALGOR_cmp(inner, outer) != 0;

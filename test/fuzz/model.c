@@ -182,7 +182,8 @@ has_value(const Session *s, const PolicyRule *rule, const PolicyValue *value)
 			return has_san(s, value);
 		case KEY_OU:
 		case KEY_O:
-			return count_attributes(s->cert->subject_dn, value->key == KEY_OU ? "OU" : "O", value->text, &text) > 0;
+			return !s->cert->subject_garbled &&
+				count_attributes(s->cert->subject_dn, value->key == KEY_OU ? "OU" : "O", value->text, &text) > 0;
 		case KEY_FINGERPRINT:
 			return memcmp(value->bytes, s->cert->fingerprint, FINGERPRINT_LEN) == 0;
 		default:
