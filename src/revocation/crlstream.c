@@ -26,6 +26,7 @@
 #define MAX_LINE	CRL_MAX_LINE
 
 #define MAX_CERTIFICATE_TEXT 262144 /* base64 of a certificate's block */
+#define PEM_LINE			 64 /* characters of base64 on a line */
 
 #define PEM_BEGIN		"-----BEGIN "
 #define PEM_END			"-----END "
@@ -223,13 +224,14 @@ block_type(const char *line, const char *keyword)
 }
 
 /*
- * A certificate's block, after its first line.  One that cannot be read may have issued
- * nothing.
+ * A certificate's block, after its first line, which names this type.  One that cannot be
+ * read may have issued nothing.
  */
 static bool
-take_certificate(CrlStream *s)
+take_certificate(CrlStream *s, const char *type)
 {
 	char		line[MAX_LINE];
+	char	   *end_type;
 	StringInfoData text;
 	X509	   *cert = NULL;
 	BIO		   *bio;
@@ -244,8 +246,14 @@ take_certificate(CrlStream *s)
 	}
 	if (s->error)
 		return false;
-	if (strncmp(line, PEM_END, strlen(PEM_END)) != 0)
-		unread_line(s, line);
+	end_type = block_type(line, PEM_END);
+	if (end_type == NULL || strcmp(end_type, type) != 0)
+	{
+		if (line[0] != '\0')
+			unread_line(s, line);
+		return fail_block(s, psprintf("the certificate in PEM block %d does not end with a line " PEM_END "%s" PEM_DASHES, s->block, type));
+	}
+	pfree(end_type);
 	appendStringInfoString(&text, PEM_END CERTIFICATE_BLOCK PEM_DASHES "\n");
 	bio = BIO_new_mem_buf(text.data, text.len);
 	if (bio)
@@ -310,9 +318,9 @@ find_block(CrlStream *s)
 			return fail_block(s, psprintf("the first line of PEM block %d is damaged", s->block));
 		if (is_certificate_type(type))
 		{
-			pfree(type);
-			if (!take_certificate(s))
+			if (!take_certificate(s, type))
 				return false;
+			pfree(type);
 			first = true;
 			continue;
 		}
@@ -320,7 +328,8 @@ find_block(CrlStream *s)
 			return fail_block(s, psprintf("PEM block %d is not a CRL but a \"%s\"", s->block, printable_text(type)));
 		pfree(type);
 		EVP_DecodeInit(s->base64);
-		s->padded = false;
+		s->padded = s->any_line = s->empty_line = s->short_line = false;
+		s->line_len = s->line_used = 0;
 		return true;
 	}
 	return false;
@@ -343,12 +352,63 @@ end_block(CrlStream *s)
 	if (!read_line(s, line))
 		return fail_crl_stream_at(s, "its PEM block does not end");
 	type = block_type(line, PEM_END);
-	if (type == NULL || strcmp(type, CRL_BLOCK) != 0)
+	if (type == NULL || strcmp(type, CRL_BLOCK) != 0 || s->line_len > 0)
 	{
 		unread_line(s, line);
-		return fail_crl_stream_at(s, "its PEM block does not end with " PEM_END CRL_BLOCK PEM_DASHES);
+		return fail_crl_stream_at(s, "its PEM block does not end with a line " PEM_END CRL_BLOCK PEM_DASHES);
 	}
 	pfree(type);
+	return true;
+}
+
+/*
+ * A line of base64 is over.  To OpenSSL, and so to the server, what stands before an empty
+ * line is a header.  That may be nothing; but then there is one empty line, and all others
+ * are full but the last one.
+ */
+static bool
+end_line(CrlStream *s)
+{
+	bool		wrong;
+
+	if (s->line_used == 0)
+	{
+		wrong = s->empty_line || s->any_line;
+		s->empty_line = true;
+	}
+	else
+	{
+		wrong = s->empty_line && (s->short_line || s->line_used > PEM_LINE);
+		s->any_line = true;
+		s->short_line = s->empty_line && s->line_used < PEM_LINE;
+	}
+	s->line_len = s->line_used = 0;
+	return !wrong || fail_crl_stream_at(s, "its PEM block has an empty line");
+}
+
+/*
+ * Go through the lines of len bytes of base64.
+ */
+static bool
+check_lines(CrlStream *s, const uint8 *text, size_t len)
+{
+	const uint8 *end = text + len;
+
+	while (text < end)
+	{
+		const uint8 *newline = memchr(text, '\n', (size_t) (end - text));
+		size_t		size = (size_t) ((newline ? newline : end) - text);
+		size_t		used = size;
+
+		while (used > 0 && is_space(text[used - 1]))
+			used--;
+		if (used > 0)
+			s->line_used = s->line_len + used;
+		s->line_len += size;
+		if (newline && !end_line(s))
+			return false;
+		text += size + (newline ? 1 : 0);
+	}
 	return true;
 }
 
@@ -444,7 +504,7 @@ fill_window(CrlStream *s)
 	if (dash)
 		len = (size_t) (dash - start);
 	s->raw_pos += len;
-	return decode(s, start, len) && (dash == NULL || end_block(s));
+	return check_lines(s, start, len) && decode(s, start, len) && (dash == NULL || end_block(s));
 }
 
 /*

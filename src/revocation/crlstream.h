@@ -49,6 +49,11 @@ typedef struct CrlStream
 	int			block;			/* counts from 1 */
 	EVP_ENCODE_CTX *base64;
 	bool		padded;			/* base64 has come to its "=" */
+	size_t		line_len;		/* of the line of base64 that has begun */
+	size_t		line_used;		/* up to its last character that is no blank */
+	bool		any_line;		/* there has been one that is not empty */
+	bool		empty_line;		/* there has been one that is */
+	bool		short_line;		/* and one of less than PEM_LINE behind it */
 	bool		has_unread;		/* a line to be read once more */
 	char		unread[CRL_MAX_LINE];
 	STACK_OF(X509) *certs;		/* that have come between CRLs */

@@ -260,6 +260,112 @@ pem_of(X509 *cert)
 	return (Bytes){buf.data, (size_t) buf.len};
 }
 
+/*
+ * A line is put before that line of PEM, counted from 0, of 64 characters of base64 but the
+ * last one.
+ */
+static Bytes
+with_line(Bytes pem, int before, const char *line)
+{
+	const char *pos = pem.data;
+
+	for (int i = 0; i < before; i++)
+		pos = strchr(pos, '\n') + 1;
+	return joined(joined((Bytes){pem.data, (size_t) (pos - pem.data)}, str(line)),
+				  (Bytes){pos, pem.len - (size_t) (pos - pem.data)});
+}
+
+static bool
+openssl_reads(Bytes pem)
+{
+	char	   *error;
+	PemContent *content = read_pem(pem.data, pem.len, &error);
+
+	if (content)
+		free_pem_content(content);
+	return content != NULL;
+}
+
+/*
+ * Blocks that OpenSSL does not take are not taken, and those with empty lines that it takes
+ * are.
+ */
+static void
+test_blocks(void)
+{
+	X509	   *ca = make_ca("root", test_key(), NULL);
+	X509_CRL   *crl = new_crl(ca);
+	Bytes		cert;
+	Bytes		pem;
+	Bytes		unended;
+	char	   *error;
+	CrlFile    *file;
+	static const struct
+	{
+		int			before[2];	/* 0: none */
+		const char *line;
+		bool		taken;
+		const char *what;
+	} cases[] = {
+		{{1, 0}, "\n", true, "an empty line before the base64"},
+		{{1, 0}, " \t\r\n", true, "blanks before the base64"},
+		{{2, 0}, "\n", false, "an empty line in the base64"},
+		{{2, 0}, " \t\r\n", false, "blanks in the base64"},
+		{{-1, 0}, "\n", false, "an empty line behind the base64"},
+		{{1, 1}, "\n", false, "two empty lines"},
+		{{1, 3}, "\n", false, "an empty line before the base64, and one in it"},
+	};
+
+	for (int i = 0; i < 20; i++)
+		revoke_number(crl, i, -1);
+	pem = as_pem(signed_der(crl, test_key(), EVP_sha256(), -1));
+	for (chunk_size = 1; chunk_size < 2000000; chunk_size += 999999)
+		for (int i = 0; i < (int) lengthof(cases); i++)
+		{
+			Bytes		text = pem;
+
+			for (int k = 0; k < 2 && cases[i].before[k] != 0; k++)
+			{
+				int			lines = 0;
+
+				for (size_t c = 0; c < text.len; c++)
+					lines += text.data[c] == '\n';
+				text = with_line(text, cases[i].before[k] > 0 ? cases[i].before[k] : lines - 1, cases[i].line);
+			}
+			is_int(openssl_reads(text), cases[i].taken, "%s: %s by OpenSSL", cases[i].what, cases[i].taken ? "taken" : "not taken");
+			if (!cases[i].taken)
+			{
+				check_error(text, "its PEM block has an empty line", cases[i].what);
+				continue;
+			}
+			file = read_bytes(text, NULL, &error);
+			ok(file && file->ncrls == 1 && file->nbad == 0, "%s: and by us", cases[i].what);
+		}
+	chunk_size = 1000000;
+
+	/* lines of another length, as OpenSSL does not take them behind an empty one */
+	check_error(with_line(with_line(pem, 2, " "), 1, "\n"), "its PEM block has an empty line", "an empty line before a long one");
+	check_error(with_line(with_line(pem, 2, "AAAA\n"), 1, "\n"), "its PEM block has an empty line", "an empty line before a short one");
+	ok(!openssl_reads(with_line(with_line(pem, 2, " "), 1, "\n")), "neither does OpenSSL");
+
+	unended = joined((Bytes){pem.data, pem.len - strlen("\n-----END X509 CRL-----\n")}, str("-----END X509 CRL-----\n"));
+	ok(!openssl_reads(unended), "OpenSSL takes no last line that is not a line");
+	check_error(unended, "its PEM block does not end with a line", "the end behind base64");
+	unended = joined((Bytes){pem.data, pem.len - strlen("-----END X509 CRL-----\n")}, str(" -----END X509 CRL-----\n"));
+	ok(!openssl_reads(unended), "nor one behind a space");
+	check_error(unended, "its PEM block does not end with a line", "the end behind a space");
+
+	cert = pem_of(ca);
+	cert.len -= strlen("-----END CERTIFICATE-----\n");
+	ok(!openssl_reads(joined(pem, cert)), "OpenSSL takes no certificate without an end");
+	check_passed_over(joined(pem, cert), "the certificate in PEM block 2 does not end with a line -----END CERTIFICATE-----", "a certificate without an end");
+	check_passed_over(joined(cert, pem), "the certificate in PEM block 1 does not end with a line -----END CERTIFICATE-----", "a certificate without an end before a CRL");
+	check_passed_over(joined(joined(cert, str("-----END X509 CRL-----\n")), pem),
+					  "the certificate in PEM block 1 does not end with a line -----END CERTIFICATE-----", "a certificate with another end");
+	check_passed_over(joined(joined(cert, str("-----END CERTIFICATE----\n")), pem),
+					  "the certificate in PEM block 1 does not end with a line -----END CERTIFICATE-----", "a certificate whose end lacks a dash");
+}
+
 static void
 test_files(void)
 {
@@ -552,6 +658,7 @@ main(void)
 	test_kinds();
 	test_issuers();
 	test_entries();
+	test_blocks();
 	test_files();
 	test_large_extension();
 	test_interrupts();
