@@ -28,8 +28,6 @@
  *	  while sessions go on to be rechecked
  *	- of TLS material, which it has loaded with sslpolicy.auto_reload (autoreload.c)
  *
- * It notices as well what the catalog holds for every node, and has it applied (watch.c).
- *
  * An error is logged, and what was to be done is tried again: a recheck after a
  * second, CRLs after a minute or when something changes.
  *
@@ -61,8 +59,6 @@
 #include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/wakeup.h"
-#include "base/workersettings.h"
-#include "cluster/watch.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
 #include "install/history.h"
@@ -192,7 +188,6 @@ take_settings(Worker *w)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
-	note_settings_for_cluster();
 	changed |= CHANGED_SETTINGS;
 	w->new_settings = true;
 }
@@ -602,12 +597,6 @@ load_changed_material(Worker *w)
 	load_changed_files();
 }
 
-static void
-watch_replicated(Worker *w)
-{
-	watch_cluster();
-}
-
 /*
  * Take a step.  False if it has failed, which is logged; w->step_error says why.
  */
@@ -657,6 +646,26 @@ watch_files(Worker *w)
 }
 
 /*
+ * Settings of the server that would get in the way of its transactions.
+ */
+static void
+override_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"}	/* since 17 */
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
  * A process that is killed between putting files in place and having them loaded
  * takes the server into a crash restart, which loads nothing.
  */
@@ -685,7 +694,6 @@ work(Datum arg)
 	CacheRegisterSyscacheCallback(AUTHOID, catalog_changed, Int32GetDatum(CHANGED_ROLES));
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, catalog_changed, Int32GetDatum(CHANGED_MEMBERS));
 	CacheRegisterSyscacheCallback(DATABASEOID, catalog_changed, Int32GetDatum(CHANGED_DATABASES));
-	begin_watching_cluster();
 	register_worker();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -696,7 +704,6 @@ work(Datum arg)
 	{
 		long		pause = watch_sessions(&worker);
 
-		(void) take_step(&worker, watch_replicated);
 		watch_files(&worker);
 		wait_for_latch(pause);
 	}
