@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "libpq/libpq.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/lwlock.h"
@@ -99,7 +100,10 @@ holds_the_same(ReplicatedKind kind, const PemContent *wanted)
 static Attempt
 compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
 {
-	Attempt		result = {NODE_FOREIGN, psprintf("%s; the file of this node holds %s", why, holds_the_same(kind, wanted) ? "the same" : "other material")};
+	const char *holds = holds_the_same(kind, wanted) ? HOLDS_THE_SAME : HOLDS_OTHER_MATERIAL;
+	/* how the detail ends must not be cut off */
+	int			room = NODE_DETAIL_LEN - 1 - (int) strlen(holds) - 2;
+	Attempt		result = {NODE_FOREIGN, psprintf("%.*s; %s", pg_mbcliplen(why, (int) strlen(why), room), why, holds)};
 
 	return result;
 }

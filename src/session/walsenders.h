@@ -8,11 +8,13 @@
 #ifndef SSLPOLICY_WALSENDERS_H
 #define SSLPOLICY_WALSENDERS_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct ConnectedStandby
 {
 	int			pid;			/* of its walsender */
+	TimestampTz since;			/* when that was started */
 	char		name[NAMEDATALEN];	/* application_name */
 } ConnectedStandby;
 
