@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
@@ -24,6 +25,7 @@
 #include "base/monotonic.h"
 #include "base/sharedmem.h"
 #include "cluster/orders.h"
+#include "settings/settings.h"
 
 /* For so long after a start, certificates wait for the first comparison. */
 #define COMPARISON_MS 10000
@@ -204,10 +206,11 @@ awaits_comparison(void)
 }
 
 /*
- * Could the replicated CRL not be applied?
+ * Could the replicated CRL not be applied, and does this node have no other?
  */
 bool
-has_failed_crl(void)
+lacks_replicated_crl(void)
 {
-	return pg_atomic_read_u32(&shared->failed_crl) != 0;
+	return pg_atomic_read_u32(&shared->failed_crl) != 0 && !crls_configured() &&
+		ssl_crl_file[0] == '\0' && ssl_crl_dir[0] == '\0';
 }

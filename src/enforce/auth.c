@@ -259,10 +259,9 @@ refuse_before_comparison(const Facts *facts)
 static void
 refuse_without_crl(const Facts *facts)
 {
-	if (!(facts->verified || facts->unreadable) || !has_failed_crl() || crls_configured() ||
-		ssl_crl_file[0] || ssl_crl_dir[0])
+	if (!(facts->verified || facts->unreadable) || !lacks_replicated_crl())
 		return;
-	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate cannot be checked for revocation: the replicated CRL could not be put in place");
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate " REPLICATED_CRL_MISSING);
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("client certificate of role %s cannot be checked for revocation: the replicated certificate revocation list could not be put in place",
