@@ -8,7 +8,8 @@
  * whether it is another one, without a look at its text.
  *
  * Compared anew, too, is what may have changed without a label: at start, after a
- * promotion, when settings or the file have changed.  What has failed is tried again, later
+ * promotion, when settings or the file have changed.  That settings have been read anew is
+ * no reason in itself: each comparison ends with that.  What has failed is tried again, later
  * each time.
  *
  *-------------------------------------------------------------------------
@@ -78,12 +79,12 @@ begin_watching_cluster(void)
 }
 
 /*
- * The worker has taken new settings: paths, or whether anything may be installed.
+ * The worker has taken settings: paths, or whether anything may be installed, may be others.
  */
 void
 note_settings_for_cluster(void)
 {
-	compare_all = true;
+	looked_at = 0;
 }
 
 /*
@@ -162,7 +163,7 @@ is_due(ReplicatedKind kind, TransactionId version)
 		return true;
 	}
 	return compare_all || is_retry_due(w, &progress) ||
-		(progress.compared && file_signature(applied_path(kind)) != progress.signature);
+		(progress.compared && what_applies(kind) != progress.signature);
 }
 
 /*
