@@ -15,7 +15,6 @@
  */
 #include "policy/dnform.h"
 
-#include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
@@ -361,7 +360,8 @@ can_match(const char *bytes, int len)
 	ASN1_TYPE  *value = d2i_ASN1_TYPE(NULL, &pos, len);
 	bool		result = value != NULL && pos == (const unsigned char *) bytes + len;
 
-	if (result && (bytes[0] == V_ASN1_NUMERICSTRING || bytes[0] == V_ASN1_PRINTABLESTRING || bytes[0] == V_ASN1_IA5STRING || bytes[0] == V_ASN1_VISIBLESTRING))
+	/* all other types are kept as strings */
+	if (result && value->type != V_ASN1_BOOLEAN && value->type != V_ASN1_NULL && value->type != V_ASN1_OBJECT)
 		result = !is_garbled_string(value->value.asn1_string);
 	ASN1_TYPE_free(value);
 	ERR_clear_error();
