@@ -226,8 +226,6 @@ read_pem_private_key(const char *text, size_t len, char **error)
 bool
 has_text_outside_pem(const char *text, size_t len)
 {
-	static const char begin[] = "-----BEGIN ";
-	static const char end[] = "-----END ";
 	bool		inside = false;
 
 	for (size_t pos = 0; pos < len;)
@@ -238,10 +236,10 @@ has_text_outside_pem(const char *text, size_t len)
 		size_t		blank = 0;
 
 		pos += size + 1;
-		if (!inside && size > strlen(begin) && memcmp(line, begin, strlen(begin)) == 0)
+		if (!inside && size > strlen(PEM_BLOCK_BEGIN) && memcmp(line, PEM_BLOCK_BEGIN, strlen(PEM_BLOCK_BEGIN)) == 0)
 			inside = true;
 		else if (inside)
-			inside = !(size > strlen(end) && memcmp(line, end, strlen(end)) == 0);
+			inside = !(size > strlen(PEM_BLOCK_END) && memcmp(line, PEM_BLOCK_END, strlen(PEM_BLOCK_END)) == 0);
 		else
 		{
 			while (blank < size && (line[blank] == ' ' || line[blank] == '\t' || line[blank] == '\r'))

@@ -13,6 +13,10 @@
 
 #include "base/pure.h"
 
+/* What a line that begins or ends a block begins with. */
+#define PEM_BLOCK_BEGIN "-----BEGIN "
+#define PEM_BLOCK_END	"-----END "
+
 /*
  * The most that callers give of certificates: several times what operating systems
  * trust.  To judge them takes the square of their number in time.

@@ -16,12 +16,11 @@
 #include "pki/pemtext.h"
 
 #include "base/escape.h"
+#include "pki/pem.h"
 
 /* The longest entity and tag of HTML that are taken. */
 #define MAX_ENTITY 10
 #define MAX_TAG	   64
-
-#define PEM_BEGIN "-----BEGIN "
 
 /* What is decoded into nothing at all. */
 #define NO_CHARACTER (-1)
@@ -376,7 +375,7 @@ utf16_to_utf8(const char *bytes, size_t len, size_t *utf8_len)
 	char	   *result;
 	char	   *out;
 
-	if (len < 2 || len % 2 != 0 || memmem(bytes, len, PEM_BEGIN, strlen(PEM_BEGIN)) != NULL)
+	if (len < 2 || len % 2 != 0 || memmem(bytes, len, PEM_BLOCK_BEGIN, strlen(PEM_BLOCK_BEGIN)) != NULL)
 		return NULL;
 	if ((b[0] == 0xFF && b[1] == 0xFE) || (b[0] != 0 && b[1] == 0))
 		little = true;

@@ -27,8 +27,8 @@
 #include "revocation/crlcopies.h"
 #include "settings/directory.h"
 
-#define PEM_BEGIN "-----BEGIN X509 CRL-----\n"
-#define PEM_END	  "-----END X509 CRL-----\n"
+#define CRL_BEGIN PEM_BLOCK_BEGIN "X509 CRL-----\n"
+#define CRL_END	  PEM_BLOCK_END "X509 CRL-----\n"
 
 /* Bytes of DER that are encoded at once. */
 #define CHUNK 16384
@@ -96,7 +96,7 @@ end_copy(CopyWriter *writer)
 	writer->source = -1;
 	EVP_EncodeFinal(writer->base64, text, &len);
 	return append_text(writer, (char *) text, (size_t) len) &&
-		append_text(writer, PEM_END, strlen(PEM_END));
+		append_text(writer, CRL_END, strlen(CRL_END));
 }
 
 /*
@@ -111,7 +111,7 @@ append_crl_copy(CopyWriter *writer, int source, int crl, const uint8 *der, size_
 
 	if (writer->source != source || writer->crl != crl)
 	{
-		if (!end_copy(writer) || !append_text(writer, PEM_BEGIN, strlen(PEM_BEGIN)))
+		if (!end_copy(writer) || !append_text(writer, CRL_BEGIN, strlen(CRL_BEGIN)))
 			return false;
 		EVP_EncodeInit(writer->base64);
 		writer->source = source;

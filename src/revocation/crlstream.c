@@ -17,6 +17,7 @@
 #include <openssl/pem.h>
 
 #include "base/escape.h"
+#include "pki/pem.h"
 
 /* fuzzers read less at a time, so that small files have many pieces */
 #ifndef READ_SIZE
@@ -28,8 +29,6 @@
 #define MAX_CERTIFICATE_TEXT 262144 /* base64 of a certificate's block */
 #define PEM_LINE			 64 /* characters of base64 on a line */
 
-#define PEM_BEGIN		"-----BEGIN "
-#define PEM_END			"-----END "
 #define PEM_DASHES		"-----"
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define CRL_BLOCK		"X509 CRL"
@@ -237,7 +236,7 @@ take_certificate(CrlStream *s, const char *type)
 	BIO		   *bio;
 
 	initStringInfo(&text);
-	appendStringInfoString(&text, PEM_BEGIN CERTIFICATE_BLOCK PEM_DASHES "\n");
+	appendStringInfoString(&text, PEM_BLOCK_BEGIN CERTIFICATE_BLOCK PEM_DASHES "\n");
 	while (read_line(s, line) && strncmp(line, PEM_DASHES, strlen(PEM_DASHES)) != 0)
 	{
 		if (text.len > MAX_CERTIFICATE_TEXT)
@@ -246,15 +245,15 @@ take_certificate(CrlStream *s, const char *type)
 	}
 	if (s->error)
 		return false;
-	end_type = block_type(line, PEM_END);
+	end_type = block_type(line, PEM_BLOCK_END);
 	if (end_type == NULL || strcmp(end_type, type) != 0)
 	{
 		if (line[0] != '\0')
 			unread_line(s, line);
-		return fail_block(s, psprintf("the certificate in PEM block %d does not end with a line " PEM_END "%s" PEM_DASHES, s->block, type));
+		return fail_block(s, psprintf("the certificate in PEM block %d does not end with a line " PEM_BLOCK_END "%s" PEM_DASHES, s->block, type));
 	}
 	pfree(end_type);
-	appendStringInfoString(&text, PEM_END CERTIFICATE_BLOCK PEM_DASHES "\n");
+	appendStringInfoString(&text, PEM_BLOCK_END CERTIFICATE_BLOCK PEM_DASHES "\n");
 	bio = BIO_new_mem_buf(text.data, text.len);
 	if (bio)
 		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
@@ -303,16 +302,16 @@ find_block(CrlStream *s)
 		if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 		{
 			text += strlen(BYTE_ORDER_MARK);
-			if (!begins && strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) == 0)
+			if (!begins && strncmp(text, PEM_BLOCK_BEGIN, strlen(PEM_BLOCK_BEGIN) - 1) == 0)
 			{
 				s->block++;
 				return fail_block(s, psprintf("PEM block %d comes after a byte order mark that has text before it", s->block));
 			}
 		}
 		/* whatever comes behind it, also no space */
-		if (strncmp(text, PEM_BEGIN, strlen(PEM_BEGIN) - 1) != 0)
+		if (strncmp(text, PEM_BLOCK_BEGIN, strlen(PEM_BLOCK_BEGIN) - 1) != 0)
 			continue;
-		type = block_type(text, PEM_BEGIN);
+		type = block_type(text, PEM_BLOCK_BEGIN);
 		s->block++;
 		if (type == NULL)
 			return fail_block(s, psprintf("the first line of PEM block %d is damaged", s->block));
@@ -351,11 +350,11 @@ end_block(CrlStream *s)
 		return fail_crl_stream_at(s, "its base64 is incomplete");
 	if (!read_line(s, line))
 		return fail_crl_stream_at(s, "its PEM block does not end");
-	type = block_type(line, PEM_END);
+	type = block_type(line, PEM_BLOCK_END);
 	if (type == NULL || strcmp(type, CRL_BLOCK) != 0 || s->line_len > 0)
 	{
 		unread_line(s, line);
-		return fail_crl_stream_at(s, "its PEM block does not end with a line " PEM_END CRL_BLOCK PEM_DASHES);
+		return fail_crl_stream_at(s, "its PEM block does not end with a line " PEM_BLOCK_END CRL_BLOCK PEM_DASHES);
 	}
 	pfree(type);
 	return true;
