@@ -3,8 +3,8 @@
  * pem_mutator.c
  *		Changes PEM so that it often remains PEM.
  *
- * Besides libFuzzer's own changes: lines twice, gone or elsewhere, another DER in
- * a block (der_mutator.c), and one text behind another.
+ * Besides libFuzzer's own changes: lines twice, gone, elsewhere, joined, and empty ones
+ * between them, another DER in a block (der_mutator.c), and one text behind another.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,26 +38,57 @@ line_end(const uint8 *data, size_t size, size_t at)
 }
 
 /*
- * A line twice, gone, or before another one.
+ * Where the next line begins that a block may begin or end with.
+ */
+static size_t
+next_dashes(const uint8 *data, size_t size, size_t start)
+{
+	size_t		at = start;
+
+	while (at < size && data[at] != '-')
+		at = line_end(data, size, at);
+	return at < size ? at : start;
+}
+
+/*
+ * A line twice, gone, before another one, joined with the one before it, or behind an empty one.
  */
 static size_t
 mutate_line(uint8 *data, size_t size, size_t max_size, unsigned seed)
 {
 	size_t		start = line_start(data, seed % size);
-	size_t		end = line_end(data, size, start);
+	size_t		end;
 	size_t		to = line_start(data, (seed / 7919) % size);
 	uint8		line[256];
-	size_t		len = Min(end - start, sizeof(line));
+	size_t		len;
 
+	/* most lines are base64 */
+	if (seed / 10 % 2)
+	{
+		start = next_dashes(data, size, start);
+		to = next_dashes(data, size, to);
+	}
+	end = line_end(data, size, start);
+	len = Min(end - start, sizeof(line));
 	memcpy(line, data + start, len);
-	if (seed % 3 == 0)
+	if (seed % 5 == 0)
 	{
 		memmove(data + start, data + end, size - end);
 		return size - (end - start);
 	}
+	if (seed % 5 == 1 && start > 0)
+	{
+		memmove(data + start - 1, data + start, size - start);
+		return size - 1;
+	}
+	if (seed % 5 == 2)
+	{
+		len = 1 + seed / 5 % 2;
+		memcpy(line, len > 1 ? " \n" : "\n", len);
+	}
 	if (size + len > max_size)
 		return size;
-	if (seed % 3 == 1)
+	if (seed % 5 <= 3)
 		to = start;
 	memmove(data + to + len, data + to, size - to);
 	memcpy(data + to, line, len);
