@@ -93,7 +93,7 @@ my $offset = $server->log_offset;
 my $pid = $live{plain}{pid};
 ends('label', sub { $server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=require'}) },
 	ends => ['plain'], stay => [qw(tls neighbour local)]);
-like($server->log_since($offset), qr/LOG:  session of role "app" \(PID $pid\) ended: it does not meet its TLS policy any more\n.*DETAIL:  Session: role="app" database="postgres" address=127.0.0.1 tls=none .*; required: sslmode=require \(policy of role "app", rule 1\); changed: roles or their policies\./,
+like($server->log_since($offset), qr/LOG:  session of role "app" \(PID $pid\) ended: it does not meet its TLS policy any more\n.*DETAIL:  Session: role="app" database="postgres" address=127.0.0.1 tls=none .*; required: sslmode=require \(policy of role "app", rule 1\); changed: roles or their policies[\w ,]*\./,
 	'the log says who, and why');
 is($server->sql("SELECT usename, datname, client_addr, cause, changed, reasons FROM sslpolicy.ended_sessions WHERE pid = $pid"),
 	'app|postgres|127.0.0.1|policy|roles or their policies|{"sslmode=require (policy of role \"app\", rule 1)"}', 'and so does the note');
