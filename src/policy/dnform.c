@@ -91,7 +91,8 @@ static const struct
 };
 
 /*
- * The number of an attribute as it is printed.
+ * The number of an attribute as it is printed.  NULL if it is none, or so long that OpenSSL
+ * prints only its beginning.
  */
 static char *
 number_as_printed(const char *number)
@@ -100,10 +101,11 @@ number_as_printed(const char *number)
 	int			nid = object ? OBJ_obj2nid(object) : NID_undef;
 	char		text[80];
 	char	   *result = NULL;
+	int			len;
 
 	if (nid != NID_undef)
 		result = pstrdup(OBJ_nid2sn(nid));
-	else if (object && OBJ_obj2txt(text, sizeof(text), object, 1) > 0)
+	else if (object && (len = OBJ_obj2txt(text, sizeof(text), object, 1)) > 0 && len < (int) sizeof(text))
 		result = pstrdup(text);
 	ASN1_OBJECT_free(object);
 	ERR_clear_error();
