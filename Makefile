@@ -19,7 +19,7 @@ MODULE_big = sslpolicy
 # The install script is put together from pieces, a subject each. Scripts that
 # update from a version to another will lie here as files.
 CREATE_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
-SCRIPT_PIECES = start policies sessions explain ledger recheck material install lint client about privileges
+SCRIPT_PIECES = start policies sessions explain ledger recheck material install cluster lint client about privileges
 DATA_built = $(CREATE_SCRIPT)
 DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
@@ -30,18 +30,19 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	labels/labels labels/clusterlabels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintextension lint/survey lint/findings \
-	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql \
+	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql sql/installrows sql/cluster_sql \
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
 	advice/clientsettings advice/clienturls advice/clientbundle advice/clientplan advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
-	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/history material/configuration \
+	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/consent install/replicated install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
+	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/nodes cluster/orders cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
 	ledger/mailbox session/failedcert ledger/rejections \
 	ledger/tablefile \
 	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
-	base/files base/privatekeys base/logline base/memory base/monotonic base/told \
+	base/files base/privatekeys base/logline base/memory base/monotonic base/told base/workersettings \
 	base/datums base/privileged policy/dnpattern policy/matcher \
 	policy/checktext \
 	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint pki/givenpem pki/pemtext pki/derkind

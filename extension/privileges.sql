@@ -58,6 +58,7 @@ GRANT EXECUTE ON FUNCTION
     @extschema@.get_ended_sessions(),
     @extschema@.get_material_history(),
     @extschema@.get_material_status(),
+    @extschema@.get_nodes(),
     @extschema@.get_recent_logins(),
     @extschema@.get_rejections(),
     @extschema@.get_statistics(),
@@ -72,6 +73,7 @@ GRANT SELECT ON
     @extschema@.ended_sessions,
     @extschema@.material_history,
     @extschema@.material_status,
+    @extschema@.nodes,
     @extschema@.recent_logins,
     @extschema@.rejections,
     @extschema@.statistics

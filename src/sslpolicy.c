@@ -16,6 +16,10 @@
 
 #include "base/preload.h"
 #include "base/wakeup.h"
+#include "cluster/applier.h"
+#include "cluster/materiallabels.h"
+#include "cluster/nodes.h"
+#include "cluster/orders.h"
 #include "enforce/auth.h"
 #include "enforce/worker.h"
 #include "labels/labels.h"
@@ -56,6 +60,10 @@ _PG_init(void)
 	init_key_mask();
 	init_probe();
 	init_ledger();
+	init_nodes();
+	init_orders();
+	init_material_labels();
 	init_auth();
 	init_worker();
+	init_applier();
 }

@@ -20,8 +20,11 @@
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker_internals.h"
+#include "replication/walreceiver.h"
 #include "storage/proc.h"
+#include "common/string.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 
 /* in c.h since 18, where what PostgreSQL had before is gone */
@@ -206,6 +209,50 @@ compat_allow_alter_system(void)
 	return AllowAlterSystem;
 #else
 	return true;
+#endif
+}
+
+/*
+ * The status of a backend, counted from 1, in the snapshot of this process.
+ */
+static inline LocalPgBackendStatus *
+compat_local_backend_status(int index)
+{
+#if PG_VERSION_NUM >= 160000
+	return pgstat_get_local_beentry_by_index(index);
+#else
+	return pgstat_fetch_stat_local_beentry(index);
+#endif
+}
+
+/*
+ * Open a connection for physical replication.  NULL, with *error, if that fails.
+ */
+static inline WalReceiverConn *
+compat_connect_walreceiver(const char *conninfo, const char *name, char **error)
+{
+#if PG_VERSION_NUM >= 170000
+	return walrcv_connect(conninfo, true, false, false, name, error);
+#elif PG_VERSION_NUM >= 160000
+	return walrcv_connect(conninfo, false, false, name, error);
+#else
+	return walrcv_connect(conninfo, false, name, error);
+#endif
+}
+
+/*
+ * A name as core stores application_name: only printable ASCII.
+ */
+static inline char *
+compat_clean_ascii(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return pg_clean_ascii(name, 0);
+#else
+	char	   *result = pstrdup(name);
+
+	pg_clean_ascii(result);
+	return result;
 #endif
 }
 

@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "libpq/auth.h"
 #include "libpq/hba.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -31,8 +32,11 @@
 
 #include "base/escape.h"
 #include "base/wakeup.h"
+#include "cluster/orders.h"
+#include "cluster/takereport.h"
 #include "enforce/auth.h"
 #include "labels/applicable.h"
+#include "labels/clusterlabels.h"
 #include "labels/exceptions.h"
 #include "ledger/ledger.h"
 #include "material/clientcert.h"
@@ -230,6 +234,44 @@ refuse_revoked_certificate(const Facts *facts)
 }
 
 /*
+ * A node that was down may have missed a revocation, which its catalog knows and its files
+ * do not.  It is a matter of some milliseconds until these are compared.
+ */
+static void
+refuse_before_comparison(const Facts *facts)
+{
+	if (!(facts->verified || facts->unreadable) || !awaits_comparison())
+		return;
+	if (!TransactionIdIsValid(cluster_label_version(CLUSTER_CA)) &&
+		!TransactionIdIsValid(cluster_label_version(CLUSTER_CRL)))
+		return;
+	ereport(FATAL,
+			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+			 errmsg("the database system is not yet accepting client certificates"),
+			 errdetail("It has just been started, and has not yet compared its CAs and certificate revocation lists with the replicated ones."),
+			 errhint("Connect again in a moment.")));
+}
+
+/*
+ * Where CRLs are replicated, and could not be put in place, and there are no others, all
+ * certificates are refused: otherwise this node would accept those that are revoked.
+ */
+static void
+refuse_without_crl(const Facts *facts)
+{
+	if (!(facts->verified || facts->unreadable) || !has_failed_crl() || crls_configured() ||
+		ssl_crl_file[0] || ssl_crl_dir[0])
+		return;
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate cannot be checked for revocation: the replicated CRL could not be put in place");
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("client certificate of role %s cannot be checked for revocation: the replicated certificate revocation list could not be put in place",
+					quoted_name(facts->role)),
+			 errdetail_log("Refused: %s.", facts_for_log(facts)),
+			 errhint(SERVER_LOG_HINT)));
+}
+
+/*
  * Nobody could tell of such a session that its certificate has been blocked or revoked,
  * so this too holds whatever sslpolicy.enforcement says.
  */
@@ -344,6 +386,8 @@ check_login(Port *port, int status)
 	stop_point("login_found");
 	if (!facts->local)
 	{
+		refuse_before_comparison(facts);
+		refuse_without_crl(facts);
 		refuse_blocked_certificate(facts, applicable, applies);
 		refuse_revoked_certificate(facts);
 		if (!kept)
@@ -374,6 +418,7 @@ check_login(Port *port, int status)
 	}
 	refuse_unknown(facts, applicable);
 	admit_session(applicable->role, applicable->database, compliance, end_at);
+	take_report_of_login(port, applicable->role);
 	admitted = palloc(sizeof(AdmittedLogin));
 	*admitted = (AdmittedLogin){facts, applicable, compliance, would_refuse};
 	stop_point("login_admitted");

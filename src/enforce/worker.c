@@ -28,6 +28,8 @@
  *	  while sessions go on to be rechecked
  *	- of TLS material, which it has loaded with sslpolicy.auto_reload (autoreload.c)
  *
+ * It notices as well what the catalog holds for every node, and has it applied (watch.c).
+ *
  * An error is logged, and what was to be done is tried again: a recheck after a
  * second, CRLs after a minute or when something changes.
  *
@@ -59,6 +61,8 @@
 #include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/wakeup.h"
+#include "base/workersettings.h"
+#include "cluster/watch.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
 #include "install/history.h"
@@ -188,6 +192,7 @@ take_settings(Worker *w)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	note_settings_for_cluster();
 	changed |= CHANGED_SETTINGS;
 	w->new_settings = true;
 }
@@ -597,6 +602,12 @@ load_changed_material(Worker *w)
 	load_changed_files();
 }
 
+static void
+watch_replicated(Worker *w)
+{
+	watch_cluster();
+}
+
 /*
  * Take a step.  False if it has failed, which is logged; w->step_error says why.
  */
@@ -646,26 +657,6 @@ watch_files(Worker *w)
 }
 
 /*
- * Settings of the server that would get in the way of its transactions.
- */
-static void
-override_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_deferrable", "off"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"transaction_timeout", "0"}	/* since 17 */
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		if (GetConfigOption(settings[i][0], true, false) != NULL)
-			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/*
  * A process that is killed between putting files in place and having them loaded
  * takes the server into a crash restart, which loads nothing.
  */
@@ -694,6 +685,7 @@ work(Datum arg)
 	CacheRegisterSyscacheCallback(AUTHOID, catalog_changed, Int32GetDatum(CHANGED_ROLES));
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, catalog_changed, Int32GetDatum(CHANGED_MEMBERS));
 	CacheRegisterSyscacheCallback(DATABASEOID, catalog_changed, Int32GetDatum(CHANGED_DATABASES));
+	begin_watching_cluster();
 	register_worker();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -704,6 +696,7 @@ work(Datum arg)
 	{
 		long		pause = watch_sessions(&worker);
 
+		(void) take_step(&worker, watch_replicated);
 		watch_files(&worker);
 		wait_for_latch(pause);
 	}

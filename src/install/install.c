@@ -47,12 +47,14 @@
 #include "base/preload.h"
 #include "base/told.h"
 #include "base/transaction.h"
-#include "install/affected.h"
+#include "install/consent.h"
 #include "install/install.h"
 #include "install/place.h"
 #include "install/replaceable.h"
+#include "install/replicated.h"
 #include "install/target.h"
 #include "install/trial.h"
+#include "labels/setpolicy.h"
 #include "material/generation.h"
 #include "material/reload.h"
 #include "revocation/crlcopies.h"
@@ -190,20 +192,60 @@ check_encoded(bool ok)
 }
 
 /*
+ * An error if what every node has comes from the catalog.
+ */
+static void
+forbid_replicated(MaterialKind kind)
+{
+	if (!is_replicated(kind))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("TLS material \"%s\" is replicated: every node has what the catalog holds", material_kind_name(kind)),
+			 errhint("Call sslpolicy.set_%s() on the primary. With NULL it ends the replication, and each node keeps the files that it has.", material_kind_name(kind))));
+}
+
+/*
+ * Check that something may be installed now, or set for every node, and have others wait.
+ */
+static void
+begin_mode(MaterialKind kind, InstallMode mode, const char *action)
+{
+	switch (mode)
+	{
+		case INSTALL_HERE:
+			require_installation();
+			forbid_transaction_block(action);
+			lock_installation();
+			forbid_replicated(kind);
+			break;
+		case INSTALL_APPLY:
+			require_installation();
+			lock_installation();
+			break;
+		case INSTALL_REPLICATE:
+			require_preload();
+			require_postmaster();
+			PreventCommandDuringRecovery(psprintf("sslpolicy.%s()", action));
+			lock_cluster_labels();
+			break;
+	}
+}
+
+/*
  * Check that something may be installed now, and read what there is.  Other
  * installations wait from here until unlock_installation().
  */
 Installation *
-begin_installation(MaterialKind kind, const char *action, bool dry_run, bool force)
+begin_installation(MaterialKind kind, InstallMode mode, const char *action, bool dry_run, bool force)
 {
 	Installation *inst = palloc0(sizeof(Installation));
 
-	require_installation();
-	forbid_transaction_block(action);
-	lock_installation();
+	begin_mode(kind, mode, action);
 	/* settings may have changed while this installation waited */
 	require_current_settings();
 	inst->kind = kind;
+	inst->mode = mode;
 	inst->action = action;
 	inst->dry_run = dry_run;
 	inst->force = force;
@@ -232,97 +274,9 @@ begin_installation(MaterialKind kind, const char *action, bool dry_run, bool for
 	if (!superuser() && is_one_file(inst))
 		check_target_file(inst, path_in_place(inst), resolve_target(path_in_place(inst)));
 	read_in_place(inst);
+	read_all_replicated(inst);
 	inst->history = read_history();
 	return inst;
-}
-
-/*
- * The first few that count, as a text, and how many there are.
- */
-static char *
-list_affected(List *affected, bool (*counts)(const Affected *), int *count)
-{
-	StringInfoData list;
-	ListCell   *cell;
-
-	*count = 0;
-	initStringInfo(&list);
-	foreach(cell, affected)
-	{
-		if (!counts(lfirst(cell)))
-			continue;
-		if (++*count <= 5)
-			appendStringInfo(&list, "%s%s", list.len ? "; " : "", affected_text(lfirst(cell)));
-	}
-	return psprintf("Affected: %s%s.", list.data, *count > 5 ? "; and others" : "");
-}
-
-static bool
-is_protected(const Affected *affected)
-{
-	return affected->is_protected;
-}
-
-/*
- * Everybody who may call the function may pass force.  So force does not override what
- * protects others from the caller.
- */
-static void
-forbid_force(const Installation *inst)
-{
-	int			count;
-	char	   *list = list_affected(inst->affected, is_protected, &count);
-
-	if (count == 0 || superuser())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to make a CA unusable by which a superuser or a reserved role logs in"),
-			 errdetail("%s", list),
-			 errhint("A superuser can install it with force => true.")));
-}
-
-static bool
-is_session_in_the_way(const Affected *affected)
-{
-	return affected->kind == AFFECTED_SESSION && affected_wants_force(affected);
-}
-
-/*
- * Sessions, logins and CAs that the new material does not accept are an error, unless
- * forced.
- */
-static void
-check_affected(const Installation *inst)
-{
-	int			own;
-	int			sessions;
-	int			count;
-	char	   *list;
-
-	if (inst->dry_run)
-		return;
-	if (inst->force)
-	{
-		forbid_force(inst);
-		return;
-	}
-	(void) list_affected(inst->affected, is_affected_own, &own);
-	(void) list_affected(inst->affected, is_session_in_the_way, &sessions);
-	list = list_affected(inst->affected, affected_wants_force, &count);
-	if (count == 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 own == count ?
-				 errmsg("with this material your own connection would be refused") :
-				 sessions == count ?
-				 errmsg_plural("with this material %d live session could not log in again",
-							   "with this material %d live sessions could not log in again",
-							   (unsigned long) count, count) :
-				 errmsg("this material would refuse clients that can log in now"),
-			 errdetail("%s", list),
-			 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }
 
 /*
@@ -429,6 +383,8 @@ record_start(Installation *inst)
 		inst->parent = parent;
 	entry = new_history_entry(inst->kind, inst->action, inst->version, inst->parent, new_sha,
 							  inst->content);
+	if (inst->mode == INSTALL_APPLY)
+		entry->by = "replication";
 	inst->history = lappend(inst->history, entry);
 	write_history(inst->history);
 	return entry;
@@ -749,6 +705,9 @@ finish_installation(Installation *inst)
 	SSL_CTX *volatile context = NULL;
 
 	check_affected(inst);
+	/* each node puts it in place */
+	if (inst->mode == INSTALL_REPLICATE)
+		return;
 	if (inst->bytes)
 		find_target(p);
 	else

@@ -18,6 +18,14 @@
 /* As a parent: whichever version is in place when the installation starts. */
 #define VERSION_IN_PLACE (-1)
 
+/* What is done with new material. */
+typedef enum InstallMode
+{
+	INSTALL_HERE,				/* a function puts it in place on this node */
+	INSTALL_REPLICATE,			/* it is judged, to become a label that every node applies */
+	INSTALL_APPLY				/* the server puts such a label in place on this node */
+} InstallMode;
+
 /*
  * One installation.  begin_installation() fills what is there; what installs a
  * kind of material decides on the new one (installca.c, installcrl.c,
@@ -26,6 +34,7 @@
 typedef struct Installation
 {
 	MaterialKind kind;
+	InstallMode mode;
 	const char *action;			/* name of the SQL function */
 	bool		dry_run;
 	bool		force;
@@ -36,7 +45,11 @@ typedef struct Installation
 	MaterialFiles files;
 	char	   *old_bytes;		/* NULL: no file */
 	size_t		old_len;
-	PemContent *old;			/* never NULL */
+	PemContent *old;			/* never NULL; with INSTALL_REPLICATE, what is replicated
+								 * if anything is, not what is in the file */
+	STACK_OF(X509) *replicated_cas; /* NULL: CAs are those of the file; only with
+									 * INSTALL_REPLICATE, as is the next */
+	PemContent *replicated_crls;
 	bool		unreadable;		/* the file cannot be read, or holds no CRL */
 	List	   *history;
 
@@ -56,7 +69,7 @@ typedef struct Installation
 	uint64		generation;
 } Installation;
 
-extern Installation *begin_installation(MaterialKind kind, const char *action,
+extern Installation *begin_installation(MaterialKind kind, InstallMode mode, const char *action,
 										bool dry_run, bool force);
 extern void finish_installation(Installation *inst);
 extern void forbid_transaction_block(const char *action);

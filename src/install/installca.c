@@ -145,11 +145,14 @@ install_cas(Installation *inst, STACK_OF(X509) *added)
 
 	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
-	inst->affected = find_losing_certificate(inst, after);
+	/* of what is replicated the caller of set_ca() was told */
+	if (inst->mode != INSTALL_APPLY)
+		inst->affected = find_losing_certificate(inst, after);
 	inst->bytes = makeStringInfo();
 	for (int i = 0; i < sk_X509_num(set); i++)
 		check_encoded(append_pem_certificate(inst->bytes, sk_X509_value(set, i)));
-	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
+	/* the file keeps the CRLs that it holds; they are this node's own */
+	for (int i = 0; inst->mode != INSTALL_REPLICATE && i < sk_X509_CRL_num(inst->old->crls); i++)
 		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(inst->old->crls, i)));
 	finish_installation(inst);
 	return inst;
@@ -159,18 +162,32 @@ install_cas(Installation *inst, STACK_OF(X509) *added)
  * Replace the whole set of CAs.
  */
 Installation *
-replace_cas(const PemContent *given, bool dry_run, bool force)
+replace_cas(const PemContent *given, InstallMode mode, bool dry_run, bool force)
 {
 	Installation *inst;
 	int			first;
 
 	check_given_cas(given);
-	inst = begin_installation(MATERIAL_CA, "install_ca", dry_run, force);
+	inst = begin_installation(MATERIAL_CA, mode, mode == INSTALL_HERE ? "install_ca" : "set_ca", dry_run, force);
 	check_ca_bound(given->certs, inst->old->certs);
 	forbid_namesakes(inst, given->certs);
 	put_namesakes_first(inst, given);
 	first = sk_X509_num(inst->content->certs);
 	add_given_cas(inst, given, first);
+	return install_cas(inst, given->certs);
+}
+
+/*
+ * Put in place on this node what is replicated: these, in this order.
+ */
+Installation *
+apply_cas(const PemContent *given)
+{
+	Installation *inst;
+
+	check_given_cas(given);
+	inst = begin_installation(MATERIAL_CA, INSTALL_APPLY, "set_ca", false, true);
+	add_given_cas(inst, given, 0);
 	return install_cas(inst, given->certs);
 }
 
@@ -183,7 +200,7 @@ add_cas(const PemContent *given, bool dry_run, bool force)
 	Installation *inst;
 
 	check_given_cas(given);
-	inst = begin_installation(MATERIAL_CA, "add_ca", dry_run, force);
+	inst = begin_installation(MATERIAL_CA, INSTALL_HERE, "add_ca", dry_run, force);
 	check_ca_bound(given->certs, inst->old->certs);
 	forbid_namesakes(inst, given->certs);
 	keep_cas(inst, NULL);
@@ -204,7 +221,7 @@ remove_ca(const char *fingerprint, bool dry_run, bool force)
 	if (!parse_fingerprint(fingerprint, digest))
 		refuse_installation(psprintf("\"%s\" is not a SHA-256 fingerprint", fingerprint), NULL,
 							"Write 64 hexadecimal digits, with or without colons.");
-	inst = begin_installation(MATERIAL_CA, "remove_ca", dry_run, force);
+	inst = begin_installation(MATERIAL_CA, INSTALL_HERE, "remove_ca", dry_run, force);
 	removed = find_certificate_by_fingerprint(inst->old->certs, digest);
 	if (removed == NULL)
 		ereport(ERROR,

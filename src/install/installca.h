@@ -10,7 +10,8 @@
 
 #include "install/install.h"
 
-extern Installation *replace_cas(const PemContent *given, bool dry_run, bool force);
+extern Installation *replace_cas(const PemContent *given, InstallMode mode, bool dry_run, bool force);
+extern Installation *apply_cas(const PemContent *given);
 extern Installation *add_cas(const PemContent *given, bool dry_run, bool force);
 extern Installation *remove_ca(const char *fingerprint, bool dry_run, bool force);
 extern void judge_earlier_cas(Installation *inst);

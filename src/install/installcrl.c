@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "install/installcrl.h"
 #include "install/newtrust.h"
+#include "install/replicated.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "pki/x509.h"
@@ -235,9 +236,11 @@ is_needed(X509 *cert, const PemContent *given)
  * still.
  */
 static STACK_OF(X509) *
-kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, const PemContent *given)
+kept_issuers(const Installation *inst, STACK_OF(X509) *issuers, STACK_OF(X509) *cas, const PemContent *given)
 {
-	STACK_OF(X509) *before = read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs;
+	STACK_OF(X509) *before = inst->replicated_crls ?
+		inst->replicated_crls->certs :
+		read_pem_file(own_file(INSTALLED_ISSUERS))->content->certs;
 	STACK_OF(X509) *result = new_certificates();
 
 	for (int i = 0; i < sk_X509_num(issuers); i++)
@@ -259,7 +262,14 @@ kept_issuers(STACK_OF(X509) *issuers, STACK_OF(X509) *cas, const PemContent *giv
 static STACK_OF(X509) *
 take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
 {
-	STACK_OF(X509) *issuers = known_crl_issuers(cas, given->certs);
+	STACK_OF(X509) *offered = new_certificates();
+	STACK_OF(X509) *issuers;
+
+	for (int i = 0; i < sk_X509_num(given->certs); i++)
+		(void) add_certificate_once(offered, sk_X509_value(given->certs, i));
+	for (int i = 0; inst->replicated_crls && i < sk_X509_num(inst->replicated_crls->certs); i++)
+		(void) add_certificate_once(offered, sk_X509_value(inst->replicated_crls->certs, i));
+	issuers = known_crl_issuers(cas, offered);
 
 	for (int i = 0; i < sk_X509_num(given->certs); i++)
 	{
@@ -273,8 +283,8 @@ take_issuers(Installation *inst, const PemContent *given, STACK_OF(X509) *cas)
 		if (!is_needed(cert, given))
 			inst->warnings = lappend(inst->warnings, psprintf("certificate %s has signed none of these CRLs, and is left out", certificate_title(cert)));
 	}
-	if (sk_X509_num(given->certs) > 0)
-		inst->crl_issuers = kept_issuers(issuers, cas, given);
+	if (sk_X509_num(given->certs) > 0 || inst->mode == INSTALL_REPLICATE)
+		inst->crl_issuers = kept_issuers(inst, issuers, cas, given);
 	return issuers;
 }
 
@@ -322,23 +332,43 @@ restore_from_copies(Installation *inst, STACK_OF(X509_CRL) *given, STACK_OF(X509
 }
 
 /*
+ * Install inst->content.
+ */
+static Installation *
+install_new_crls(Installation *inst)
+{
+	Trust	   *after;
+
+	inst->bytes = makeStringInfo();
+	for (int i = 0; i < sk_X509_CRL_num(inst->content->crls); i++)
+		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(inst->content->crls, i)));
+	forbid_what_worker_refuses(inst);
+	after = trust_with_new_crls(inst);
+	forbid_lockout(inst, after);
+	/* of what is replicated the caller of set_crl() was told */
+	if (inst->mode != INSTALL_APPLY)
+		inst->affected = find_losing_certificate(inst, after);
+	finish_installation(inst);
+	return inst;
+}
+
+/*
  * Put CRLs in the place of those of the same CAs.
  */
 Installation *
-install_crls(const PemContent *given, bool dry_run, bool force)
+install_crls(const PemContent *given, InstallMode mode, bool dry_run, bool force)
 {
 	Installation *inst;
 	STACK_OF(X509) *issuers;
 	STACK_OF(X509_CRL) *crls;
-	Trust	   *after;
 
 	check_given_crls(given);
-	inst = begin_installation(MATERIAL_CRL, "install_crl", dry_run, force);
-	issuers = take_issuers(inst, given, read_pem_file(inst->files.ca_file)->content->certs);
+	inst = begin_installation(MATERIAL_CRL, mode, mode == INSTALL_HERE ? "install_crl" : "set_crl", dry_run, force);
+	issuers = take_issuers(inst, given, cas_to_judge_by(inst));
 	crls = inst->content->crls;
 	if (inst->indexed && inst->unreadable)
 		restore_from_copies(inst, given->crls, issuers);
-	if (sk_X509_num(inst->old->certs) > 0)
+	if (sk_X509_num(inst->old->certs) > 0 && !inst->replicated_crls)
 		inst->warnings = lappend(inst->warnings, "the certificates in ssl_crl_file, which the server took for CAs, are left out");
 	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
 	{
@@ -350,15 +380,78 @@ install_crls(const PemContent *given, bool dry_run, bool force)
 		CHECK_FOR_INTERRUPTS();
 		replace_crl(inst, sk_X509_CRL_value(given->crls, i), issuers);
 	}
-	inst->bytes = makeStringInfo();
-	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
-		check_encoded(append_pem_crl(inst->bytes, sk_X509_CRL_value(crls, i)));
-	forbid_what_worker_refuses(inst);
-	after = trust_with_new_crls(inst);
-	forbid_lockout(inst, after);
-	inst->affected = find_losing_certificate(inst, after);
-	finish_installation(inst);
-	return inst;
+	return install_new_crls(inst);
+}
+
+/*
+ * Does a CRL that is in place go away without a newer one, although its CA is still there?
+ * That would let in whom it revokes.  One that is newer than that of the same issuer and
+ * scope in this set is in *newer.
+ */
+static bool
+loses_crl(const Installation *inst, STACK_OF(X509) *issuers, X509 **issuer, bool *newer)
+{
+	*newer = false;
+	for (int i = 0; i < sk_X509_CRL_num(inst->old->crls); i++)
+	{
+		X509_CRL   *before = sk_X509_CRL_value(inst->old->crls, i);
+		const CrlFacts *old = read_crl(before);
+		bool		found = false;
+
+		*issuer = crl_issuer(before, issuers);
+		for (int k = 0; old && *issuer && !found && k < sk_X509_CRL_num(inst->content->crls); k++)
+		{
+			X509_CRL   *crl = sk_X509_CRL_value(inst->content->crls, k);
+			const CrlFacts *new = is_crl_signed_by(crl, *issuer) ? read_crl(crl) : NULL;
+
+			found = new &&is_same_scope(new, old);
+			*newer = found && is_older_crl(new, old);
+		}
+		if (old && *issuer && (!found || *newer))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Put in place on this node what is replicated: these CRLs, and no others.  replaces, which
+ * may be NULL, is the SHA-256 of the file that an earlier version of what is replicated has
+ * made, and from which a superuser has gone back to this one.
+ *
+ * NULL, with *newer, if this node has a newer CRL, which it keeps.
+ */
+Installation *
+apply_crls(const PemContent *given, const char *replaces, char **newer)
+{
+	Installation *inst;
+	STACK_OF(X509) *issuers;
+	X509	   *issuer;
+	bool		is_newer;
+	int64		now = (int64) time(NULL);
+
+	check_given_crls(given);
+	inst = begin_installation(MATERIAL_CRL, INSTALL_APPLY, "set_crl", false, true);
+	inst->goes_back = replaces && inst->old_bytes &&
+		strcmp(replaces, bytes_fingerprint(inst->old_bytes, inst->old_len)) == 0;
+	issuers = take_issuers(inst, given, cas_to_judge_by(inst));
+	for (int i = 0; i < sk_X509_CRL_num(given->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(given->crls, i);
+
+		raise_trust_refusal(judge_crl(crl, issuers, now, inst->goes_back || (inst->indexed && accept_expired_crl())));
+		X509_CRL_up_ref(crl);
+		sk_X509_CRL_push(inst->content->crls, crl);
+	}
+	if (!inst->goes_back && loses_crl(inst, issuers, &issuer, &is_newer))
+	{
+		if (!is_newer)
+			refuse_installation(psprintf("the CRL of %s, which this node has, is not among the replicated ones", certificate_title(issuer)),
+								"Without it, certificates that it revokes would be accepted again.",
+								"Add the CRL with sslpolicy.set_crl(), or remove it from the file of this node.");
+		*newer = psprintf("the CRL of %s in place is newer", certificate_title(issuer));
+		return NULL;
+	}
+	return install_new_crls(inst);
 }
 
 /*

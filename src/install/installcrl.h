@@ -11,7 +11,8 @@
 #include "install/install.h"
 
 extern void check_crl_size(size_t size);
-extern Installation *install_crls(const PemContent *given, bool dry_run, bool force);
+extern Installation *install_crls(const PemContent *given, InstallMode mode, bool dry_run, bool force);
+extern Installation *apply_crls(const PemContent *given, const char *replaces, char **newer);
 extern void check_earlier_crls_allowed(bool force);
 extern void judge_earlier_crls(Installation *inst);
 

@@ -113,7 +113,7 @@ install_server_certificate(const PemContent *given, char *private_key,
 	if (sk_X509_num(given->certs) == 0)
 		refuse_installation("there is no certificate in the text", NULL,
 							"Give the text of the server's certificate and its chain in PEM, from -----BEGIN CERTIFICATE----- on; not the name of their file.");
-	inst = begin_installation(MATERIAL_SERVER, "install_server_certificate", dry_run, force);
+	inst = begin_installation(MATERIAL_SERVER, INSTALL_HERE, "install_server_certificate", dry_run, force);
 	key = find_key(inst, given, private_key, &pending);
 	start_judging(inst, &identity, given->certs, key);
 	raise_trust_refusal(judge_identity(&identity, &inst->warnings));

@@ -23,6 +23,25 @@
 #include "settings/settings.h"
 
 /*
+ * What every node has comes from the catalog, not from the files of this one.
+ */
+static void
+take_replicated(const Installation *inst, Trust *trust)
+{
+	if (inst->replicated_cas)
+	{
+		sk_X509_pop_free(trust->cas, X509_free);
+		trust->cas = X509_chain_up_ref(inst->replicated_cas);
+	}
+	for (int i = 0; inst->replicated_crls && i < sk_X509_CRL_num(inst->replicated_crls->crls); i++)
+	{
+		X509_CRL_up_ref(sk_X509_CRL_value(inst->replicated_crls->crls, i));
+		sk_X509_CRL_push(trust->crls, sk_X509_CRL_value(inst->replicated_crls->crls, i));
+		trust->use_crls = true;
+	}
+}
+
+/*
  * What clients are verified with until now.  NULL, with *error, if that cannot be
  * read.
  */
@@ -39,7 +58,11 @@ trust_before_installation(const Installation *inst, char **error)
 	 */
 	if (inst->indexed && inst->unreadable)
 		files.crl_file = file_exists(own_file(CRL_COPIES)) ? own_file(CRL_COPIES) : "";
+	if (inst->replicated_crls)
+		files.crl_file = "";
 	trust = read_trust(&files, &parameters, (int64) time(NULL), error);
+	if (trust)
+		take_replicated(inst, trust);
 	if (trust)
 		trust->issuers = known_crl_issuers(trust->cas, inst->crl_issuers);
 	if (trust && inst->indexed)

@@ -61,6 +61,15 @@ began_without(const Installation *inst, const HistoryEntry *current)
 		strcmp(path_in_place(inst), own_material_file(inst->kind)) == 0;
 }
 
+pg_noreturn static void
+raise_no_earlier(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("there is no earlier version to go back to"),
+			 errhint("The view sslpolicy.material_history has the versions that are kept.")));
+}
+
 /*
  * The version to go back to; NULL if that is no file at all.
  */
@@ -79,10 +88,7 @@ version_before(const Installation *inst)
 	if (target && target->version != 0)
 		return target;
 	if (!began_without(inst, current))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no earlier version to go back to"),
-				 errhint("The view sslpolicy.material_history has the versions that are kept.")));
+		raise_no_earlier();
 	return NULL;
 }
 
@@ -111,10 +117,11 @@ take_version(Installation *inst, const HistoryEntry *target)
 }
 
 /*
- * Go back to the version before the one in place.
+ * Go back to the version before the one in place.  With INSTALL_REPLICATE it becomes what
+ * is replicated, and of what this node has in its history.
  */
 Installation *
-roll_back(MaterialKind kind, bool dry_run, bool force)
+roll_back(MaterialKind kind, InstallMode mode, bool dry_run, bool force)
 {
 	const WayBack *way = &ways_back[kind];
 	Installation *inst;
@@ -122,9 +129,11 @@ roll_back(MaterialKind kind, bool dry_run, bool force)
 
 	if (way->check_allowed)
 		way->check_allowed(force);
-	inst = begin_installation(kind, "rollback", dry_run, force);
+	inst = begin_installation(kind, mode, "rollback", dry_run, force);
 	inst->goes_back = true;
 	target = version_before(inst);
+	if (target == NULL && mode == INSTALL_REPLICATE)
+		raise_no_earlier();
 	if (target)
 		take_version(inst, target);
 	if (!way->returns)

@@ -10,6 +10,6 @@
 
 #include "install/install.h"
 
-extern Installation *roll_back(MaterialKind kind, bool dry_run, bool force);
+extern Installation *roll_back(MaterialKind kind, InstallMode mode, bool dry_run, bool force);
 
 #endif							/* SSLPOLICY_ROLLBACK_H */

@@ -198,7 +198,7 @@ read_labels(Search *search, Relation pg_shseclabel)
 
 		if (label != NULL)
 			wanted->label = label;
-		else if (is_cluster_label(tuple, desc, &which))
+		else if (is_cluster_label(tuple, desc, &which) && !is_cluster_material(which))
 			search->cluster[which] = cluster_label_text(tuple, desc);
 	}
 	end_catalog_scan(&scan);

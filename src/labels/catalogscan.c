@@ -76,7 +76,7 @@ copy_catalog(CatalogCopy *copy, Oid catalog, AttrNumber column, Snapshot snapsho
 		bool		found;
 
 		if (catalog == SharedSecLabelRelationId && !is_our_label(tuple, RelationGetDescr(relation)) &&
-			!is_cluster_label(tuple, RelationGetDescr(relation), &which))
+			(!is_cluster_label(tuple, RelationGetDescr(relation), &which) || is_cluster_material(which)))
 			continue;
 		entry = rows_insert(copy->rows, key, &found);
 		if (!found)

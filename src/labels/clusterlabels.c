@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * clusterlabels.c
- *		What the catalog holds for every node of a cluster: two policies, and the
- *		fingerprints of blocked certificates.
+ *		What the catalog holds for every node of a cluster: two policies, the
+ *		fingerprints of blocked certificates, CAs and CRLs.
  *
  * They are labels of the bootstrap superuser, each with its own provider.  That role is
  * the one object that exists on every node, and whose labels pg_dumpall and pg_upgrade
@@ -10,6 +10,10 @@
  *
  * Only superusers may run the statement SECURITY LABEL; setpolicy.c runs it as a
  * superuser after checks of its own.
+ *
+ * A login reads policies and fingerprints, which are short enough to be stored in their
+ * rows.  CAs and CRLs can be stored out of line: to read those takes a database.  Each
+ * node keeps them in files (cluster/apply.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +43,8 @@ static const struct
 	[CLUSTER_MINIMUM] = {"sslpolicy_minimum", "cluster minimum_policy"},
 	[CLUSTER_DEFAULT] = {"sslpolicy_default", "cluster default_policy"},
 	[CLUSTER_BLOCKED] = {"sslpolicy_blocked", "cluster blocked_fingerprints"},
+	[CLUSTER_CA] = {"sslpolicy_ca", "cluster CA"},
+	[CLUSTER_CRL] = {"sslpolicy_crl", "cluster CRL"},
 };
 
 const char *
@@ -89,14 +95,21 @@ cluster_label_text(HeapTuple tuple, TupleDesc desc)
 }
 
 /*
- * The text, or NULL.  In a login, the worker and SQL functions.
+ * Is it TLS material, which is not read at login?
  */
-char *
-read_cluster_label(ClusterLabel which)
+bool
+is_cluster_material(ClusterLabel which)
 {
-	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(pg_shseclabel);
-	char	   *result = NULL;
+	return which == CLUSTER_CA || which == CLUSTER_CRL;
+}
+
+/*
+ * The row of a label, in a memory context of the caller's; NULL if there is none.
+ */
+static HeapTuple
+find_row(Relation pg_shseclabel, ClusterLabel which)
+{
+	HeapTuple	result = NULL;
 	ClusterLabel found;
 	ScanKeyData key[2];
 	SysScanDesc scan;
@@ -109,9 +122,51 @@ read_cluster_label(ClusterLabel which)
 	scan = systable_beginscan(pg_shseclabel, SharedSecLabelObjectIndexId,
 							  criticalSharedRelcachesBuilt, NULL, 2, key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		if (is_cluster_label(tuple, desc, &found) && found == which)
-			result = cluster_label_text(tuple, desc);
+		if (is_cluster_label(tuple, RelationGetDescr(pg_shseclabel), &found) && found == which)
+			result = heap_copytuple(tuple);
 	systable_endscan(scan);
+	return result;
+}
+
+/*
+ * The text, or NULL.  In a login, the worker and SQL functions.
+ */
+char *
+read_cluster_label(ClusterLabel which)
+{
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	HeapTuple	row = find_row(pg_shseclabel, which);
+	char	   *result = row ? cluster_label_text(row, RelationGetDescr(pg_shseclabel)) : NULL;
+
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * A number that another version of the label does not have; InvalidTransactionId if there
+ * is none.  It is the raw xmin: freezing, VACUUM FULL and replay leave that as it is.
+ */
+TransactionId
+cluster_label_version(ClusterLabel which)
+{
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	HeapTuple	row = find_row(pg_shseclabel, which);
+	TransactionId result = row ? HeapTupleHeaderGetRawXmin(row->t_data) : InvalidTransactionId;
+
+	table_close(pg_shseclabel, AccessShareLock);
+	return result;
+}
+
+/*
+ * The text of CAs or CRLs, however long; NULL if there is none.  Needs a database.
+ */
+char *
+read_cluster_material(ClusterLabel which)
+{
+	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	HeapTuple	row = find_row(pg_shseclabel, which);
+	char	   *result = row ? label_of_row(row, RelationGetDescr(pg_shseclabel)) : NULL;
+
 	table_close(pg_shseclabel, AccessShareLock);
 	return result;
 }
@@ -136,10 +191,10 @@ check_blocked(const char *text)
 }
 
 /*
- * May this label be set, by this user, on this object?
+ * Raise an error if this label cannot be set by this user on this object.
  */
-static void
-check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char *text)
+void
+check_cluster_object(ClusterLabel which, const ObjectAddress *object)
 {
 	check_expected(object);
 	if (object->classId != AuthIdRelationId || object->objectId != BOOTSTRAP_SUPERUSERID)
@@ -153,6 +208,12 @@ check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char 
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to set a label of provider \"%s\" with SECURITY LABEL", cluster_labels[which].provider),
 				 errhint("EXECUTE on the functions that set it can be granted to other roles.")));
+}
+
+static void
+check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char *text)
+{
+	check_cluster_object(which, object);
 	if (text != NULL && which == CLUSTER_BLOCKED)
 		check_blocked(text);
 	else if (text != NULL)

@@ -29,6 +29,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "base/files.h"
 #include "labels/changes.h"
 #include "labels/clusterlabels.h"
 #include "labels/labels.h"
@@ -93,6 +94,17 @@ announce_change(const ObjectAddress *object)
 }
 
 /*
+ * A label as the log has it: TLS material by its hash.
+ */
+static const char *
+short_text(const char *text)
+{
+	return text && strstr(text, "-----BEGIN ") ?
+		psprintf("SHA-256 %s", bytes_fingerprint(text, strlen(text))) :
+		text;
+}
+
+/*
  * Remember a change until its transaction ends.  False if there is none: what is
  * removed is not there.
  */
@@ -103,7 +115,8 @@ note_change(const ObjectAddress *object, const char *provider, const char *title
 
 	if (before == NULL && text == NULL)
 		return false;
-	remember_change(object, title, OidIsValid(expected_user) ? expected_user : GetUserId(), before, text);
+	remember_change(object, title, OidIsValid(expected_user) ? expected_user : GetUserId(),
+					short_text(before), short_text(text));
 	return true;
 }
 
@@ -138,6 +151,15 @@ check_policy_label(const char *text, PolicyPlace place)
 		(parse_policy(text, place, NULL, &error) != NULL || error.by_regex))
 		return;
 	(void) parse_policy_or_error(text, place);
+}
+
+/*
+ * Is a label being set by one of our functions, not by a statement of the user?
+ */
+bool
+is_label_expected(void)
+{
+	return OidIsValid(expected_user);
 }
 
 /*

@@ -33,6 +33,7 @@ extern char *our_label(HeapTuple tuple, TupleDesc desc);
 extern List *all_labels(void);
 extern char *labelled_name(const Label *label);
 extern void expect_label(Oid user, Oid class, Oid object);
+extern bool is_label_expected(void);
 extern void check_expected(const ObjectAddress *object);
 extern void note_label_change(const ObjectAddress *object, const char *provider,
 							  const char *title, const char *text);

@@ -200,6 +200,30 @@ check_cluster_policy(const char *text, PolicyPlace place)
 }
 
 /*
+ * Have others wait who change what the catalog holds for every node, until the transaction
+ * ends.
+ *
+ * Two sessions that change a label at once must not undo each other's change, nor
+ * mistake a label that the other is about to change for the one that they want.  So one
+ * waits for the other's transaction to end, as SECURITY LABEL would make it do later.
+ */
+void
+lock_cluster_labels(void)
+{
+	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
+}
+
+/*
+ * Set what the catalog holds for every node.  The caller has checked it, and has the lock.
+ */
+void
+write_cluster_label(ClusterLabel which, const char *text)
+{
+	set_label(cluster_label_provider(which), AuthIdRelationId, BOOTSTRAP_SUPERUSERID,
+			  GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), text, true);
+}
+
+/*
  * Set what the catalog holds for every node; NULL removes it.  If nothing changes, nothing
  * is written.  A role that has EXECUTE on the calling function may do this.
  *
@@ -217,12 +241,7 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 	if (text != NULL && which != CLUSTER_BLOCKED)
 		check_cluster_policy(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
 
-	/*
-	 * Two sessions that change a label at once must not undo each other's change, nor
-	 * mistake a label that the other is about to change for the one that they want.  So one
-	 * waits for the other's transaction to end, as SECURITY LABEL would make it do later.
-	 */
-	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
+	lock_cluster_labels();
 	now = read_cluster_label(which);
 	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
 		return;
@@ -291,8 +310,7 @@ set_certificate_blocked(const char *text, bool blocked, bool force)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a SHA-256 fingerprint", text),
 				 errhint("Write 64 hexadecimal digits, with or without colons.")));
-	/* as set_cluster_label() does */
-	LockSharedObject(AuthIdRelationId, BOOTSTRAP_SUPERUSERID, 0, ShareUpdateExclusiveLock);
+	lock_cluster_labels();
 	now = blocked_certificates();
 	if (now->label_unreadable)
 		ereport(ERROR,

@@ -27,15 +27,17 @@
 #include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/rows.h"
-#include "install/affected.h"
+#include "cluster/setmaterial.h"
 #include "install/installca.h"
 #include "install/installcrl.h"
 #include "install/installserver.h"
+#include "install/replicated.h"
 #include "install/rollback.h"
 #include "install/safereload.h"
 #include "pki/crl.h"
 #include "settings/settings.h"
 #include "sql/arguments.h"
+#include "sql/installrows.h"
 
 PG_FUNCTION_INFO_V1(sslpolicy_reload);
 PG_FUNCTION_INFO_V1(sslpolicy_install_ca);
@@ -96,110 +98,6 @@ begin_call(FunctionCallInfo fcinfo)
 		elog(ERROR, "return type must be a row type of %d columns", INSTALLATION_COLUMNS);
 }
 
-static void
-append_json_member(StringInfo buf, const char *name, const char *value)
-{
-	if (buf->data[buf->len - 1] != '{')
-		appendStringInfoString(buf, ", ");
-	escape_json(buf, name);
-	appendStringInfoString(buf, ": ");
-	escape_json(buf, value);
-}
-
-static void
-append_item(StringInfo buf, const MaterialItem *item)
-{
-	CrlFacts   *crl = item->crl ? read_crl(item->crl) : NULL;
-
-	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
-	append_json_member(buf, item->crl ? "issuer" : "subject", certificate_string(item->subject));
-	if (crl && crl->number)
-		append_json_member(buf, "crl_number", crl->number);
-	append_json_member(buf, "fingerprint_sha256", item->fingerprint);
-	appendStringInfoChar(buf, '}');
-}
-
-static bool
-has_item(List *items, const MaterialItem *wanted)
-{
-	ListCell   *cell;
-
-	foreach(cell, items)
-		if (strcmp(((MaterialItem *) lfirst(cell))->fingerprint, wanted->fingerprint) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Those of a list that are in the other one, or are not, as asked.
- */
-static void
-append_items(StringInfo buf, const char *name, List *items, List *others, bool in_others)
-{
-	ListCell   *cell;
-
-	appendStringInfo(buf, "\"%s\": [", name);
-	foreach(cell, items)
-		if (has_item(others, lfirst(cell)) == in_others)
-			append_item(buf, lfirst(cell));
-	appendStringInfoChar(buf, ']');
-}
-
-static Datum
-json_datum(StringInfo buf)
-{
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf->data));
-}
-
-static Datum
-changes_datum(const Installation *inst)
-{
-	StringInfo	buf = makeStringInfo();
-	List	   *before = material_items(inst->kind, inst->old);
-	List	   *after = material_items(inst->kind, inst->content);
-
-	appendStringInfoChar(buf, '{');
-	append_items(buf, "added", after, before, false);
-	appendStringInfoString(buf, ", ");
-	append_items(buf, "removed", before, after, false);
-	appendStringInfoString(buf, ", ");
-	append_items(buf, "kept", after, before, true);
-	appendStringInfoChar(buf, '}');
-	return json_datum(buf);
-}
-
-/*
- * Members: see the table of columns in docs/reference.md.
- */
-static void
-append_affected(StringInfo buf, const Affected *affected)
-{
-	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
-	if (affected->kind == AFFECTED_SESSION)
-		appendStringInfo(buf, "\"pid\": %d", affected->pid);
-	if (affected->role)
-		append_json_member(buf, "role", affected->role);
-	if (affected->kind == AFFECTED_LOGIN)
-		append_json_member(buf, "last_login", timestamptz_to_str(affected->last_login));
-	if (affected->ca)
-		append_json_member(buf, "ca", affected->ca);
-	append_json_member(buf, "reason", affected->reason);
-	appendStringInfoChar(buf, '}');
-}
-
-static Datum
-affected_datum(const Installation *inst)
-{
-	StringInfo	buf = makeStringInfo();
-	ListCell   *cell;
-
-	appendStringInfoChar(buf, '[');
-	foreach(cell, inst->affected)
-		append_affected(buf, lfirst(cell));
-	appendStringInfoChar(buf, ']');
-	return json_datum(buf);
-}
-
 /*
  * Let others install, and return the row that says what was done.
  */
@@ -208,7 +106,8 @@ end_call(FunctionCallInfo fcinfo, const Installation *inst)
 {
 	Row			row = {0};
 
-	unlock_installation();
+	if (inst->mode == INSTALL_HERE)
+		unlock_installation();
 	row_add(&row, true, BoolGetDatum(inst->installed));
 	row_add(&row, true, Int64GetDatum((int64) inst->generation));
 	row_add(&row, true, changes_datum(inst));
@@ -231,7 +130,7 @@ ca_argument(FunctionCallInfo fcinfo)
 INSTALLING_FUNCTION(sslpolicy_install_ca)
 {
 	begin_call(fcinfo);
-	return end_call(fcinfo, replace_cas(ca_argument(fcinfo), flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, replace_cas(ca_argument(fcinfo), INSTALL_HERE, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -267,7 +166,7 @@ INSTALLING_FUNCTION(sslpolicy_install_crl)
 	if (!PG_ARGISNULL(0))
 		check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
 	given = pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), max_crl_size(), MAX_CERTIFICATES);
-	return end_call(fcinfo, install_crls(given, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, install_crls(given, INSTALL_HERE, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*
@@ -301,7 +200,9 @@ INSTALLING_FUNCTION(sslpolicy_rollback)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown kind of TLS material \"%s\"", name),
 				 errhint("Accepted is ca, crl or server.")));
-	return end_call(fcinfo, roll_back(kind, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	if (is_replicated(kind))
+		return end_call(fcinfo, roll_back_replicated(kind, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
+	return end_call(fcinfo, roll_back(kind, INSTALL_HERE, flag_argument(fcinfo, 1), flag_argument(fcinfo, 2)));
 }
 
 /*

@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * applier.c
+ *		The background worker that applies what is replicated, and reports.
+ *
+ * It waits, attached to nothing.  When there is something to apply, it connects to a
+ * database, does that, reports, and ends; the postmaster starts it again at once.  So it is
+ * in nobody's way who drops or copies a database, and no role can take its slot, which
+ * is its own from the start of the server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "base/compat.h"
+#include "base/preload.h"
+#include "base/workersettings.h"
+#include "cluster/applier.h"
+#include "cluster/apply.h"
+#include "cluster/orders.h"
+#include "cluster/sendreport.h"
+
+PGDLLEXPORT void sslpolicy_apply_main(Datum arg);
+
+static void
+give_all_up(uint32 kinds)
+{
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+		if (kinds & (1U << kind))
+			give_up(kind, "the process that applies it has ended, for a reason that the server log has");
+	finish_order();
+}
+
+/*
+ * CAs come before CRLs, which are verified by them.
+ */
+static void
+carry_out(Oid database, uint32 kinds)
+{
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
+	override_settings();
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+		if (kinds & (1U << kind))
+			apply_replicated(kind);
+	finish_order();
+}
+
+static void
+work(Datum arg)
+{
+	Oid			database;
+	uint32		kinds;
+	bool		again;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	register_applier();
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (take_order(&database, &kinds, &again))
+		{
+			/* taken by a process before this one, which has ended on it */
+			if (again)
+				give_all_up(kinds);
+			else
+			{
+				carry_out(database, kinds);
+				(void) report_if_due();
+				proc_exit(1);
+			}
+		}
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 report_if_due(), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/*
+ * The process as core starts it.
+ */
+void
+sslpolicy_apply_main(Datum arg)
+{
+	run_worker_main("sslpolicy_apply", arg);
+}
+
+void
+init_applier(void)
+{
+	BackgroundWorker registration = {0};
+
+	offer_worker_main("sslpolicy_apply", work);
+	if (IsBinaryUpgrade)
+		return;
+	registration.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	registration.bgw_start_time = BgWorkerStart_ConsistentState;
+	registration.bgw_restart_time = 0;
+	strlcpy(registration.bgw_name, APPLIER_NAME, sizeof(registration.bgw_name));
+	strlcpy(registration.bgw_type, APPLIER_NAME, sizeof(registration.bgw_type));
+	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
+	strlcpy(registration.bgw_function_name, "sslpolicy_apply_main", sizeof(registration.bgw_function_name));
+	RegisterBackgroundWorker(&registration);
+}

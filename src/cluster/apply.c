@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *		Puts what is replicated in place on this node.
+ *
+ * It is the ordinary installation, by a process of the server instead of a caller: judged,
+ * written, loaded and proved.  A file that holds the same already, and is loaded, stays as
+ * it is.  What cannot be put in place is a state with its reason (nodes.c), and this node
+ * goes on with what it has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/lwlock.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "cluster/apply.h"
+#include "cluster/orders.h"
+#include "cluster/setmaterial.h"
+#include "install/installca.h"
+#include "install/installcrl.h"
+#include "install/replicated.h"
+#include "pki/chain.h"
+#include "settings/settings.h"
+
+/* The outcome of an attempt. */
+typedef struct Attempt
+{
+	NodeState	state;
+	char	   *detail;			/* never NULL */
+} Attempt;
+
+/*
+ * The file of a kind on this node; "" if there is none yet.
+ */
+const char *
+applied_path(ReplicatedKind kind)
+{
+	return kind == REPLICATED_CA ? ssl_ca_file : crl_file()[0] ? crl_file() :
+																 ssl_crl_file;
+}
+
+static bool
+has_crl(STACK_OF(X509_CRL) *crls, X509_CRL *crl)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		if (X509_CRL_match(sk_X509_CRL_value(crls, i), crl) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Is there no file, or one without any of this kind?
+ */
+bool
+holds_nothing(ReplicatedKind kind)
+{
+	const PemContent *found = read_pem_file(applied_path(kind))->content;
+
+	return kind == REPLICATED_CA ? sk_X509_num(found->certs) == 0 : sk_X509_CRL_num(found->crls) == 0;
+}
+
+/*
+ * Does the file hold this, all of it and nothing else?
+ */
+bool
+holds_the_same(ReplicatedKind kind, const PemContent *wanted)
+{
+	const PemContent *found = read_pem_file(applied_path(kind))->content;
+	int			count;
+
+	if (kind == REPLICATED_CA)
+	{
+		count = sk_X509_num(wanted->certs);
+		for (int i = 0; i < count; i++)
+			if (!has_certificate(found->certs, sk_X509_value(wanted->certs, i)))
+				return false;
+		return sk_X509_num(found->certs) == count;
+	}
+	count = sk_X509_CRL_num(wanted->crls);
+	for (int i = 0; i < count; i++)
+		if (!has_crl(found->crls, sk_X509_CRL_value(wanted->crls, i)))
+			return false;
+	return sk_X509_CRL_num(found->crls) == count;
+}
+
+/*
+ * The state of a node whose files somebody else writes.
+ */
+static Attempt
+compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
+{
+	Attempt		result = {NODE_FOREIGN, psprintf("%s; the file of this node holds %s", why, holds_the_same(kind, wanted) ? "the same" : "other material")};
+
+	return result;
+}
+
+static Attempt
+try_to_apply(ReplicatedKind kind, const char *text)
+{
+	Attempt		result = {NODE_IN_FORCE, ""};
+	PemContent *wanted;
+	char	   *error = NULL;
+
+	wanted = read_pem(text, strlen(text), &error);
+	if (wanted == NULL)
+	{
+		result.state = NODE_FAILED;
+		result.detail = psprintf("what is replicated cannot be read: %s", error);
+		return result;
+	}
+	(void) free_at_reset(wanted, free_pem_content);
+	if (!installation_allowed())
+		return compare_only(kind, wanted, "sslpolicy.install is off");
+	if (kind == REPLICATED_CA)
+		(void) apply_cas(wanted);
+	else if (apply_crls(wanted, replaced_by_label(text), &error) == NULL)
+	{
+		result.state = NODE_NEWER;
+		result.detail = error;
+	}
+	unlock_installation();
+	return result;
+}
+
+/*
+ * An error as a state.  Files that the server may not write are somebody else's.
+ */
+static Attempt
+attempt_of_error(ReplicatedKind kind, const char *text, const ErrorData *error)
+{
+	Attempt		result = {NODE_FAILED, psprintf("%s%s%s", error->message, error->detail ? ": " : "", error->detail ? error->detail : "")};
+	PemContent *wanted;
+	char	   *unreadable;
+
+	if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return result;
+	wanted = read_pem(text, strlen(text), &unreadable);
+	if (wanted == NULL)
+		return result;
+	(void) free_at_reset(wanted, free_pem_content);
+	return compare_only(kind, wanted, result.detail);
+}
+
+/*
+ * The label in a transaction of its own, so that no snapshot is held while it is applied:
+ * on a standby, that could keep WAL from being replayed.
+ */
+static char *
+read_text(ReplicatedKind kind)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *text;
+
+	StartTransactionCommand();
+	text = read_cluster_material(replicated_label(kind));
+	if (text)
+		text = MemoryContextStrdup(context, text);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return text;
+}
+
+static Attempt
+apply_text(ReplicatedKind kind, const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Attempt		result = {NODE_FAILED, ""};
+
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		result = try_to_apply(kind, text);
+		result.detail = MemoryContextStrdup(context, result.detail);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(context);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		LWLockReleaseAll();
+		MemoryContextSwitchTo(context);
+		result = attempt_of_error(kind, text, error);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static void
+log_state(ReplicatedKind kind, const Attempt *attempt, const uint8 *wanted)
+{
+	KindState	before = own_state(kind);
+
+	/* the same again */
+	if (before.state == attempt->state && before.has_wanted && memcmp(before.wanted, wanted, FINGERPRINT_LEN) == 0)
+		return;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("replicated TLS material \"%s\": %s", replicated_kind_name(kind), node_state_name(attempt->state)),
+			 attempt->detail[0] ? errdetail_log("%s.", attempt->detail) : 0,
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * Compare what the catalog holds with this node's file, and put it in place.  In a process
+ * that has a database, outside of transactions.  Never raises an error of the attempt.
+ */
+void
+apply_replicated(ReplicatedKind kind)
+{
+	KindProgress progress = kind_progress(kind);
+	uint8		wanted[FINGERPRINT_LEN];
+	char	   *text = read_text(kind);
+	KindState	now = own_state(kind);
+	Attempt		attempt;
+
+	if (text == NULL)
+	{
+		note_nothing_replicated(kind);
+		set_own_state(kind, NODE_LOCAL, NULL, "");
+		return;
+	}
+	if (!compute_sha256(text, strlen(text), wanted))
+		elog(ERROR, "could not compute a SHA-256");
+	if (!now.has_wanted || memcmp(now.wanted, wanted, FINGERPRINT_LEN) != 0)
+		set_own_state(kind, NODE_APPLYING, wanted, "");
+	attempt = apply_text(kind, text);
+	log_state(kind, &attempt, wanted);
+	/* an installation can have changed settings, that of the path among them */
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	progress.failures = attempt.state == NODE_FAILED ? progress.failures + 1 : 0;
+	progress.signature = file_signature(applied_path(kind));
+	finish_kind(kind, &progress);
+	set_own_state(kind, attempt.state, wanted, attempt.detail);
+}
+
+/*
+ * It could not even be tried.
+ */
+void
+give_up(ReplicatedKind kind, const char *reason)
+{
+	KindProgress progress = kind_progress(kind);
+	KindState	now = own_state(kind);
+
+	progress.failures++;
+	finish_kind(kind, &progress);
+	set_own_state(kind, NODE_FAILED, now.has_wanted ? now.wanted : NULL, reason);
+}

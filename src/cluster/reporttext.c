@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * reporttext.c
+ *		What a standby reports, as text.
+ *
+ * It travels as application_name of a connection for replication: printable ASCII, without
+ * what conninfo strings and URIs give a meaning to.  So letters, digits and a few signs
+ * stand for themselves, and every other byte is "~" and two hexadecimal digits.
+ *
+ *	sslpolicy-report/1/first|node|node...
+ *
+ * where a node is nine or more fields with commas between them: name, number, age in
+ * milliseconds, and for each kind state, hash, LSN, generation and detail.
+ *
+ * Whoever may replicate can send any text.  So each field is checked, and a text with
+ * anything wrong is no report.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <errno.h>
+
+#include "utils/timestamp.h"
+
+#include "cluster/reporttext.h"
+
+#define FIELDS_OF_NODE (3 + 5 * NUM_REPLICATED_KINDS)
+
+/* Nobody's clock matters: an age is that of a report on its way. */
+#define MAX_AGE_MS (INT64CONST(1000) * 60 * 60 * 24 * 365)
+
+static void
+append_encoded(StringInfo buf, const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *) text; *c; c++)
+	{
+		if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+			*c == '-' || *c == '_' || *c == '.')
+			appendStringInfoChar(buf, (char) *c);
+		else
+			appendStringInfo(buf, "~%02x", *c);
+	}
+}
+
+void
+append_report(StringInfo buf, const ClusterNode *node)
+{
+	int64		age = (GetCurrentTimestamp() - node->heard) / 1000;
+
+	appendStringInfoChar(buf, '|');
+	append_encoded(buf, node->name);
+	appendStringInfo(buf, ",%llx,%lld", (unsigned long long) node->id, (long long) Min(Max(age, 0), MAX_AGE_MS));
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		const KindState *k = &node->kinds[kind];
+
+		appendStringInfoChar(buf, ',');
+		append_encoded(buf, node_state_name(k->state));
+		appendStringInfo(buf, ",%s,%llx,%llx,", k->has_wanted ? fingerprint_hex(k->wanted) : "",
+						 (unsigned long long) k->lsn, (unsigned long long) k->generation);
+		append_encoded(buf, k->detail);
+	}
+}
+
+void
+begin_report(StringInfo buf, bool first, const ClusterNode *sender)
+{
+	resetStringInfo(buf);
+	appendStringInfo(buf, REPORT_MARK "%d", first ? 1 : 0);
+	append_report(buf, sender);
+}
+
+bool
+is_report(const char *text)
+{
+	return strncmp(text, REPORT_MARK, strlen(REPORT_MARK)) == 0;
+}
+
+static int
+hex_value(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+		c >= 'a' && c <= 'f'	? c - 'a' + 10 :
+								  -1;
+}
+
+/*
+ * A field, cut off at size; control characters and bytes beyond ASCII as '?'.  False if it
+ * is not encoded rightly.
+ */
+static bool
+decode(const char *field, char *result, size_t size)
+{
+	size_t		len = 0;
+
+	for (const char *c = field; *c; c++)
+	{
+		int			byte = (unsigned char) *c;
+
+		if (*c == '~')
+		{
+			int			high = hex_value(c[1]);
+			int			low = high < 0 ? -1 : hex_value(c[2]);
+
+			if (low < 0)
+				return false;
+			byte = high * 16 + low;
+			c += 2;
+		}
+		if (len + 1 < size)
+			result[len++] = byte < 32 || byte > 126 ? '?' : (char) byte;
+	}
+	result[len] = '\0';
+	return true;
+}
+
+static bool
+parse_number(const char *field, int base, uint64 max, uint64 *result)
+{
+	char	   *end;
+	unsigned long long value;
+
+	if (hex_value(field[0]) < 0)
+		return false;
+	errno = 0;
+	value = strtoull(field, &end, base);
+	*result = (uint64) value;
+	return errno == 0 && *end == '\0' && value <= max;
+}
+
+static bool
+parse_kind(char **fields, KindState *k)
+{
+	char		state[32];
+	uint64		lsn;
+
+	if (!decode(fields[0], state, sizeof(state)) || !parse_node_state(state, &k->state) ||
+		!parse_number(fields[2], 16, PG_UINT64_MAX, &lsn) ||
+		!parse_number(fields[3], 16, PG_INT64_MAX, &k->generation) ||
+		!decode(fields[4], k->detail, sizeof(k->detail)))
+		return false;
+	k->lsn = lsn;
+	k->has_wanted = fields[1][0] != '\0';
+	return !k->has_wanted || (strlen(fields[1]) == 2 * FINGERPRINT_LEN && parse_fingerprint(fields[1], k->wanted));
+}
+
+/*
+ * The text is taken apart.
+ */
+static bool
+parse_node(char *text, ClusterNode *node)
+{
+	char	   *fields[FIELDS_OF_NODE];
+	uint64		age;
+
+	memset(node, 0, sizeof(ClusterNode));
+	for (int i = 0; i < FIELDS_OF_NODE; i++)
+	{
+		fields[i] = text;
+		text = text ? strchr(text, ',') : NULL;
+		if ((text == NULL) != (i == FIELDS_OF_NODE - 1))
+			return false;
+		if (text)
+			*text++ = '\0';
+	}
+	if (!decode(fields[0], node->name, sizeof(node->name)) || node->name[0] == '\0' ||
+		!parse_number(fields[1], 16, PG_UINT64_MAX, &node->id) ||
+		!parse_number(fields[2], 10, MAX_AGE_MS, &age))
+		return false;
+	node->heard = GetCurrentTimestamp() - (int64) age * 1000;
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+		if (!parse_kind(fields + 3 + 5 * kind, &node->kinds[kind]))
+			return false;
+	return true;
+}
+
+/*
+ * NULL if the text is no report.
+ */
+Report *
+parse_report(const char *text)
+{
+	Report	   *report = palloc0(sizeof(Report));
+	char	   *pos;
+	int			count = 0;
+
+	if (!is_report(text) || strlen(text) > MAX_REPORT_BYTES)
+		return NULL;
+	pos = pstrdup(text + strlen(REPORT_MARK));
+	if ((pos[0] != '0' && pos[0] != '1') || pos[1] != '|')
+		return NULL;
+	report->first = pos[0] == '1';
+	for (pos++; pos; count++)
+	{
+		char	   *next = strchr(pos + 1, '|');
+		ClusterNode *node = palloc(sizeof(ClusterNode));
+
+		if (next)
+			*next = '\0';
+		if (count > MAX_NODES || !parse_node(pos + 1, node))
+			return NULL;
+		if (count == 0)
+			report->sender = *node;
+		else
+		{
+			node->via = report->sender.id;
+			report->below = lappend(report->below, node);
+		}
+		pos = next;
+	}
+	return report->sender.id != 0 ? report : NULL;
+}

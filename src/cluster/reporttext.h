@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * reporttext.h
+ *		What a standby reports, as text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_REPORTTEXT_H
+#define SSLPOLICY_REPORTTEXT_H
+
+#include "lib/stringinfo.h"
+
+#include "cluster/nodes.h"
+
+/* What a report begins with; the number is that of its form. */
+#define REPORT_MARK "sslpolicy-report/1/"
+
+/* The longest report, below the limit of a startup packet (10,000 bytes). */
+#define MAX_REPORT_BYTES 8000
+
+typedef struct Report
+{
+	bool		first;			/* of several, of which each has the sender */
+	ClusterNode sender;
+	List	   *below;			/* of ClusterNode * */
+} Report;
+
+extern void begin_report(StringInfo buf, bool first, const ClusterNode *sender);
+extern void append_report(StringInfo buf, const ClusterNode *node);
+extern bool is_report(const char *text);
+extern Report *parse_report(const char *text);
+
+#endif							/* SSLPOLICY_REPORTTEXT_H */

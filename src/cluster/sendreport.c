@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * sendreport.c
+ *		Reports to the upstream of a standby what is in force on it and below it.
+ *
+ * Each report is a connection for replication with primary_conninfo, whose
+ * application_name is the report, and which is closed once it is open (takereport.c).  It
+ * is made while WAL is streamed, so that it takes no walsender from that: after each
+ * change, after a new upstream, and each minute.  A standby of another one is heard first,
+ * and then passed on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "replication/walreceiver.h"
+#include "storage/ipc.h"
+#include "storage/spin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timeout.h"
+
+#include "base/compat.h"
+#include "base/monotonic.h"
+#include "cluster/nodes.h"
+#include "cluster/reporttext.h"
+#include "cluster/sendreport.h"
+
+#define REPORT_EACH_MS 60000
+#define LOOK_MS		   1000
+
+#define MAX_LEFT_OVER 20
+
+/* An upstream that does not answer must not keep anything from being applied. */
+#define ANSWER_MS 5000
+
+#define MAX_BACKOFF_MS 60000
+
+/* What has been reported; in this process, which is started anew now and then. */
+static uint64 reported = 0;		/* own_changes() */
+static int	reported_by = 0;	/* pid of the walreceiver */
+static Moment reported_at = 0;
+static Moment failed_at = 0;
+static int	backoff_ms = 0;
+static int	left_over = 0;		/* connections that an error has left open */
+
+/*
+ * The walreceiver, and the name that the upstream has for this node; 0 if it does not
+ * stream.
+ */
+static int
+find_walreceiver(char *name)
+{
+	char		conninfo[MAXCONNINFO];
+	bool		ready;
+	int			pid;
+	char	   *start;
+	const char *cluster = GetConfigOption("cluster_name", true, false);
+
+	SpinLockAcquire(&WalRcv->mutex);
+	pid = (int) WalRcv->pid;
+	ready = WalRcv->ready_to_display && WalRcv->walRcvState == WALRCV_STREAMING;
+	strlcpy(conninfo, WalRcv->conninfo, sizeof(conninfo));
+	SpinLockRelease(&WalRcv->mutex);
+	if (pid == 0 || !ready)
+		return 0;
+
+	/* libpqrcv_get_conninfo() writes options in libpq's order, without quotes */
+	start = strncmp(conninfo, "application_name=", 17) == 0 ? conninfo : strstr(conninfo, " application_name=");
+	if (start)
+	{
+		char	   *end = strstr(start, " fallback_application_name=");
+
+		start = strchr(start, '=') + 1;
+		if (end)
+			*end = '\0';
+	}
+	else
+		/* as WalReceiverMain() names it */
+		start = pstrdup(cluster && cluster[0] ? cluster : "walreceiver");
+	strlcpy(name, compat_clean_ascii(start), NAMEDATALEN);
+	return pid;
+}
+
+static void
+stop_waiting(void)
+{
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/*
+ * primary_conninfo with an application_name.  Of an option that is given twice, the last
+ * one counts, in both forms.
+ */
+static char *
+conninfo_with(const char *report)
+{
+	bool		is_uri = strncmp(PrimaryConnInfo, "postgres://", 11) == 0 || strncmp(PrimaryConnInfo, "postgresql://", 13) == 0;
+
+	if (is_uri)
+		return psprintf("%s%capplication_name=%s", PrimaryConnInfo,
+						strchr(PrimaryConnInfo, '?') ? '&' : '?', report);
+	return psprintf("%s application_name='%s'", PrimaryConnInfo, report);
+}
+
+static bool
+send_one(const char *report)
+{
+	char	   *error = NULL;
+	WalReceiverConn *connection = compat_connect_walreceiver(conninfo_with(report), "sslpolicy", &error);
+
+	if (connection == NULL)
+	{
+		ereport(DEBUG1, (errmsg_internal("could not report to the upstream server: %s", error ? error : "?")));
+		return false;
+	}
+	walrcv_disconnect(connection);
+	return true;
+}
+
+/*
+ * All that is known, in as many reports as it takes.
+ */
+static bool
+send_all(void)
+{
+	List	   *nodes = list_nodes();
+	const ClusterNode *self = linitial(nodes);
+	StringInfoData report;
+	StringInfoData one;
+	bool		first = true;
+
+	initStringInfo(&report);
+	initStringInfo(&one);
+	begin_report(&report, true, self);
+	for (int i = 1; i < list_length(nodes); i++)
+	{
+		resetStringInfo(&one);
+		append_report(&one, list_nth(nodes, i));
+		if (report.len + one.len > MAX_REPORT_BYTES)
+		{
+			if (!send_one(report.data))
+				return false;
+			first = false;
+			begin_report(&report, first, self);
+		}
+		appendBinaryStringInfo(&report, one.data, one.len);
+	}
+	return send_one(report.data);
+}
+
+/*
+ * The same with a limit of time, and whatever happens.
+ */
+static bool
+try_to_send(MemoryContext context)
+{
+	static TimeoutId timeout = MAX_TIMEOUTS;
+	volatile bool ok = false;
+	volatile bool raised = false;
+
+	if (timeout == MAX_TIMEOUTS)
+		timeout = RegisterTimeout(USER_TIMEOUT, stop_waiting);
+	enable_timeout_after(timeout, ANSWER_MS);
+	PG_TRY();
+	{
+		ok = send_all();
+	}
+	PG_CATCH();
+	{
+		FlushErrorState();
+		raised = true;
+	}
+	PG_END_TRY();
+	disable_timeout(timeout, false);
+	QueryCancelPending = false;
+	MemoryContextSwitchTo(context);
+	/* those end with the process */
+	if (raised && ++left_over > MAX_LEFT_OVER)
+		proc_exit(1);
+	return ok;
+}
+
+/*
+ * Report, if there is something new to say.  Returns how long to wait until this must be
+ * called again, in milliseconds.
+ */
+long
+report_if_due(void)
+{
+	static MemoryContext own_context = NULL;
+	MemoryContext old;
+	char		name[NAMEDATALEN];
+	uint64		changes = own_changes();
+	int			walreceiver;
+	bool		ok;
+
+	if (!RecoveryInProgress())
+		return REPORT_EACH_MS;
+	if (failed_at != 0 && !has_elapsed(failed_at, backoff_ms))
+		return LOOK_MS;
+	if (own_context == NULL)
+		own_context = AllocSetContextCreate(TopMemoryContext, "sslpolicy report", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(own_context);
+	walreceiver = find_walreceiver(name);
+	if (walreceiver == 0 || PrimaryConnInfo == NULL || PrimaryConnInfo[0] == '\0' ||
+		(changes == reported && walreceiver == reported_by && !has_elapsed(reported_at, REPORT_EACH_MS)))
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(own_context);
+		return LOOK_MS;
+	}
+	set_own_name(name);
+	if (WalReceiverFunctions == NULL)
+		load_file("libpqwalreceiver", false);
+	ok = try_to_send(own_context);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(own_context);
+	if (!ok)
+	{
+		failed_at = this_moment();
+		backoff_ms = Min(MAX_BACKOFF_MS, backoff_ms ? 2 * backoff_ms : 1000);
+		return LOOK_MS;
+	}
+	failed_at = 0;
+	backoff_ms = 0;
+	reported = changes;
+	reported_by = walreceiver;
+	reported_at = this_moment();
+	return LOOK_MS;
+}

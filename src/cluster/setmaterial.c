@@ -1,0 +1,255 @@
+/*-------------------------------------------------------------------------
+ *
+ * setmaterial.c
+ *		Sets the CAs and CRLs of every node.
+ *
+ * They are judged as the installation functions judge them, and become labels of the
+ * bootstrap superuser (labels/clusterlabels.c) in the caller's transaction.  No file
+ * changes here: each node, this one too, puts what is committed in place (apply.c).
+ *
+ * What is judged is this node: its settings, sessions and recent logins.  Those of other
+ * nodes are not known here.  So only superusers set CAs: what a CA lets its owner become
+ * depends on the pg_hba.conf of each node.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/datums.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/transaction.h"
+#include "cluster/nodes.h"
+#include "cluster/setmaterial.h"
+#include "install/installca.h"
+#include "install/installcrl.h"
+#include "install/replicated.h"
+#include "install/rollback.h"
+#include "labels/setpolicy.h"
+#include "pki/chain.h"
+#include "pki/crl.h"
+#include "revocation/crlcopies.h"
+#include "session/walsenders.h"
+
+/*
+ * The line before CRLs that a superuser has gone back to.  A node goes back only from the
+ * file that has this SHA-256; one that has a newer CRL from elsewhere keeps it.
+ */
+#define REPLACES "Replaces: "
+
+static void
+require_superuser(const char *what)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to %s", what),
+				 errdetail("It takes effect on every node, and what it allows there depends on settings and files that this node does not know.")));
+}
+
+/*
+ * Whoever is no superuser is judged by what is committed.
+ */
+static void
+require_unchanged_transaction(const char *action)
+{
+	if (superuser())
+		return;
+	require_current_settings();
+	forbid_changes_before(psprintf("permission denied to call %s() in a transaction that has changed something", action),
+						  "Call it in a transaction of its own.");
+}
+
+/*
+ * Write the label, unless it is what it is already.
+ */
+static void
+write_material(Installation *inst, ClusterLabel which, const char *text)
+{
+	char	   *now = read_cluster_material(which);
+
+	if (text != NULL && strlen(text) > MAX_REPLICATED_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the CRLs are too large to be replicated"),
+				 errdetail("All of them together have %zu bytes; at most %d are replicated.", strlen(text), MAX_REPLICATED_BYTES),
+				 errhint("Distribute a file to every node, and let sslpolicy.crl_file name it. To block a few certificates on every node at once, use sslpolicy.block_certificate().")));
+	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
+		inst->warnings = lappend(inst->warnings, psprintf("nothing has changed: %s", text ? "this is what is replicated already" : "nothing is replicated"));
+	else
+		write_cluster_label(which, text);
+}
+
+/*
+ * The text of CRLs: the list, and the certificates of issuers that no CA file holds.
+ */
+static char *
+crl_text(STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers, const char *replaces)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (replaces)
+		appendStringInfo(&text, REPLACES "%s\n", replaces);
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
+		check_encoded(append_pem_crl(&text, sk_X509_CRL_value(crls, i)));
+	for (int i = 0; issuers && i < sk_X509_num(issuers); i++)
+		check_encoded(append_pem_certificate(&text, sk_X509_value(issuers, i)));
+	return text.data;
+}
+
+/*
+ * The SHA-256 in the line before replicated CRLs; NULL if there is none.
+ */
+char *
+replaced_by_label(const char *text)
+{
+	uint8		digest[FINGERPRINT_LEN];
+	char	   *hex;
+
+	if (strncmp(text, REPLACES, strlen(REPLACES)) != 0)
+		return NULL;
+	hex = pnstrdup(text + strlen(REPLACES), strcspn(text + strlen(REPLACES), "\n"));
+	return parse_fingerprint(hex, digest) ? fingerprint_hex(digest) : NULL;
+}
+
+/*
+ * CRLs of a CA that goes would be an error on every node.  So they go in the same
+ * transaction.
+ */
+static void
+drop_unsigned_crls(Installation *inst)
+{
+	PemContent *replicated = inst->replicated_crls;
+	STACK_OF(X509_CRL) *kept;
+	STACK_OF(X509) *issuers;
+	int			dropped = 0;
+
+	if (replicated == NULL)
+		return;
+	kept = sk_X509_CRL_new_null();
+	issuers = known_crl_issuers(inst->content->certs, replicated->certs);
+	for (int i = 0; i < sk_X509_CRL_num(replicated->crls); i++)
+	{
+		X509_CRL   *crl = sk_X509_CRL_value(replicated->crls, i);
+
+		if (crl_issuer(crl, issuers) != NULL)
+			sk_X509_CRL_push(kept, crl);
+		else
+		{
+			const CrlFacts *facts = read_crl(crl);
+
+			dropped++;
+			inst->warnings = lappend(inst->warnings, psprintf("the replicated CRL of \"%s\" is removed as well, since its CA is", facts ? certificate_string(facts->issuer_dn) : "?"));
+		}
+	}
+	if (dropped > 0)
+		write_material(inst, CLUSTER_CRL,
+					   sk_X509_CRL_num(kept) > 0 ? crl_text(kept, replicated->certs, NULL) : NULL);
+	sk_X509_CRL_free(kept);
+}
+
+/*
+ * What else the caller should know.
+ */
+static void
+warn_of_nodes(Installation *inst)
+{
+	int			missing = missing_synchronous_standbys();
+	char	   *foreign = nodes_in_state(NODE_FOREIGN);
+	char	   *failed = nodes_in_state(NODE_FAILED);
+
+	if (missing > 0)
+		inst->warnings = lappend(inst->warnings, psprintf("%d synchronous standby server(s) of synchronous_standby_names are not connected: COMMIT waits for them, unless you SET LOCAL synchronous_commit = local", missing));
+	if (foreign)
+		inst->warnings = lappend(inst->warnings, psprintf("these nodes do not write their own files, and need this material from whoever does: %s", foreign));
+	if (failed)
+		inst->warnings = lappend(inst->warnings, psprintf("these nodes could not apply what was replicated before: %s", failed));
+	if (inst->affected != NIL)
+		inst->warnings = lappend(inst->warnings, "affected names sessions and recent logins of this node only");
+}
+
+/*
+ * The CAs of every node.
+ *
+ * Errors: those of install_ca(), insufficient_privilege.
+ */
+Installation *
+set_cas(const PemContent *given, bool force)
+{
+	Installation *inst;
+
+	require_superuser("set the CAs of every node");
+	inst = replace_cas(given, INSTALL_REPLICATE, false, force);
+	write_material(inst, CLUSTER_CA, inst->bytes->data);
+	drop_unsigned_crls(inst);
+	warn_of_nodes(inst);
+	return inst;
+}
+
+/*
+ * CRLs of every node: each in the place of the one of the same issuer and scope.
+ *
+ * Errors: those of install_crl(), program_limit_exceeded.
+ */
+Installation *
+set_crls(const PemContent *given, bool force)
+{
+	Installation *inst;
+
+	require_unchanged_transaction("set_crl");
+	inst = install_crls(given, INSTALL_REPLICATE, false, force);
+	write_material(inst, CLUSTER_CRL, crl_text(inst->content->crls, inst->crl_issuers, NULL));
+	warn_of_nodes(inst);
+	return inst;
+}
+
+/*
+ * Replicate a kind no longer.  Each node keeps the files that it has, as its own.
+ */
+Installation *
+remove_replicated(MaterialKind kind)
+{
+	Installation *inst = palloc0(sizeof(Installation));
+
+	require_superuser(psprintf("end the replication of TLS material \"%s\"", material_kind_name(kind)));
+	PreventCommandDuringRecovery(psprintf("sslpolicy.set_%s()", material_kind_name(kind)));
+	lock_cluster_labels();
+	inst->kind = kind;
+	inst->mode = INSTALL_REPLICATE;
+	inst->old = inst->content = free_at_reset(new_pem_content(), free_pem_content);
+	write_material(inst, cluster_label_of(kind), NULL);
+	return inst;
+}
+
+/*
+ * Have every node go back to what was replicated before.
+ */
+Installation *
+roll_back_replicated(MaterialKind kind, bool dry_run, bool force)
+{
+	Installation *inst;
+
+	require_superuser(psprintf("roll back TLS material \"%s\", which is replicated,", material_kind_name(kind)));
+	inst = roll_back(kind, INSTALL_REPLICATE, dry_run, force);
+	if (dry_run)
+		return inst;
+	if (kind == MATERIAL_CA)
+	{
+		StringInfo	text = makeStringInfo();
+
+		for (int i = 0; i < sk_X509_num(inst->content->certs); i++)
+			check_encoded(append_pem_certificate(text, sk_X509_value(inst->content->certs, i)));
+		write_material(inst, CLUSTER_CA, text->data);
+		drop_unsigned_crls(inst);
+	}
+	else
+		write_material(inst, CLUSTER_CRL,
+					   crl_text(inst->content->crls, inst->old->certs,
+								inst->old_bytes ? bytes_fingerprint(inst->old_bytes, inst->old_len) : NULL));
+	inst->installed = true;
+	warn_of_nodes(inst);
+	return inst;
+}

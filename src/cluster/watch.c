@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *		Notices what the catalog holds for every node, and has it applied.
+ *
+ * Part of the worker, which reads shared catalogs only.  A label that was committed, here
+ * or by replay, announces itself as a change of the bootstrap superuser.  Its version tells
+ * whether it is another one, without a look at its text.
+ *
+ * Compared anew, too, is what may have changed without a label: at start, after a
+ * promotion, when settings or the file have changed.  What has failed is tried again, later
+ * each time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/files.h"
+#include "base/monotonic.h"
+#include "cluster/apply.h"
+#include "cluster/orders.h"
+#include "cluster/watch.h"
+
+/* How often to look at files, and whether a failure is due again. */
+#define LOOK_MS 1000
+
+/* The longest time after a failure. */
+#define MAX_BACKOFF_S 60
+
+/* What the worker knows of a kind. */
+typedef struct Watched
+{
+	TransactionId version;		/* of the label that was ordered last; invalid: none */
+	Moment		tried_at;		/* when an order that has failed was noticed */
+	int			failures;		/* by then */
+} Watched;
+
+static Watched watched[NUM_REPLICATED_KINDS];
+
+static volatile bool labels_changed = true; /* they may have */
+static bool compare_all = true;
+static bool in_recovery = false;
+static Moment looked_at = 0;
+static int	next_database = 0;	/* of the candidates, after failures to connect */
+
+static void
+superuser_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (hashvalue == 0 || hashvalue == DatumGetUInt32(arg))
+		labels_changed = true;
+}
+
+/*
+ * Called once by the worker, when it can read catalogs.
+ */
+void
+begin_watching_cluster(void)
+{
+	uint32		hash;
+
+	StartTransactionCommand();
+	hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(BOOTSTRAP_SUPERUSERID));
+	CommitTransactionCommand();
+	CacheRegisterSyscacheCallback(AUTHOID, superuser_changed, UInt32GetDatum(hash));
+	in_recovery = RecoveryInProgress();
+}
+
+/*
+ * The worker has taken new settings: paths, or whether anything may be installed.
+ */
+void
+note_settings_for_cluster(void)
+{
+	compare_all = true;
+}
+
+/*
+ * Databases to connect to: postgres, template1, then others, as far as a superuser owns
+ * them, so that nobody else decides on their settings.
+ */
+static List *
+candidate_databases(void)
+{
+	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_database, InvalidOid, false, NULL, 0, NULL);
+	List	   *preferred = NIL;
+	List	   *templates = NIL;
+	List	   *others = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+
+		/* -2: DROP DATABASE was interrupted */
+		if (!superuser_arg(form->datdba) || form->datconnlimit < -1)
+			continue;
+		if (strcmp(NameStr(form->datname), "postgres") == 0)
+			preferred = lcons_oid(form->oid, preferred);
+		else if (strcmp(NameStr(form->datname), "template1") == 0)
+			preferred = lappend_oid(preferred, form->oid);
+		else if (form->datistemplate)
+			templates = lappend_oid(templates, form->oid);
+		else
+			others = lappend_oid(others, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(pg_database, AccessShareLock);
+	return list_concat(list_concat(preferred, others), templates);
+}
+
+static int
+backoff_ms(int failures)
+{
+	return 1000 * Min(MAX_BACKOFF_S, 1 << Min(failures - 1, 6));
+}
+
+/*
+ * Has it failed, long enough ago?
+ */
+static bool
+is_retry_due(Watched *w, const KindProgress *progress)
+{
+	if (progress->failures == 0)
+		return false;
+	if (progress->failures != w->failures)
+	{
+		w->failures = progress->failures;
+		w->tried_at = this_moment();
+		next_database++;
+	}
+	return has_elapsed(w->tried_at, backoff_ms(w->failures));
+}
+
+/*
+ * Is this kind to be applied, or compared, now?  version is that of its label.
+ */
+static bool
+is_due(ReplicatedKind kind, TransactionId version)
+{
+	Watched    *w = &watched[kind];
+	KindProgress progress = kind_progress(kind);
+
+	if (version != w->version)
+	{
+		w->version = version;
+		w->failures = 0;
+		if (progress.compared)
+			set_own_state(kind, NODE_APPLYING, NULL, "");
+		return true;
+	}
+	return compare_all || is_retry_due(w, &progress) ||
+		(progress.compared && file_signature(applied_path(kind)) != progress.signature);
+}
+
+/*
+ * Who comes after the first ten seconds must not wait.
+ */
+static void
+end_wait_for_comparison(void)
+{
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+		if (!kind_progress(kind).compared)
+			give_up(kind, "it was not compared with the file of this node within ten seconds of the start");
+}
+
+/*
+ * Called ten times a second.
+ */
+void
+watch_cluster(void)
+{
+	uint32		due = 0;
+	List	   *databases;
+
+	if (in_recovery && !RecoveryInProgress())
+	{
+		in_recovery = false;
+		compare_all = true;
+	}
+	if (awaits_comparison() == false && is_late())
+		end_wait_for_comparison();
+	if (is_order_open() ||
+		!(labels_changed || compare_all || has_elapsed(looked_at, LOOK_MS)))
+		return;
+	looked_at = this_moment();
+	labels_changed = false;
+
+	StartTransactionCommand();
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		TransactionId version = cluster_label_version(replicated_label(kind));
+
+		if (!TransactionIdIsValid(version))
+		{
+			if (!kind_progress(kind).compared || TransactionIdIsValid(watched[kind].version))
+			{
+				note_nothing_replicated(kind);
+				set_own_state(kind, NODE_LOCAL, NULL, "");
+			}
+			watched[kind].version = version;
+		}
+		else if (is_due(kind, version))
+			due |= 1U << kind;
+	}
+	compare_all = false;
+	databases = due ? candidate_databases() : NIL;
+	if (due && databases == NIL)
+	{
+		for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+			if (due & (1U << kind))
+				give_up(kind, "there is no database of a superuser to connect to");
+	}
+	else if (due)
+		order_application(list_nth_oid(databases, next_database % list_length(databases)), due);
+	CommitTransactionCommand();
+}

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * consent.h
+ *		Asks for force where new TLS material would keep somebody out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_CONSENT_H
+#define SSLPOLICY_CONSENT_H
+
+#include "install/install.h"
+
+extern void check_affected(const Installation *inst);
+
+#endif							/* SSLPOLICY_CONSENT_H */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * walsenders.h
+ *		The standbys that are connected to this server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SSLPOLICY_WALSENDERS_H
+#define SSLPOLICY_WALSENDERS_H
+
+#include "nodes/pg_list.h"
+
+typedef struct ConnectedStandby
+{
+	int			pid;			/* of its walsender */
+	char		name[NAMEDATALEN];	/* application_name */
+} ConnectedStandby;
+
+extern List *connected_standbys(void);
+extern const char *standby_of_walsender(int pid);
+extern int	missing_synchronous_standbys(void);
+
+#endif							/* SSLPOLICY_WALSENDERS_H */

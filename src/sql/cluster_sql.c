@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * cluster_sql.c
+ *		The SQL functions about what every node has.
+ *
+ * Arguments and tuples only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+#include "base/datums.h"
+#include "base/monotonic.h"
+#include "base/preload.h"
+#include "base/rows.h"
+#include "base/told.h"
+#include "cluster/nodes.h"
+#include "cluster/setmaterial.h"
+#include "install/installcrl.h"
+#include "settings/settings.h"
+#include "sql/arguments.h"
+#include "sql/installrows.h"
+
+PG_FUNCTION_INFO_V1(sslpolicy_set_ca);
+PG_FUNCTION_INFO_V1(sslpolicy_set_crl);
+PG_FUNCTION_INFO_V1(sslpolicy_get_nodes);
+PG_FUNCTION_INFO_V1(sslpolicy_wait_for_nodes);
+
+#define NODE_COLUMNS 9
+
+/* Changes of the time alone are looked for this often. */
+#define LOOK_MS 200
+
+static Datum
+set_row(FunctionCallInfo fcinfo, const Installation *inst)
+{
+	Row			row = {0};
+
+	row_add(&row, true, changes_datum(inst));
+	row_add(&row, true, affected_datum(inst));
+	row_add(&row, true, text_list(inst->warnings));
+	return row_return(fcinfo, &row);
+}
+
+/*
+ * sslpolicy.set_ca(pem text, force boolean) returns record, and the same with der bytea
+ */
+Datum
+sslpolicy_set_ca(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	if (PG_ARGISNULL(0))
+		return set_row(fcinfo, remove_replicated(MATERIAL_CA));
+	return set_row(fcinfo, set_cas(pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), MAX_PEM_BYTES, MAX_CERTIFICATES), flag_argument(fcinfo, 1)));
+}
+
+/*
+ * sslpolicy.set_crl(pem text, force boolean) returns record, and the same with der bytea
+ */
+Datum
+sslpolicy_set_crl(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	if (PG_ARGISNULL(0))
+		return set_row(fcinfo, remove_replicated(MATERIAL_CRL));
+	/* before it takes memory */
+	check_crl_size(toast_raw_datum_size(PG_GETARG_DATUM(0)));
+	return set_row(fcinfo, set_crls(pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), max_crl_size(), MAX_CERTIFICATES), flag_argument(fcinfo, 1)));
+}
+
+/*
+ * The reason can name files.
+ */
+static const char *
+detail_told(const KindState *state)
+{
+	if (state->detail[0] == '\0')
+		return NULL;
+	return (state->state == NODE_FAILED || state->state == NODE_FOREIGN) && !files_may_be_told() ?
+		"only superusers, and the log of the node, are told the reason" :
+		state->detail;
+}
+
+static void
+put_node(FunctionCallInfo fcinfo, const ClusterNode *node)
+{
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		const KindState *state = &node->kinds[kind];
+		bool		heard = node->id != 0;
+		Row			row = {0};
+
+		row_add(&row, true, CStringGetTextDatum(node->name));
+		row_add(&row, true, BoolGetDatum(node->id == own_node_id()));
+		row_add_text(&row, replicated_kind_name(kind));
+		row_add_text(&row, state->has_wanted ? fingerprint_hex(state->wanted) : NULL);
+		row_add_text(&row, node_state_name(state->state));
+		row_add_text(&row, detail_told(state));
+		row_add(&row, heard && state->lsn != InvalidXLogRecPtr, LSNGetDatum(state->lsn));
+		row_add(&row, heard, Int64GetDatum((int64) state->generation));
+		row_add(&row, heard, TimestampTzGetDatum(node->heard));
+		row_put(fcinfo, &row);
+	}
+}
+
+static void
+put_nodes(FunctionCallInfo fcinfo)
+{
+	ListCell   *cell;
+
+	rows_begin(fcinfo, NODE_COLUMNS);
+	foreach(cell, list_nodes())
+		put_node(fcinfo, lfirst(cell));
+}
+
+/*
+ * sslpolicy.get_nodes() returns setof record
+ */
+Datum
+sslpolicy_get_nodes(PG_FUNCTION_ARGS)
+{
+	require_preload();
+	put_nodes(fcinfo);
+	return (Datum) 0;
+}
+
+/*
+ * Has every node done what it can about what the catalog holds now?
+ */
+static bool
+are_all_settled(void)
+{
+	ListCell   *cell;
+
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		char	   *text = read_cluster_material(replicated_label(kind));
+		uint8		wanted[FINGERPRINT_LEN];
+
+		if (text && !compute_sha256(text, strlen(text), wanted))
+			elog(ERROR, "could not compute a SHA-256");
+		foreach(cell, list_nodes())
+			if (!is_settled(lfirst(cell), kind, text ? wanted : NULL))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * sslpolicy.wait_for_nodes(timeout interval) returns setof record
+ *
+ * Errors: active_sql_transaction (what it would wait for is not committed).
+ */
+Datum
+sslpolicy_wait_for_nodes(PG_FUNCTION_ARGS)
+{
+	int			timeout_ms;
+	Moment		start = this_moment();
+
+	require_preload();
+	timeout_ms = timeout_argument(fcinfo, 0, "timeout");
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("wait_for_nodes() cannot run in a transaction that has changed something"),
+				 errdetail("Nodes have in force what is committed."),
+				 errhint("Commit, and call it then.")));
+	prepare_to_wait_for_nodes();
+	while (!are_all_settled() && !has_elapsed(start, timeout_ms))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) wait_for_node_change(Min(LOOK_MS, Max(1, timeout_ms - (int) (microseconds_since(start) / 1000))));
+	}
+	end_wait_for_nodes();
+	put_nodes(fcinfo);
+	return (Datum) 0;
+}
