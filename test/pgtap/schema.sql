@@ -6,6 +6,7 @@ SELECT has_schema('sslpolicy');
 SELECT functions_are('sslpolicy', ARRAY[
     'check_policy', 'set_policy', 'set_database_policy', 'get_policies',
     'set_minimum_policy', 'set_default_policy', 'block_certificate', 'unblock_certificate',
+    'set_ca', 'set_crl', 'get_nodes', 'wait_for_nodes',
     'connection', 'get_sessions', 'get_certificates', 'get_crls', 'get_material_status',
     'get_material_history', 'get_ended_sessions', 'lint', 'recheck', 'revoked', 'verify_certificate', 'reload', 'install_ca', 'add_ca', 'remove_ca',
     'install_crl', 'install_server_certificate', 'create_server_key', 'rollback',
@@ -15,7 +16,7 @@ SELECT functions_are('sslpolicy', ARRAY[
     'client_settings', 'client_bundle', 'server_ca', 'version', 'check_all']);
 SELECT views_are('sslpolicy', ARRAY['policies', 'sessions', 'certificates', 'crls',
     'material_status', 'material_history', 'ended_sessions',
-    'recent_logins', 'rejections', 'statistics']);
+    'recent_logins', 'rejections', 'statistics', 'nodes']);
 SELECT tables_are('sslpolicy', '{}'::name[]);
 SELECT materialized_views_are('sslpolicy', '{}'::name[]);
 SELECT sequences_are('sslpolicy', '{}'::name[]);
@@ -91,6 +92,13 @@ SELECT set_eq($$
           'function sslpolicy.set_default_policy(text,boolean)',
           'function sslpolicy.block_certificate(text,boolean)',
           'function sslpolicy.unblock_certificate(text)',
+          'function sslpolicy.set_ca(text,boolean)',
+          'function sslpolicy.set_ca(bytea,boolean)',
+          'function sslpolicy.set_crl(text,boolean)',
+          'function sslpolicy.set_crl(bytea,boolean)',
+          'function sslpolicy.get_nodes()',
+          'function sslpolicy.wait_for_nodes(interval)',
+          'view sslpolicy.nodes',
           'view sslpolicy.policies',
           'view sslpolicy.sessions'],
     'the extension has these members and no others');

@@ -45,6 +45,7 @@ get_crls()                                                  : m v r
 get_ended_sessions()                                        : m v r
 get_material_history()                                      : m v r
 get_material_status()                                       : m v r
+get_nodes()                                                 : m v r
 get_policies()                                              : p s r
 get_recent_logins()                                         : m v r
 get_rejections()                                            : m v r
@@ -68,6 +69,10 @@ reset_statistics()                                          : - v u P
 revoked(numeric,text)                                       : m v r
 rollback(text,boolean,boolean)                              : - v u P
 server_ca()                                                 : p v r
+set_ca(bytea,boolean)                                       : - v u P
+set_ca(text,boolean)                                        : - v u P
+set_crl(bytea,boolean)                                      : - v u P
+set_crl(text,boolean)                                       : - v u P
 set_database_policy(name,text,boolean)                      : - v u P
 set_default_policy(text,boolean)                            : - v u P
 set_minimum_policy(text,boolean)                            : - v u P
@@ -76,6 +81,7 @@ unblock_certificate(text)                                   : - v u P
 verify_certificate(bytea,timestamp with time zone)          : m v r
 verify_certificate(text,timestamp with time zone)           : m v r
 version()                                                   : p v r
+wait_for_nodes(interval)                                    : - v u P
 TABLE
 
 ###############################################################################
@@ -251,7 +257,8 @@ my $opens = qr/(?<![\w.>])(?:open|openat|fopen|freopen|OpenTransientFile\w*|Basi
 is(files_with($opens), 'crlsources.c directory.c files.c history.c indexfile.c install.c leftovers.c linthba.c lintmaterial.c material.c ownkeys.c preload.c replaceable.c target.c', 'who touches files');
 is(files_with(qr/\b(?:O_CREAT|O_WRONLY|O_RDWR)\b|\bAllocateFile\b|"w"/), 'files.c', 'who writes them');
 is(files_with(qr/(?:SSL_CTX_use_\w+_file|SSL_CTX_load_verify_\w+|X509_STORE_load_\w+|SSL_load_client_CA_file|SSL_CTX_set_default_verify\w*|BIO_new_file|BIO_read_filename|OSSL_STORE_open\w*)\s*\(/), 'handshake.c tlscontext.c', 'where OpenSSL does');
-is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), '', 'nobody runs a program, or loads a library');
+is(files_with(qr/\b(?:system|popen|OpenPipeStream|exec[lv]\w*|fork|dlopen|load_file|load_external_function)\s*\(/), 'sendreport.c', 'nobody runs a program, or loads a library, but for');
+is(join(' ', $source{'sendreport.c'} =~ /\bload_file\s*\(([^()]*)\)/g), '"libpqwalreceiver", false', 'the one that connects to the upstream');
 is(files_with(qr/\bpg_regcomp\b/), 'matcher.c', 'who compiles regular expressions');
 is(files_with(qr/\b(?:regex_matches|policy_checks)\b/), 'about_sql.c auth.c certrequest.c clientneeds.c explain.c explain_sql.c hbalines.c labels.c linthba.c matcher.c preview.c recheck.c setpolicy.c',
 	'and who has it done: not the check of a setting, which every process makes at a reload');
