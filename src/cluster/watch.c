@@ -22,6 +22,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -32,6 +33,7 @@
 #include "cluster/apply.h"
 #include "cluster/orders.h"
 #include "cluster/watch.h"
+#include "settings/settings.h"
 
 /* How often to look at files, and whether a failure is due again. */
 #define LOOK_MS 1000
@@ -52,6 +54,7 @@ static Watched watched[NUM_REPLICATED_KINDS];
 static volatile bool labels_changed = true; /* they may have */
 static bool compare_all = true;
 static bool in_recovery = false;
+static uint64 settings_seen = 0;
 static Moment looked_at = 0;
 static int	next_database = 0;	/* of the candidates, after failures to connect */
 
@@ -60,6 +63,24 @@ superuser_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	if (hashvalue == 0 || hashvalue == DatumGetUInt32(arg))
 		labels_changed = true;
+}
+
+/*
+ * The settings that decide which files there are, and whether they may be written, as one
+ * number.
+ */
+static uint64
+settings_signature(void)
+{
+	uint64		result = installation_allowed();
+
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		const char *path = applied_path(kind);
+
+		result = hash_bytes_extended((const unsigned char *) path, (int) strlen(path), result);
+	}
+	return result;
 }
 
 /*
@@ -75,15 +96,21 @@ begin_watching_cluster(void)
 	CommitTransactionCommand();
 	CacheRegisterSyscacheCallback(AUTHOID, superuser_changed, UInt32GetDatum(hash));
 	in_recovery = RecoveryInProgress();
+	settings_seen = settings_signature();
 }
 
 /*
- * The worker has taken new settings: paths, or whether anything may be installed.
+ * The worker has taken new settings.  Those of other things do not count: what is applied
+ * makes the server reload, and that must not be a reason to apply it again.
  */
 void
 note_settings_for_cluster(void)
 {
-	compare_all = true;
+	uint64		signature = settings_signature();
+
+	if (signature != settings_seen)
+		compare_all = true;
+	settings_seen = signature;
 }
 
 /*
