@@ -585,7 +585,7 @@ refresh_own_index(Worker *w)
 static void
 refresh_core_index(Worker *w)
 {
-	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, NULL, NULL, pause_build};
+	CrlSet		set = {CORE_INDEX, pstrdup(ssl_crl_file), pstrdup(ssl_crl_dir), true, true, NULL, NULL, NULL, pause_build};
 	char	   *error;
 
 	if (!EnableSSL)

@@ -194,7 +194,7 @@ static void
 forbid_what_worker_refuses(const Installation *inst)
 {
 	char	   *error = inst->indexed ?
-		crl_bytes_objection(inst->bytes, inst->crl_issuers, inst->goes_back) :
+		crl_bytes_objection(inst->bytes, inst->crl_issuers, inst->replicated_cas, inst->goes_back) :
 		NULL;
 
 	if (error)

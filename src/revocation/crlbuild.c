@@ -317,12 +317,12 @@ new_crls_objection(const char *file, const char *dir)
 /*
  * What the worker would object to if the file held these bytes, and the given certificates,
  * which may be NULL, were known; NULL if nothing.  So a dry run says what an installation
- * would.
+ * would.  cas are those that ssl_ca_file will have by then; NULL: those that it has.
  */
 char *
-crl_bytes_objection(StringInfo bytes, STACK_OF(X509) *given, bool accept_older)
+crl_bytes_objection(StringInfo bytes, STACK_OF(X509) *given, STACK_OF(X509) *cas, bool accept_older)
 {
-	CrlSet		set = {OWN_INDEX, crl_file(), crl_dir(), false, accept_older, bytes, given, check_interrupts};
+	CrlSet		set = {OWN_INDEX, crl_file(), crl_dir(), false, accept_older, bytes, given, cas, check_interrupts};
 	CrlChoice  *choice = choose_crls(&set);
 	const CrlSource *source = source_of(choice, crl_file());
 

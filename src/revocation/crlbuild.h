@@ -25,6 +25,7 @@ typedef struct CrlSet
 	bool		accept_older;	/* than the CRL in force */
 	StringInfo	bytes;			/* what the file is about to hold; NULL: what it holds */
 	STACK_OF(X509) *given;		/* certificates that are about to be known; may be NULL */
+	STACK_OF(X509) *cas;		/* in place of those of ssl_ca_file; NULL: those */
 	void		(*pause)(void); /* called often; may longjmp away */
 } CrlSet;
 
@@ -38,7 +39,7 @@ typedef enum CrlOutcome
 extern void crl_signature(const CrlSet *set, uint8 *digest);
 extern void index_signature(const CrlSet *set, uint8 *digest);
 extern char *new_crls_objection(const char *file, const char *dir);
-extern char *crl_bytes_objection(StringInfo bytes, STACK_OF(X509) *given, bool accept_older);
+extern char *crl_bytes_objection(StringInfo bytes, STACK_OF(X509) *given, STACK_OF(X509) *cas, bool accept_older);
 extern CrlOutcome refresh_crl_index(const CrlSet *set, char **error);
 
 #endif							/* SSLPOLICY_CRLBUILD_H */

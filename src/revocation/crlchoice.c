@@ -555,7 +555,7 @@ choose_crls(const CrlSet *set)
 	choice->set = set;
 	initStringInfo(&choice->problems);
 	choice->slots = hash_create("sslpolicy CRLs", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	choice->cas = read_pem_file(ssl_ca_file)->content->certs;
+	choice->cas = set->cas ? set->cas : read_pem_file(ssl_ca_file)->content->certs;
 	choice->issuers = known_crl_issuers(choice->cas, set->given);
 	choice->by_name = sort_cas_by_name(choice->issuers);
 	read_old(choice);
