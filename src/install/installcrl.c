@@ -76,6 +76,7 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *issuers)
 {
 	STACK_OF(X509_CRL) *crls = inst->content->crls;
 	int64		now = (int64) time(NULL);
+	int			place = -1;		/* at the end */
 	const CrlFacts *facts;
 	X509	   *issuer;
 
@@ -95,9 +96,10 @@ replace_crl(Installation *inst, X509_CRL *crl, STACK_OF(X509) *issuers)
 								"An older CRL would give revoked certificates their access back.",
 								"Give the newest CRL, with a higher CRL number and a later thisUpdate.");
 		X509_CRL_free(sk_X509_CRL_delete(crls, i));
+		place = i;
 	}
 	X509_CRL_up_ref(crl);
-	sk_X509_CRL_push(crls, crl);
+	sk_X509_CRL_insert(crls, crl, place);
 }
 
 static STACK_OF(X509_CRL) *
