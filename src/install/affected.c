@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/datums.h"
 #include "install/affected.h"
 #include "install/objection.h"
@@ -23,6 +24,7 @@
 #include "ledger/recentlogins.h"
 #include "pki/x509.h"
 #include "session/sessions.h"
+#include "session/walsenders.h"
 
 /* How long a login counts. */
 #define RECENT_MS (24 * 60 * 60 * 1000)
@@ -42,6 +44,7 @@ affected_session(const Session *s, char *reason)
 
 	affected->kind = AFFECTED_SESSION;
 	affected->pid = s->pid;
+	affected->standby = s->replication ? standby_of_walsender(s->pid) : NULL;
 	affected->role = role_name(s->role);
 	affected->reason = reason;
 	return affected;
@@ -230,6 +233,9 @@ affected_text(const Affected *affected)
 	switch (affected->kind)
 	{
 		case AFFECTED_SESSION:
+			if (affected->standby)
+				return psprintf("pid %d, role \"%s\", standby server \"%s\": %s", affected->pid, affected->role,
+								compat_clean_ascii(affected->standby), affected->reason);
 			return psprintf("pid %d, role \"%s\": %s", affected->pid, affected->role, affected->reason);
 		case AFFECTED_LOGIN:
 			return psprintf("login of role \"%s\" at %s: %s", affected->role,

@@ -24,6 +24,7 @@ typedef struct Affected
 {
 	AffectedKind kind;
 	int			pid;			/* of a session */
+	const char *standby;		/* NULL: the session is no walsender of one */
 	const char *role;			/* of a session or login; its present name */
 	TimestampTz last_login;		/* of a login */
 	char	   *ca;				/* its subject */

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/datums.h"
 #include "install/affected.h"
 #include "material/material.h"
@@ -99,6 +100,8 @@ append_affected(StringInfo buf, const Affected *affected)
 	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
 	if (affected->kind == AFFECTED_SESSION)
 		appendStringInfo(buf, "\"pid\": %d", affected->pid);
+	if (affected->standby)
+		append_json_member(buf, "standby", compat_clean_ascii(affected->standby));
 	if (affected->role)
 		append_json_member(buf, "role", affected->role);
 	if (affected->kind == AFFECTED_LOGIN)
