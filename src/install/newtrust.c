@@ -122,8 +122,9 @@ trust_after_installation(const Installation *inst, STACK_OF(X509) *cas, STACK_OF
  * versions, which a renewed CA has replaced.
  *
  * A superuser who removes or replaces a CA may know that nobody uses it any more, so
- * that only live sessions count.  The effect of a CRL can come as a surprise, and a
- * grantee may remove CAs of others.  So in these cases recent logins count, too.
+ * that only live sessions count.  The effect of a CRL can come as a surprise, a grantee
+ * may remove CAs of others, and whoever removes one from every node does not see the
+ * sessions of the other nodes.  So in these cases recent logins count, too.
  */
 List *
 find_losing_certificate(const Installation *inst, const Trust *after)
@@ -145,5 +146,5 @@ find_losing_certificate(const Installation *inst, const Trust *after)
 	}
 	if (inst->kind == MATERIAL_CRL && before)
 		cas = find_losing_cas(before, after, known);
-	return list_concat(cas, find_losing_trust(before, after, known, inst->kind == MATERIAL_CRL || !superuser()));
+	return list_concat(cas, find_losing_trust(before, after, known, inst->kind == MATERIAL_CRL || inst->mode == INSTALL_REPLICATE || !superuser()));
 }
