@@ -336,6 +336,30 @@ by_time_heard(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * Of nodes that a node passes on nothing more is known once that one is gone, or silent.
+ */
+static void
+doubt_passed_on(List *nodes)
+{
+	ListCell   *cell;
+	ListCell   *other;
+
+	foreach(cell, nodes)
+	{
+		ClusterNode *node = lfirst(cell);
+
+		foreach(other, nodes)
+		{
+			const ClusterNode *via = lfirst(other);
+			NodeState	state = via->kinds[0].state;
+
+			if (via->via == 0 && via->id != 0 && via->id == node->via && (state == NODE_GONE || state == NODE_SILENT))
+				set_all_states(node, state, "the node that reported it is gone, or silent");
+		}
+	}
+}
+
+/*
  * Nodes below this one, as ClusterNode.  Of those that are connected to this node it is known
  * whether they are; of others, what was passed on.
  */
@@ -383,6 +407,7 @@ list_below(void)
 			set_all_states(node, NODE_SILENT, "it is connected, and has not reported for some minutes");
 		result = lappend(result, node);
 	}
+	doubt_passed_on(result);
 	/* those that have not been heard */
 	foreach(cell, standbys)
 	{
