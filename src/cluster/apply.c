@@ -123,7 +123,7 @@ try_to_apply(ReplicatedKind kind, const char *text)
 		return compare_only(kind, wanted, "sslpolicy.install is off");
 	if (kind == REPLICATED_CA)
 		(void) apply_cas(wanted);
-	else if (apply_crls(wanted, replaced_by_label(text), &error) == NULL)
+	else if (apply_crls(wanted, versions_gone_back_from(text), &error) == NULL)
 	{
 		result.state = NODE_NEWER;
 		result.detail = error;

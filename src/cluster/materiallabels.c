@@ -51,7 +51,8 @@ read_form(ReplicatedKind kind, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the text is too long to be replicated"),
-				 errdetail("It has %zu bytes; at most %d are accepted.", strlen(text), MAX_REPLICATED_BYTES)));
+				 errdetail("It has %zu bytes; at most %d are replicated.", strlen(text), MAX_REPLICATED_BYTES),
+				 errhint(DISTRIBUTE_HINT)));
 	content = read_pem(text, strlen(text), &error);
 	if (content == NULL)
 		ereport(ERROR,

@@ -17,27 +17,34 @@
 
 #include "miscadmin.h"
 
+#include "base/compat.h"
 #include "base/datums.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/transaction.h"
 #include "cluster/nodes.h"
 #include "cluster/setmaterial.h"
+#include "install/affected.h"
 #include "install/installca.h"
 #include "install/installcrl.h"
 #include "install/replicated.h"
 #include "install/rollback.h"
 #include "labels/setpolicy.h"
+#include "material/generation.h"
 #include "pki/chain.h"
 #include "pki/crl.h"
 #include "revocation/crlcopies.h"
 #include "session/walsenders.h"
 
 /*
- * The line before CRLs that a superuser has gone back to.  A node goes back only from the
- * file that has this SHA-256; one that has a newer CRL from elsewhere keeps it.
+ * A line before CRLs, for each version that a superuser has gone back from.  A node goes
+ * back only from a file that has this SHA-256; one that has a newer CRL from elsewhere
+ * keeps it.  The lines stay, for nodes that were down meanwhile.
  */
 #define REPLACES "Replaces: "
+
+/* How many of these lines stay: as many versions as a node keeps. */
+#define MAX_REPLACED KEPT_VERSIONS
 
 static void
 require_superuser(const char *what)
@@ -75,7 +82,7 @@ write_material(Installation *inst, ClusterLabel which, const char *text)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the CRLs are too large to be replicated"),
 				 errdetail("All of them together have %zu bytes; at most %d are replicated.", strlen(text), MAX_REPLICATED_BYTES),
-				 errhint("Distribute a file to every node, and let sslpolicy.crl_file name it. To block a few certificates on every node at once, use sslpolicy.block_certificate().")));
+				 errhint(DISTRIBUTE_HINT)));
 	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
 		inst->warnings = lappend(inst->warnings, psprintf("nothing has changed: %s", text ? "this is what is replicated already" : "nothing is replicated"));
 	else
@@ -83,36 +90,63 @@ write_material(Installation *inst, ClusterLabel which, const char *text)
 }
 
 /*
+ * The SHA-256, as text, of each line of that kind that the replicated CRLs begin with.
+ */
+List *
+versions_gone_back_from(const char *text)
+{
+	List	   *result = NIL;
+	uint8		digest[FINGERPRINT_LEN];
+
+	while (strncmp(text, REPLACES, strlen(REPLACES)) == 0)
+	{
+		const char *value = text + strlen(REPLACES);
+		size_t		len = strcspn(value, "\n");
+
+		if (parse_fingerprint(pnstrdup(value, len), digest))
+			result = lappend(result, fingerprint_hex(digest));
+		text = value + len + (value[len] != '\0');
+	}
+	return result;
+}
+
+/*
+ * Those of the present label, and one more if it is not NULL.
+ */
+static List *
+all_gone_back_from(const char *one)
+{
+	char	   *now = read_cluster_material(CLUSTER_CRL);
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, now ? versions_gone_back_from(now) : NIL)
+		if (one == NULL || strcmp(lfirst(cell), one) != 0)
+			result = lappend(result, lfirst(cell));
+	if (one)
+		result = lappend(result, pstrdup(one));
+	while (list_length(result) > MAX_REPLACED)
+		result = list_delete_first(result);
+	return result;
+}
+
+/*
  * The text of CRLs: the list, and the certificates of issuers that no CA file holds.
  */
 static char *
-crl_text(STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers, const char *replaces)
+crl_text(STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers, const char *goes_back_from)
 {
 	StringInfoData text;
+	ListCell   *cell;
 
 	initStringInfo(&text);
-	if (replaces)
-		appendStringInfo(&text, REPLACES "%s\n", replaces);
+	foreach(cell, all_gone_back_from(goes_back_from))
+		appendStringInfo(&text, REPLACES "%s\n", (char *) lfirst(cell));
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
 		check_encoded(append_pem_crl(&text, sk_X509_CRL_value(crls, i)));
 	for (int i = 0; issuers && i < sk_X509_num(issuers); i++)
 		check_encoded(append_pem_certificate(&text, sk_X509_value(issuers, i)));
 	return text.data;
-}
-
-/*
- * The SHA-256 in the line before replicated CRLs; NULL if there is none.
- */
-char *
-replaced_by_label(const char *text)
-{
-	uint8		digest[FINGERPRINT_LEN];
-	char	   *hex;
-
-	if (strncmp(text, REPLACES, strlen(REPLACES)) != 0)
-		return NULL;
-	hex = pnstrdup(text + strlen(REPLACES), strcspn(text + strlen(REPLACES), "\n"));
-	return parse_fingerprint(hex, digest) ? fingerprint_hex(digest) : NULL;
 }
 
 /*
@@ -125,6 +159,7 @@ drop_unsigned_crls(Installation *inst)
 	PemContent *replicated = inst->replicated_crls;
 	STACK_OF(X509_CRL) *kept;
 	STACK_OF(X509) *issuers;
+	STACK_OF(X509) *kept_issuers;
 	int			dropped = 0;
 
 	if (replicated == NULL)
@@ -145,10 +180,31 @@ drop_unsigned_crls(Installation *inst)
 			inst->warnings = lappend(inst->warnings, psprintf("the replicated CRL of \"%s\" is removed as well, since its CA is", facts ? certificate_string(facts->issuer_dn) : "?"));
 		}
 	}
+	kept_issuers = new_certificates();
+	for (int i = 0; i < sk_X509_num(replicated->certs); i++)
+		if (has_certificate(issuers, sk_X509_value(replicated->certs, i)))
+			(void) add_certificate_once(kept_issuers, sk_X509_value(replicated->certs, i));
 	if (dropped > 0)
 		write_material(inst, CLUSTER_CRL,
-					   sk_X509_CRL_num(kept) > 0 ? crl_text(kept, replicated->certs, NULL) : NULL);
+					   sk_X509_CRL_num(kept) > 0 ? crl_text(kept, kept_issuers, NULL) : NULL);
 	sk_X509_CRL_free(kept);
+}
+
+/*
+ * A standby that cannot connect any more does not get the label that would mend that.
+ */
+static void
+warn_of_standbys(Installation *inst)
+{
+	ListCell   *cell;
+
+	foreach(cell, inst->affected)
+	{
+		const Affected *affected = lfirst(cell);
+
+		if (affected->standby)
+			inst->warnings = lappend(inst->warnings, psprintf("standby server \"%s\" will be refused: %s", compat_clean_ascii(affected->standby), affected->reason));
+	}
 }
 
 /*
@@ -167,6 +223,7 @@ warn_of_nodes(Installation *inst)
 		inst->warnings = lappend(inst->warnings, psprintf("these nodes do not write their own files, and need this material from whoever does: %s", foreign));
 	if (failed)
 		inst->warnings = lappend(inst->warnings, psprintf("these nodes could not apply what was replicated before: %s", failed));
+	warn_of_standbys(inst);
 	if (inst->affected != NIL)
 		inst->warnings = lappend(inst->warnings, "affected names sessions and recent logins of this node only");
 }
@@ -234,6 +291,7 @@ roll_back_replicated(MaterialKind kind, bool dry_run, bool force)
 
 	require_superuser(psprintf("roll back TLS material \"%s\", which is replicated,", material_kind_name(kind)));
 	inst = roll_back(kind, INSTALL_REPLICATE, dry_run, force);
+	inst->generation = number_in_force();
 	if (dry_run)
 		return inst;
 	if (kind == MATERIAL_CA)

@@ -16,10 +16,14 @@
  */
 #define MAX_REPLICATED_BYTES (5 * 1024 * 1024)
 
+/* What to do with a longer one. */
+#define DISTRIBUTE_HINT \
+	"Distribute a file to every node, and let sslpolicy.crl_file name it. To block a few certificates on every node at once, use sslpolicy.block_certificate()."
+
 extern Installation *set_cas(const PemContent *given, bool force);
 extern Installation *set_crls(const PemContent *given, bool force);
 extern Installation *remove_replicated(MaterialKind kind);
 extern Installation *roll_back_replicated(MaterialKind kind, bool dry_run, bool force);
-extern char *replaced_by_label(const char *text);
+extern List *versions_gone_back_from(const char *text);
 
 #endif							/* SSLPOLICY_SETMATERIAL_H */

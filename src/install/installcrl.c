@@ -415,15 +415,26 @@ loses_crl(const Installation *inst, STACK_OF(X509) *issuers, X509 **issuer, bool
 	return false;
 }
 
+static bool
+has_text(List *texts, const char *text)
+{
+	ListCell   *cell;
+
+	foreach(cell, texts)
+		if (strcmp(lfirst(cell), text) == 0)
+			return true;
+	return false;
+}
+
 /*
- * Put in place on this node what is replicated: these CRLs, and no others.  replaces, which
- * may be NULL, is the SHA-256 of the file that an earlier version of what is replicated has
- * made, and from which a superuser has gone back to this one.
+ * Put in place on this node what is replicated: these CRLs, and no others.  gone_back_from
+ * has the SHA-256, as text, of files that earlier versions of what is replicated have made,
+ * and from which a superuser has gone back.
  *
  * NULL, with *newer, if this node has a newer CRL, which it keeps.
  */
 Installation *
-apply_crls(const PemContent *given, const char *replaces, char **newer)
+apply_crls(const PemContent *given, List *gone_back_from, char **newer)
 {
 	Installation *inst;
 	STACK_OF(X509) *issuers;
@@ -433,8 +444,7 @@ apply_crls(const PemContent *given, const char *replaces, char **newer)
 
 	check_given_crls(given);
 	inst = begin_installation(MATERIAL_CRL, INSTALL_APPLY, "set_crl", false, true);
-	inst->goes_back = replaces && inst->old_bytes &&
-		strcmp(replaces, bytes_fingerprint(inst->old_bytes, inst->old_len)) == 0;
+	inst->goes_back = inst->old_bytes && has_text(gone_back_from, bytes_fingerprint(inst->old_bytes, inst->old_len));
 	issuers = take_issuers(inst, given, cas_to_judge_by(inst));
 	for (int i = 0; i < sk_X509_CRL_num(given->crls); i++)
 	{

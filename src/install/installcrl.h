@@ -12,7 +12,7 @@
 
 extern void check_crl_size(size_t size);
 extern Installation *install_crls(const PemContent *given, InstallMode mode, bool dry_run, bool force);
-extern Installation *apply_crls(const PemContent *given, const char *replaces, char **newer);
+extern Installation *apply_crls(const PemContent *given, List *gone_back_from, char **newer);
 extern void check_earlier_crls_allowed(bool force);
 extern void judge_earlier_crls(Installation *inst);
 
