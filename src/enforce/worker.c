@@ -62,6 +62,7 @@
 #include "base/preload.h"
 #include "base/wakeup.h"
 #include "base/workersettings.h"
+#include "cluster/applier.h"
 #include "cluster/watch.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
@@ -713,7 +714,7 @@ sslpolicy_worker_main(Datum arg)
 
 /*
  * A worker that was not registered, since max_worker_processes are all taken,
- * must not go unnoticed: core only logs it.
+ * must not go unnoticed: core only logs it.  Nor the one that applies what is replicated.
  */
 static void
 insist_on_worker(void)
@@ -721,11 +722,11 @@ insist_on_worker(void)
 	if (previous_startup_hook)
 		previous_startup_hook();
 	if (!IsUnderPostmaster && IsPostmasterEnvironment && !IsBinaryUpgrade &&
-		!compat_worker_registered(WORKER_NAME))
+		!(compat_worker_registered(WORKER_NAME) && compat_worker_registered(APPLIER_NAME)))
 		ereport(FATAL,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is left for sslpolicy"),
-				 errdetail("max_worker_processes is %d.", max_worker_processes),
+				 errdetail("max_worker_processes is %d. sslpolicy takes two.", max_worker_processes),
 				 errhint("Raise max_worker_processes.")));
 }
 

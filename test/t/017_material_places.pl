@@ -88,8 +88,8 @@ SKIP:
 }
 
 # 4
-# the server's own launcher and sslpolicy's worker take both
-$server->sql('ALTER SYSTEM SET max_worker_processes = 2');
+# the server's own launcher and sslpolicy's two workers take them all
+$server->sql('ALTER SYSTEM SET max_worker_processes = 3');
 $node->restart;
 is($server->sql('SELECT loaded FROM sslpolicy.reload()'), 't', 'without a background worker the numbers are proof');
 is($server->sql("SELECT installed FROM sslpolicy.add_ca('" . pem('second') . "')"), 't', 'for installation, too');

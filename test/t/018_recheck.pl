@@ -273,9 +273,12 @@ open_session('tls');
 ends('after kill -9 of the worker', sub { $server->sql(q{SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=require'}) }, ends => ['plain'], stay => ['tls']);
 close_session('tls');
 
-$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $server->stop;
-ok(!$node->start(fail_ok => 1), 'no start without the worker');
-like(slurp_file($node->logfile), qr/FATAL:  no background worker is left for sslpolicy\n.*DETAIL:  max_worker_processes is 0\.\n.*HINT:  Raise max_worker_processes\./, 'and the log says why');
+for my $workers (0, 1)
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $workers");
+	ok(!$node->start(fail_ok => 1), "no start without both workers: $workers");
+	like(slurp_file($node->logfile), qr/FATAL:  no background worker is left for sslpolicy\n.*DETAIL:  max_worker_processes is $workers\. sslpolicy takes two\.\n.*HINT:  Raise max_worker_processes\./, 'and the log says why');
+}
 
 done_testing();
