@@ -64,8 +64,7 @@ CREATE FUNCTION get_nodes(
     OUT reported_at timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sslpolicy_get_nodes'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION get_nodes() IS
 'the rows of view nodes';
 
