@@ -119,6 +119,8 @@ my ($in, $unknown, $revoked) = (qr/^in$/, qr/unknown ca/, qr/certificate revoked
 ###############################################################################
 # 1
 
+# the primary hears of a standby of a standby only from that one
+$primary->node->poll_query_until('postgres', q{SELECT count(*) = 6 FROM sslpolicy.nodes WHERE state = 'local'}) or die 'not all nodes have reported';
 is(wait_for_all(), join("\n", map { ("$_|ca|local|", "$_|crl|local|") } $primary->node->name eq '' ? () : ($primary->sql('SELECT node FROM sslpolicy.nodes WHERE is_self LIMIT 1'), qw(cascade standby))), 'three nodes, and nothing is replicated');
 all_say($in, 'before', cert => 'app');
 all_say($unknown, 'before', cert => 'app_new');
