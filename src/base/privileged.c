@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "base/privileged.h"
 
@@ -80,7 +81,7 @@ privileged_command(const char *statement)
 
 /*
  * Run a query, and return its rows in the current memory context.  Names in it
- * must be qualified.
+ * must be qualified.  Who has no snapshot, as a background worker, has none afterwards.
  */
 QueryResult *
 privileged_query(const char *statement)
@@ -90,7 +91,10 @@ privileged_query(const char *statement)
 	int			level = begin_sql();
 	QueryResult *result;
 	MemoryContext spi;
+	bool		has_snapshot = ActiveSnapshotSet();
 
+	if (!has_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_execute(statement, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not run \"%s\"", statement);
 
@@ -113,6 +117,8 @@ privileged_query(const char *statement)
 	}
 	MemoryContextSwitchTo(spi);
 	end_sql(level);
+	if (!has_snapshot)
+		PopActiveSnapshot();
 	restore_user(saved);
 	return result;
 }

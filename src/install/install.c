@@ -38,6 +38,7 @@
 #include "storage/ipc.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
+#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/escape.h"
@@ -626,6 +627,9 @@ change_server(Progress *p, SSL_CTX *context)
 	if (inst->crl_issuers)
 		keep_crl_issuers(INSTALLED_ISSUERS, inst->crl_issuers);
 	put_in_place(p);
+	/* on a standby, replay could wait for it as long as this process waits for the server */
+	if (!ActiveSnapshotSet())
+		InvalidateCatalogSnapshot();
 	stop_point("in_place");
 	result = load_material(inst, context);
 	if (result == NULL)
