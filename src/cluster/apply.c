@@ -12,14 +12,17 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
+#include "postmaster/postmaster.h"
 #include "storage/lwlock.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "base/files.h"
 #include "base/memory.h"
@@ -47,6 +50,46 @@ applied_path(ReplicatedKind kind)
 {
 	return kind == REPLICATED_CA ? ssl_ca_file : crl_file()[0] ? crl_file() :
 																 ssl_crl_file;
+}
+
+/*
+ * May the server write this file, and others beside it?
+ */
+static int
+write_access(const char *path)
+{
+	char	   *folder = pstrdup(path[0] ? path : ".");
+
+	get_parent_directory(folder);
+	return (access(path, W_OK) == 0 ? 1 : 0) + (access(folder[0] ? folder : ".", W_OK) == 0 ? 2 : 0);
+}
+
+/*
+ * A number that changes when anything on this node does by which the outcome could be
+ * another one: files, and the settings that decide on them.  Not whether the server has
+ * been told to reload, which an installation does itself.
+ *
+ * CRLs are judged by the CAs.
+ */
+uint64
+what_applies(ReplicatedKind kind)
+{
+	StringInfoData facts;
+	uint64		result;
+
+	initStringInfo(&facts);
+	appendStringInfo(&facts, "%d %d %d %d %s\n%s\n", EnableSSL, installation_allowed(), accept_expired_crl(),
+					 write_access(applied_path(kind)),
+					 material_directory(), applied_path(REPLICATED_CA));
+	appendBinaryStringInfo(&facts, (const char *) &(uint64){file_signature(applied_path(REPLICATED_CA))}, sizeof(uint64));
+	if (kind == REPLICATED_CRL)
+	{
+		appendStringInfo(&facts, "%s\n%s\n%s\n%s\n%zu\n", ssl_crl_file, ssl_crl_dir, crl_file(), crl_dir(), max_crl_size());
+		appendBinaryStringInfo(&facts, (const char *) &(uint64){file_signature(applied_path(kind))}, sizeof(uint64));
+	}
+	result = hash_bytes_extended((const unsigned char *) facts.data, facts.len, 0) | 1;
+	pfree(facts.data);
+	return result;
 }
 
 static bool
@@ -99,7 +142,7 @@ holds_the_same(ReplicatedKind kind, const PemContent *wanted)
 static Attempt
 compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
 {
-	Attempt		result = {NODE_FOREIGN, psprintf("%s; the file of this node holds %s", why, holds_the_same(kind, wanted) ? "the same" : "other material")};
+	Attempt		result = {NODE_FOREIGN, psprintf("the file of this node holds %s: %s", holds_the_same(kind, wanted) ? "the same" : "other material", why)};
 
 	return result;
 }
@@ -139,9 +182,13 @@ static Attempt
 attempt_of_error(ReplicatedKind kind, const char *text, const ErrorData *error)
 {
 	Attempt		result = {NODE_FAILED, psprintf("%s%s%s", error->message, error->detail ? ": " : "", error->detail ? error->detail : "")};
+	size_t		len = strlen(result.detail);
 	PemContent *wanted;
 	char	   *unreadable;
 
+	/* a detail is a sentence; what is said here goes on */
+	if (len > 0 && result.detail[len - 1] == '.')
+		result.detail[len - 1] = '\0';
 	if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return result;
 	wanted = read_pem(text, strlen(text), &unreadable);
@@ -179,10 +226,8 @@ apply_text(ReplicatedKind kind, const char *text)
 	PG_TRY();
 	{
 		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
 		result = try_to_apply(kind, text);
 		result.detail = MemoryContextStrdup(context, result.detail);
-		PopActiveSnapshot();
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(context);
 	}
@@ -218,6 +263,30 @@ log_state(ReplicatedKind kind, const Attempt *attempt, const uint8 *wanted)
 }
 
 /*
+ * The facts that the outcome is good for.  Who else writes the file may have done so by now:
+ * then this is 0, and it is compared again.
+ */
+static uint64
+facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 before)
+{
+	uint64		after = what_applies(kind);
+	PemContent *wanted;
+	char	   *error;
+	bool		same;
+
+	/* it has written nothing */
+	if (state == NODE_FOREIGN || state == NODE_NEWER)
+		return before;
+	if (state != NODE_IN_FORCE)
+		return after;
+	wanted = read_pem(text, strlen(text), &error);
+	same = wanted && holds_the_same(kind, wanted);
+	if (wanted)
+		free_pem_content(wanted);
+	return same ? after : 0;
+}
+
+/*
  * Compare what the catalog holds with this node's file, and put it in place.  In a process
  * that has a database, outside of transactions.  Never raises an error of the attempt.
  */
@@ -228,6 +297,7 @@ apply_replicated(ReplicatedKind kind)
 	uint8		wanted[FINGERPRINT_LEN];
 	char	   *text = read_text(kind);
 	KindState	now = own_state(kind);
+	uint64		before = what_applies(kind);
 	Attempt		attempt;
 
 	if (text == NULL)
@@ -249,7 +319,7 @@ apply_replicated(ReplicatedKind kind)
 		ProcessConfigFile(PGC_SIGHUP);
 	}
 	progress.failures = attempt.state == NODE_FAILED ? progress.failures + 1 : 0;
-	progress.signature = file_signature(applied_path(kind));
+	progress.signature = facts_of_outcome(kind, attempt.state, text, before);
 	finish_kind(kind, &progress);
 	set_own_state(kind, attempt.state, wanted, attempt.detail);
 }

@@ -11,6 +11,7 @@
 #include "cluster/nodes.h"
 
 extern const char *applied_path(ReplicatedKind kind);
+extern uint64 what_applies(ReplicatedKind kind);
 extern bool holds_nothing(ReplicatedKind kind);
 extern bool holds_the_same(ReplicatedKind kind, const PemContent *wanted);
 extern void apply_replicated(ReplicatedKind kind);

@@ -8,7 +8,8 @@
  * whether it is another one, without a look at its text.
  *
  * Compared anew, too, is what may have changed without a label: at start, after a
- * promotion, when settings or the file have changed.  What has failed is tried again, later
+ * promotion, when settings or the file have changed.  That settings have been read anew is
+ * no reason in itself: each comparison ends with that.  What has failed is tried again, later
  * each time.
  *
  *-------------------------------------------------------------------------
@@ -22,7 +23,6 @@
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -33,7 +33,6 @@
 #include "cluster/apply.h"
 #include "cluster/orders.h"
 #include "cluster/watch.h"
-#include "settings/settings.h"
 
 /* How often to look at files, and whether a failure is due again. */
 #define LOOK_MS 1000
@@ -54,7 +53,6 @@ static Watched watched[NUM_REPLICATED_KINDS];
 static volatile bool labels_changed = true; /* they may have */
 static bool compare_all = true;
 static bool in_recovery = false;
-static uint64 settings_seen = 0;
 static Moment looked_at = 0;
 static int	next_database = 0;	/* of the candidates, after failures to connect */
 
@@ -63,24 +61,6 @@ superuser_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	if (hashvalue == 0 || hashvalue == DatumGetUInt32(arg))
 		labels_changed = true;
-}
-
-/*
- * The settings that decide which files there are, and whether they may be written, as one
- * number.
- */
-static uint64
-settings_signature(void)
-{
-	uint64		result = installation_allowed();
-
-	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
-	{
-		const char *path = applied_path(kind);
-
-		result = hash_bytes_extended((const unsigned char *) path, (int) strlen(path), result);
-	}
-	return result;
 }
 
 /*
@@ -96,21 +76,15 @@ begin_watching_cluster(void)
 	CommitTransactionCommand();
 	CacheRegisterSyscacheCallback(AUTHOID, superuser_changed, UInt32GetDatum(hash));
 	in_recovery = RecoveryInProgress();
-	settings_seen = settings_signature();
 }
 
 /*
- * The worker has taken new settings.  Those of other things do not count: what is applied
- * makes the server reload, and that must not be a reason to apply it again.
+ * The worker has taken settings: paths, or whether anything may be installed, may be others.
  */
 void
 note_settings_for_cluster(void)
 {
-	uint64		signature = settings_signature();
-
-	if (signature != settings_seen)
-		compare_all = true;
-	settings_seen = signature;
+	looked_at = 0;
 }
 
 /*
@@ -189,7 +163,7 @@ is_due(ReplicatedKind kind, TransactionId version)
 		return true;
 	}
 	return compare_all || is_retry_due(w, &progress) ||
-		(progress.compared && file_signature(applied_path(kind)) != progress.signature);
+		(progress.compared && what_applies(kind) != progress.signature);
 }
 
 /*
