@@ -40,7 +40,7 @@ typedef struct SharedOrders
 	Oid			database;		/* to connect to */
 	uint32		kinds;			/* of ReplicatedKind, as bits */
 	KindProgress progress[NUM_REPLICATED_KINDS];
-	Moment		started;		/* when this memory was made */
+	pg_atomic_uint64 asked;		/* the first time after the start: a Moment, or 0 */
 	pg_atomic_uint32 compared;	/* kinds, as bits */
 	pg_atomic_uint32 failed_crl;	/* the replicated CRL could not be applied */
 	pg_atomic_uint32 applier;	/* its PGPROC number, or NO_APPLIER */
@@ -51,7 +51,7 @@ static SharedOrders *shared = NULL;
 static void
 init_shared(void)
 {
-	shared->started = this_moment();
+	pg_atomic_init_u64(&shared->asked, 0);
 	pg_atomic_init_u32(&shared->compared, 0);
 	pg_atomic_init_u32(&shared->failed_crl, 0);
 	pg_atomic_init_u32(&shared->applier, NO_APPLIER);
@@ -129,12 +129,18 @@ order_application(Oid database, uint32 kinds)
 }
 
 /*
- * Is the first comparison overdue?
+ * Is the first comparison overdue?  The time runs from when somebody first asks, the worker
+ * or a login: recovery can take longer than that until anybody can.
  */
 bool
 is_late(void)
 {
-	return has_elapsed(shared->started, COMPARISON_MS);
+	uint64		asked = 0;
+	Moment		now = this_moment();
+
+	if (pg_atomic_compare_exchange_u64(&shared->asked, &asked, (uint64) now))
+		return false;
+	return has_elapsed((Moment) asked, COMPARISON_MS);
 }
 
 static void
@@ -201,6 +207,15 @@ bool
 awaits_comparison(void)
 {
 	return pg_atomic_read_u32(&shared->compared) != ALL_KINDS && !is_late();
+}
+
+/*
+ * Has this kind been compared, or given up, since the start?
+ */
+bool
+is_compared(ReplicatedKind kind)
+{
+	return (pg_atomic_read_u32(&shared->compared) & (1U << kind)) != 0;
 }
 
 /*

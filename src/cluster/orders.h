@@ -14,7 +14,7 @@
 typedef struct KindProgress
 {
 	bool		compared;		/* the catalog and the file, at least once */
-	uint64		signature;		/* file_signature() of the file after that */
+	uint64		signature;		/* what_applies() after that */
 	int			failures;		/* since the last success */
 } KindProgress;
 
@@ -36,6 +36,7 @@ extern void wake_applier(void);
 
 /* logins */
 extern bool awaits_comparison(void);
+extern bool is_compared(ReplicatedKind kind);
 extern bool has_failed_crl(void);
 
 #endif							/* SSLPOLICY_ORDERS_H */

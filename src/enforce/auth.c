@@ -254,13 +254,16 @@ refuse_before_comparison(const Facts *facts)
 
 /*
  * Where CRLs are replicated, and could not be put in place, and there are no others, all
- * certificates are refused: otherwise this node would accept those that are revoked.
+ * certificates are refused: otherwise this node would accept those that are revoked.  So they
+ * are if nobody has even come to say that it has failed.
  */
 static void
 refuse_without_crl(const Facts *facts)
 {
-	if (!(facts->verified || facts->unreadable) || !has_failed_crl() || crls_configured() ||
-		ssl_crl_file[0] || ssl_crl_dir[0])
+	if (!(facts->verified || facts->unreadable) || crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0])
+		return;
+	if (!has_failed_crl() &&
+		(is_compared(REPLICATED_CRL) || !TransactionIdIsValid(cluster_label_version(CLUSTER_CRL))))
 		return;
 	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate cannot be checked for revocation: the replicated CRL could not be put in place");
 	ereport(FATAL,
