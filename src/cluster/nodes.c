@@ -39,6 +39,9 @@
 /* A connected node that has said nothing for so long is silent; it should each minute. */
 #define SILENT_MS 150000
 
+/* So is one that has connected anew, and should have reported at once. */
+#define NEWLY_CONNECTED_MS 10000
+
 typedef struct SharedNodes
 {
 	LWLock	   *lock;
@@ -265,11 +268,22 @@ forget_predecessors_locked(const char *name, int connected)
 	}
 }
 
+/*
+ * If there is no room, in the place of the one that was heard longest ago: names of nodes
+ * that are gone must not keep those out that are there.
+ */
 static void
 add_locked(const ClusterNode *node)
 {
+	int			place = 0;
+
 	if (shared->count < MAX_NODES)
-		shared->nodes[shared->count++] = *node;
+		place = shared->count++;
+	else
+		for (int i = 1; i < shared->count; i++)
+			if (shared->nodes[i].heard < shared->nodes[place].heard)
+				place = i;
+	shared->nodes[place] = *node;
 }
 
 /*
@@ -325,6 +339,45 @@ set_all_states(ClusterNode *node, NodeState state, const char *detail)
 	}
 }
 
+/*
+ * What was passed on by a node that is not heard any more is not known any more either.
+ */
+static void
+judge_passed_on(List *nodes)
+{
+	ListCell   *cell;
+	ListCell   *s;
+
+	foreach(cell, nodes)
+	{
+		ClusterNode *node = lfirst(cell);
+		bool		heard = false;
+
+		if (node->via == 0)
+			continue;
+		foreach(s, nodes)
+		{
+			const ClusterNode *sender = lfirst(s);
+
+			heard |= sender->via == 0 && sender->id == node->via &&
+				sender->kinds[0].state != NODE_GONE && sender->kinds[0].state != NODE_SILENT;
+		}
+		if (!heard)
+			set_all_states(node, NODE_GONE, "the node that it reports through is not connected, or silent");
+	}
+}
+
+static bool
+has_node(List *nodes, uint64 id)
+{
+	ListCell   *cell;
+
+	foreach(cell, nodes)
+		if (((ClusterNode *) lfirst(cell))->id == id)
+			return true;
+	return false;
+}
+
 static int
 by_time_heard(const ListCell *a, const ListCell *b)
 {
@@ -336,27 +389,23 @@ by_time_heard(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Of nodes that a node passes on nothing more is known once that one is gone, or silent.
+ * The connection of a node that was heard: of those of its name one that it can have
+ * reported beside, if there is one.  NULL if it is not connected.
  */
-static void
-doubt_passed_on(List *nodes)
+static ConnectedStandby *
+standby_of_node(List *standbys, const ClusterNode *node)
 {
+	ConnectedStandby *result = NULL;
 	ListCell   *cell;
-	ListCell   *other;
 
-	foreach(cell, nodes)
+	foreach(cell, standbys)
 	{
-		ClusterNode *node = lfirst(cell);
+		ConnectedStandby *standby = lfirst(cell);
 
-		foreach(other, nodes)
-		{
-			const ClusterNode *via = lfirst(other);
-			NodeState	state = via->kinds[0].state;
-
-			if (via->via == 0 && via->id != 0 && via->id == node->via && (state == NODE_GONE || state == NODE_SILENT))
-				set_all_states(node, state, "the node that reported it is gone, or silent");
-		}
+		if (strcmp(standby->name, node->name) == 0 && (result == NULL || result->since > node->heard))
+			result = standby;
 	}
+	return result;
 }
 
 /*
@@ -386,28 +435,26 @@ list_below(void)
 	foreach(cell, heard)
 	{
 		ClusterNode *node = lfirst(cell);
-		ListCell   *s;
-		bool		connected = false;
+		ConnectedStandby *standby;
 
+		/* it has another upstream now */
+		if (node->id != 0 && has_node(result, node->id))
+			continue;
 		if (node->via != 0)
 		{
 			result = lappend(result, node);
 			continue;
 		}
-		foreach(s, standbys)
-			if (strcmp(((ConnectedStandby *) lfirst(s))->name, node->name) == 0)
-			{
-				standbys = list_delete_cell(standbys, s);
-				connected = true;
-				break;
-			}
-		if (!connected)
+		standby = standby_of_node(standbys, node);
+		standbys = list_delete_ptr(standbys, standby);
+		if (standby == NULL)
 			set_all_states(node, NODE_GONE, "it is not connected any more");
+		else if (node->heard < standby->since && TimestampDifferenceExceeds(standby->since, now, NEWLY_CONNECTED_MS))
+			set_all_states(node, NODE_SILENT, "it has connected anew, and has not reported since: it may run without sslpolicy now");
 		else if (TimestampDifferenceExceeds(node->heard, now, SILENT_MS))
 			set_all_states(node, NODE_SILENT, "it is connected, and has not reported for some minutes");
 		result = lappend(result, node);
 	}
-	doubt_passed_on(result);
 	/* those that have not been heard */
 	foreach(cell, standbys)
 	{
@@ -417,6 +464,7 @@ list_below(void)
 		set_all_states(node, NODE_SILENT, "it is connected, and has not reported: it may run without sslpolicy, or with an older version");
 		result = lappend(result, node);
 	}
+	judge_passed_on(result);
 	return result;
 }
 

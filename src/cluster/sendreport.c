@@ -15,6 +15,7 @@
 
 #include "access/xlog.h"
 #include "access/xlogrecovery.h"
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/walreceiver.h"
@@ -42,9 +43,11 @@
 
 /* What has been reported; in this process, which is started anew now and then. */
 static uint64 reported = 0;		/* own_changes() */
+static uint64 reported_states = 0;	/* states_below() */
 static int	reported_by = 0;	/* pid of the walreceiver */
 static Moment reported_at = 0;
 static Moment failed_at = 0;
+static uint64 failed_with = 0;	/* own_changes() by then */
 static int	backoff_ms = 0;
 static int	left_over = 0;		/* connections that an error has left open */
 
@@ -188,6 +191,28 @@ try_to_send(MemoryContext context)
 }
 
 /*
+ * A number that changes with the state of a node below, also when nobody has reported: one
+ * that is not connected any more says nothing.
+ */
+static uint64
+states_below(void)
+{
+	uint64		result = 0;
+	ListCell   *cell;
+
+	foreach(cell, list_below())
+	{
+		const ClusterNode *node = lfirst(cell);
+		uint64		one = node->id;
+
+		for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+			one = one * NUM_NODE_STATES + node->kinds[kind].state;
+		result += hash_bytes_extended((const unsigned char *) node->name, (int) strlen(node->name), one);
+	}
+	return result;
+}
+
+/*
  * Report, if there is something new to say.  Returns how long to wait until this must be
  * called again, in milliseconds.
  */
@@ -198,19 +223,22 @@ report_if_due(void)
 	MemoryContext old;
 	char		name[NAMEDATALEN];
 	uint64		changes = own_changes();
+	uint64		states;
 	int			walreceiver;
 	bool		ok;
 
 	if (!RecoveryInProgress())
 		return REPORT_EACH_MS;
-	if (failed_at != 0 && !has_elapsed(failed_at, backoff_ms))
+	/* news does not wait for an upstream that had no walsender left an hour ago */
+	if (failed_at != 0 && !has_elapsed(failed_at, changes == failed_with ? backoff_ms : LOOK_MS))
 		return LOOK_MS;
 	if (own_context == NULL)
 		own_context = AllocSetContextCreate(TopMemoryContext, "sslpolicy report", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(own_context);
 	walreceiver = find_walreceiver(name);
+	states = walreceiver == 0 ? 0 : states_below();
 	if (walreceiver == 0 || PrimaryConnInfo == NULL || PrimaryConnInfo[0] == '\0' ||
-		(changes == reported && walreceiver == reported_by && !has_elapsed(reported_at, REPORT_EACH_MS)))
+		(changes == reported && states == reported_states && walreceiver == reported_by && !has_elapsed(reported_at, REPORT_EACH_MS)))
 	{
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(own_context);
@@ -225,12 +253,14 @@ report_if_due(void)
 	if (!ok)
 	{
 		failed_at = this_moment();
+		failed_with = changes;
 		backoff_ms = Min(MAX_BACKOFF_MS, backoff_ms ? 2 * backoff_ms : 1000);
 		return LOOK_MS;
 	}
 	failed_at = 0;
 	backoff_ms = 0;
 	reported = changes;
+	reported_states = states;
 	reported_by = walreceiver;
 	reported_at = this_moment();
 	return LOOK_MS;

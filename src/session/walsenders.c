@@ -68,6 +68,7 @@ connected_standbys(void)
 			continue;
 		standby = palloc0(sizeof(ConnectedStandby));
 		standby->pid = status->st_procpid;
+		standby->since = status->st_proc_start_timestamp;
 		strlcpy(standby->name, status->st_appname, sizeof(standby->name));
 		result = lappend(result, standby);
 	}

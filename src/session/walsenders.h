@@ -8,12 +8,14 @@
 #ifndef SSLPOLICY_WALSENDERS_H
 #define SSLPOLICY_WALSENDERS_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct ConnectedStandby
 {
 	int			pid;			/* of its walsender */
 	char		name[NAMEDATALEN];	/* application_name */
+	TimestampTz since;			/* its connection */
 } ConnectedStandby;
 
 extern List *connected_standbys(void);
