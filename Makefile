@@ -29,7 +29,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup material/generation revocation/revocation policy/parser policy/policyvalue policy/patterncost policy/dn policy/dnform policy/policy base/escape base/fingerprint \
 	labels/labels labels/clusterlabels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
-	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintextension lint/survey lint/findings \
+	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql sql/installrows sql/cluster_sql \
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \

@@ -142,7 +142,8 @@ holds_the_same(ReplicatedKind kind, const PemContent *wanted)
 static Attempt
 compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
 {
-	Attempt		result = {NODE_FOREIGN, psprintf("the file of this node holds %s: %s", holds_the_same(kind, wanted) ? "the same" : "other material", why)};
+	const char *holds = holds_the_same(kind, wanted) ? HOLDS_THE_SAME : HOLDS_OTHER_MATERIAL;
+	Attempt		result = {NODE_FOREIGN, psprintf("%s: %s", holds, why)};
 
 	return result;
 }

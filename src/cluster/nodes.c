@@ -21,6 +21,7 @@
 
 #include "access/xlog.h"
 #include "access/xlogrecovery.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "postmaster/postmaster.h"
@@ -32,6 +33,7 @@
 
 #include "base/compat.h"
 #include "base/sharedmem.h"
+#include "base/told.h"
 #include "cluster/nodes.h"
 #include "material/generation.h"
 #include "session/walsenders.h"
@@ -48,6 +50,7 @@ typedef struct SharedNodes
 	uint64		id;				/* of this node */
 	char		name[NAMEDATALEN];	/* of this node as its upstream has it; "": not known */
 	KindState	own[NUM_REPLICATED_KINDS];
+	Moment		wanted_since[NUM_REPLICATED_KINDS]; /* what own has */
 	pg_atomic_uint64 changes;	/* grows with each change of own, and of reports */
 	ConditionVariable changed;
 	int			count;
@@ -193,6 +196,24 @@ own_state(ReplicatedKind kind)
 	return result;
 }
 
+static bool
+is_same_wanted(const KindState *a, const KindState *b)
+{
+	return a->has_wanted == b->has_wanted &&
+		(!a->has_wanted || memcmp(a->wanted, b->wanted, FINGERPRINT_LEN) == 0);
+}
+
+/*
+ * Since when this has been so: before is what was known until now.
+ */
+static void
+date_state(KindState *now, const KindState *before, Moment moment)
+{
+	now->since = before->since != 0 && before->state == now->state && is_same_wanted(before, now) ?
+		before->since :
+		moment;
+}
+
 /*
  * wanted is NULL if it is not known, or if nothing is replicated.
  */
@@ -200,16 +221,21 @@ void
 set_own_state(ReplicatedKind kind, NodeState state, const uint8 *wanted, const char *detail)
 {
 	KindState	now = {.state = state};
+	Moment		moment = this_moment();
 
 	if (wanted)
 	{
 		now.has_wanted = true;
 		memcpy(now.wanted, wanted, FINGERPRINT_LEN);
 	}
-	strlcpy(now.detail, detail, sizeof(now.detail));
+	/* no half character */
+	strlcpy(now.detail, detail, (Size) pg_mbcliplen(detail, (int) strlen(detail), NODE_DETAIL_LEN - 1) + 1);
 	now.lsn = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogWriteRecPtr();
 	now.generation = number_in_force();
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (shared->wanted_since[kind] == 0 || !is_same_wanted(&shared->own[kind], &now))
+		shared->wanted_since[kind] = moment;
+	date_state(&now, &shared->own[kind], moment);
 	shared->own[kind] = now;
 	LWLockRelease(shared->lock);
 	tell_change();
@@ -287,14 +313,65 @@ add_locked(const ClusterNode *node)
 }
 
 /*
+ * The nodes that are remembered, as ClusterNode.
+ */
+static List *
+copy_heard_locked(void)
+{
+	List	   *heard = NIL;
+
+	for (int i = 0; i < shared->count; i++)
+	{
+		ClusterNode *node = palloc(sizeof(ClusterNode));
+
+		*node = shared->nodes[i];
+		heard = lappend(heard, node);
+	}
+	return heard;
+}
+
+/*
+ * Date the states of a node by what was known of it before.
+ */
+static void
+date_states(ClusterNode *node, List *before)
+{
+	static const KindState nothing = {0};
+	const ClusterNode *known = NULL;
+	Moment		moment = this_moment();
+	ListCell   *cell;
+
+	foreach(cell, before)
+	{
+		const ClusterNode *b = lfirst(cell);
+
+		if (b->id == node->id && b->via == node->via && strcmp(b->name, node->name) == 0)
+		{
+			known = b;
+			break;
+		}
+	}
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+		date_state(&node->kinds[kind], known ? &known->kinds[kind] : &nothing, moment);
+}
+
+/*
  * Take what a standby reports of itself, and of those below it (ClusterNode).  The first of
  * several reports takes the place of those before.
  */
 void
-take_reports(const ClusterNode *sender, List *below, bool first)
+take_reports(ClusterNode *sender, List *below, bool first)
 {
 	int			connected = count_named(connected_standbys(), sender->name);
+	List	   *before;
 	ListCell   *cell;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	before = copy_heard_locked();
+	LWLockRelease(shared->lock);
+	date_states(sender, before);
+	foreach(cell, below)
+		date_states(lfirst(cell), before);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	if (first)
@@ -340,7 +417,7 @@ set_all_states(ClusterNode *node, NodeState state, const char *detail)
 }
 
 /*
- * What was passed on by a node that is not heard any more is not known any more either.
+ * What a node has passed on is known no better than that node itself.
  */
 static void
 judge_passed_on(List *nodes)
@@ -351,7 +428,7 @@ judge_passed_on(List *nodes)
 	foreach(cell, nodes)
 	{
 		ClusterNode *node = lfirst(cell);
-		bool		heard = false;
+		NodeState	via = NODE_GONE;
 
 		if (node->via == 0)
 			continue;
@@ -359,11 +436,11 @@ judge_passed_on(List *nodes)
 		{
 			const ClusterNode *sender = lfirst(s);
 
-			heard |= sender->via == 0 && sender->id == node->via &&
-				sender->kinds[0].state != NODE_GONE && sender->kinds[0].state != NODE_SILENT;
+			if (sender->via == 0 && sender->id == node->via)
+				via = sender->kinds[REPLICATED_CA].state;
 		}
-		if (!heard)
-			set_all_states(node, NODE_GONE, "the node that it reports through is not connected, or silent");
+		if (via == NODE_GONE || via == NODE_SILENT)
+			set_all_states(node, via, "the node that it reports through is not connected, or silent");
 	}
 }
 
@@ -417,18 +494,12 @@ list_below(void)
 {
 	List	   *standbys = connected_standbys();
 	TimestampTz now = GetCurrentTimestamp();
-	List	   *heard = NIL;
+	List	   *heard;
 	List	   *result = NIL;
 	ListCell   *cell;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->count; i++)
-	{
-		ClusterNode *node = palloc(sizeof(ClusterNode));
-
-		*node = shared->nodes[i];
-		heard = lappend(heard, node);
-	}
+	heard = copy_heard_locked();
 	LWLockRelease(shared->lock);
 	list_sort(heard, by_time_heard);
 
@@ -461,6 +532,7 @@ list_below(void)
 		ClusterNode *node = palloc0(sizeof(ClusterNode));
 
 		strlcpy(node->name, ((ConnectedStandby *) lfirst(cell))->name, sizeof(node->name));
+		node->heard = ((ConnectedStandby *) lfirst(cell))->since;
 		set_all_states(node, NODE_SILENT, "it is connected, and has not reported: it may run without sslpolicy, or with an older version");
 		result = lappend(result, node);
 	}
@@ -490,6 +562,62 @@ is_settled(const ClusterNode *node, ReplicatedKind kind, const uint8 *wanted)
 	if (now->state == NODE_SILENT || now->state == NODE_APPLYING || now->has_wanted != (wanted != NULL))
 		return false;
 	return wanted == NULL || memcmp(wanted, now->wanted, FINGERPRINT_LEN) == 0;
+}
+
+/*
+ * Has a node not had in force for so long what this node wants?
+ */
+bool
+is_overdue(const ClusterNode *node, ReplicatedKind kind, int ms)
+{
+	const KindState *now = &node->kinds[kind];
+	KindState	own;
+	Moment		wanted_since;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	own = shared->own[kind];
+	wanted_since = shared->wanted_since[kind];
+	LWLockRelease(shared->lock);
+
+	if (own.state == NODE_LOCAL)
+		return false;
+	if (now->state == NODE_SILENT)
+		return TimestampDifferenceExceeds(node->heard, GetCurrentTimestamp(), ms);
+	if (now->state == NODE_GONE)
+		return true;
+	/* what this node wants is not known between a new label and its application */
+	if (own.has_wanted && !is_same_wanted(&own, now))
+		return has_elapsed(wanted_since, ms);
+	return now->state == NODE_APPLYING && has_elapsed(now->since, ms);
+}
+
+/*
+ * Of a node whose files somebody else writes: are they other than what is replicated?
+ */
+bool
+holds_other_material(const KindState *state)
+{
+	return state->state == NODE_FOREIGN &&
+		strncmp(state->detail, HOLDS_THE_SAME, strlen(HOLDS_THE_SAME)) != 0;
+}
+
+/*
+ * The reason for a state, as the current user may know it: it can name files.  NULL if there
+ * is nothing to say.
+ */
+const char *
+detail_told(const KindState *state)
+{
+	if (state->detail[0] == '\0')
+		return NULL;
+	if (files_may_be_told())
+		return state->detail;
+	if (state->state == NODE_FAILED)
+		return "only superusers, and the log of the node, are told the reason";
+	if (state->state == NODE_FOREIGN)
+		return psprintf("%s: only superusers, and the log of the node, are told the reason",
+						holds_other_material(state) ? HOLDS_OTHER_MATERIAL : HOLDS_THE_SAME);
+	return state->detail;
 }
 
 /*

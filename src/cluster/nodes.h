@@ -13,6 +13,7 @@
 #include "nodes/pg_list.h"
 
 #include "base/fingerprint.h"
+#include "base/monotonic.h"
 #include "labels/clusterlabels.h"
 #include "material/material.h"
 
@@ -41,6 +42,10 @@ typedef enum NodeState
 
 #define NODE_DETAIL_LEN 200
 
+/* How the detail of a node begins whose files somebody else writes. */
+#define HOLDS_THE_SAME		 "the file of this node holds the same"
+#define HOLDS_OTHER_MATERIAL "the file of this node holds other material"
+
 typedef struct KindState
 {
 	NodeState	state;
@@ -49,6 +54,7 @@ typedef struct KindState
 	char		detail[NODE_DETAIL_LEN];	/* "" if there is nothing to say */
 	XLogRecPtr	lsn;			/* replayed (a primary: written) by then */
 	uint64		generation;		/* of the TLS material, as of load_state() */
+	Moment		since;			/* known here in this state with what is wanted; not reported */
 } KindState;
 
 typedef struct ClusterNode
@@ -56,7 +62,7 @@ typedef struct ClusterNode
 	char		name[NAMEDATALEN];
 	uint64		id;				/* drawn at its start; 0: it has not reported */
 	uint64		via;			/* the node that has passed this on; 0: none */
-	TimestampTz heard;			/* when it said so */
+	TimestampTz heard;			/* when it said so; if it has not reported, when it connected */
 	KindState	kinds[NUM_REPLICATED_KINDS];
 } ClusterNode;
 
@@ -80,10 +86,13 @@ extern void set_own_state(ReplicatedKind kind, NodeState state, const uint8 *wan
 extern uint64 own_changes(void);
 
 /* all that are known */
-extern void take_reports(const ClusterNode *sender, List *below, bool first);
+extern void take_reports(ClusterNode *sender, List *below, bool first);
 extern List *list_nodes(void);
 extern List *list_below(void);
 extern bool is_settled(const ClusterNode *node, ReplicatedKind kind, const uint8 *wanted);
+extern bool is_overdue(const ClusterNode *node, ReplicatedKind kind, int ms);
+extern bool holds_other_material(const KindState *state);
+extern const char *detail_told(const KindState *state);
 extern char *nodes_in_state(NodeState state);
 extern void prepare_to_wait_for_nodes(void);
 extern bool wait_for_node_change(int timeout_ms);

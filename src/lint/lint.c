@@ -55,6 +55,7 @@ static const LintCheck checks[] = {
 	{"whether TLS files can be loaded", lint_loadable},
 	{"TLS versions", lint_protocols},
 	{"ciphers", lint_ciphers},
+	{"what is replicated", lint_nodes},
 	{"enforcement", lint_enforcement},
 	{"the background worker", lint_worker},
 	{"logging", lint_logging},

@@ -53,6 +53,9 @@ extern void lint_enforcement(Survey *survey);
 extern void lint_worker(Survey *survey);
 extern void lint_logging(Survey *survey);
 
+/* lintnodes.c */
+extern void lint_nodes(Survey *survey);
+
 /* lintextension.c */
 extern void lint_extension_owners(Survey *survey);
 extern void lint_extension_schema(Survey *survey);

@@ -14,6 +14,7 @@
 typedef struct ConnectedStandby
 {
 	int			pid;			/* of its walsender */
+	TimestampTz since;			/* when that was started */
 	char		name[NAMEDATALEN];	/* application_name */
 	TimestampTz since;			/* its connection */
 } ConnectedStandby;

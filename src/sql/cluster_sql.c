@@ -22,7 +22,6 @@
 #include "base/monotonic.h"
 #include "base/preload.h"
 #include "base/rows.h"
-#include "base/told.h"
 #include "cluster/nodes.h"
 #include "cluster/setmaterial.h"
 #include "install/installcrl.h"
@@ -77,19 +76,6 @@ sslpolicy_set_crl(PG_FUNCTION_ARGS)
 	return set_row(fcinfo, set_crls(pem_argument(fcinfo, 0, pem_argument_name(fcinfo, 0), max_crl_size(), MAX_CERTIFICATES), flag_argument(fcinfo, 1)));
 }
 
-/*
- * The reason can name files.
- */
-static const char *
-detail_told(const KindState *state)
-{
-	if (state->detail[0] == '\0')
-		return NULL;
-	return (state->state == NODE_FAILED || state->state == NODE_FOREIGN) && !files_may_be_told() ?
-		"only superusers, and the log of the node, are told the reason" :
-		state->detail;
-}
-
 static void
 put_node(FunctionCallInfo fcinfo, const ClusterNode *node)
 {
@@ -97,6 +83,7 @@ put_node(FunctionCallInfo fcinfo, const ClusterNode *node)
 	{
 		const KindState *state = &node->kinds[kind];
 		bool		heard = node->id != 0;
+		const char *detail = detail_told(state);
 		Row			row = {0};
 
 		row_add(&row, true, CStringGetTextDatum(node->name));
@@ -104,7 +91,8 @@ put_node(FunctionCallInfo fcinfo, const ClusterNode *node)
 		row_add_text(&row, replicated_kind_name(kind));
 		row_add_text(&row, state->has_wanted ? fingerprint_hex(state->wanted) : NULL);
 		row_add_text(&row, node_state_name(state->state));
-		row_add_text(&row, detail_told(state));
+		/* messages are in the encoding of the database that they come from */
+		row_add(&row, detail != NULL, detail ? label_text(detail) : (Datum) 0);
 		row_add(&row, heard && state->lsn != InvalidXLogRecPtr, LSNGetDatum(state->lsn));
 		row_add(&row, heard, Int64GetDatum((int64) state->generation));
 		row_add(&row, heard, TimestampTzGetDatum(node->heard));
