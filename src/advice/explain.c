@@ -19,6 +19,7 @@
 
 #include "advice/explain.h"
 #include "base/escape.h"
+#include "cluster/orders.h"
 #include "labels/exceptions.h"
 #include "labels/labels.h"
 #include "policy/checktext.h"
@@ -251,6 +252,10 @@ explain_login(const Facts *facts, const Applicable *applicable,
 	add_certificate(&e, certificate_error);
 	if (crls_configured())
 		add_revocation(&e, false, crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir");
+	if (lacks_replicated_crl() && may_have_certificate(facts))
+		demand(&e, "replicated CRL", "revocation", "not revoked",
+			   facts->unknown & UNKNOWN_CERTIFICATE ? NULL : "client certificate " REPLICATED_CRL_MISSING,
+			   facts->unknown & UNKNOWN_CERTIFICATE ? OUTCOME_UNKNOWN : OUTCOME_FAILED);
 	if (certificate_error == NULL && (ssl_crl_file[0] || ssl_crl_dir[0]))
 		add_revocation(&e, true, ssl_crl_file[0] ? "ssl_crl_file" : "ssl_crl_dir");
 	verdict = evaluate(applicable->policies, applicable->count, facts, regex_matches, now);

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
@@ -24,6 +25,7 @@
 #include "base/monotonic.h"
 #include "base/sharedmem.h"
 #include "cluster/orders.h"
+#include "settings/settings.h"
 
 /* For so long after a start, certificates wait for the first comparison. */
 #define COMPARISON_MS 10000
@@ -210,19 +212,16 @@ awaits_comparison(void)
 }
 
 /*
- * Has this kind been compared, or given up, since the start?
+ * Is a CRL replicated that this node has not, nor any other?  So it is if nobody has even come
+ * to say that it could not be applied.
  */
 bool
-is_compared(ReplicatedKind kind)
+lacks_replicated_crl(void)
 {
-	return (pg_atomic_read_u32(&shared->compared) & (1U << kind)) != 0;
-}
-
-/*
- * Could the replicated CRL not be applied?
- */
-bool
-has_failed_crl(void)
-{
-	return pg_atomic_read_u32(&shared->failed_crl) != 0;
+	if (crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0])
+		return false;
+	if (pg_atomic_read_u32(&shared->failed_crl) != 0)
+		return true;
+	return (pg_atomic_read_u32(&shared->compared) & (1U << REPLICATED_CRL)) == 0 &&
+		TransactionIdIsValid(cluster_label_version(CLUSTER_CRL));
 }

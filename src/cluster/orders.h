@@ -36,7 +36,8 @@ extern void wake_applier(void);
 
 /* logins */
 extern bool awaits_comparison(void);
-extern bool is_compared(ReplicatedKind kind);
-extern bool has_failed_crl(void);
+extern bool lacks_replicated_crl(void);
+
+#define REPLICATED_CRL_MISSING "cannot be checked for revocation: the replicated CRL could not be put in place"
 
 #endif							/* SSLPOLICY_ORDERS_H */

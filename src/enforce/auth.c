@@ -254,18 +254,14 @@ refuse_before_comparison(const Facts *facts)
 
 /*
  * Where CRLs are replicated, and could not be put in place, and there are no others, all
- * certificates are refused: otherwise this node would accept those that are revoked.  So they
- * are if nobody has even come to say that it has failed.
+ * certificates are refused: otherwise this node would accept those that are revoked.
  */
 static void
 refuse_without_crl(const Facts *facts)
 {
-	if (!(facts->verified || facts->unreadable) || crls_configured() || ssl_crl_file[0] || ssl_crl_dir[0])
+	if (!(facts->verified || facts->unreadable) || !lacks_replicated_crl())
 		return;
-	if (!has_failed_crl() &&
-		(is_compared(REPLICATED_CRL) || !TransactionIdIsValid(cluster_label_version(CLUSTER_CRL))))
-		return;
-	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate cannot be checked for revocation: the replicated CRL could not be put in place");
+	note_refused_certificate(facts, REJECTED_BY_REVOCATION, "client certificate " REPLICATED_CRL_MISSING);
 	ereport(FATAL,
 			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 			 errmsg("client certificate of role %s cannot be checked for revocation: the replicated certificate revocation list could not be put in place",

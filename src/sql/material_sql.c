@@ -27,6 +27,7 @@
 #include "base/preload.h"
 #include "base/rows.h"
 #include "base/told.h"
+#include "cluster/orders.h"
 #include "install/history.h"
 #include "labels/exceptions.h"
 #include "material/clientcert.h"
@@ -399,6 +400,8 @@ sslpolicy_verify_certificate(PG_FUNCTION_ARGS)
 	blocked = blocked_reason(blocked_certificates(), &session);
 	if (judged->error == NULL && blocked != NULL)
 		judged->error = psprintf("it %s", blocked);
+	else if (judged->error == NULL && lacks_replicated_crl())
+		judged->error = "it " REPLICATED_CRL_MISSING;
 	put_verification(&row, judged->verification, judged->facts, judged->error);
 	return row_return(fcinfo, &row);
 }
