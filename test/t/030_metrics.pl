@@ -61,6 +61,15 @@ ok(IPC::Run::run([ 'promtool', 'check', 'rules', '--lint=all', '--lint-fatal', $
   or diag("$out$err");
 
 my $l = 'job="j", instance="i", server="s"';
+
+# what there is of a node: a state, settled, other material, age of its report
+sub node_series
+{
+	my ($node, $state, $settled, $other, $age) = @_;
+	my $of = "{$l, node=\"$node\", kind=\"crl\", state=\"$state\"}";
+	return ("sslpolicy_nodes_count$of" => '1x240', "sslpolicy_nodes_settled$of" => "${settled}x240",
+		"sslpolicy_nodes_other_material$of" => "${other}x240", "sslpolicy_nodes_report_age_seconds$of" => $age);
+}
 my %healthy = (
 	"sslpolicy_worker_up{$l}" => '1x240',
 	"sslpolicy_sessions_open{$l, compliant=\"true\", tls_version=\"TLSv1.3\", transport=\"tcp\"}" => '7x240',
@@ -83,7 +92,21 @@ my %healthy = (
 	"sslpolicy_client_certificate_seconds_to_expiry{$l, role=\"of a day\"}" => '3600x240',
 	"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=x\", file=\"f\"}" => (5 * 86400) . '-60x240',
 	"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=without end\", file=\"f\"}" => join(" ", ("NaN") x 240),
-	"sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '1x240');
+	"sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '1x240',
+	node_series('s1', 'in force', 1, 0, '0x240'),
+	# applied within a minute, now and then
+	"sslpolicy_nodes_settled{$l, node=\"s2\", kind=\"crl\", state=\"applying\"}" => join(' ', ('0', 'stale', '_x4') x 40),
+	"sslpolicy_nodes_count{$l, node=\"s2\", kind=\"crl\", state=\"applying\"}" => join(' ', ('1', 'stale', '_x4') x 40),
+	node_series('s3', 'foreign', 1, 0, '0x240'),
+	node_series('long gone', 'gone', 0, 0, '90000+60x240'));
+
+# a node is seen in this state from this minute on
+sub failing_after
+{
+	my ($minute, @node) = @_;
+	my %series = node_series(@node, '0x240');
+	return map { $_ => "_x$minute " . $series{$_} } keys %series;
+}
 
 # alert, series that are other than in %healthy (undef: gone), when to look
 my @faults = (
@@ -108,7 +131,18 @@ my @faults = (
 	[ SSLPolicyCRLExpired => {
 			"sslpolicy_crl_seconds_to_expiry{$l, issuer=\"CN=x\", file=\"f\"}" => '-5-60x240',
 			"sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '0x240' } ],
-	[ SSLPolicyCRLUnusable => { "sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '0x240' } ]);
+	[ SSLPolicyCRLUnusable => { "sslpolicy_crl_usable{$l, issuer=\"CN=x\", file=\"f\"}" => '0x240' } ],
+	# at once
+	[ SSLPolicyNodeFailed => { failing_after(180, 's4', 'failed', 1, 0) }, '3h' ],
+	[ SSLPolicyNodeOtherMaterial => { failing_after(180, 's4', 'newer', 1, 1) }, '3h' ],
+	[ SSLPolicyNodeNotInForce => { node_series('s4', 'applying', 0, 0, '0x240') } ]);
+my @more_faults = (
+	[ SSLPolicyNodeOtherMaterial => { failing_after(180, 's4', 'foreign', 1, 1) }, '3h' ],
+	# for a minute
+	[ undef, { failing_after(180, 's4', 'silent', 0, 0) }, '3h' ],
+	[ SSLPolicyNodeNotInForce => { failing_after(179, 's4', 'silent', 0, 0) }, '3h' ],
+	[ SSLPolicyNodeNotInForce => { failing_after(179, 's4', 'in force', 0, 0) }, '3h' ],
+	[ SSLPolicyNodeNotInForce => { node_series('s4', 'gone', 0, 0, '60+60x240') } ]);
 
 # does promtool find exactly these alerts firing?
 sub fires
@@ -144,11 +178,11 @@ ok(!$ok, 'promtool would notice one that is missing');
 ($ok, $output) = fires($faults[2][1], '3h');
 ok(!$ok, 'and one too many');
 is_deeply([ sort map { $_->[0] } @faults ], [ sort $alerts =~ /- alert: (\w+)/g ], 'there is a fault for each alert');
-for my $fault (@faults)
+for my $fault (@faults, @more_faults)
 {
 	my ($alert, $changes, $at, @others) = @$fault;
-	($ok, $output) = fires($changes, $at // '3h', $alert, @others);
-	ok($ok, "$alert fires on its fault alone") or diag($output);
+	($ok, $output) = fires($changes, $at // '3h', $alert // (), @others);
+	ok($ok, ($alert // 'none') . ' fires on its fault alone') or diag($output);
 }
 
 # 2
@@ -243,6 +277,14 @@ for my $kind (qw(server ca))
 	is(value('sslpolicy_certificate_in_force', "kind=\"$kind\"", $fingerprint), 1, 'which is in force');
 	is(value('sslpolicy_material_generation', "kind=\"$kind\""), $server->sql("SELECT generation FROM sslpolicy.material_status WHERE kind = '$kind'"), 'its generation');
 	is(value('sslpolicy_material_reload_failed', "kind=\"$kind\""), 0, 'loaded');
+}
+for my $kind (qw(ca crl))
+{
+	my @of = ('node="metrics"', "kind=\"$kind\"", 'state="local"');
+	is(value('sslpolicy_nodes_count', @of), 1, "this node has its own $kind");
+	is(value('sslpolicy_nodes_settled', @of), 1, 'and nothing to do');
+	is(value('sslpolicy_nodes_other_material', @of), 0, 'nothing else in place');
+	cmp_ok(value('sslpolicy_nodes_report_age_seconds', @of), '<', 60, 'it knows itself');
 }
 is($server->sql('SELECT count(DISTINCT (severity, code)) FROM sslpolicy.lint()'), scalar(() = $metrics =~ /^sslpolicy_lint_findings\{/mg), 'findings of lint()');
 
