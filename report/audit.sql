@@ -35,6 +35,7 @@ END $$;
 
 -- What is not for this caller is left out, and the page says so.
 SELECT COALESCE(has_function_privilege(to_regprocedure('sslpolicy.effective_policy(regrole,name,inet)'), 'EXECUTE'), false) AS has_effective \gset
+SELECT count(*) > 2 OR COALESCE(bool_or(state <> 'local'), false) AS has_nodes FROM sslpolicy.nodes \gset
 
 -- Rows a table has at most, and lines of the picture of expiries
 \set max_rows 500
@@ -143,6 +144,9 @@ SELECT '<p class="dim">' || to_char(now(), 'YYYY-MM-DD HH24:MI:SS') || ' UTC (as
 \qecho '<nav aria-label="Contents"><ul>'
 \qecho '<li><a href="#enforcement">Enforcement</a></li><li><a href="#policies">Policies</a></li><li><a href="#sessions">Live sessions</a></li>'
 \qecho '<li><a href="#expiry">Expiry</a></li><li><a href="#refusals">Refusals</a></li><li><a href="#findings">Findings</a></li>'
+\if :has_nodes
+\qecho '<li><a href="#nodes">Nodes</a></li>'
+\endif
 \qecho '</ul></nav>'
 
 -- At a glance
@@ -383,6 +387,27 @@ SELECT CASE WHEN total = 0 THEN '<p class="empty">Nothing is known that expires.
   FROM sslpolicy.lint()
 :end_table ;
 \qecho '</section>'
+
+-- only where anything is replicated, or there is another node
+\if :has_nodes
+\qecho '<section aria-labelledby="nodes"><h2 id="nodes">Nodes</h2>'
+\qecho '<p>What this server and the standbys below it have in force of the CAs and CRLs that are replicated.</p>'
+\set head '<th scope="col">Node</th><th scope="col">Kind</th><th scope="col">State</th><th scope="col">Why</th><th scope="col">Replicated (SHA-256)</th><th scope="col">WAL</th><th scope="col">Load</th><th scope="col">Reported</th>'
+\set empty 'No node is known.'
+:table row_number() OVER (ORDER BY is_self DESC, node, kind, reported_at DESC) AS n,
+       ARRAY[node || CASE WHEN is_self THEN E'\n(this server)' ELSE '' END, kind, state, detail, wanted, lsn::text, generation::text, :time reported_at :end_time] AS cells,
+       ARRAY[NULL, NULL, CASE WHEN replicated THEN CASE WHEN state = 'failed' THEN 'bad'
+                                                        WHEN state IN ('newer', 'silent', 'applying', 'gone') THEN 'warn'
+                                                        WHEN state = 'foreign' AND detail NOT LIKE '%the file of this node holds the same' THEN 'warn'
+                                                        WHEN state = 'foreign' THEN NULL
+                                                        WHEN state = 'in force' AND wanted = own THEN 'good' ELSE 'warn' END END,
+             'long', CASE WHEN wanted IS NOT NULL THEN 'mono' END, NULL, NULL, 'when'] AS classes
+  FROM (SELECT nodes.*, own.wanted AS own, own.state <> 'local' AS replicated
+          FROM sslpolicy.nodes
+          JOIN (SELECT kind AS own_kind, wanted, state FROM sslpolicy.nodes WHERE is_self) own ON own_kind = kind) n
+:end_table ;
+\qecho '</section>'
+\endif
 \qecho '</main>'
 \qecho '</body>'
 \qecho '</html>'

@@ -9,7 +9,7 @@
 # 4. Chromium shows it without a complaint, and runs nothing of what the names
 #    contain; it would have said so
 # 5. many rows are cut, and the page says how many
-# 6. it works on a standby
+# 6. it works on a standby, and has a section on nodes where there are several
 use strict;
 use warnings;
 use IPC::Run ();
@@ -213,6 +213,27 @@ $server->node->wait_for_catchup($standby->node, 'replay');
 is("$status $err", '0 ', 'on a standby');
 is(wrong($page), '', 'well formed');
 like($page, qr/, on a standby\./, 'which is said');
+unlike($page, qr/id="nodes"/, 'one node alone, and nothing replicated: no section on nodes');
+# names of nodes come from their connections
+my $markup = '<script>alert(5)</script>';
+$standby->node->append_conf('postgresql.conf', "primary_conninfo = '" . $server->node->connstr =~ s/'/''/gr . " application_name=$markup'\n");
+$standby->restart;
+ok($server->node->poll_query_until('postgres', "SELECT count(*) = 2 FROM sslpolicy.nodes WHERE node = '$markup' AND state = 'local'"), 'the standby has reported')
+  or diag($server->sql('SELECT * FROM sslpolicy.nodes'));
+($status, $page, $err) = report($server);
+is("$status $err", '0 ', 'with two nodes');
+is(wrong($page), '', 'well formed');
+is((texts($page, 'h2'))[-1], 'Nodes', 'there is a section on them');
+my $nodes = part($page, 'Nodes');
+like($nodes, qr{<th scope="row">report\n\(this server\)</th><td>ca</td><td>local</td>}, 'this server');
+like($nodes, qr{<th scope="row">&lt;script&gt;alert\(5\)&lt;/script&gt;</th><td>crl</td><td>local</td>}, 'the standby, its name as text');
+is(scalar(() = $nodes =~ /<th scope="row">/g), 4, 'a row for each node and kind');
+my $list = make_crl($certs, 'root', 2, days => 5);
+$server->sql("SELECT FROM sslpolicy.set_crl('$list', true)");
+$server->sql(q{SELECT FROM sslpolicy.wait_for_nodes('60s')});
+($status, $page, $err) = report($server);
+is("$status $err", '0 ', 'with a CRL that is replicated');
+like(part($page, 'Nodes'), qr{\(this server\)</th><td>crl</td><td><span class="good">in force</span></td><td>.*?</td><td><span class="mono">[0-9a-f]{64}</span></td>}, 'which is in force');
 $standby->stop;
 $_->quit for @held;
 $server->stop;

@@ -10,6 +10,7 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use SSLPolicy::Crls qw(make_crl);
+use SSLPolicy::Outside;
 use SSLPolicy::Server;
 
 my $primary = SSLPolicy::Server->new('primary', init => { allows_streaming => 1 },
@@ -37,6 +38,14 @@ sub findings
 	return $server->sql(q{SELECT coalesce(string_agg(severity || ' ' || code || ' ' || object, ', ' ORDER BY code, object), 'none') FROM sslpolicy.lint() WHERE code LIKE 'node%'});
 }
 
+# what queries.yaml says of the standby's CRL, to a member of pg_monitor
+sub metrics
+{
+	my ($query) = slurp_file(installed_file('queries.yaml')) =~ /^sslpolicy_nodes:\n  query: \|\n(.*?)^  metrics:/ms;
+	my $rows = $primary->node->safe_psql('postgres', "BEGIN; $query", extra_params => [ '-U', 'monitor' ]);
+	return join ', ', map { join ' ', (split /\|/)[ 2 .. 5 ] } grep { /^standby\|crl\|/ } split /\n/, $rows;
+}
+
 # polls until the standby is in this state
 sub wait_for_state
 {
@@ -49,6 +58,7 @@ sub wait_for_state
 # 1
 is(wait_for_all(), 'ca local, crl local', 'nothing is replicated');
 is(findings($_), 'none', 'no findings') for $primary, $standby;
+is(metrics(), 'local 1 1 0', 'metrics: settled');
 
 # 2
 my $crl = make_crl($certs, 'root', 2, days => 5);
@@ -63,6 +73,7 @@ $standby->node->append_conf('postgresql.conf', "ssl_crl_file = ''\nssl_ca_file =
 $standby->start;
 wait_for_state(crl => 'failed');
 is(findings($primary), 'error node_failed crl of node "standby"', 'failed, on the primary');
+is(metrics(), 'failed 1 1 0', 'metrics');
 is(findings($standby), 'error node_failed crl of node "standby"', 'and on the standby');
 like($primary->sql(q{SELECT finding FROM sslpolicy.lint() WHERE code = 'node_failed'}), qr/^The replicated certificate revocation lists could not be put in place, and the node goes on with what it had: \w/, 'with its reason');
 my $pem = slurp_file("$dir/app_new.crt");
@@ -81,21 +92,25 @@ system('cp', "$dir/root.crt", "$below/ca.crt") == 0 or die 'no copy of the CA';
 $standby->start;
 wait_for_state(crl => 'foreign');
 is(findings($primary), 'info node_foreign crl of node "standby"', 'others write its files, which are the same');
+is(metrics(), 'foreign 1 1 0', 'metrics: the same material');
 append_to_file("$below/crl.pem", make_crl($certs, 'new', 1, days => 5));
 ok($primary->node->poll_query_until('postgres', q{SELECT detail ~ 'holds other material$' FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}), 'then they are others');
 is(findings($primary), 'warning node_foreign crl of node "standby"', 'which is a warning');
 like($primary->node->safe_psql('postgres', q{SELECT detail FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}, extra_params => [ '-U', 'monitor' ]),
 	qr/^only superusers.*the reason; the file of this node holds other material$/, 'and what monitoring learns');
+is(metrics(), 'foreign 1 1 1', 'metrics: other material');
 
 # 4
 $standby->stop;
 ok($primary->node->poll_query_until('postgres', q{SELECT bool_and(state = 'gone') FROM sslpolicy.nodes WHERE NOT is_self}), 'gone');
 is(findings($primary), 'info node_gone crl of node "standby"', 'is said, as no more than that');
+is(metrics(), 'gone 1 0 0', 'metrics');
 $primary->restart;
 $standby->node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
 $standby->start;
 wait_for_state(crl => 'silent');
 is(findings($primary), 'none', 'silent for some seconds');
+is(metrics(), 'silent 1 0 0', 'metrics');
 ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^It is not known whether the node has in force what is replicated: it is connected, and has not reported'}),
 	'for more than a minute');
 $standby->stop;
