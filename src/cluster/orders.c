@@ -25,6 +25,7 @@
 #include "base/monotonic.h"
 #include "base/sharedmem.h"
 #include "cluster/orders.h"
+#include "labels/clusterlabels.h"
 #include "settings/settings.h"
 
 /* For so long after a start, certificates wait for the first comparison. */

@@ -31,7 +31,7 @@ sub signature
 	$arguments =~ s/,? ?\bOUT .*//s;
 	$arguments =~ s/timestamp with time zone/timestamptz/g;
 	$arguments =~ s/::\w+//g;
-	$arguments =~ s{'00:00:(05|10)'}{"'" . ($1 + 0) . "s'"}e;
+	$arguments =~ s/'00:00:0?(\d+)'/'$1s'/;
 	return "$name($arguments)";
 }
 
