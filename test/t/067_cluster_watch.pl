@@ -65,6 +65,17 @@ my $crl = make_crl($certs, 'root', 2, days => 5);
 $primary->sql("SELECT FROM sslpolicy.set_crl('$crl', true)");
 is(wait_for_all(), 'ca local, crl in force', 'replicated');
 is(findings($primary), 'none', 'in force everywhere: no findings');
+# the next one is not replayed
+$standby->sql('SELECT pg_wal_replay_pause()');
+$crl = make_crl($certs, 'root', 3, days => 5);
+$primary->sql("SELECT FROM sslpolicy.set_crl('$crl', true)");
+ok($primary->node->poll_query_until('postgres', q{SELECT state = 'in force' AND wanted <> (SELECT wanted FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl') FROM sslpolicy.nodes WHERE is_self AND kind = 'crl'}), 'the next one is in force on the primary alone');
+is(findings($primary), 'none', 'the standby has a minute');
+is(metrics(), 'in force 1 0 0', 'metrics: not settled');
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^For more than a minute, it has not had the certificate revocation lists that are replicated now'}), 'which is over');
+$standby->sql('SELECT pg_wal_replay_resume()');
+is(wait_for_all(), 'ca local, crl in force', 'replayed');
+is(findings($primary), 'none', 'no findings');
 # another CA, and no CRL at all
 $standby->stop;
 my $below = $standby->node->data_dir;
@@ -101,9 +112,13 @@ like($primary->node->safe_psql('postgres', q{SELECT detail FROM sslpolicy.nodes 
 is(metrics(), 'foreign 1 1 1', 'metrics: other material');
 
 # 4
+my $cascade = $standby->standby('cascade');
+$cascade->start;
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl' AND state = 'foreign'}), 'a standby of the standby');
 $standby->stop;
+$cascade->stop;
 ok($primary->node->poll_query_until('postgres', q{SELECT bool_and(state = 'gone') FROM sslpolicy.nodes WHERE NOT is_self}), 'gone');
-is(findings($primary), 'info node_gone crl of node "standby"', 'is said, as no more than that');
+is(findings($primary), 'info node_gone crl of node "cascade", info node_gone crl of node "standby"', 'is said, as no more than that');
 is(metrics(), 'gone 1 0 0', 'metrics');
 $primary->restart;
 $standby->node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
