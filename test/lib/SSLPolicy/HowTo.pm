@@ -62,7 +62,7 @@ use SSLPolicy::Crls qw(make_crl write_file);
 
 # Pages that are about more than one server, or end servers: a file of tests of
 # their own, so that none takes long.
-our @CLUSTER = map { "docs/how-to/$_.md" } qw(locked-out managed poolers standbys upgrade);
+our @CLUSTER = map { "docs/how-to/$_.md" } qw(locked-out managed poolers revoke-on-every-node rotate-ca-of-a-cluster standbys upgrade);
 
 my $HOST = 'db.example.com';
 my $PKI = '/etc/postgresql/pki';
