@@ -1,0 +1,115 @@
+# Who can do what to the CAs and CRLs of every node, and to what is reported of nodes.
+#
+# 1. ordinary roles and grantees
+# 2. the statement by hand
+# 3. reports that are forged
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SSLPolicy::Crls qw(make_crl);
+use SSLPolicy::Server;
+
+my $server = SSLPolicy::Server->new('primary', init => { allows_streaming => 1 });
+my ($certs, $node) = ($server->certs, $server->node);
+my $dir = $certs->{dir};
+my $root = $certs->get('root');
+my $other = $certs->ca('other', subject => '/CN=Other Root');
+$certs->client('app', issuer => $root, subject => '/CN=app');
+$server->start;
+$server->sql(<<'SQL');
+CREATE EXTENSION sslpolicy;
+CREATE ROLE app LOGIN;
+CREATE ROLE creator LOGIN CREATEROLE;
+CREATE ROLE grantee LOGIN;
+CREATE ROLE streamer LOGIN REPLICATION;
+GRANT EXECUTE ON FUNCTION sslpolicy.set_ca(text, boolean), sslpolicy.set_crl(text, boolean), sslpolicy.rollback TO grantee;
+SQL
+
+my $superuser = $server->sql('SELECT rolname FROM pg_roles WHERE oid = 10');
+my ($both, $only_other) = map { join '', map { slurp_file("$dir/$_.crt") } @$_ } [qw(root other)], ['other'];
+my ($list, $later) = map { make_crl($certs, 'root', $_) } 1, 2;
+
+sub fails
+{
+	my ($user, $sql, $expected, $name) = @_;
+	my ($rc, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$sql", on_error_stop => 1, extra_params => [ '-U', $user ]);
+	like($rc == 0 ? 'no error' : $err, $expected, "$name: $user");
+	return $err;
+}
+sub labels { return $server->sql(q{SELECT count(*) FROM pg_shseclabel WHERE provider IN ('sslpolicy_ca', 'sslpolicy_crl')}) }
+sub by_hand { my ($kind, $text, $role) = @_; return "SECURITY LABEL FOR sslpolicy_$kind ON ROLE \"" . ($role // $superuser) . "\" IS '$text'" }
+
+###############################################################################
+# 1
+
+for my $user (qw(app creator streamer))
+{
+	fails($user, "SELECT sslpolicy.set_ca('$both')", qr/42501: permission denied for function set_ca/, 'sets no CAs');
+	fails($user, "SELECT sslpolicy.set_crl('$list')", qr/42501: permission denied for function set_crl/, 'sets no CRLs');
+	fails($user, 'SELECT sslpolicy.wait_for_nodes()', qr/42501: permission denied for function wait_for_nodes/, 'does not wait for nodes');
+	fails($user, 'SELECT * FROM sslpolicy.nodes', qr/42501: permission denied for view nodes/, 'sees no nodes');
+	fails($user, by_hand(ca => $both), qr/42501: /, 'nor by the statement');
+}
+fails('grantee', "SELECT sslpolicy.set_ca('$both')", qr/42501: must be superuser to set the CAs of every node/, 'a grant does not bring set_ca()');
+fails('grantee', 'SELECT sslpolicy.set_ca(NULL)', qr/42501: must be superuser to end the replication/, 'nor its end');
+fails('grantee', "BEGIN; CREATE TEMP TABLE t (); SELECT sslpolicy.set_crl('$list')",
+	qr/25001: permission denied to call set_crl\(\) in a transaction that has changed something/, 'judged is what is committed');
+is(labels(), 0, 'nothing is replicated');
+is($node->safe_psql('postgres', "SELECT count(*) FROM sslpolicy.set_crl('$later')", extra_params => [ '-U', 'grantee' ]), 1, 'a grantee sets a CRL for every node');
+fails('grantee', "SELECT sslpolicy.set_crl('$list', force => true)", qr/ERROR: /, 'goes back to no older list');
+fails('grantee', 'SELECT sslpolicy.set_crl(NULL, force => true)', qr/42501: must be superuser to end the replication/, 'and does not end it');
+fails('grantee', "SELECT sslpolicy.rollback('crl', force => true)", qr/42501: must be superuser to roll back/, 'rolls nothing back');
+$server->sql("SELECT sslpolicy.set_ca('$both')");
+$server->sql('SELECT sslpolicy.wait_for_nodes()');
+
+###############################################################################
+# 2
+
+fails($superuser, by_hand(ca => $only_other), qr/55006: a label of provider "sslpolicy_ca" would replace other TLS material/, 'the statement by hand does not replace what is in place');
+fails($superuser, by_hand(crl => $list), qr/55006: a label of provider "sslpolicy_crl" would replace/, 'nor an old list the newer one');
+fails($superuser, by_hand(ca => $both, 'app'), qr/can be set only on the bootstrap superuser/, 'on no other role');
+my $offset = $server->log_offset;
+my $key = slurp_file("$dir/app.key");
+fails($superuser, by_hand(ca => "$both$key"), qr/there is a private key in the text/, 'a private key is not stored');
+my ($middle) = $key =~ /\n(\S{40,})\n/;
+unlike($server->log_since($offset), qr/\Q$middle\E/, 'and not logged');
+
+###############################################################################
+# 3
+
+sub state_of { return $server->sql("SELECT string_agg(kind || ' ' || state || coalesce(' ' || detail, ''), ', ' ORDER BY kind) FROM sslpolicy.nodes WHERE node = '$_[0]'") }
+sub report
+{
+	my ($user, $text) = @_;
+	return $server->login(user => $user, sslmode => 'require', extra => "replication=true application_name='$text'", sql => 'IDENTIFY_SYSTEM');
+}
+sub node_text { my ($name, $id, $state) = @_; return "|$name,$id,0," . join(',', ("$state,,0,0,") x 2) }
+my $mark = 'sslpolicy-report/1/1';
+
+my $self = $server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1');
+report($_, $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 'in~20force')) for qw(app creator grantee);
+is(state_of('below') . state_of('relay'), '', 'who may not replicate makes no report');
+$server->login(user => 'streamer', sslmode => 'require', extra => "application_name='$mark" . node_text('relay', 'a1', 'local') . "'");
+is(state_of('relay'), '', 'nor an ordinary connection');
+report('streamer', $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 'in~20force'));
+is(state_of('below'), 'ca in force, crl in force', 'whoever may replicate can report anything of other nodes');
+like(state_of('relay'), qr/^ca gone/, 'but not that a node is connected');
+is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'a report changes nothing of this node');
+$offset = $server->log_offset;
+report('streamer', $mark . node_text('x~0aLOG~3a  forged~1b', 'a2', 'local'));
+is($server->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node ~ '[^ -~]'}), 0, 'what it says is printable');
+unlike($server->log_since($offset), qr/^LOG:  forged/m, 'and no line of the log');
+for (['no state', node_text('n', 'a3', 'fine')], ['no number', node_text('n', 'g', 'local')], ['too few fields', '|n,a3,0'], ['no end', '|'], ['a bad escape', node_text('n~z', 'a3', 'local')],
+	['too long', node_text('n', 'a3', 'local') x 200])
+{
+	report('streamer', $mark . $_->[1]);
+	is($server->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node LIKE 'n%'}), 0, "no report: $_->[0]");
+}
+report('streamer', $mark . node_text("relay$_", "c$_", 'local') . join('', map { node_text('many', "d$_", 'failed') } 1 .. 40)) for 1 .. 4;
+cmp_ok($server->sql('SELECT count(DISTINCT (node, reported_at)) FROM sslpolicy.nodes'), '<=', 65, 'of made-up nodes so many are kept as there is room for');
+ok($server->login(cert => 'app', sslmode => 'require')->{ok}, 'nobody is refused for it');
+is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'and this node has what it had');
+
+$server->stop;
+done_testing();
