@@ -101,10 +101,11 @@ install_quietly() (
         $root chmod 755 $guard
     fi
     $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@" >/tmp/sslpolicy-apt.$$ 2>&1 || exit 1
-    for package in "$@"; do
-        [ ! -e "/lib/systemd/system/$package.service" ] || ! command -v systemctl >/dev/null ||
-            $root systemctl disable "$package" >/dev/null 2>&1
-    done
+    ! command -v systemctl >/dev/null ||
+        # by the names of the services: that of etcd-server is etcd
+        dpkg -L "$@" | sed -nE 's|^(/usr)?/lib/systemd/system/([^/@]+\.service)$|\2|p' | while read -r service; do
+            $root systemctl disable "$service" >/dev/null 2>&1 </dev/null
+        done
     exit 0
 )
 
