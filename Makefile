@@ -4,7 +4,7 @@
 #   make test          every suite, on servers of its own
 #   make bench         the figures of docs/figures.md
 #   make test-matrix, test-assert, test-asan, test-valgrind, test-core,
-#   test-faults, test-packages, test-clients, fuzz, lint
+#   test-faults, test-packages, test-clients, test-cluster, fuzz, lint
 #                      what docs/development.md describes
 #   make dist          an archive for PGXN
 #   make, make install, make installcheck
@@ -75,7 +75,7 @@ srcdir = $(if $(VPATH),$(VPATH),.)
 # These need no PostgreSQL yet: they install it.
 OWN_GOALS = demo test bench dist format fuzz lint \
 	test-matrix test-assert test-asan test-valgrind test-core test-faults \
-	test-packages test-clients
+	test-packages test-clients test-cluster
 ifneq (,$(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -168,5 +168,8 @@ test-packages:
 # real third-party clients: what they show, what they are told to set, pools
 test-clients:
 	@bash $(srcdir)/test/clients/run.sh
+# three nodes under Patroni: failover, switchover, nodes that come back
+test-cluster:
+	@bash $(srcdir)/test/cluster/run.sh
 dist:
 	@bash $(srcdir)/tools/dist.sh

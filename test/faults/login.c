@@ -37,8 +37,10 @@ static const struct
 	{
 		{"does not meet its TLS policy", REFUSED_POLICY},
 		{" is revoked", REFUSED_REVOKED},
+		{"alert certificate revoked", REFUSED_REVOKED},
 		{" is not accepted any more", REFUSED_SINCE},
 		{"in sslpolicy.blocked_fingerprints", REFUSED_BLOCKED},
+		{"is blocked on every node", REFUSED_BLOCKED},
 		{"alert unknown ca", REFUSED_CA},
 		{"password authentication failed", REFUSED_CORE},
 		{"pg_hba.conf rejects connection", REFUSED_CORE},
