@@ -16,7 +16,6 @@ typedef struct ConnectedStandby
 	int			pid;			/* of its walsender */
 	TimestampTz since;			/* when that was started */
 	char		name[NAMEDATALEN];	/* application_name */
-	TimestampTz since;			/* its connection */
 } ConnectedStandby;
 
 extern List *connected_standbys(void);
