@@ -109,7 +109,7 @@ decode(const char *field, char *result, size_t size)
 			c += 2;
 		}
 		if (len + 1 < size)
-			result[len++] = byte < 32 || byte > 126 ? '?' : (char) byte;
+			result[len++] = byte < 32 || byte > 126 ? '?' : (char) (unsigned char) byte;
 	}
 	result[len] = '\0';
 	return true;

@@ -137,7 +137,6 @@ send_all(void)
 	const ClusterNode *self = linitial(nodes);
 	StringInfoData report;
 	StringInfoData one;
-	bool		first = true;
 
 	initStringInfo(&report);
 	initStringInfo(&one);
@@ -150,8 +149,7 @@ send_all(void)
 		{
 			if (!send_one(report.data))
 				return false;
-			first = false;
-			begin_report(&report, first, self);
+			begin_report(&report, false, self);
 		}
 		appendBinaryStringInfo(&report, one.data, one.len);
 	}
