@@ -378,7 +378,7 @@ check_login(Port *port, int status)
 	note_own_certificate(facts, port);
 
 	/* before policies are read, so that no change of one misses the session */
-	kept = publish_session(facts, decimal_crl_entry_key);
+	kept = publish_session(facts, handshake_number(), decimal_crl_entry_key);
 
 	applies = !facts->local && enforcement() != ENFORCEMENT_OFF;
 	applicable = find_applicable_uncounted(facts, applies);

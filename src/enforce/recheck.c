@@ -41,6 +41,7 @@
 #include "material/anchors.h"
 #include "policy/matcher.h"
 #include "policy/report.h"
+#include "revocation/crlstate.h"
 #include "revocation/revocation.h"
 #include "settings/directory.h"
 #include "settings/settings.h"
@@ -54,6 +55,7 @@ typedef struct Basis
 	BlockedCertificates *blocked;
 	RevocationIndex *own;		/* NULL: no such CRLs */
 	RevocationIndex *core;
+	uint64		core_material;	/* what core had loaded, as core knows it */
 	bool		dry_run;
 	int			changed;		/* what has: CHANGED_... */
 	int64		now;
@@ -104,6 +106,17 @@ is_revoked(RevocationIndex *index, Rechecked *r, int64 now)
 	r->cause = CAUSE_REVOKED;
 	r->reasons = list_make1(revocation.detail);
 	return true;
+}
+
+/*
+ * Core has judged a handshake by the CRLs that it had loaded.  Until the worker has read
+ * those too, its index says less, and could end a session by a revocation that has been
+ * lifted.
+ */
+static bool
+is_known_to_core_index(const Session *s, const Basis *basis)
+{
+	return s->handshake <= basis->core_material;
 }
 
 static Compliance
@@ -293,7 +306,8 @@ judge_certificate(Rechecked *r, const Basis *basis)
 		r->cause = CAUSE_BLOCKED;
 		r->reasons = list_make1(psprintf("client certificate %s", blocked));
 	}
-	else if (!is_revoked(basis->own, r, basis->now) && !is_revoked(basis->core, r, basis->now))
+	else if (!is_revoked(basis->own, r, basis->now) &&
+			 !(is_known_to_core_index(r->session, basis) && is_revoked(basis->core, r, basis->now)))
 		return;
 	r->compliance = COMPLIANCE_NO;
 	if (is_concerned(r->session))
@@ -440,6 +454,8 @@ recheck_certificates(List *rechecked, Basis *basis, int changed)
 	basis->blocked = blocked_certificates();
 	if (crls_configured())
 		basis->own = open_revocation_index(false);
+	/* the number first: the index may be replaced now */
+	basis->core_material = core_index_material();
 	if (ssl_crl_file[0] || ssl_crl_dir[0])
 		basis->core = open_revocation_index(true);
 	foreach(cell, rechecked)

@@ -594,7 +594,12 @@ refresh_core_index(Worker *w)
 	if (reason_to_read_core(w, &set) == READ_NOTHING)
 		return;
 	w->core_material = w->material;
-	(void) refresh_index(&w->core, &set, &error);
+	if (refresh_index(&w->core, &set, &error) == CRLS_FAILED ||
+		w->core_material == core_index_material())
+		return;
+	/* sessions that wait for it: see recheck.c */
+	set_core_index_material(w->core_material);
+	changed |= CHANGED_MATERIAL;
 }
 
 static void

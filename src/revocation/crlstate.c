@@ -45,6 +45,7 @@ typedef struct SharedCrlState
 	pg_atomic_uint64 done;
 	pg_atomic_uint64 accept_older;	/* number of the last such request */
 	pg_atomic_uint32 suspect;	/* a login could not read the index */
+	pg_atomic_uint64 core_material; /* what core has loaded, as of the index of its CRLs */
 	TimestampTz checked_at;
 	TimestampTz built_at;
 	char		error[ERROR_LEN];
@@ -59,6 +60,7 @@ init_shared(void)
 	pg_atomic_init_u64(&shared->done, 0);
 	pg_atomic_init_u64(&shared->accept_older, 0);
 	pg_atomic_init_u32(&shared->suspect, 0);
+	pg_atomic_init_u64(&shared->core_material, 0);
 }
 
 static const SharedPiece piece = {
@@ -111,6 +113,22 @@ void
 suspect_index(void)
 {
 	pg_atomic_write_u32(&shared->suspect, 1);
+}
+
+/*
+ * Called by the worker: the index of the CRLs that core checks fits what the server has
+ * loaded, by its number.
+ */
+void
+set_core_index_material(uint64 number)
+{
+	pg_atomic_write_u64(&shared->core_material, number);
+}
+
+uint64
+core_index_material(void)
+{
+	return pg_atomic_read_u64(&shared->core_material);
 }
 
 /*

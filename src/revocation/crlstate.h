@@ -23,6 +23,8 @@ extern uint64 crls_requested(void);
 extern void crls_checked(uint64 request, bool built, const char *error);
 extern void suspect_index(void);
 extern bool take_index_suspicion(void);
+extern void set_core_index_material(uint64 number);
+extern uint64 core_index_material(void);
 extern CrlState *crl_state(void);
 extern char *told_of_crls(const char *file, const char *dir, char *full);
 extern bool is_older_crl_accepted(uint64 request);

@@ -79,6 +79,7 @@ typedef struct SessionSlot
 	int			pid;			/* 0: free */
 	bool		admitted;		/* the login is over and was allowed */
 	bool		replication;
+	uint64		handshake;
 	bool		ending;
 	bool		failing;
 	bool		certificate_told;
@@ -248,14 +249,14 @@ copy_certificate(const SessionSlot *slot)
 }
 
 /*
- * Make this backend's session known, before its login is decided.
+ * Make this backend's session known, before its login is decided.  handshake: see Session.
  *
  * digest makes what is kept of the serials of CAs where they have no room themselves.
  * False if what identifies the certificate cannot be kept: such a session must not be
  * let in, since nobody could tell whether its certificate has been blocked or revoked.
  */
 bool
-publish_session(const Facts *facts, SerialDigest digest)
+publish_session(const Facts *facts, uint64 handshake, SerialDigest digest)
 {
 	SessionSlot *slot;
 	char	   *packed = NULL;
@@ -274,6 +275,7 @@ publish_session(const Facts *facts, SerialDigest digest)
 	slot->pid = MyProcPid;
 	slot->admitted = false;
 	slot->replication = am_walsender;
+	slot->handshake = handshake;
 	slot->ending = false;
 	slot->failing = false;
 	slot->certificate_told = false;
@@ -389,6 +391,7 @@ copy_session(const SessionSlot *slot)
 	s->backend_start = slot->backend_start;
 	s->compliance = slot->compliance;
 	s->replication = slot->replication;
+	s->handshake = slot->handshake;
 	s->end_at = slot->end_at;
 	s->refused_at = slot->refused_at;
 	s->refused_for = slot->refused_for;

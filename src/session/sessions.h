@@ -39,6 +39,7 @@ typedef struct Session
 	TimestampTz backend_start;
 	Compliance	compliance;
 	bool		replication;	/* a walsender */
+	uint64		handshake;		/* number of the TLS context of its handshake; 0: not known */
 	int64		end_at;			/* its policy says on_expiry=end: notAfter of its
 								 * certificate; 0 otherwise */
 	Moment		refused_at;		/* since when a recheck waits for the end of its
@@ -73,7 +74,7 @@ typedef struct SessionState
 } SessionState;
 
 extern void init_sessions(void);
-extern bool publish_session(const Facts *facts, SerialDigest digest);
+extern bool publish_session(const Facts *facts, uint64 handshake, SerialDigest digest);
 extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
 extern const char *my_packed_certificate(size_t *size);

@@ -318,4 +318,21 @@ is(signers(), '4', 'which CA has signed each');
 ok(is_live('stranger'), 'others stay');
 is(row('revoked, crl_issuer', "revoked($serial, 'O=Acme,CN=Test Root')"), 't|O=Acme,CN=Test Root', 'revoked()');
 
+# lists that take the worker some time to read: who comes in by a new one is not ended by the old one
+sub long_list { my ($number, @revoked) = @_; return make_crl($certs, 'root', $number, revoked => \@revoked, fill => 300_000) . join '', @good{qw(twin inner other)} }
+my @long = (long_list(102, 'app'), long_list(103, 'app2'));
+my $list = $node->data_dir . '/' . $server->sql('SHOW ssl_crl_file');
+write_file($list, crl('root', 101), @good{qw(twin inner other)});
+$server->sql('SELECT sslpolicy.reload(force => true)');
+open_session($_) for qw(app app2);
+write_file($list, $long[0]);
+$server->sql('SELECT sslpolicy.reload(force => true)');
+is(is_ended('app'), 'revoked', 'a long list');
+write_file($list, $long[1]);
+$server->sql('SELECT pg_reload_conf()');
+1 until logs_in('app');
+open_session('app');
+is(is_ended('app2'), 'revoked', 'the next long one');
+ok(is_live('app'), 'who comes in by it meanwhile stays');
+
 done_testing();
