@@ -54,6 +54,7 @@ static volatile bool labels_changed = true; /* they may have */
 static bool compare_all = true;
 static bool in_recovery = false;
 static Moment looked_at = 0;
+static bool is_looking = false; /* while nothing is the matter, only during a look */
 static int	next_database = 0;	/* of the candidates, after failures to connect */
 
 static void
@@ -146,7 +147,8 @@ is_retry_due(Watched *w, const KindProgress *progress)
 }
 
 /*
- * Is this kind to be applied, or compared, now?  version is that of its label.
+ * Is this kind to be applied, or compared, now?  version is that of its label, which the
+ * caller remembers once it has given the order.
  */
 static bool
 is_due(ReplicatedKind kind, TransactionId version)
@@ -156,7 +158,6 @@ is_due(ReplicatedKind kind, TransactionId version)
 
 	if (version != w->version)
 	{
-		w->version = version;
 		w->failures = 0;
 		if (progress.compared)
 			set_own_state(kind, NODE_APPLYING, NULL, "");
@@ -178,13 +179,34 @@ end_wait_for_comparison(void)
 }
 
 /*
+ * Have it done.  An error until here leaves all as it was, so that it is due again.
+ */
+static void
+have_applied(uint32 due, const TransactionId *versions)
+{
+	List	   *databases = due ? candidate_databases() : NIL;
+
+	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+	{
+		if ((due & (1U << kind)) == 0)
+			continue;
+		if (databases == NIL)
+			give_up(kind, "there is no database of a superuser to connect to");
+		watched[kind].version = versions[kind];
+	}
+	compare_all = false;
+	if (databases != NIL)
+		order_application(list_nth_oid(databases, next_database % list_length(databases)), due);
+}
+
+/*
  * Called ten times a second.
  */
 void
 watch_cluster(void)
 {
+	TransactionId versions[NUM_REPLICATED_KINDS];
 	uint32		due = 0;
-	List	   *databases;
 
 	if (in_recovery && !RecoveryInProgress())
 	{
@@ -193,16 +215,18 @@ watch_cluster(void)
 	}
 	if (awaits_comparison() == false && is_late())
 		end_wait_for_comparison();
+	/* after an error, and what is the matter can last, not ten times a second */
 	if (is_order_open() ||
-		!(labels_changed || compare_all || has_elapsed(looked_at, LOOK_MS)))
+		!(((labels_changed || compare_all) && !is_looking) || has_elapsed(looked_at, LOOK_MS)))
 		return;
 	looked_at = this_moment();
+	is_looking = true;
 	labels_changed = false;
 
 	StartTransactionCommand();
 	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
 	{
-		TransactionId version = cluster_label_version(replicated_label(kind));
+		TransactionId version = versions[kind] = cluster_label_version(replicated_label(kind));
 
 		if (!TransactionIdIsValid(version))
 		{
@@ -216,15 +240,7 @@ watch_cluster(void)
 		else if (is_due(kind, version))
 			due |= 1U << kind;
 	}
-	compare_all = false;
-	databases = due ? candidate_databases() : NIL;
-	if (due && databases == NIL)
-	{
-		for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
-			if (due & (1U << kind))
-				give_up(kind, "there is no database of a superuser to connect to");
-	}
-	else if (due)
-		order_application(list_nth_oid(databases, next_database % list_length(databases)), due);
+	have_applied(due, versions);
 	CommitTransactionCommand();
+	is_looking = false;
 }
