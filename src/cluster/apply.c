@@ -93,12 +93,30 @@ what_applies(ReplicatedKind kind)
 }
 
 static bool
+has_all_certificates(STACK_OF(X509) *certs, STACK_OF(X509) *wanted)
+{
+	for (int i = 0; i < sk_X509_num(wanted); i++)
+		if (!has_certificate(certs, sk_X509_value(wanted, i)))
+			return false;
+	return true;
+}
+
+static bool
 has_crl(STACK_OF(X509_CRL) *crls, X509_CRL *crl)
 {
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
 		if (X509_CRL_match(sk_X509_CRL_value(crls, i), crl) == 0)
 			return true;
 	return false;
+}
+
+static bool
+has_all_crls(STACK_OF(X509_CRL) *crls, STACK_OF(X509_CRL) *wanted)
+{
+	for (int i = 0; i < sk_X509_CRL_num(wanted); i++)
+		if (!has_crl(crls, sk_X509_CRL_value(wanted, i)))
+			return false;
+	return true;
 }
 
 /*
@@ -113,27 +131,17 @@ holds_nothing(ReplicatedKind kind)
 }
 
 /*
- * Does the file hold this, all of it and nothing else?
+ * Does the file hold this, all of it and nothing else?  One that is in there twice counts
+ * once.
  */
 bool
 holds_the_same(ReplicatedKind kind, const PemContent *wanted)
 {
 	const PemContent *found = read_pem_file(applied_path(kind))->content;
-	int			count;
 
-	if (kind == REPLICATED_CA)
-	{
-		count = sk_X509_num(wanted->certs);
-		for (int i = 0; i < count; i++)
-			if (!has_certificate(found->certs, sk_X509_value(wanted->certs, i)))
-				return false;
-		return sk_X509_num(found->certs) == count;
-	}
-	count = sk_X509_CRL_num(wanted->crls);
-	for (int i = 0; i < count; i++)
-		if (!has_crl(found->crls, sk_X509_CRL_value(wanted->crls, i)))
-			return false;
-	return sk_X509_CRL_num(found->crls) == count;
+	return kind == REPLICATED_CA ?
+		has_all_certificates(found->certs, wanted->certs) && has_all_certificates(wanted->certs, found->certs) :
+		has_all_crls(found->crls, wanted->crls) && has_all_crls(wanted->crls, found->crls);
 }
 
 /*
