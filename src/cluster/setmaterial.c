@@ -282,6 +282,28 @@ remove_replicated(MaterialKind kind)
 }
 
 /*
+ * What was replicated before is known from the versions that this node has put in place.  If
+ * it has something else in place than what is replicated, it would go back too far.
+ */
+static void
+require_in_force(MaterialKind kind)
+{
+	char	   *text = read_cluster_material(cluster_label_of(kind));
+	KindState	now = own_state(kind == MATERIAL_CA ? REPLICATED_CA : REPLICATED_CRL);
+	uint8		wanted[FINGERPRINT_LEN];
+
+	if (text && !compute_sha256(text, strlen(text), wanted))
+		elog(ERROR, "could not compute a SHA-256");
+	if (text && now.state == NODE_IN_FORCE && now.has_wanted && memcmp(now.wanted, wanted, FINGERPRINT_LEN) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("TLS material \"%s\" that is replicated is not in force on this node", material_kind_name(kind)),
+			 errdetail("It goes back from what it has in force, and so would go back too far."),
+			 errhint("Call sslpolicy.wait_for_nodes(), and mend what it says of this node.")));
+}
+
+/*
  * Have every node go back to what was replicated before.
  */
 Installation *
@@ -290,6 +312,9 @@ roll_back_replicated(MaterialKind kind, bool dry_run, bool force)
 	Installation *inst;
 
 	require_superuser(psprintf("roll back TLS material \"%s\", which is replicated,", material_kind_name(kind)));
+	PreventCommandDuringRecovery("sslpolicy.rollback()");
+	lock_cluster_labels();
+	require_in_force(kind);
 	inst = roll_back(kind, INSTALL_REPLICATE, dry_run, force);
 	inst->generation = number_in_force();
 	if (dry_run)
