@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
@@ -121,26 +122,37 @@ sslpolicy_get_nodes(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * Has every node done what it can about what the catalog holds now?
- */
 static bool
-are_all_settled(void)
+is_kind_settled(ReplicatedKind kind, List *nodes)
 {
+	char	   *text = read_cluster_material(replicated_label(kind));
+	uint8		wanted[FINGERPRINT_LEN];
 	ListCell   *cell;
 
-	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
-	{
-		char	   *text = read_cluster_material(replicated_label(kind));
-		uint8		wanted[FINGERPRINT_LEN];
-
-		if (text && !compute_sha256(text, strlen(text), wanted))
-			elog(ERROR, "could not compute a SHA-256");
-		foreach(cell, list_nodes())
-			if (!is_settled(lfirst(cell), kind, text ? wanted : NULL))
-				return false;
-	}
+	if (text && !compute_sha256(text, strlen(text), wanted))
+		elog(ERROR, "could not compute a SHA-256");
+	foreach(cell, nodes)
+		if (!is_settled(lfirst(cell), kind, text ? wanted : NULL))
+			return false;
 	return true;
+}
+
+/*
+ * Has every node done what it can about what the catalog holds now?  The context is for
+ * what is read, which is long, and read several times a second for up to an hour.
+ */
+static bool
+are_all_settled(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		settled = true;
+	List	   *nodes = list_nodes();
+
+	for (int kind = 0; settled && kind < NUM_REPLICATED_KINDS; kind++)
+		settled = is_kind_settled(kind, nodes);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	return settled;
 }
 
 /*
@@ -151,6 +163,7 @@ are_all_settled(void)
 Datum
 sslpolicy_wait_for_nodes(PG_FUNCTION_ARGS)
 {
+	MemoryContext context;
 	int			timeout_ms;
 	Moment		start = this_moment();
 
@@ -162,13 +175,15 @@ sslpolicy_wait_for_nodes(PG_FUNCTION_ARGS)
 				 errmsg("wait_for_nodes() cannot run in a transaction that has changed something"),
 				 errdetail("Nodes have in force what is committed."),
 				 errhint("Commit, and call it then.")));
+	context = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy nodes", ALLOCSET_DEFAULT_SIZES);
 	prepare_to_wait_for_nodes();
-	while (!are_all_settled() && !has_elapsed(start, timeout_ms))
+	while (!are_all_settled(context) && !has_elapsed(start, timeout_ms))
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) wait_for_node_change(Min(LOOK_MS, Max(1, timeout_ms - (int) (microseconds_since(start) / 1000))));
 	}
 	end_wait_for_nodes();
+	MemoryContextDelete(context);
 	put_nodes(fcinfo);
 	return (Datum) 0;
 }
