@@ -30,6 +30,7 @@
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/snapmgr.h"
 
 #include "base/fingerprint.h"
 #include "labels/clusterlabels.h"
@@ -159,15 +160,26 @@ cluster_label_version(ClusterLabel which)
 
 /*
  * The text of CAs or CRLs, however long; NULL if there is none.  Needs a database.
+ *
+ * A text that is stored out of line takes a snapshot that stays, which a background worker
+ * does not have by itself: that of the catalogs can go any time.
  */
 char *
 read_cluster_material(ClusterLabel which)
 {
-	Relation	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
-	HeapTuple	row = find_row(pg_shseclabel, which);
-	char	   *result = row ? label_of_row(row, RelationGetDescr(pg_shseclabel)) : NULL;
+	bool		has_snapshot = ActiveSnapshotSet();
+	Relation	pg_shseclabel;
+	HeapTuple	row;
+	char	   *result;
 
+	if (!has_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	pg_shseclabel = table_open(SharedSecLabelRelationId, AccessShareLock);
+	row = find_row(pg_shseclabel, which);
+	result = row ? label_of_row(row, RelationGetDescr(pg_shseclabel)) : NULL;
 	table_close(pg_shseclabel, AccessShareLock);
+	if (!has_snapshot)
+		PopActiveSnapshot();
 	return result;
 }
 
