@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "replication/walreceiver.h"
 #include "storage/ipc.h"
+#include "storage/lwlock.h"
 #include "storage/spin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -175,6 +176,7 @@ try_to_send(MemoryContext context)
 	}
 	PG_CATCH();
 	{
+		LWLockReleaseAll();
 		FlushErrorState();
 		raised = true;
 	}
