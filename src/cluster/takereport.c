@@ -4,21 +4,42 @@
  *		Takes the reports of standbys, which come as logins.
  *
  * A report is the application_name of a connection for physical replication.  It counts
- * once the login is authenticated, meets its policies, and is that of a role that may
- * replicate: core asks for the same, a moment later.
+ * once the login is authenticated, meets its policies, and is that of a role that may log in
+ * and replicate: core asks for the same, a moment later.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
-#include "utils/acl.h"
+#include "utils/syscache.h"
 
 #include "cluster/orders.h"
 #include "cluster/reporttext.h"
 #include "cluster/takereport.h"
+
+/*
+ * Core refuses others, but later.
+ */
+static bool
+may_replicate(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+		result = form->rolcanlogin && (form->rolsuper || form->rolreplication);
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
 
 void
 take_report_of_login(const Port *port, Oid role)
@@ -28,7 +49,7 @@ take_report_of_login(const Port *port, Oid role)
 	if (!am_walsender || am_db_walsender || port->application_name == NULL ||
 		!is_report(port->application_name))
 		return;
-	if (!superuser_arg(role) && !has_rolreplication(role))
+	if (!may_replicate(role))
 		return;
 	report = parse_report(port->application_name);
 	/* a node that has this one as its upstream is another one */
