@@ -3,6 +3,8 @@
 # 1. ordinary roles and grantees
 # 2. the statement by hand
 # 3. reports that are forged
+# 4. what holds off the worker, or has it try again all the time
+# 5. who waits, and who goes back before anything is in force
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -92,6 +94,10 @@ report($_, $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 
 is(state_of('below') . state_of('relay'), '', 'who may not replicate makes no report');
 $server->login(user => 'streamer', sslmode => 'require', extra => "application_name='$mark" . node_text('relay', 'a1', 'local') . "'");
 is(state_of('relay'), '', 'nor an ordinary connection');
+$server->sql('ALTER ROLE streamer NOLOGIN');
+report('streamer', $mark . node_text('relay', 'a1', 'local'));
+is(state_of('relay'), '', 'nor a role that may not log in any more');
+$server->sql('ALTER ROLE streamer LOGIN');
 report('streamer', $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 'in~20force'));
 like(state_of('relay'), qr/^ca gone .*, crl gone/, 'whoever may replicate can name any node, but not say that it is connected');
 like(state_of('below'), qr/^ca gone .*, crl gone/, 'nor that one below it is');
@@ -110,6 +116,78 @@ report('streamer', $mark . node_text("relay$_", "c$_", 'local') . join('', map {
 cmp_ok($server->sql('SELECT count(DISTINCT (node, reported_at)) FROM sslpolicy.nodes'), '<=', 65, 'of made-up nodes so many are kept as there is room for');
 ok($server->login(cert => 'app', sslmode => 'require')->{ok}, 'nobody is refused for it');
 is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'and this node has what it had');
+
+###############################################################################
+# 4
+
+sub await_state
+{
+	my ($kind, $state, $detail) = @_;
+	return $node->poll_query_until('postgres',
+		"SELECT state = '$state' AND coalesce(detail, '') ~ '" . ($detail // '') . "' FROM sslpolicy.nodes WHERE is_self AND kind = '$kind'");
+}
+sub session { return $server->background(host => 'local', user => $superuser) }
+sub set_crl { my ($number, %opt) = @_; return "SELECT count(*) FROM sslpolicy.set_crl('" . make_crl($certs, 'root', $number, %opt) . "')" }
+
+# the worker is cancelled while it looks for a database
+my ($locks, $sets) = (session(), session());
+my $pid = $server->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy'});
+$sets->query($_) for 'BEGIN', set_crl(3);
+$locks->query('BEGIN; LOCK TABLE pg_database');
+$sets->query('COMMIT');
+$sets->query("SELECT pg_cancel_backend($pid) FROM pg_locks WHERE pid = $pid AND NOT granted; SELECT pg_sleep(0.05)") for 1 .. 60;
+$locks->query('COMMIT');
+$_->quit for $locks, $sets;
+ok(await_state('crl', 'in force'), 'an error of the worker loses nothing that is to be applied');
+
+# a file that somebody else writes
+my $file = $server->sql('SHOW ssl_ca_file');
+$server->set('sslpolicy.install' => 'off');
+append_to_file($file, slurp_file("$dir/root.crt"));
+ok(await_state('ca', 'foreign', 'holds the same'), 'a CA that is in a file twice makes no other material of it');
+$certs->ca('third', subject => '/CN=Third Root');
+append_to_file($file, slurp_file("$dir/third.crt"));
+ok(await_state('ca', 'foreign', 'holds other material'), 'one more does');
+$server->set('sslpolicy.install' => undef);
+ok(await_state('ca', 'in force'), 'which is mended');
+
+# no database can be connected to
+$node->append_conf('postgresql.conf', 'autovacuum = off');
+my $base = $node->data_dir . '/base';
+my @databases = grep { -d } glob "$base/[0-9]*";
+$server->stop;
+rename $_, "$_.away" or die for @databases;
+$offset = $server->log_offset;
+$server->start;
+sleep 10;
+my $attempts = () = $server->log_since($offset) =~ /background worker "sslpolicy apply" \(PID \d+\) exited with exit code 1/g;
+cmp_ok($attempts, '>', 1, 'without a database it is tried again');
+cmp_ok($attempts, '<=', 5, 'later each time');
+$server->stop;
+rename "$_.away", $_ or die for @databases;
+$server->start;
+ok(await_state($_, 'in force'), "in force when there is one: $_") for qw(ca crl);
+
+###############################################################################
+# 5
+
+my $waiting = session();
+$pid = $waiting->query('SELECT pg_backend_pid()');
+my $most = sub { my ($kb) = slurp_file("/proc/$pid/status") =~ /^VmHWM:\s+(\d+) kB/m; return $kb };
+append_to_file($node->data_dir . '/sslpolicy/stop.written', '');
+$waiting->query(set_crl(4, fill => 20_000));
+$waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('1s')});
+my $before = $most->();
+$waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('6s')});
+cmp_ok($most->() - $before, '<', 10_000, 'who waits long for a long list takes no more memory');
+$waiting->quit;
+fails($superuser, q{SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: TLS material "crl" that is replicated is not in force on this node/, 'nobody goes back from what is not in force');
+unlink $node->data_dir . '/sslpolicy/at.written';
+ok(await_state('crl', 'in force'), 'it is in force in the end');
+fails($superuser, 'BEGIN; ' . set_crl(5) . q{; SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: /, 'nor in the transaction that has set it');
+$server->sql(q{SELECT sslpolicy.rollback('crl', force => true)});
+ok(await_state('crl', 'in force'), 'then one goes back');
+is($server->sql('SELECT crl_number FROM sslpolicy.crls'), 3, 'to the version before');
 
 $server->stop;
 done_testing();
