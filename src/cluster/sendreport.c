@@ -99,18 +99,51 @@ stop_waiting(void)
 }
 
 /*
+ * Where a URI goes on behind "scheme://"; NULL if it is none.
+ */
+static const char *
+behind_scheme(const char *conninfo)
+{
+	static const char *const schemes[] = {"postgresql://", "postgres://"};
+
+	for (size_t i = 0; i < lengthof(schemes); i++)
+		if (strncmp(conninfo, schemes[i], strlen(schemes[i])) == 0)
+			return conninfo + strlen(schemes[i]);
+	return NULL;
+}
+
+/*
+ * What goes between a URI and one more parameter.  As libpq reads it: whatever comes before
+ * an "@" that no "/" precedes is a user and a password, which may have a "?", too.
+ */
+static const char *
+parameter_separator(const char *rest)
+{
+	size_t		user = strcspn(rest, "@/");
+	const char *query = strchr(rest[user] == '@' ? rest + user + 1 : rest, '?');
+
+	if (query == NULL)
+		return "?";
+	return strchr("?&", query[strlen(query) - 1]) ? "" : "&";
+}
+
+/*
  * primary_conninfo with an application_name.  Of an option that is given twice, the last
  * one counts, in both forms.
  */
 static char *
 conninfo_with(const char *report)
 {
-	bool		is_uri = strncmp(PrimaryConnInfo, "postgres://", 11) == 0 || strncmp(PrimaryConnInfo, "postgresql://", 13) == 0;
+	const char *rest = behind_scheme(PrimaryConnInfo);
+	size_t		len = strlen(PrimaryConnInfo);
+	size_t		backslashes = 0;
 
-	if (is_uri)
-		return psprintf("%s%capplication_name=%s", PrimaryConnInfo,
-						strchr(PrimaryConnInfo, '?') ? '&' : '?', report);
-	return psprintf("%s application_name='%s'", PrimaryConnInfo, report);
+	if (rest)
+		return psprintf("%s%sapplication_name=%s", PrimaryConnInfo, parameter_separator(rest), report);
+	/* one at the end that quotes nothing, and means nothing, would quote the space */
+	while (backslashes < len && PrimaryConnInfo[len - backslashes - 1] == '\\')
+		backslashes++;
+	return psprintf("%.*s application_name='%s'", (int) (len - backslashes % 2), PrimaryConnInfo, report);
 }
 
 static bool
