@@ -138,6 +138,7 @@ bench:
 	@bash $(srcdir)/test/bench/revocation.sh
 	@bash $(srcdir)/test/bench/desk.sh
 	@bash $(srcdir)/test/bench/desk_lint.sh
+	@bash $(srcdir)/test/bench/cluster.sh
 # every supported PostgreSQL, each in a chroot
 test-matrix:
 	@bash $(srcdir)/test/matrix/run.sh
