@@ -37,7 +37,7 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
 	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/consent install/replicated install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
-	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/nodes cluster/orders cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
+	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/node cluster/nodes cluster/orders cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
 	ledger/mailbox session/failedcert ledger/rejections \
 	ledger/tablefile \
 	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \

@@ -10,6 +10,7 @@
  *	- in pki: all
  *	- in revocation: crlindex.c, crlindexwrite.c, crlkey.c, crlreader.c, crlstream.c
  *	- in advice: clienttext.c, serverhost.c
+ *	- in cluster: node.c, reporttext.c
  * They read no catalog, no setting, no clock and no global, and never call ereport:
  * they return their errors.  Built with -DFRONTEND they take palloc and StringInfo
  * from PostgreSQL's libpgcommon, so that unit tests and fuzzers run them alone.

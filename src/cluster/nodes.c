@@ -83,35 +83,6 @@ init_nodes(void)
 	share_memory(&piece);
 }
 
-static const char *const state_names[NUM_NODE_STATES] = {
-	[NODE_LOCAL] = "local",
-	[NODE_APPLYING] = "applying",
-	[NODE_IN_FORCE] = "in force",
-	[NODE_NEWER] = "newer",
-	[NODE_FAILED] = "failed",
-	[NODE_FOREIGN] = "foreign",
-	[NODE_SILENT] = "silent",
-	[NODE_GONE] = "gone",
-};
-
-const char *
-node_state_name(NodeState state)
-{
-	return state_names[state];
-}
-
-bool
-parse_node_state(const char *name, NodeState *state)
-{
-	for (int i = 0; i < NUM_NODE_STATES; i++)
-		if (strcmp(state_names[i], name) == 0)
-		{
-			*state = (NodeState) i;
-			return true;
-		}
-	return false;
-}
-
 MaterialKind
 replicated_material(ReplicatedKind kind)
 {
@@ -356,22 +327,21 @@ date_states(ClusterNode *node, List *before)
 }
 
 /*
- * Take what a standby reports of itself, and of those below it (ClusterNode).  The first of
- * several reports takes the place of those before.
+ * Take what a standby reports of itself, and of so many below it.  The first of several
+ * reports takes the place of those before.
  */
 void
-take_reports(ClusterNode *sender, List *below, bool first)
+take_reports(ClusterNode *sender, ClusterNode *below, int count, bool first)
 {
 	int			connected = count_named(connected_standbys(), sender->name);
 	List	   *before;
-	ListCell   *cell;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	before = copy_heard_locked();
 	LWLockRelease(shared->lock);
 	date_states(sender, before);
-	foreach(cell, below)
-		date_states(lfirst(cell), before);
+	for (int i = 0; i < count; i++)
+		date_states(&below[i], before);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	if (first)
@@ -381,13 +351,9 @@ take_reports(ClusterNode *sender, List *below, bool first)
 			remove_locked(i);
 	add_locked(sender);
 	forget_predecessors_locked(sender->name, connected);
-	foreach(cell, below)
-	{
-		const ClusterNode *node = lfirst(cell);
-
-		if (node->id != shared->id)
-			add_locked(node);
-	}
+	for (int i = 0; i < count; i++)
+		if (below[i].id != shared->id)
+			add_locked(&below[i]);
 	LWLockRelease(shared->lock);
 	tell_change();
 }

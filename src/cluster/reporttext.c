@@ -17,26 +17,28 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "postgres.h"
+#include "cluster/reporttext.h"
 
 #include <errno.h>
-
-#include "utils/timestamp.h"
-
-#include "cluster/reporttext.h"
 
 #define FIELDS_OF_NODE (3 + 5 * NUM_REPLICATED_KINDS)
 
 /* Nobody's clock matters: an age is that of a report on its way. */
 #define MAX_AGE_MS (INT64CONST(1000) * 60 * 60 * 24 * 365)
 
+static bool
+stands_for_itself(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		c == '-' || c == '_' || c == '.';
+}
+
 static void
 append_encoded(StringInfo buf, const char *text)
 {
 	for (const unsigned char *c = (const unsigned char *) text; *c; c++)
 	{
-		if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-			*c == '-' || *c == '_' || *c == '.')
+		if (stands_for_itself(*c))
 			appendStringInfoChar(buf, (char) *c);
 		else
 			appendStringInfo(buf, "~%02x", *c);
@@ -44,9 +46,9 @@ append_encoded(StringInfo buf, const char *text)
 }
 
 void
-append_report(StringInfo buf, const ClusterNode *node)
+append_report(StringInfo buf, const ClusterNode *node, TimestampTz now)
 {
-	int64		age = (GetCurrentTimestamp() - node->heard) / 1000;
+	int64		age = (now - node->heard) / 1000;
 
 	appendStringInfoChar(buf, '|');
 	append_encoded(buf, node->name);
@@ -64,11 +66,11 @@ append_report(StringInfo buf, const ClusterNode *node)
 }
 
 void
-begin_report(StringInfo buf, bool first, const ClusterNode *sender)
+begin_report(StringInfo buf, bool first, const ClusterNode *sender, TimestampTz now)
 {
 	resetStringInfo(buf);
 	appendStringInfo(buf, REPORT_MARK "%d", first ? 1 : 0);
-	append_report(buf, sender);
+	append_report(buf, sender, now);
 }
 
 bool
@@ -108,6 +110,8 @@ decode(const char *field, char *result, size_t size)
 			byte = high * 16 + low;
 			c += 2;
 		}
+		else if (!stands_for_itself((unsigned char) byte))
+			return false;
 		if (len + 1 < size)
 			result[len++] = byte < 32 || byte > 126 ? '?' : (char) (unsigned char) byte;
 	}
@@ -115,18 +119,19 @@ decode(const char *field, char *result, size_t size)
 	return true;
 }
 
+/*
+ * Nothing but digits: strtoull() takes signs, space and "0x", too.
+ */
 static bool
 parse_number(const char *field, int base, uint64 max, uint64 *result)
 {
-	char	   *end;
-	unsigned long long value;
+	const char *digits = base == 16 ? "0123456789abcdef" : "0123456789";
 
-	if (hex_value(field[0]) < 0)
+	if (field[0] == '\0' || field[strspn(field, digits)] != '\0')
 		return false;
 	errno = 0;
-	value = strtoull(field, &end, base);
-	*result = (uint64) value;
-	return errno == 0 && *end == '\0' && value <= max;
+	*result = (uint64) strtoull(field, NULL, base);
+	return errno == 0 && *result <= max;
 }
 
 static bool
@@ -149,7 +154,7 @@ parse_kind(char **fields, KindState *k)
  * The text is taken apart.
  */
 static bool
-parse_node(char *text, ClusterNode *node)
+parse_node(char *text, ClusterNode *node, TimestampTz now)
 {
 	char	   *fields[FIELDS_OF_NODE];
 	uint64		age;
@@ -168,7 +173,7 @@ parse_node(char *text, ClusterNode *node)
 		!parse_number(fields[1], 16, PG_UINT64_MAX, &node->id) ||
 		!parse_number(fields[2], 10, MAX_AGE_MS, &age))
 		return false;
-	node->heard = GetCurrentTimestamp() - (int64) age * 1000;
+	node->heard = now - (int64) age * 1000;
 	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
 		if (!parse_kind(fields + 3 + 5 * kind, &node->kinds[kind]))
 			return false;
@@ -179,9 +184,10 @@ parse_node(char *text, ClusterNode *node)
  * NULL if the text is no report.
  */
 Report *
-parse_report(const char *text)
+parse_report(const char *text, TimestampTz now)
 {
 	Report	   *report = palloc0(sizeof(Report));
+	ClusterNode *nodes;
 	char	   *pos;
 	int			count = 0;
 
@@ -191,23 +197,26 @@ parse_report(const char *text)
 	if ((pos[0] != '0' && pos[0] != '1') || pos[1] != '|')
 		return NULL;
 	report->first = pos[0] == '1';
-	for (pos++; pos; count++)
+	for (char *c = pos; *c; c++)
+		count += *c == '|';
+	if (count > 1 + MAX_NODES)
+		return NULL;
+	nodes = palloc(sizeof(ClusterNode) * (Size) count);
+	pos++;
+	for (int i = 0; i < count; i++)
 	{
 		char	   *next = strchr(pos + 1, '|');
-		ClusterNode *node = palloc(sizeof(ClusterNode));
 
 		if (next)
 			*next = '\0';
-		if (count > MAX_NODES || !parse_node(pos + 1, node))
+		if (!parse_node(pos + 1, &nodes[i], now))
 			return NULL;
-		if (count == 0)
-			report->sender = *node;
-		else
-		{
-			node->via = report->sender.id;
-			report->below = lappend(report->below, node);
-		}
+		if (i > 0)
+			nodes[i].via = nodes[0].id;
 		pos = next;
 	}
+	report->sender = nodes[0];
+	report->below = nodes + 1;
+	report->count = count - 1;
 	return report->sender.id != 0 ? report : NULL;
 }

@@ -8,9 +8,7 @@
 #ifndef SSLPOLICY_REPORTTEXT_H
 #define SSLPOLICY_REPORTTEXT_H
 
-#include "lib/stringinfo.h"
-
-#include "cluster/nodes.h"
+#include "cluster/node.h"
 
 /* What a report begins with; the number is that of its form. */
 #define REPORT_MARK "sslpolicy-report/1/"
@@ -22,12 +20,13 @@ typedef struct Report
 {
 	bool		first;			/* of several, of which each has the sender */
 	ClusterNode sender;
-	List	   *below;			/* of ClusterNode * */
+	ClusterNode *below;
+	int			count;			/* of those below */
 } Report;
 
-extern void begin_report(StringInfo buf, bool first, const ClusterNode *sender);
-extern void append_report(StringInfo buf, const ClusterNode *node);
+extern void begin_report(StringInfo buf, bool first, const ClusterNode *sender, TimestampTz now);
+extern void append_report(StringInfo buf, const ClusterNode *node, TimestampTz now);
 extern bool is_report(const char *text);
-extern Report *parse_report(const char *text);
+extern Report *parse_report(const char *text, TimestampTz now);
 
 #endif							/* SSLPOLICY_REPORTTEXT_H */

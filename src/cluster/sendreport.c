@@ -25,6 +25,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/monotonic.h"
@@ -169,21 +170,22 @@ send_all(void)
 {
 	List	   *nodes = list_nodes();
 	const ClusterNode *self = linitial(nodes);
+	TimestampTz now = GetCurrentTimestamp();
 	StringInfoData report;
 	StringInfoData one;
 
 	initStringInfo(&report);
 	initStringInfo(&one);
-	begin_report(&report, true, self);
+	begin_report(&report, true, self, now);
 	for (int i = 1; i < list_length(nodes); i++)
 	{
 		resetStringInfo(&one);
-		append_report(&one, list_nth(nodes, i));
+		append_report(&one, list_nth(nodes, i), now);
 		if (report.len + one.len > MAX_REPORT_BYTES)
 		{
 			if (!send_one(report.data))
 				return false;
-			begin_report(&report, false, self);
+			begin_report(&report, false, self, now);
 		}
 		appendBinaryStringInfo(&report, one.data, one.len);
 	}

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "cluster/orders.h"
 #include "cluster/reporttext.h"
@@ -51,11 +52,11 @@ take_report_of_login(const Port *port, Oid role)
 		return;
 	if (!may_replicate(role))
 		return;
-	report = parse_report(port->application_name);
+	report = parse_report(port->application_name, GetCurrentTimestamp());
 	/* a node that has this one as its upstream is another one */
 	if (report == NULL || report->sender.id == own_node_id())
 		return;
-	take_reports(&report->sender, report->below, report->first);
+	take_reports(&report->sender, report->below, report->count, report->first);
 	/* it goes further up */
 	if (RecoveryInProgress())
 		wake_applier();
