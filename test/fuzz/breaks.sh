@@ -23,7 +23,7 @@ build_in() {
     }
 }
 
-mkdir -p "$work"/{out,failed,seeds/{policy,dn,name,certificate,pem,crl,index,evaluate}}
+mkdir -p "$work"/{out,failed,seeds/{policy,dn,name,certificate,pem,crl,index,evaluate,report}}
 cp -r "$top/src" "$work/src"
 cp -r "$here"/seeds/. "$work/seeds/"
 build_in "$work/out/make_seeds" || die "The seeds cannot be built."

@@ -15,7 +15,7 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
 here=$top/test/fuzz
-all="policy dn name certificate pem crl index evaluate"
+all="policy dn name certificate pem crl index evaluate report"
 seconds=${SECONDS_EACH:-60}
 cache=${SSLPOLICY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sslpolicy}/fuzz
 
