@@ -151,7 +151,7 @@ static Attempt
 compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
 {
 	const char *holds = holds_the_same(kind, wanted) ? HOLDS_THE_SAME : HOLDS_OTHER_MATERIAL;
-	Attempt		result = {NODE_FOREIGN, psprintf("%s: %s", holds, why)};
+	Attempt		result = {NODE_FOREIGN, psprintf("%s; %s", holds, why)};
 
 	return result;
 }

@@ -579,9 +579,9 @@ detail_told(const KindState *state)
 	if (files_may_be_told())
 		return state->detail;
 	if (state->state == NODE_FAILED)
-		return "only superusers, and the log of the node, are told the reason";
+		return "the reason is shown only to superusers, and in the server log of the node";
 	if (state->state == NODE_FOREIGN)
-		return psprintf("%s: only superusers, and the log of the node, are told the reason",
+		return psprintf("%s; the reason is shown only to superusers, and in the server log of the node",
 						holds_other_material(state) ? HOLDS_OTHER_MATERIAL : HOLDS_THE_SAME);
 	return state->detail;
 }

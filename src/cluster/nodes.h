@@ -14,9 +14,9 @@
 #include "labels/clusterlabels.h"
 #include "material/material.h"
 
-/* How the detail of a node begins whose files somebody else writes. */
-#define HOLDS_THE_SAME		 "the file of this node holds the same"
-#define HOLDS_OTHER_MATERIAL "the file of this node holds other material"
+/* What the detail of a foreign node begins with.  metrics/ and report/ look for the first. */
+#define HOLDS_THE_SAME		 "the file on this node matches what is replicated"
+#define HOLDS_OTHER_MATERIAL "the file on this node differs from what is replicated"
 
 extern void init_nodes(void);
 extern const char *replicated_kind_name(ReplicatedKind kind);

@@ -388,7 +388,7 @@ $cascade->set('sslpolicy.install' => 'off');
 ok($cascade->node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM sslpolicy.nodes WHERE is_self AND state = 'foreign'}), 'a node that installs nothing is foreign');
 wait_for_all();
 like(set(crl => crl(root => 42)), qr/^these nodes do not write their own files, and need this material from whoever does: cascade$/m, 'set_crl() warns of it');
-like($primary->sql(q{SELECT detail FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl'}), qr/^the file of this node holds other material: sslpolicy\.install is off/, 'and it says what its file holds');
+like($primary->sql(q{SELECT detail FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl'}), qr/^the file on this node differs from what is replicated; sslpolicy\.install is off/, 'and it says what its file holds');
 set(crl => undef);
 is(states('crl'), 'local 3', 'NULL removes the CRLs');
 all_say(qr/^in$/, 'files stay', cert => 'bob');

@@ -106,23 +106,23 @@ for ($primary, $standby)
 
 my $path = "$folder{standby}/ca.crt";
 $standby->set('sslpolicy.install' => 'off');
-state_is('standby', 'ca', 'foreign', qr/^the file of this node holds the same: sslpolicy\.install is off$/, 'install = off, with the same');
+state_is('standby', 'ca', 'foreign', qr/^the file on this node matches what is replicated; sslpolicy\.install is off$/, 'install = off, with the same');
 set_ca(qw(root new));
-$primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file of this node holds other material' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
+$primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file on this node differs from what is replicated; ' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
 ok(1, 'with other material');
 is($primary->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node = 'standby' AND detail ~ 'install is off'}), '2', 'superusers see the reason');
 my $as_monitor = $primary->login(user => 'monitor', sslmode => 'require', sql => q{SELECT DISTINCT detail FROM sslpolicy.nodes WHERE node = 'standby'});
 unlike($as_monitor->{out} . $as_monitor->{err}, qr/install is off/, 'pg_monitor does not');
-like($as_monitor->{out}, qr/^the file of this node holds other material: only superusers, and the log of the node, are told the reason$/m, 'but whether the file is another one');
+like($as_monitor->{out}, qr/^the file on this node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/m, 'but whether the file is another one');
 write_file($path, pem(qw(root new)));
-$primary->node->poll_query_until('postgres', q{SELECT detail ~ 'holds the same' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
+$primary->node->poll_query_until('postgres', q{SELECT detail ~ 'matches what is replicated' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
 ok(1, 'and it is noticed when somebody else has written it');
 $standby->set('sslpolicy.install' => undef);
 is(await_state('standby', 'ca', 'in force'), '', 'install = on');
 
 chmod 0500, $folder{standby};
 set_ca(qw(root));
-state_is('standby', 'ca', 'foreign', qr/holds other material: .*cannot be replaced/, 'a folder that the server may not write');
+state_is('standby', 'ca', 'foreign', qr/differs from what is replicated; .*cannot be replaced/, 'a folder that the server may not write');
 is(refusal($standby, cert => 'app'), '', 'a foreign node has what it had');
 chmod 0700, $folder{standby};
 is(await_state('standby', 'ca', 'in force'), '', 'once it may, it does');

@@ -38,11 +38,12 @@ sub findings
 	return $server->sql(q{SELECT coalesce(string_agg(severity || ' ' || code || ' ' || object, ', ' ORDER BY code, object), 'none') FROM sslpolicy.lint() WHERE code LIKE 'node%'});
 }
 
-# what queries.yaml says of the standby's CRL, to a member of pg_monitor
+# what queries.yaml says of the standby's CRL, to a member of pg_monitor, or as asked
 sub metrics
 {
+	my @options = @_ ? @_ : (extra_params => [ '-U', 'monitor' ]);
 	my ($query) = slurp_file(installed_file('queries.yaml')) =~ /^sslpolicy_nodes:\n  query: \|\n(.*?)^  metrics:/ms;
-	my $rows = $primary->node->safe_psql('postgres', "BEGIN; $query", extra_params => [ '-U', 'monitor' ]);
+	my $rows = $primary->node->safe_psql('postgres', "BEGIN; $query", @options);
 	return join ', ', map { join ' ', (split /\|/)[ 2 .. 5 ] } grep { /^standby\|crl\|/ } split /\n/, $rows;
 }
 
@@ -95,7 +96,7 @@ is($standby->sql("SELECT actual FROM sslpolicy.explain('app', certificate => '$p
 is($standby->sql(q{SELECT count(*) FROM sslpolicy.explain('app', certificate => '') WHERE source = 'replicated CRL'}), 0, 'not without a certificate');
 my $login = $standby->login(user => 'app', cert => 'app_new', sslmode => 'require');
 ok(!$login->{ok}, 'as at the login') or diag($login->{err});
-like($standby->node->safe_psql('postgres', "SELECT finding FROM sslpolicy.lint() WHERE code = 'node_failed'", extra_params => [ '-U', 'monitor' ]), qr/only superusers, and the log of the node, are told the reason/, 'others are not told the reason');
+like($standby->node->safe_psql('postgres', "SELECT finding FROM sslpolicy.lint() WHERE code = 'node_failed'", extra_params => [ '-U', 'monitor' ]), qr/the reason is shown only to superusers, and in the server log of the node/, 'others are not told the reason');
 
 # 3
 $standby->stop;
@@ -105,11 +106,12 @@ $standby->start;
 wait_for_state(crl => 'foreign');
 is(findings($primary), 'info node_foreign crl of node "standby"', 'others write its files, which are the same');
 is(metrics(), 'foreign 1 1 0', 'metrics: the same material');
+is(metrics(timeout => 60), 'foreign 1 1 0', 'metrics: to a superuser, too');
 append_to_file("$below/crl.pem", make_crl($certs, 'new', 1, days => 5));
-ok($primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file of this node holds other material' FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}), 'then they are others');
+ok($primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file on this node differs from what is replicated; ' FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}), 'then they are others');
 is(findings($primary), 'warning node_foreign crl of node "standby"', 'which is a warning');
 like($primary->node->safe_psql('postgres', q{SELECT detail FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}, extra_params => [ '-U', 'monitor' ]),
-	qr/^the file of this node holds other material: only superusers, and the log of the node, are told the reason$/, 'and what monitoring learns');
+	qr/^the file on this node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/, 'and what monitoring learns');
 is(metrics(), 'foreign 1 1 1', 'metrics: other material');
 
 # 4
