@@ -398,7 +398,7 @@ SELECT CASE WHEN total = 0 THEN '<p class="empty">Nothing is known that expires.
        ARRAY[node || CASE WHEN is_self THEN E'\n(this server)' ELSE '' END, kind, state, detail, wanted, lsn::text, generation::text, :time reported_at :end_time] AS cells,
        ARRAY[NULL, NULL, CASE WHEN replicated THEN CASE WHEN state = 'failed' THEN 'bad'
                                                         WHEN state IN ('newer', 'silent', 'applying', 'gone') THEN 'warn'
-                                                        WHEN state = 'foreign' AND detail NOT LIKE 'the file on this node matches what is replicated%' THEN 'warn'
+                                                        WHEN state = 'foreign' AND detail NOT LIKE 'the file of the node matches what is replicated%' THEN 'warn'
                                                         WHEN state = 'foreign' THEN NULL
                                                         WHEN state = 'in force' AND wanted = own THEN 'good' ELSE 'warn' END END,
              'long', CASE WHEN wanted IS NOT NULL THEN 'mono' END, NULL, NULL, 'when'] AS classes

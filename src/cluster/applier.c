@@ -40,7 +40,7 @@ give_all_up(uint32 kinds)
 {
 	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
 		if (kinds & (1U << kind))
-			give_up(kind, "the process that applies it has ended, for a reason that the server log has");
+			give_up(kind, "the process that applies it has ended; see the server log for the reason");
 	finish_order();
 }
 

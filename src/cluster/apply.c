@@ -167,7 +167,7 @@ try_to_apply(ReplicatedKind kind, const char *text)
 	if (wanted == NULL)
 	{
 		result.state = NODE_FAILED;
-		result.detail = psprintf("what is replicated cannot be read: %s", error);
+		result.detail = psprintf("the replicated material cannot be read: %s", error);
 		return result;
 	}
 	(void) free_at_reset(wanted, free_pem_content);

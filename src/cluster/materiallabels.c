@@ -33,8 +33,8 @@ refuse_key(const char *text)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there is a private key in the text"),
-			 errdetail("It was not stored. Whoever can read the statement, in a log or on its way, may know the key."),
-			 errhint("Give certificates or CRLs alone, and consider the key as compromised."),
+			 errdetail("It was not stored, but anyone who could read the statement in transit or in a log may know the key."),
+			 errhint("Supply only certificates or CRLs, and treat the key as compromised."),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
@@ -51,7 +51,7 @@ read_form(ReplicatedKind kind, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the text is too long to be replicated"),
-				 errdetail("It has %zu bytes; at most %d are replicated.", strlen(text), MAX_REPLICATED_BYTES),
+				 errdetail("It has %zu bytes; at most %d bytes can be replicated.", strlen(text), MAX_REPLICATED_BYTES),
 				 errhint(DISTRIBUTE_HINT)));
 	content = read_pem(text, strlen(text), &error);
 	if (content == NULL)
@@ -66,8 +66,8 @@ read_form(ReplicatedKind kind, const char *text)
 	if (!fits || content->nothers > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg(kind == REPLICATED_CA ? "the text must hold CA certificates in PEM, and nothing else" :
-												"the text must hold CRLs in PEM, and nothing else but certificates of their issuers")));
+				 errmsg(kind == REPLICATED_CA ? "the text must contain CA certificates in PEM format, and nothing else" :
+												"the text must contain CRLs in PEM format, and nothing else but certificates of their issuers")));
 	return content;
 }
 
@@ -81,15 +81,15 @@ forbid_replacing(ReplicatedKind kind, const char *text, const PemContent *conten
 	const char *place = NULL;
 
 	if (now != NULL && strcmp(now, text) != 0)
-		place = "the catalog";
+		place = "what is replicated now";
 	else if (now == NULL && !holds_nothing(kind) && !holds_the_same(kind, content))
-		place = kind == REPLICATED_CA ? "ssl_ca_file" : "the file of CRLs";
+		place = kind == REPLICATED_CA ? "the CAs in ssl_ca_file" : "the CRLs of this node";
 	if (place)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("a label of provider \"%s\" would replace other TLS material, which is in place", cluster_label_provider(replicated_label(kind))),
-				 errdetail("It would replace what is in %s, on every node.", place),
-				 errhint("Use sslpolicy.set_%s(). To restore a dump of another cluster, leave its labels out: pg_dumpall --no-security-labels.", replicated_kind_name(kind))));
+				 errmsg("security label of provider \"%s\" would replace other TLS material", cluster_label_provider(replicated_label(kind))),
+				 errdetail("It would replace %s, on every node.", place),
+				 errhint("Use sslpolicy.set_%s(). To restore a dump of another cluster, omit its labels with pg_dumpall --no-security-labels.", replicated_kind_name(kind))));
 }
 
 static void

@@ -63,7 +63,7 @@ static void
 init_shared(void)
 {
 	if (!pg_strong_random(&shared->id, sizeof(shared->id)))
-		elog(FATAL, "could not draw a random number");
+		elog(FATAL, "could not generate a random node number");
 	shared->id |= 1;
 	pg_atomic_init_u64(&shared->changes, 1);
 	ConditionVariableInit(&shared->changed);
@@ -406,7 +406,7 @@ judge_passed_on(List *nodes)
 				via = sender->kinds[REPLICATED_CA].state;
 		}
 		if (via == NODE_GONE || via == NODE_SILENT)
-			set_all_states(node, via, "the node that it reports through is not connected, or silent");
+			set_all_states(node, via, "the node that it reports through is silent, or not connected");
 	}
 }
 
@@ -485,11 +485,11 @@ list_below(void)
 		standby = standby_of_node(standbys, node);
 		standbys = list_delete_ptr(standbys, standby);
 		if (standby == NULL)
-			set_all_states(node, NODE_GONE, "it is not connected any more");
+			set_all_states(node, NODE_GONE, "it is no longer connected");
 		else if (node->heard < standby->since && TimestampDifferenceExceeds(standby->since, now, NEWLY_CONNECTED_MS))
-			set_all_states(node, NODE_SILENT, "it has connected anew, and has not reported since: it may run without sslpolicy now");
+			set_all_states(node, NODE_SILENT, "it has reconnected and has not reported since; it may now run without sslpolicy");
 		else if (TimestampDifferenceExceeds(node->heard, now, SILENT_MS))
-			set_all_states(node, NODE_SILENT, "it is connected, and has not reported for some minutes");
+			set_all_states(node, NODE_SILENT, "it is connected but has not reported for more than two minutes");
 		result = lappend(result, node);
 	}
 	/* those that have not been heard */
@@ -499,7 +499,7 @@ list_below(void)
 
 		strlcpy(node->name, ((ConnectedStandby *) lfirst(cell))->name, sizeof(node->name));
 		node->heard = ((ConnectedStandby *) lfirst(cell))->since;
-		set_all_states(node, NODE_SILENT, "it is connected, and has not reported: it may run without sslpolicy, or with an older version");
+		set_all_states(node, NODE_SILENT, "it is connected but has not reported; it may run without sslpolicy, or with an older version");
 		result = lappend(result, node);
 	}
 	judge_passed_on(result);

@@ -15,8 +15,8 @@
 #include "material/material.h"
 
 /* What the detail of a foreign node begins with.  metrics/ and report/ look for the first. */
-#define HOLDS_THE_SAME		 "the file on this node matches what is replicated"
-#define HOLDS_OTHER_MATERIAL "the file on this node differs from what is replicated"
+#define HOLDS_THE_SAME		 "the file of the node matches what is replicated"
+#define HOLDS_OTHER_MATERIAL "the file of the node differs from what is replicated"
 
 extern void init_nodes(void);
 extern const char *replicated_kind_name(ReplicatedKind kind);

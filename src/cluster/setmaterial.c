@@ -53,7 +53,7 @@ require_superuser(const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to %s", what),
-				 errdetail("It takes effect on every node, and what it allows there depends on settings and files that this node does not know.")));
+				 errdetail("It takes effect on every node, and what it permits there depends on settings and files that are not known on this node.")));
 }
 
 /*
@@ -81,10 +81,10 @@ write_material(Installation *inst, ClusterLabel which, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the CRLs are too large to be replicated"),
-				 errdetail("All of them together have %zu bytes; at most %d are replicated.", strlen(text), MAX_REPLICATED_BYTES),
+				 errdetail("Together they have %zu bytes; at most %d bytes can be replicated.", strlen(text), MAX_REPLICATED_BYTES),
 				 errhint(DISTRIBUTE_HINT)));
 	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
-		inst->warnings = lappend(inst->warnings, psprintf("nothing has changed: %s", text ? "this is what is replicated already" : "nothing is replicated"));
+		inst->warnings = lappend(inst->warnings, psprintf("nothing has changed: %s", text ? "this material is already replicated" : "nothing is replicated"));
 	else
 		write_cluster_label(which, text);
 }
@@ -177,7 +177,7 @@ drop_unsigned_crls(Installation *inst)
 			const CrlFacts *facts = read_crl(crl);
 
 			dropped++;
-			inst->warnings = lappend(inst->warnings, psprintf("the replicated CRL of \"%s\" is removed as well, since its CA is", facts ? certificate_string(facts->issuer_dn) : "?"));
+			inst->warnings = lappend(inst->warnings, psprintf("the replicated CRL of \"%s\" is removed, because its CA is removed", facts ? certificate_string(facts->issuer_dn) : "?"));
 		}
 	}
 	kept_issuers = new_certificates();
@@ -218,14 +218,14 @@ warn_of_nodes(Installation *inst)
 	char	   *failed = nodes_in_state(NODE_FAILED);
 
 	if (missing > 0)
-		inst->warnings = lappend(inst->warnings, psprintf("%d synchronous standby server(s) of synchronous_standby_names are not connected: COMMIT waits for them, unless you SET LOCAL synchronous_commit = local", missing));
+		inst->warnings = lappend(inst->warnings, psprintf("COMMIT will wait, unless you run SET LOCAL synchronous_commit = local: %d more synchronous %s must be connected", missing, missing == 1 ? "standby" : "standbys"));
 	if (foreign)
-		inst->warnings = lappend(inst->warnings, psprintf("these nodes do not write their own files, and need this material from whoever does: %s", foreign));
+		inst->warnings = lappend(inst->warnings, psprintf("on these nodes something else writes the files, and must distribute this material: %s", foreign));
 	if (failed)
-		inst->warnings = lappend(inst->warnings, psprintf("these nodes could not apply what was replicated before: %s", failed));
+		inst->warnings = lappend(inst->warnings, psprintf("these nodes failed to apply what was replicated before: %s", failed));
 	warn_of_standbys(inst);
 	if (inst->affected != NIL)
-		inst->warnings = lappend(inst->warnings, "affected names sessions and recent logins of this node only");
+		inst->warnings = lappend(inst->warnings, "column \"affected\" covers only sessions and recent logins on this node");
 }
 
 /*
@@ -311,7 +311,7 @@ roll_back_replicated(MaterialKind kind, bool dry_run, bool force)
 {
 	Installation *inst;
 
-	require_superuser(psprintf("roll back TLS material \"%s\", which is replicated,", material_kind_name(kind)));
+	require_superuser(psprintf("roll back replicated TLS material \"%s\"", material_kind_name(kind)));
 	PreventCommandDuringRecovery("sslpolicy.rollback()");
 	lock_cluster_labels();
 	require_in_force(kind);

@@ -18,7 +18,7 @@
 
 /* What to do with a longer one. */
 #define DISTRIBUTE_HINT \
-	"Distribute a file to every node, and let sslpolicy.crl_file name it. To block a few certificates on every node at once, use sslpolicy.block_certificate()."
+	"Copy the list to every node as a file, and set sslpolicy.crl_file to its name. To block a few certificates on every node at once, use sslpolicy.block_certificate()."
 
 extern Installation *set_cas(const PemContent *given, bool force);
 extern Installation *set_crls(const PemContent *given, bool force);

@@ -175,7 +175,7 @@ end_wait_for_comparison(void)
 {
 	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
 		if (!kind_progress(kind).compared)
-			give_up(kind, "it was not compared with the file of this node within ten seconds of the start");
+			give_up(kind, "it was not compared with the file of the node within ten seconds after the start");
 }
 
 /*
@@ -191,7 +191,7 @@ have_applied(uint32 due, const TransactionId *versions)
 		if ((due & (1U << kind)) == 0)
 			continue;
 		if (databases == NIL)
-			give_up(kind, "there is no database of a superuser to connect to");
+			give_up(kind, "there is no database owned by a superuser to connect to");
 		watched[kind].version = versions[kind];
 	}
 	compare_all = false;

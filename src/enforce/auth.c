@@ -248,8 +248,8 @@ refuse_before_comparison(const Facts *facts)
 	ereport(FATAL,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("the database system is not yet accepting client certificates"),
-			 errdetail("It has just been started, and has not yet compared its CAs and certificate revocation lists with the replicated ones."),
-			 errhint("Connect again in a moment.")));
+			 errdetail("After its start, it has not yet compared its CAs and certificate revocation lists with the replicated ones."),
+			 errhint("Try to connect again in a moment.")));
 }
 
 /*

@@ -731,7 +731,7 @@ insist_on_worker(void)
 		ereport(FATAL,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is left for sslpolicy"),
-				 errdetail("max_worker_processes is %d. sslpolicy takes two.", max_worker_processes),
+				 errdetail("max_worker_processes is %d. sslpolicy needs two.", max_worker_processes),
 				 errhint("Raise max_worker_processes.")));
 }
 

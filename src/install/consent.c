@@ -99,6 +99,6 @@ check_affected(const Installation *inst)
 				 errmsg("this material would refuse clients that can log in now"),
 			 errdetail("%s", list),
 			 inst->mode == INSTALL_REPLICATE ?
-				 errhint("force => true sets it all the same.") :
+				 errhint("Use force => true to set it anyway.") :
 				 errhint("dry_run => true shows all of them; force => true installs it all the same.")));
 }

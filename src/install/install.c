@@ -202,8 +202,8 @@ forbid_replicated(MaterialKind kind)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("TLS material \"%s\" is replicated: every node has what the catalog holds", material_kind_name(kind)),
-			 errhint("Call sslpolicy.set_%s() on the primary. With NULL it ends the replication, and each node keeps the files that it has.", material_kind_name(kind))));
+			 errmsg("TLS material \"%s\" is replicated and cannot be changed on one node alone", material_kind_name(kind)),
+			 errhint("Call sslpolicy.set_%s() on the primary. With NULL it ends replication, and each node keeps its files.", material_kind_name(kind))));
 }
 
 /*

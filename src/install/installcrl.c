@@ -457,10 +457,10 @@ apply_crls(const PemContent *given, List *gone_back_from, char **newer)
 	if (!inst->goes_back && loses_crl(inst, issuers, &issuer, &is_newer))
 	{
 		if (!is_newer)
-			refuse_installation(psprintf("the CRL of %s, which this node has, is not among the replicated ones", certificate_title(issuer)),
+			refuse_installation(psprintf("the CRL of %s on this node is not among the replicated CRLs", certificate_title(issuer)),
 								"Without it, certificates that it revokes would be accepted again.",
-								"Add the CRL with sslpolicy.set_crl(), or remove it from the file of this node.");
-		*newer = psprintf("the CRL of %s in place is newer", certificate_title(issuer));
+								"Add the CRL with sslpolicy.set_crl(), or remove it from the file of the node.");
+		*newer = psprintf("the CRL of %s on the node is newer", certificate_title(issuer));
 		return NULL;
 	}
 	return install_new_crls(inst);

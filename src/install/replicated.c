@@ -46,9 +46,9 @@ read_replicated(MaterialKind kind)
 	if (content == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the replicated TLS material \"%s\" cannot be read", material_kind_name(kind)),
+				 errmsg("replicated TLS material \"%s\" cannot be read", material_kind_name(kind)),
 				 errdetail("The error was: %s.", error),
-				 errhint("Remove it with sslpolicy.set_%s(NULL, force => true), and set it again.", material_kind_name(kind))));
+				 errhint("Remove it with sslpolicy.set_%s(NULL), and set it again.", material_kind_name(kind))));
 	return free_at_reset(content, free_pem_content);
 }
 

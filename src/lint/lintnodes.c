@@ -16,7 +16,7 @@
 /* A node has so long to put in force what is replicated. */
 #define IN_FORCE_WITHIN_MS 60000
 
-#define WHAT_NODES_SAY "See sslpolicy.nodes, and the server log of the node."
+#define WHAT_NODES_SAY "See sslpolicy.nodes and the server log of the node."
 
 static const char *
 what_is_replicated(ReplicatedKind kind)
@@ -41,11 +41,11 @@ report_not_in_force(Survey *survey, const char *object, ReplicatedKind kind, con
 	char	   *text;
 
 	if (state->state == NODE_SILENT)
-		text = with_detail("It is not known whether the node has in force what is replicated", state);
+		text = with_detail(psprintf("It is not known whether the replicated %s are in force on the node", what_is_replicated(kind)), state);
 	else if (state->state == NODE_APPLYING)
-		text = psprintf("It has been applying the replicated %s for more than a minute.", what_is_replicated(kind));
+		text = psprintf("The node has been applying the replicated %s for more than a minute.", what_is_replicated(kind));
 	else
-		text = psprintf("For more than a minute, it has not had the %s that are replicated now.", what_is_replicated(kind));
+		text = psprintf("For more than a minute, the node has not had the replicated %s in force.", what_is_replicated(kind));
 	add_finding(&survey->findings, SEVERITY_WARNING, "node_not_in_force", object, text, WHAT_NODES_SAY);
 }
 
@@ -59,23 +59,23 @@ lint_node(Survey *survey, const ClusterNode *node, ReplicatedKind kind)
 	{
 		case NODE_FAILED:
 			add_finding(&survey->findings, SEVERITY_ERROR, "node_failed", object,
-						with_detail(psprintf("The replicated %s could not be put in place, and the node goes on with what it had", what_is_replicated(kind)), state),
-						"Mend what the node says; it tries again at least once a minute.");
+						with_detail(psprintf("The node could not put the replicated %s in place, and continues with what it had", what_is_replicated(kind)), state),
+						"Fix what the node reports; it tries again at least once a minute.");
 			return;
 		case NODE_NEWER:
 			add_finding(&survey->findings, SEVERITY_WARNING, "node_newer", object,
-						with_detail("The node has a newer certificate revocation list than the replicated one, and keeps it", state),
-						"Give the newer one to sslpolicy.set_crl() on the primary.");
+						with_detail("The node keeps its own certificate revocation list, which is newer than the replicated one", state),
+						"Set the newer one with sslpolicy.set_crl() on the primary.");
 			return;
 		case NODE_FOREIGN:
 			add_finding(&survey->findings, holds_other_material(state) ? SEVERITY_WARNING : SEVERITY_INFO, "node_foreign", object,
-						with_detail(psprintf("sslpolicy does not write the files of the node, and only compares them with the replicated %s", what_is_replicated(kind)), state),
-						"Whoever writes these files must distribute what is replicated.");
+						with_detail(psprintf("sslpolicy does not write the files of the node; it only compares them with the replicated %s", what_is_replicated(kind)), state),
+						"Have whoever writes these files distribute the replicated material.");
 			return;
 		case NODE_GONE:
 			add_finding(&survey->findings, SEVERITY_INFO, "node_gone", object,
-						"The node has reported since the start of this server, and is not connected any more.",
-						"If it is to come back, it compares its files at its start.");
+						"The node has reported since the start of this server, but is no longer connected.",
+						"If the node comes back, it compares its files when it starts.");
 			return;
 		default:
 			break;

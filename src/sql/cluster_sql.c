@@ -173,8 +173,8 @@ sslpolicy_wait_for_nodes(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("wait_for_nodes() cannot run in a transaction that has changed something"),
-				 errdetail("Nodes have in force what is committed."),
-				 errhint("Commit, and call it then.")));
+				 errdetail("Nodes apply only what is committed."),
+				 errhint("Commit the transaction, then call the function.")));
 	context = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy nodes", ALLOCSET_DEFAULT_SIZES);
 	prepare_to_wait_for_nodes();
 	while (!are_all_settled(context) && !has_elapsed(start, timeout_ms))

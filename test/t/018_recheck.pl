@@ -278,7 +278,7 @@ for my $workers (0, 1)
 {
 	$node->append_conf('postgresql.conf', "max_worker_processes = $workers");
 	ok(!$node->start(fail_ok => 1), "no start without both workers: $workers");
-	like(slurp_file($node->logfile), qr/FATAL:  no background worker is left for sslpolicy\n.*DETAIL:  max_worker_processes is $workers\. sslpolicy takes two\.\n.*HINT:  Raise max_worker_processes\./, 'and the log says why');
+	like(slurp_file($node->logfile), qr/FATAL:  no background worker is left for sslpolicy\n.*DETAIL:  max_worker_processes is $workers\. sslpolicy needs two\.\n.*HINT:  Raise max_worker_processes\./, 'and the log says why');
 }
 
 done_testing();

@@ -60,7 +60,7 @@ ok($result->{ok}, 'set_crl() by a grantee') or diag($result->{err});
 is(states(), 'local in force', 'is in force');
 like(as_boss(q{SELECT sslpolicy.rollback('crl', force => true)})->{err}, qr/must be superuser|permission denied to go back/, 'rollback(): not by a grantee');
 is($server->sql(qq{SELECT count(*) FROM sslpolicy.set_ca('$root_pem')}), 1, 'set_ca() by a superuser');
-like(as_boss(q{SELECT sslpolicy.rollback('ca', force => true)})->{err}, qr/must be superuser to roll back TLS material "ca"/, 'nor of CAs');
+like(as_boss(q{SELECT sslpolicy.rollback('ca', force => true)})->{err}, qr/must be superuser to roll back replicated TLS material "ca"$/m, 'nor of CAs');
 # a CRL that expires keeps a superuser out who has logged in by it
 ok($server->login(cert => 'chief', user => 'chief', sslmode => 'require')->{ok}, 'a superuser logs in with a certificate');
 is(states(), 'in force in force', 'both are in force');
@@ -87,11 +87,11 @@ is($server->sql(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%} . $
 
 my $long = q{'-----BEGIN X509 CRL-----' || repeat(repeat('A', 64) || E'\n', 90000) || '-----END X509 CRL-----'};
 like(failure("DO \$\$ BEGIN EXECUTE 'SECURITY LABEL FOR sslpolicy_crl ON ROLE $owner IS ' || quote_literal($long); END \$\$"),
-	qr/ERROR:  54000: the text is too long to be replicated\n.*HINT:  Distribute a file to every node/s, 'by hand: too long');
+	qr/ERROR:  54000: the text is too long to be replicated\n.*HINT:  Copy the list to every node as a file/s, 'by hand: too long');
 my $large = make_crl($certs, 'root', 2, fill => 170_000);
 write_file($node->data_dir . '/large.pem', $large);
 cmp_ok(length $large, '>', 5 * 1024 * 1024, 'a CRL of more than 5 MB');
-like(failure(q{SELECT sslpolicy.set_crl(pg_read_file('large.pem'))}), qr/ERROR:  54000: the CRLs are too large to be replicated\n.*HINT:  Distribute a file to every node, and let sslpolicy\.crl_file name it/s, 'set_crl(): too long');
+like(failure(q{SELECT sslpolicy.set_crl(pg_read_file('large.pem'))}), qr/ERROR:  54000: the CRLs are too large to be replicated\n.*HINT:  Copy the list to every node as a file, and set sslpolicy\.crl_file to its name/s, 'set_crl(): too long');
 is(states(), 'in force in force', 'nothing has changed');
 
 ###############################################################################
@@ -108,7 +108,7 @@ for my $kind (qw(ca crl))
 	like(failure("SECURITY LABEL FOR sslpolicy_$kind ON DATABASE postgres IS '$text'"), qr/ERROR:  42809: /, "$kind, by hand: on no database");
 	like(failure(by_hand($kind, $_)), qr/ERROR:  22023: /, "$kind, by hand: no garbage") for '', 'garbage', slurp_file("$dir/crl.cnf") =~ s/'//gr, $kind eq 'ca' ? $crl : $root_pem;
 	my $other = $kind eq 'ca' ? pem('new') : crl(root => 5);
-	like(failure(by_hand($kind, $other)), qr/ERROR:  55006: .*in the catalog.*HINT:  Use sslpolicy\.set_$kind\(\)\. .*--no-security-labels/s, "$kind, by hand: does not replace what is in the catalog");
+	like(failure(by_hand($kind, $other)), qr/ERROR:  55006: .*would replace what is replicated now, on every node.*HINT:  Use sslpolicy\.set_$kind\(\)\. .*--no-security-labels/s, "$kind, by hand: does not replace what is in the catalog");
 	my $same = $server->sql("SELECT label FROM pg_shseclabel WHERE provider = 'sslpolicy_$kind'");
 	is(failure(by_hand($kind, $same)), 'no error', "$kind, by hand: the same is fine");
 }
@@ -116,7 +116,7 @@ is(states(), 'in force in force', 'all is as it was');
 $server->sql(by_hand($_)) for qw(ca crl);
 is(states(), 'local local', 'removed by hand');
 like(failure(by_hand(ca => pem('new'))), qr/ERROR:  55006: .*in ssl_ca_file, on every node/s, 'does not replace what is in the file');
-like(failure(by_hand(crl => crl(root => 5))), qr/ERROR:  55006: .*in the file of CRLs/s, 'nor CRLs');
+like(failure(by_hand(crl => crl(root => 5))), qr/ERROR:  55006: .*would replace the CRLs of this node/s, 'nor CRLs');
 is(failure(by_hand(ca => $root_pem)), 'no error', 'the same as in the file is fine');
 is(failure(by_hand(crl => $crl)), 'no error', 'also CRLs');
 is(states(), 'in force in force', 'and in force');
@@ -152,7 +152,7 @@ for my $file ($globals, $all)
 # another cluster has material of its own
 my $staging = SSLPolicy::Server->new('staging', conf => "ssl_ca_file = '$dir/new.crt'\n");
 $staging->start;
-like(restore($staging->node, $globals), qr/would replace other TLS material, which is in place/, 'not into a cluster that has another CA');
+like(restore($staging->node, $globals), qr/security label of provider "sslpolicy_ca" would replace other TLS material/, 'not into a cluster that has another CA');
 is($staging->sql(q{SELECT count(*) FROM pg_shseclabel WHERE provider = 'sslpolicy_ca'}), 0, 'which keeps it');
 $staging->stop;
 # lists expire

@@ -106,14 +106,14 @@ for ($primary, $standby)
 
 my $path = "$folder{standby}/ca.crt";
 $standby->set('sslpolicy.install' => 'off');
-state_is('standby', 'ca', 'foreign', qr/^the file on this node matches what is replicated; sslpolicy\.install is off$/, 'install = off, with the same');
+state_is('standby', 'ca', 'foreign', qr/^the file of the node matches what is replicated; sslpolicy\.install is off$/, 'install = off, with the same');
 set_ca(qw(root new));
-$primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file on this node differs from what is replicated; ' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
+$primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file of the node differs from what is replicated; ' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
 ok(1, 'with other material');
 is($primary->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node = 'standby' AND detail ~ 'install is off'}), '2', 'superusers see the reason');
 my $as_monitor = $primary->login(user => 'monitor', sslmode => 'require', sql => q{SELECT DISTINCT detail FROM sslpolicy.nodes WHERE node = 'standby'});
 unlike($as_monitor->{out} . $as_monitor->{err}, qr/install is off/, 'pg_monitor does not');
-like($as_monitor->{out}, qr/^the file on this node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/m, 'but whether the file is another one');
+like($as_monitor->{out}, qr/^the file of the node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/m, 'but whether the file is another one');
 write_file($path, pem(qw(root new)));
 $primary->node->poll_query_until('postgres', q{SELECT detail ~ 'matches what is replicated' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
 ok(1, 'and it is noticed when somebody else has written it');
@@ -135,7 +135,7 @@ $primary->sql('SELECT sslpolicy.set_crl(NULL)');
 await_state('standby', 'crl', 'local');
 $standby->sql("SELECT sslpolicy.install_crl('" . make_crl($certs, 'root', 100, revoked => ['bob']) . "')");
 set_crl();
-state_is('standby', 'crl', 'newer', qr/the CRL of .* in place is newer/, 'a newer CRL of the standby');
+state_is('standby', 'crl', 'newer', qr/the CRL of .* on the node is newer/, 'a newer CRL of the standby');
 like(refusal($standby, cert => 'bob', user => 'bob'), qr/revoked/, 'stays in force');
 is(refusal($primary, cert => 'bob', user => 'bob'), '', 'on the standby alone');
 $number = 100;
@@ -219,7 +219,7 @@ is($standby->sql('SELECT string_agg(DISTINCT node, $$,$$ ORDER BY node) FROM ssl
 is($standby->sql('SELECT count(*) FROM sslpolicy.nodes'), 4, 'once each, though it was started several times');
 is($primary->sql('SELECT count(*) FROM sslpolicy.nodes'), 6, 'on the primary, too');
 $standby->stop;
-state_is('standby', 'ca', 'gone', qr/not connected/, 'a stopped standby is gone');
+state_is('standby', 'ca', 'gone', qr/no longer connected/, 'a stopped standby is gone');
 state_is('cascade', 'ca', 'gone', qr/reports through/, 'and nothing is known of the one below');
 set_crl();
 is($primary->sql(q{SELECT DISTINCT state FROM sslpolicy.wait_for_nodes('60s') WHERE is_self}), 'in force', 'wait_for_nodes() does not wait for those');
@@ -291,7 +291,7 @@ sub report
 }
 my $kind = 'failed,,0,0,~41~0a~3cb~3e';
 report("sslpolicy-report/1/1|forged,77,0,$kind,$kind");
-is($primary->sql(q{SELECT DISTINCT state || detail FROM sslpolicy.nodes WHERE node = 'forged'}), 'goneit is not connected any more', 'a forged report of nobody');
+is($primary->sql(q{SELECT DISTINCT state || detail FROM sslpolicy.nodes WHERE node = 'forged'}), 'goneit is no longer connected', 'a forged report of nobody');
 report("sslpolicy-report/1/1|x,78,0,$kind,$kind|below~0a~22~27,79,0,$kind,$kind");
 is($primary->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node ~ '^below' AND node <> 'below?"~' || '''' AND node !~ '[[:cntrl:]]'}), 2, 'what it says is escaped');
 my $before = $primary->sql('SELECT count(*) FROM sslpolicy.nodes');

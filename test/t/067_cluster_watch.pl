@@ -73,7 +73,7 @@ $primary->sql("SELECT FROM sslpolicy.set_crl('$crl', true)");
 ok($primary->node->poll_query_until('postgres', q{SELECT state = 'in force' AND wanted <> (SELECT wanted FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl') FROM sslpolicy.nodes WHERE is_self AND kind = 'crl'}), 'the next one is in force on the primary alone');
 is(findings($primary), 'none', 'the standby has a minute');
 is(metrics(), 'in force 1 0 0', 'metrics: not settled');
-ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^For more than a minute, it has not had the certificate revocation lists that are replicated now'}), 'which is over');
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^For more than a minute, the node has not had the replicated certificate revocation lists in force'}), 'which is over');
 # replay goes on, and may cancel the statement itself
 $standby->node->psql('postgres', 'SELECT pg_wal_replay_resume()');
 is(wait_for_all(), 'ca local, crl in force', 'replayed');
@@ -88,7 +88,7 @@ wait_for_state(crl => 'failed');
 is(findings($primary), 'error node_failed crl of node "standby"', 'failed, on the primary');
 is(metrics(), 'failed 1 1 0', 'metrics');
 is(findings($standby), 'error node_failed crl of node "standby"', 'and on the standby');
-like($primary->sql(q{SELECT finding FROM sslpolicy.lint() WHERE code = 'node_failed'}), qr/^The replicated certificate revocation lists could not be put in place, and the node goes on with what it had: \w/, 'with its reason');
+like($primary->sql(q{SELECT finding FROM sslpolicy.lint() WHERE code = 'node_failed'}), qr/^The node could not put the replicated certificate revocation lists in place, and continues with what it had: \w/, 'with its reason');
 my $pem = slurp_file("$dir/app_new.crt");
 like($standby->sql("SELECT error FROM sslpolicy.verify_certificate('$pem')"), qr/the replicated CRL could not be put in place/, 'verify_certificate() says so');
 is($standby->sql("SELECT ok FROM sslpolicy.explain('app', certificate => '$pem') WHERE source = 'replicated CRL'"), 'f', 'explain() too');
@@ -108,10 +108,10 @@ is(findings($primary), 'info node_foreign crl of node "standby"', 'others write 
 is(metrics(), 'foreign 1 1 0', 'metrics: the same material');
 is(metrics(timeout => 60), 'foreign 1 1 0', 'metrics: to a superuser, too');
 append_to_file("$below/crl.pem", make_crl($certs, 'new', 1, days => 5));
-ok($primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file on this node differs from what is replicated; ' FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}), 'then they are others');
+ok($primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file of the node differs from what is replicated; ' FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}), 'then they are others');
 is(findings($primary), 'warning node_foreign crl of node "standby"', 'which is a warning');
 like($primary->node->safe_psql('postgres', q{SELECT detail FROM sslpolicy.nodes WHERE NOT is_self AND kind = 'crl'}, extra_params => [ '-U', 'monitor' ]),
-	qr/^the file on this node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/, 'and what monitoring learns');
+	qr/^the file of the node differs from what is replicated; the reason is shown only to superusers, and in the server log of the node$/, 'and what monitoring learns');
 is(metrics(), 'foreign 1 1 1', 'metrics: other material');
 
 # 4
@@ -129,7 +129,7 @@ $standby->start;
 wait_for_state(crl => 'silent');
 is(findings($primary), 'none', 'silent for some seconds');
 is(metrics(), 'silent 1 0 0', 'metrics');
-ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^It is not known whether the node has in force what is replicated: it is connected, and has not reported'}),
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.lint() WHERE code = 'node_not_in_force' AND severity = 'warning' AND finding ~ '^It is not known whether the replicated certificate revocation lists are in force on the node: it is connected but has not reported'}),
 	'for more than a minute');
 $standby->stop;
 $primary->stop;

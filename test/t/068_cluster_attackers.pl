@@ -68,8 +68,8 @@ $server->sql('SELECT sslpolicy.wait_for_nodes()');
 ###############################################################################
 # 2
 
-fails($superuser, by_hand(ca => $only_other), qr/55006: a label of provider "sslpolicy_ca" would replace other TLS material/, 'the statement by hand does not replace what is in place');
-fails($superuser, by_hand(crl => $list), qr/55006: a label of provider "sslpolicy_crl" would replace/, 'nor an old list the newer one');
+fails($superuser, by_hand(ca => $only_other), qr/55006: security label of provider "sslpolicy_ca" would replace other TLS material/, 'the statement by hand does not replace what is in place');
+fails($superuser, by_hand(crl => $list), qr/55006: security label of provider "sslpolicy_crl" would replace/, 'nor an old list the newer one');
 fails($superuser, by_hand(ca => $both, 'app'), qr/can be set only on the bootstrap superuser/, 'on no other role');
 my $offset = $server->log_offset;
 my $key = slurp_file("$dir/app.key");
