@@ -11,7 +11,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_ca'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_ca(text, boolean) IS
-'replace the CAs in ssl_ca_file on every node, once the transaction commits; NULL leaves each node its own';
+'replace the CAs in ssl_ca_file on every node, when the transaction commits; NULL ends this, and each node keeps its files';
 
 CREATE FUNCTION set_ca(
     der bytea,
@@ -24,7 +24,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_ca'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_ca(bytea, boolean) IS
-'replace the CAs in ssl_ca_file on every node, given in DER, or as the bytes of a file in PEM';
+'replace the CAs in ssl_ca_file on every node; takes DER, or the bytes of a PEM file';
 
 CREATE FUNCTION set_crl(
     pem text,
@@ -37,7 +37,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_crl'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_crl(text, boolean) IS
-'put CRLs in place on every node, once the transaction commits, each in the place of the one of the same issuer; NULL leaves each node its own';
+'put CRLs in place on every node, when the transaction commits; each replaces the one of the same issuer and scope. NULL ends this, and each node keeps its files';
 
 CREATE FUNCTION set_crl(
     der bytea,
@@ -50,7 +50,7 @@ AS 'MODULE_PATHNAME', 'sslpolicy_set_crl'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION set_crl(bytea, boolean) IS
-'put a CRL in place on every node, in the place of the one of the same issuer';
+'put a CRL in place on every node; it replaces the one of the same issuer and scope. Takes DER, or the bytes of a PEM file';
 
 CREATE FUNCTION get_nodes(
     OUT node text,
@@ -71,23 +71,23 @@ COMMENT ON FUNCTION get_nodes() IS
 CREATE VIEW nodes AS
     SELECT * FROM get_nodes();
 COMMENT ON VIEW nodes IS
-'what this node, and the standby servers below it, have in force of the CAs and CRLs that are replicated';
+'state of the replicated CAs and CRLs on this node, and on the standby servers below it';
 COMMENT ON COLUMN nodes.node IS
-'name of the node, as pg_stat_replication has it; of this one, cluster_name or its host and port';
+'name of the node, as in pg_stat_replication; for this node, cluster_name, or its host and port';
 COMMENT ON COLUMN nodes.is_self IS
 'true for this node';
 COMMENT ON COLUMN nodes.kind IS
 'ca or crl';
 COMMENT ON COLUMN nodes.wanted IS
-'SHA-256 of the text that the catalog of the node holds, in hexadecimal; null if it holds none';
+'SHA-256 of the text that the node finds in its catalog, in hexadecimal; null if there is none';
 COMMENT ON COLUMN nodes.state IS
-'local (nothing is replicated), applying, in force, newer (the CRL of the node is newer, and stays), failed, foreign (others write the files of the node), silent (connected, but does not report), gone (not connected any more)';
+'local (nothing is replicated), applying, in force, newer (the node keeps its own CRL, which is newer), failed, foreign (something else writes the files of the node), silent (connected, but does not report), gone (no longer connected)';
 COMMENT ON COLUMN nodes.detail IS
 'reason for the state; null if there is nothing to say';
 COMMENT ON COLUMN nodes.lsn IS
-'position in the WAL that the node had replayed, or written, by then';
+'WAL location that the node had replayed (a primary: written) when it last set this state';
 COMMENT ON COLUMN nodes.generation IS
-'number of the TLS material in force on the node, from its start';
+'generation of the TLS material in force on the node, counted from the start of its server';
 COMMENT ON COLUMN nodes.reported_at IS
 'when the node reported this';
 
@@ -107,4 +107,4 @@ AS 'MODULE_PATHNAME', 'sslpolicy_wait_for_nodes'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION wait_for_nodes(interval) IS
-'wait until every node has in force what the catalog holds, or has failed to apply it, and return the rows of view nodes';
+'wait until every node has in force what the catalog holds, or has failed to apply it; then return the rows of view nodes';

@@ -391,7 +391,7 @@ SELECT CASE WHEN total = 0 THEN '<p class="empty">Nothing is known that expires.
 -- only where anything is replicated, or there is another node
 \if :has_nodes
 \qecho '<section aria-labelledby="nodes"><h2 id="nodes">Nodes</h2>'
-\qecho '<p>What this server and the standbys below it have in force of the CAs and CRLs that are replicated.</p>'
+\qecho '<p>State of the replicated CAs and CRLs on this server, and on the standbys below it.</p>'
 \set head '<th scope="col">Node</th><th scope="col">Kind</th><th scope="col">State</th><th scope="col">Why</th><th scope="col">Replicated (SHA-256)</th><th scope="col">WAL</th><th scope="col">Load</th><th scope="col">Reported</th>'
 \set empty 'No node is known.'
 :table row_number() OVER (ORDER BY is_self DESC, node, kind, reported_at DESC) AS n,
