@@ -81,7 +81,7 @@ privileged_command(const char *statement)
 
 /*
  * Run a query, and return its rows in the current memory context.  Names in it
- * must be qualified.  Who has no snapshot, as a background worker, has none afterwards.
+ * must be qualified.  A caller without a snapshot, such as a background worker, has none afterwards.
  */
 QueryResult *
 privileged_query(const char *statement)

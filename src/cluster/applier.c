@@ -3,10 +3,10 @@
  * applier.c
  *		The background worker that applies what is replicated, and reports.
  *
- * It waits, attached to nothing.  When there is something to apply, it connects to a
- * database, does that, reports, and ends; the postmaster starts it again at once.  So it is
- * in nobody's way who drops or copies a database, and no role can take its slot, which
- * is its own from the start of the server.
+ * It waits without a connection to a database.  When there is something to apply, it
+ * connects to one, applies it, reports, and exits; the postmaster starts it again at once.
+ * So it is not in the way of DROP DATABASE or CREATE DATABASE, and no role can take its
+ * slot, which is reserved from the start of the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +45,7 @@ give_all_up(uint32 kinds)
 }
 
 /*
- * CAs come before CRLs, which are verified by them.
+ * CAs come before CRLs, which are verified with them.
  */
 static void
 carry_out(Oid database, uint32 kinds)
@@ -79,7 +79,7 @@ work(Datum arg)
 		}
 		if (take_order(&database, &kinds, &again))
 		{
-			/* taken by a process before this one, which has ended on it */
+			/* a process before this one has taken the order, and ended without finishing it */
 			if (again)
 				give_all_up(kinds);
 			else
@@ -96,7 +96,7 @@ work(Datum arg)
 }
 
 /*
- * The process as core starts it.
+ * The entry point for the postmaster.
  */
 void
 sslpolicy_apply_main(Datum arg)

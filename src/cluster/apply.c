@@ -3,10 +3,10 @@
  * apply.c
  *		Puts what is replicated in place on this node.
  *
- * It is the ordinary installation, by a process of the server instead of a caller: judged,
- * written, loaded and proved.  A file that holds the same already, and is loaded, stays as
- * it is.  What cannot be put in place is a state with its reason (nodes.c), and this node
- * goes on with what it has.
+ * This is the ordinary installation, by a process of the server instead of a caller: the
+ * material is judged, written, loaded and proved to be loaded.  A file that has the same
+ * content already, and is loaded, stays as it is.  If the material cannot be put in place,
+ * the node records a state with the reason (nodes.c), and continues with what it has.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,7 @@ typedef struct Attempt
 } Attempt;
 
 /*
- * The file of a kind on this node; "" if there is none yet.
+ * The file of a kind on this node; "" if no setting names one yet.
  */
 const char *
 applied_path(ReplicatedKind kind)
@@ -65,11 +65,10 @@ write_access(const char *path)
 }
 
 /*
- * A number that changes when anything on this node does by which the outcome could be
- * another one: files, and the settings that decide on them.  Not whether the server has
- * been told to reload, which an installation does itself.
+ * A number that changes with anything on this node that could change the outcome: files,
+ * and settings about them.  Reloads as such are left out, since installations cause them.
  *
- * CRLs are judged by the CAs.
+ * The CAs count for CRLs, too, which are judged by them.
  */
 uint64
 what_applies(ReplicatedKind kind)
@@ -120,7 +119,7 @@ has_all_crls(STACK_OF(X509_CRL) *crls, STACK_OF(X509_CRL) *wanted)
 }
 
 /*
- * Is there no file, or one without any of this kind?
+ * Is there no file, or a file with nothing of this kind?
  */
 bool
 holds_nothing(ReplicatedKind kind)
@@ -145,7 +144,7 @@ holds_the_same(ReplicatedKind kind, const PemContent *wanted)
 }
 
 /*
- * The state of a node whose files somebody else writes.
+ * The state of a node whose files something else writes.
  */
 static Attempt
 compare_only(ReplicatedKind kind, const PemContent *wanted, const char *why)
@@ -185,7 +184,7 @@ try_to_apply(ReplicatedKind kind, const char *text)
 }
 
 /*
- * An error as a state.  Files that the server may not write are somebody else's.
+ * Turn an error into a state.  Files that the server may not write are foreign.
  */
 static Attempt
 attempt_of_error(ReplicatedKind kind, const char *text, const ErrorData *error)
@@ -195,7 +194,7 @@ attempt_of_error(ReplicatedKind kind, const char *text, const ErrorData *error)
 	PemContent *wanted;
 	char	   *unreadable;
 
-	/* a detail is a sentence; what is said here goes on */
+	/* an errdetail ends with a full stop; more may follow here */
 	if (len > 0 && result.detail[len - 1] == '.')
 		result.detail[len - 1] = '\0';
 	if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
@@ -208,8 +207,8 @@ attempt_of_error(ReplicatedKind kind, const char *text, const ErrorData *error)
 }
 
 /*
- * The label in a transaction of its own, so that no snapshot is held while it is applied:
- * on a standby, that could keep WAL from being replayed.
+ * Read the label in a transaction of its own, so that no snapshot is held while it is
+ * applied: on a standby, that could delay the replay of WAL.
  */
 static char *
 read_text(ReplicatedKind kind)
@@ -262,7 +261,7 @@ log_state(ReplicatedKind kind, const Attempt *attempt, const uint8 *wanted)
 {
 	KindState	before = own_state(kind);
 
-	/* the same again */
+	/* already logged */
 	if (before.state == attempt->state && before.has_wanted && memcmp(before.wanted, wanted, FINGERPRINT_LEN) == 0)
 		return;
 	ereport(LOG_SERVER_ONLY,
@@ -272,8 +271,8 @@ log_state(ReplicatedKind kind, const Attempt *attempt, const uint8 *wanted)
 }
 
 /*
- * The facts that the outcome is good for.  Who else writes the file may have done so by now:
- * then this is 0, and it is compared again.
+ * The what_applies() that the outcome is valid for.  Something else may have written the
+ * file by now: then this is 0, and the file is compared again.
  */
 static uint64
 facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 before)
@@ -283,7 +282,7 @@ facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 
 	char	   *error;
 	bool		same;
 
-	/* it has written nothing */
+	/* nothing was written */
 	if (state == NODE_FOREIGN || state == NODE_NEWER)
 		return before;
 	if (state != NODE_IN_FORCE)
@@ -296,8 +295,9 @@ facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 
 }
 
 /*
- * Compare what the catalog holds with this node's file, and put it in place.  In a process
- * that has a database, outside of transactions.  Never raises an error of the attempt.
+ * Compare what the catalog holds with this node's file, and put it in place.  Called in a
+ * process that is connected to a database, outside of a transaction.  Errors of the attempt
+ * become a state, and are not raised.
  */
 void
 apply_replicated(ReplicatedKind kind)
@@ -321,7 +321,7 @@ apply_replicated(ReplicatedKind kind)
 		set_own_state(kind, NODE_APPLYING, wanted, "");
 	attempt = apply_text(kind, text);
 	log_state(kind, &attempt, wanted);
-	/* an installation can have changed settings, that of the path among them */
+	/* an installation can have changed settings, including the one with the path */
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
@@ -334,7 +334,7 @@ apply_replicated(ReplicatedKind kind)
 }
 
 /*
- * It could not even be tried.
+ * Note that it could not even be tried.
  */
 void
 give_up(ReplicatedKind kind, const char *reason)

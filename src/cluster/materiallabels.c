@@ -4,9 +4,9 @@
  *		The providers of the labels that hold CAs and CRLs for every node.
  *
  * set_ca() and set_crl() come here with what they have judged.  By hand, only superusers
- * run the statement, and a dump is restored by it: so only the form is checked, and a
- * list may have expired.  But what is in place stays: the roles of production, restored
- * into staging, must not bring the CAs of production along.
+ * can run SECURITY LABEL, and dumps are restored with it: so only the form is checked, and
+ * a CRL may have expired.  But what is in place stays: restoring the roles of production
+ * into staging must not bring the CAs of production along.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,7 @@
 static void
 refuse_key(const char *text)
 {
-	/* the statement, too, has it: keymask.c keeps that out of the log */
+	/* the statement contains it, too: keymask.c keeps that out of the log */
 	wipe_memory(unconstify(char *, text), strlen(text));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -72,7 +72,7 @@ read_form(ReplicatedKind kind, const char *text)
 }
 
 /*
- * A statement by hand must not take the place of other material.
+ * A statement by hand must not replace other material.
  */
 static void
 forbid_replacing(ReplicatedKind kind, const char *text, const PemContent *content)

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * nodes.c
- *		What this node, and the nodes below it, have in force of what is replicated.
+ *		The state of replicated material on this node, and on the nodes below it.
  *
- * A node knows itself; standbys that are connected to it report (report.c).  A node is its
- * name, as pg_stat_replication has it, and a number drawn at its start: several standbys
- * can have one name.  Of those of a name as many count as are connected, the ones heard
- * last; if more are connected than have been heard, some are silent.
+ * A node knows its own state; connected standbys report theirs (sendreport.c, takereport.c).
+ * A node is identified by its name, as in pg_stat_replication, and a random number drawn at
+ * its start: several standbys can have the same name.  Of the nodes with a name, only as
+ * many count as are connected, those heard last; if more are connected than have been heard,
+ * the rest are silent.
  *
- * What a standby passes on of nodes below it takes the place of all that it passed on
- * before.
+ * What a standby passes on about nodes below it replaces all that it passed on before.
  *
  * Locking: the lock guards all but the atomics.  It is held only to copy.
  *
@@ -38,17 +38,17 @@
 #include "material/generation.h"
 #include "session/walsenders.h"
 
-/* A connected node that has said nothing for so long is silent; it should each minute. */
+/* A connected node that has not reported for so long is silent; it should once a minute. */
 #define SILENT_MS 150000
 
-/* So is one that has connected anew, and should have reported at once. */
+/* So is one that has reconnected, and should have reported at once. */
 #define NEWLY_CONNECTED_MS 10000
 
 typedef struct SharedNodes
 {
 	LWLock	   *lock;
 	uint64		id;				/* of this node */
-	char		name[NAMEDATALEN];	/* of this node as its upstream has it; "": not known */
+	char		name[NAMEDATALEN];	/* of this node on its upstream; "": not known */
 	KindState	own[NUM_REPLICATED_KINDS];
 	Moment		wanted_since[NUM_REPLICATED_KINDS]; /* what own has */
 	pg_atomic_uint64 changes;	/* grows with each change of own, and of reports */
@@ -108,7 +108,7 @@ own_node_id(void)
 }
 
 /*
- * Remember the name that the upstream knows this node by.
+ * Remember the name by which the upstream knows this node.
  */
 void
 set_own_name(const char *name)
@@ -120,7 +120,7 @@ set_own_name(const char *name)
 
 /*
  * The name that this node has had as a standby since its start; else cluster_name; else
- * the names of its host and port.
+ * its host name and port.
  */
 char *
 own_node_name(void)
@@ -148,7 +148,7 @@ tell_change(void)
 }
 
 /*
- * A number that grows with each change of what this node says of itself or has heard.
+ * A number that grows whenever the state of this node changes, or a report arrives.
  */
 uint64
 own_changes(void)
@@ -175,7 +175,7 @@ is_same_wanted(const KindState *a, const KindState *b)
 }
 
 /*
- * Since when this has been so: before is what was known until now.
+ * Set since: that of before, if the state has not changed; else this moment.
  */
 static void
 date_state(KindState *now, const KindState *before, Moment moment)
@@ -199,7 +199,7 @@ set_own_state(ReplicatedKind kind, NodeState state, const uint8 *wanted, const c
 		now.has_wanted = true;
 		memcpy(now.wanted, wanted, FINGERPRINT_LEN);
 	}
-	/* no half character */
+	/* do not cut a character in two */
 	strlcpy(now.detail, detail, (Size) pg_mbcliplen(detail, (int) strlen(detail), NODE_DETAIL_LEN - 1) + 1);
 	now.lsn = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogWriteRecPtr();
 	now.generation = number_in_force();
@@ -238,8 +238,8 @@ remove_passed_on_locked(uint64 via)
 }
 
 /*
- * A node that has been started anew is heard under another number.  So of a name no more
- * are remembered than are connected, those that were heard last.
+ * A restarted node reports under another number.  So of the nodes with a name, no more are
+ * remembered than are connected, those heard last.
  */
 static void
 forget_predecessors_locked(const char *name, int connected)
@@ -266,8 +266,8 @@ forget_predecessors_locked(const char *name, int connected)
 }
 
 /*
- * If there is no room, in the place of the one that was heard longest ago: names of nodes
- * that are gone must not keep those out that are there.
+ * If there is no room, replace the one that was heard longest ago: nodes that are gone must
+ * not keep out those that are there.
  */
 static void
 add_locked(const ClusterNode *node)
@@ -284,7 +284,7 @@ add_locked(const ClusterNode *node)
 }
 
 /*
- * The nodes that are remembered, as ClusterNode.
+ * The remembered nodes, as ClusterNode.
  */
 static List *
 copy_heard_locked(void)
@@ -302,7 +302,7 @@ copy_heard_locked(void)
 }
 
 /*
- * Date the states of a node by what was known of it before.
+ * Set since of each state of a node, from what was known of it before.
  */
 static void
 date_states(ClusterNode *node, List *before)
@@ -383,7 +383,7 @@ set_all_states(ClusterNode *node, NodeState state, const char *detail)
 }
 
 /*
- * What a node has passed on is known no better than that node itself.
+ * If a node is silent or gone, nothing is known of the nodes that it reports for.
  */
 static void
 judge_passed_on(List *nodes)
@@ -432,8 +432,8 @@ by_time_heard(const ListCell *a, const ListCell *b)
 }
 
 /*
- * The connection of a node that was heard: of those of its name one that it can have
- * reported beside, if there is one.  NULL if it is not connected.
+ * The connection of a node that was heard: of those with its name, preferably one that is
+ * older than its report.  NULL if it is not connected.
  */
 static ConnectedStandby *
 standby_of_node(List *standbys, const ClusterNode *node)
@@ -452,8 +452,8 @@ standby_of_node(List *standbys, const ClusterNode *node)
 }
 
 /*
- * Nodes below this one, as ClusterNode.  Of those that are connected to this node it is known
- * whether they are; of others, what was passed on.
+ * Nodes below this one, as ClusterNode.  Whether a node is connected is known only of direct
+ * standbys; of those below them, only what was passed on.
  */
 List *
 list_below(void)
@@ -474,7 +474,7 @@ list_below(void)
 		ClusterNode *node = lfirst(cell);
 		ConnectedStandby *standby;
 
-		/* it has another upstream now */
+		/* listed already: it has another upstream now */
 		if (node->id != 0 && has_node(result, node->id))
 			continue;
 		if (node->via != 0)
@@ -531,7 +531,7 @@ is_settled(const ClusterNode *node, ReplicatedKind kind, const uint8 *wanted)
 }
 
 /*
- * Has a node not had in force for so long what this node wants?
+ * Has what this node wants not been in force on a node for this long?
  */
 bool
 is_overdue(const ClusterNode *node, ReplicatedKind kind, int ms)
@@ -558,7 +558,7 @@ is_overdue(const ClusterNode *node, ReplicatedKind kind, int ms)
 }
 
 /*
- * Of a node whose files somebody else writes: are they other than what is replicated?
+ * Does the file of a foreign node differ from what is replicated?
  */
 bool
 holds_other_material(const KindState *state)
@@ -568,8 +568,8 @@ holds_other_material(const KindState *state)
 }
 
 /*
- * The reason for a state, as the current user may know it: it can name files.  NULL if there
- * is nothing to say.
+ * The reason for a state, as far as the current user may know it, since it can name files.
+ * NULL if there is nothing to say.
  */
 const char *
 detail_told(const KindState *state)
@@ -587,7 +587,7 @@ detail_told(const KindState *state)
 }
 
 /*
- * Names of the nodes that are in this state with any kind; NULL if there are none.
+ * Names of the nodes that are in this state for any kind; NULL if there are none.
  */
 char *
 nodes_in_state(NodeState state)
@@ -617,7 +617,7 @@ prepare_to_wait_for_nodes(void)
 }
 
 /*
- * True if the time is over.
+ * True if the timeout has passed.
  */
 bool
 wait_for_node_change(int timeout_ms)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * nodes.h
- *		What this node, and the nodes below it, have in force of what is replicated.
+ *		The state of replicated material on this node, and on the nodes below it.
  *
  *-------------------------------------------------------------------------
  */

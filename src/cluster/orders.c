@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * orders.c
- *		What the worker asks of the process that applies, and what has come of it.
+ *		What the worker asks of the applier, and the outcome.
  *
- * The worker notices that a label or a file has changed; the process that applies has a
- * database, without which a long label cannot be read.  One order is open at a time.  An
- * order that was taken, and is open when the process starts, has ended the process before.
+ * The worker notices that a label or a file has changed.  The applier (applier.c) connects
+ * to a database, without which a long label cannot be read.  One order is open at a time.
+ * If an order has been taken and is still open when the applier starts, the previous
+ * process ended without finishing it.
  *
  * Locking: the lock guards all but the atomics, which logins read.
  *
@@ -28,7 +29,7 @@
 #include "labels/clusterlabels.h"
 #include "settings/settings.h"
 
-/* For so long after a start, certificates wait for the first comparison. */
+/* How long after a start certificates are refused, at most, for lack of a comparison. */
 #define COMPARISON_MS 10000
 
 #define NO_APPLIER PG_UINT32_MAX
@@ -43,7 +44,7 @@ typedef struct SharedOrders
 	Oid			database;		/* to connect to */
 	uint32		kinds;			/* of ReplicatedKind, as bits */
 	KindProgress progress[NUM_REPLICATED_KINDS];
-	pg_atomic_uint64 asked;		/* the first time after the start: a Moment, or 0 */
+	pg_atomic_uint64 asked;		/* when is_late() was first called: a Moment, or 0 */
 	pg_atomic_uint32 compared;	/* kinds, as bits */
 	pg_atomic_uint32 failed_crl;	/* the replicated CRL could not be applied */
 	pg_atomic_uint32 applier;	/* its PGPROC number, or NO_APPLIER */
@@ -132,8 +133,8 @@ order_application(Oid database, uint32 kinds)
 }
 
 /*
- * Is the first comparison overdue?  The time runs from when somebody first asks, the worker
- * or a login: recovery can take longer than that until anybody can.
+ * Is the first comparison overdue?  Time is counted from the first call, by the worker or a
+ * login, not from the start of the server: recovery alone can take longer.
  */
 bool
 is_late(void)
@@ -153,7 +154,7 @@ applier_gone(int code, Datum arg)
 }
 
 /*
- * Called by the process that applies, when it can be woken.
+ * Called by the applier, when it can be woken.
  */
 void
 register_applier(void)
@@ -172,7 +173,7 @@ wake_applier(void)
 }
 
 /*
- * Take the order that is open.  *again says that it has been taken before.
+ * Take the open order; false if there is none.  *again says that it was taken before.
  */
 bool
 take_order(Oid *database, uint32 *kinds, bool *again)
@@ -204,7 +205,7 @@ finish_order(void)
 }
 
 /*
- * Has the server been started just now, so that files may differ from the catalog?
+ * Has the server just been started, so that its files may differ from its catalog?
  */
 bool
 awaits_comparison(void)
@@ -213,8 +214,8 @@ awaits_comparison(void)
 }
 
 /*
- * Is a CRL replicated that this node has not, nor any other?  So it is if nobody has even come
- * to say that it could not be applied.
+ * Is a CRL replicated, while this node has no CRL at all?  True, too, if the first comparison
+ * has not taken place, so that no failure is noted.
  */
 bool
 lacks_replicated_crl(void)

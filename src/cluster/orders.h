@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * orders.h
- *		What the worker asks of the process that applies, and what has come of it.
+ *		What the worker asks of the applier, and the outcome.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,7 @@ extern bool is_order_open(void);
 extern void order_application(Oid database, uint32 kinds);
 extern bool is_late(void);
 
-/* the side of the process that applies */
+/* the applier's side */
 extern void register_applier(void);
 extern bool take_order(Oid *database, uint32 *kinds, bool *again);
 extern void finish_kind(ReplicatedKind kind, const KindProgress *progress);

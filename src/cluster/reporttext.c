@@ -3,17 +3,17 @@
  * reporttext.c
  *		What a standby reports, as text.
  *
- * It travels as application_name of a connection for replication: printable ASCII, without
- * what conninfo strings and URIs give a meaning to.  So letters, digits and a few signs
- * stand for themselves, and every other byte is "~" and two hexadecimal digits.
+ * It travels as the application_name of a replication connection: printable ASCII, without
+ * characters that are special in conninfo strings or URIs.  So letters, digits and a few
+ * signs stand for themselves, and every other byte is "~" and two hexadecimal digits.
  *
  *	sslpolicy-report/1/first|node|node...
  *
- * where a node is nine or more fields with commas between them: name, number, age in
- * milliseconds, and for each kind state, hash, LSN, generation and detail.
+ * where a node is a list of fields, separated by commas: name, number, age in milliseconds,
+ * and for each kind state, hash, LSN, generation and detail.
  *
- * Whoever may replicate can send any text.  So each field is checked, and a text with
- * anything wrong is no report.
+ * Any role with REPLICATION can send any text.  So each field is checked, and a text with
+ * any error is not a report.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@
 
 #define FIELDS_OF_NODE (3 + 5 * NUM_REPLICATED_KINDS)
 
-/* Nobody's clock matters: an age is that of a report on its way. */
+/* Clocks of nodes may differ, so reports have ages. */
 #define MAX_AGE_MS (INT64CONST(1000) * 60 * 60 * 24 * 365)
 
 static bool
@@ -88,8 +88,8 @@ hex_value(char c)
 }
 
 /*
- * A field, cut off at size; control characters and bytes beyond ASCII as '?'.  False if it
- * is not encoded rightly.
+ * Decode a field, truncated to size, with '?' for control characters and bytes beyond ASCII.
+ * False if it is not properly encoded.
  */
 static bool
 decode(const char *field, char *result, size_t size)
@@ -151,7 +151,7 @@ parse_kind(char **fields, KindState *k)
 }
 
 /*
- * The text is taken apart.
+ * Parse a node.  Modifies the text.
  */
 static bool
 parse_node(char *text, ClusterNode *node, TimestampTz now)
@@ -181,7 +181,7 @@ parse_node(char *text, ClusterNode *node, TimestampTz now)
 }
 
 /*
- * NULL if the text is no report.
+ * NULL if the text is not a report.
  */
 Report *
 parse_report(const char *text, TimestampTz now)

@@ -10,7 +10,7 @@
 
 #include "cluster/node.h"
 
-/* What a report begins with; the number is that of its form. */
+/* What a report begins with; the number is the version of the format. */
 #define REPORT_MARK "sslpolicy-report/1/"
 
 /* The longest report, below the limit of a startup packet (10,000 bytes). */
@@ -18,7 +18,7 @@
 
 typedef struct Report
 {
-	bool		first;			/* of several, of which each has the sender */
+	bool		first;			/* of several, each of which has the sender */
 	ClusterNode sender;
 	ClusterNode *below;
 	int			count;			/* of those below */

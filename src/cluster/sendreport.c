@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * sendreport.c
- *		Reports to the upstream of a standby what is in force on it and below it.
+ *		Reports the state of a standby, and of the nodes below it, to its upstream.
  *
- * Each report is a connection for replication with primary_conninfo, whose
- * application_name is the report, and which is closed once it is open (takereport.c).  It
- * is made while WAL is streamed, so that it takes no walsender from that: after each
- * change, after a new upstream, and each minute.  A standby of another one is heard first,
- * and then passed on.
+ * Each report is a replication connection with primary_conninfo, whose application_name is
+ * the report.  It is closed as soon as it has been opened (takereport.c).  Reports are sent
+ * only while WAL is streamed, so as not to take the walsender that streaming needs: after
+ * each change, to each new upstream, and once a minute.  A standby passes on the reports of
+ * its own standbys.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,19 +43,19 @@
 
 #define MAX_BACKOFF_MS 60000
 
-/* What has been reported; in this process, which is started anew now and then. */
+/* What this process, which is restarted now and then, has reported. */
 static uint64 reported = 0;		/* own_changes() */
 static uint64 reported_states = 0;	/* states_below() */
 static int	reported_by = 0;	/* pid of the walreceiver */
 static Moment reported_at = 0;
 static Moment failed_at = 0;
-static uint64 failed_with = 0;	/* own_changes() by then */
+static uint64 failed_with = 0;	/* own_changes() at that time */
 static int	backoff_ms = 0;
 static int	left_over = 0;		/* connections that an error has left open */
 
 /*
- * The walreceiver, and the name that the upstream has for this node; 0 if it does not
- * stream.
+ * The pid of the walreceiver, and the name of this node on its upstream; 0 if it is not
+ * streaming.
  */
 static int
 find_walreceiver(char *name)
@@ -193,7 +193,7 @@ send_all(void)
 }
 
 /*
- * The same with a limit of time, and whatever happens.
+ * The same with a timeout, and without raising errors.
  */
 static bool
 try_to_send(MemoryContext context)
@@ -219,15 +219,15 @@ try_to_send(MemoryContext context)
 	disable_timeout(timeout, false);
 	QueryCancelPending = false;
 	MemoryContextSwitchTo(context);
-	/* those end with the process */
+	/* these connections are closed only with the process */
 	if (raised && ++left_over > MAX_LEFT_OVER)
 		proc_exit(1);
 	return ok;
 }
 
 /*
- * A number that changes with the state of a node below, also when nobody has reported: one
- * that is not connected any more says nothing.
+ * A number that changes with the state of any node below, even without a report: a node
+ * that is no longer connected sends none.
  */
 static uint64
 states_below(void)
@@ -248,8 +248,8 @@ states_below(void)
 }
 
 /*
- * Report, if there is something new to say.  Returns how long to wait until this must be
- * called again, in milliseconds.
+ * Send a report if one is due.  Returns after how many milliseconds this must be called
+ * again.
  */
 long
 report_if_due(void)
@@ -264,7 +264,7 @@ report_if_due(void)
 
 	if (!RecoveryInProgress())
 		return REPORT_EACH_MS;
-	/* news does not wait for an upstream that had no walsender left an hour ago */
+	/* a change is not subject to the back-off of earlier failures */
 	if (failed_at != 0 && !has_elapsed(failed_at, changes == failed_with ? backoff_ms : LOOK_MS))
 		return LOOK_MS;
 	if (own_context == NULL)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sendreport.h
- *		Reports to the upstream of a standby what is in force on it and below it.
+ *		Reports the state of a standby, and of the nodes below it, to its upstream.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,11 +5,11 @@
  *
  * They are judged as the installation functions judge them, and become labels of the
  * bootstrap superuser (labels/clusterlabels.c) in the caller's transaction.  No file
- * changes here: each node, this one too, puts what is committed in place (apply.c).
+ * changes here: each node, including this one, puts what is committed in place (apply.c).
  *
- * What is judged is this node: its settings, sessions and recent logins.  Those of other
- * nodes are not known here.  So only superusers set CAs: what a CA lets its owner become
- * depends on the pg_hba.conf of each node.
+ * Only this node is considered: its settings, sessions and recent logins.  Those of other
+ * nodes are not known here.  So only superusers can set CAs: which roles the owner of a CA
+ * can become depends on the pg_hba.conf of each node.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,13 +37,13 @@
 #include "session/walsenders.h"
 
 /*
- * A line before CRLs, for each version that a superuser has gone back from.  A node goes
- * back only from a file that has this SHA-256; one that has a newer CRL from elsewhere
- * keeps it.  The lines stay, for nodes that were down meanwhile.
+ * A line before the CRLs for each version that a superuser has rolled back.  A node goes
+ * back only from a file with this SHA-256; a node with a newer CRL from elsewhere keeps it.
+ * The lines stay, for nodes that were down at the time.
  */
 #define REPLACES "Replaces: "
 
-/* How many of these lines stay: as many versions as a node keeps. */
+/* How many of these lines stay: as many as a node keeps versions. */
 #define MAX_REPLACED KEPT_VERSIONS
 
 static void
@@ -57,7 +57,7 @@ require_superuser(const char *what)
 }
 
 /*
- * Whoever is no superuser is judged by what is committed.
+ * Callers who are not superusers are judged by what is committed.
  */
 static void
 require_unchanged_transaction(const char *action)
@@ -70,7 +70,7 @@ require_unchanged_transaction(const char *action)
 }
 
 /*
- * Write the label, unless it is what it is already.
+ * Write the label, unless it has this text already.
  */
 static void
 write_material(Installation *inst, ClusterLabel which, const char *text)
@@ -90,7 +90,7 @@ write_material(Installation *inst, ClusterLabel which, const char *text)
 }
 
 /*
- * The SHA-256, as text, of each line of that kind that the replicated CRLs begin with.
+ * The SHA-256, as text, of each REPLACES line that the replicated CRLs begin with.
  */
 List *
 versions_gone_back_from(const char *text)
@@ -111,7 +111,7 @@ versions_gone_back_from(const char *text)
 }
 
 /*
- * Those of the present label, and one more if it is not NULL.
+ * Those in the current label, and one more if it is not NULL.
  */
 static List *
 all_gone_back_from(const char *one)
@@ -131,7 +131,7 @@ all_gone_back_from(const char *one)
 }
 
 /*
- * The text of CRLs: the list, and the certificates of issuers that no CA file holds.
+ * The text of the label: the CRLs, and the certificates of issuers that no CA file has.
  */
 static char *
 crl_text(STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers, const char *goes_back_from)
@@ -150,7 +150,7 @@ crl_text(STACK_OF(X509_CRL) *crls, STACK_OF(X509) *issuers, const char *goes_bac
 }
 
 /*
- * CRLs of a CA that goes would be an error on every node.  So they go in the same
+ * CRLs of a removed CA would be an error on every node.  So they are removed in the same
  * transaction.
  */
 static void
@@ -191,7 +191,7 @@ drop_unsigned_crls(Installation *inst)
 }
 
 /*
- * A standby that cannot connect any more does not get the label that would mend that.
+ * A standby that can no longer connect does not receive the label that would correct this.
  */
 static void
 warn_of_standbys(Installation *inst)
@@ -247,7 +247,7 @@ set_cas(const PemContent *given, bool force)
 }
 
 /*
- * CRLs of every node: each in the place of the one of the same issuer and scope.
+ * CRLs of every node: each replaces the one of the same issuer and scope.
  *
  * Errors: those of install_crl(), program_limit_exceeded.
  */
@@ -264,7 +264,7 @@ set_crls(const PemContent *given, bool force)
 }
 
 /*
- * Replicate a kind no longer.  Each node keeps the files that it has, as its own.
+ * End the replication of a kind.  Each node keeps its files as its own.
  */
 Installation *
 remove_replicated(MaterialKind kind)

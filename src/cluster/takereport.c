@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * takereport.c
- *		Takes the reports of standbys, which come as logins.
+ *		Takes the reports of standbys, which arrive as logins.
  *
  * A report is the application_name of a connection for physical replication.  It counts
  * once the login is authenticated, meets its policies, and is that of a role that may log in

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * takereport.h
- *		Takes the reports of standbys, which come as logins.
+ *		Takes the reports of standbys, which arrive as logins.
  *
  *-------------------------------------------------------------------------
  */

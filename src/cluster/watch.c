@@ -3,14 +3,14 @@
  * watch.c
  *		Notices what the catalog holds for every node, and has it applied.
  *
- * Part of the worker, which reads shared catalogs only.  A label that was committed, here
- * or by replay, announces itself as a change of the bootstrap superuser.  Its version tells
- * whether it is another one, without a look at its text.
+ * Part of the worker, which reads shared catalogs only.  The commit of a label, or its
+ * replay, causes an invalidation of the bootstrap superuser.  Whether the label is another
+ * one is told by its version, without reading its text.
  *
- * Compared anew, too, is what may have changed without a label: at start, after a
- * promotion, when settings or the file have changed.  That settings have been read anew is
- * no reason in itself: each comparison ends with that.  What has failed is tried again, later
- * each time.
+ * Files are also compared when they may differ without a new label: at start, after a
+ * promotion, and when settings or the file have changed.  A reload alone is no reason, since
+ * an installation ends with one.  What has failed is tried again, after longer and longer
+ * delays.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,23 +34,23 @@
 #include "cluster/orders.h"
 #include "cluster/watch.h"
 
-/* How often to look at files, and whether a failure is due again. */
+/* How often to look at files, and for failures to try again. */
 #define LOOK_MS 1000
 
-/* The longest time after a failure. */
+/* The longest delay after a failure. */
 #define MAX_BACKOFF_S 60
 
 /* What the worker knows of a kind. */
 typedef struct Watched
 {
 	TransactionId version;		/* of the label that was ordered last; invalid: none */
-	Moment		tried_at;		/* when an order that has failed was noticed */
-	int			failures;		/* by then */
+	Moment		tried_at;		/* when the last failure was noticed */
+	int			failures;		/* as of then */
 } Watched;
 
 static Watched watched[NUM_REPLICATED_KINDS];
 
-static volatile bool labels_changed = true; /* they may have */
+static volatile bool labels_changed = true; /* possibly */
 static bool compare_all = true;
 static bool in_recovery = false;
 static Moment looked_at = 0;
@@ -80,7 +80,8 @@ begin_watching_cluster(void)
 }
 
 /*
- * The worker has taken settings: paths, or whether anything may be installed, may be others.
+ * Called by the worker after it has read settings: paths, or whether anything may be
+ * installed, may have changed.
  */
 void
 note_settings_for_cluster(void)
@@ -89,8 +90,8 @@ note_settings_for_cluster(void)
 }
 
 /*
- * Databases to connect to: postgres, template1, then others, as far as a superuser owns
- * them, so that nobody else decides on their settings.
+ * Databases to connect to: postgres, template1, then others.  Only those owned by superusers,
+ * so that nobody else decides on their settings.
  */
 static List *
 candidate_databases(void)
@@ -106,7 +107,7 @@ candidate_databases(void)
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
 
-		/* -2: DROP DATABASE was interrupted */
+		/* -2: an interrupted DROP DATABASE */
 		if (!superuser_arg(form->datdba) || form->datconnlimit < -1)
 			continue;
 		if (strcmp(NameStr(form->datname), "postgres") == 0)
@@ -130,7 +131,7 @@ backoff_ms(int failures)
 }
 
 /*
- * Has it failed, long enough ago?
+ * Has it failed, and long enough ago to try again?
  */
 static bool
 is_retry_due(Watched *w, const KindProgress *progress)
@@ -168,7 +169,7 @@ is_due(ReplicatedKind kind, TransactionId version)
 }
 
 /*
- * Who comes after the first ten seconds must not wait.
+ * Logins must not be refused for lack of a comparison after the first ten seconds.
  */
 static void
 end_wait_for_comparison(void)

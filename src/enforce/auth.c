@@ -234,8 +234,8 @@ refuse_revoked_certificate(const Facts *facts)
 }
 
 /*
- * A node that was down may have missed a revocation, which its catalog knows and its files
- * do not.  It is a matter of some milliseconds until these are compared.
+ * After a start, the catalog can have a revocation that the files do not have yet.  It takes
+ * only some milliseconds until they are compared.
  */
 static void
 refuse_before_comparison(const Facts *facts)
@@ -253,8 +253,8 @@ refuse_before_comparison(const Facts *facts)
 }
 
 /*
- * Where CRLs are replicated, and could not be put in place, and there are no others, all
- * certificates are refused: otherwise this node would accept those that are revoked.
+ * If CRLs are replicated but could not be put in place, and this node has no others, it
+ * refuses all certificates: otherwise it would accept those that are revoked.
  */
 static void
 refuse_without_crl(const Facts *facts)

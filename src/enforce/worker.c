@@ -28,7 +28,7 @@
  *	  while sessions go on to be rechecked
  *	- of TLS material, which it has loaded with sslpolicy.auto_reload (autoreload.c)
  *
- * It notices as well what the catalog holds for every node, and has it applied (watch.c).
+ * It also notices what the catalog holds for every node, and has it applied (watch.c).
  *
  * An error is logged, and what was to be done is tried again: a recheck after a
  * second, CRLs after a minute or when something changes.
@@ -719,7 +719,7 @@ sslpolicy_worker_main(Datum arg)
 
 /*
  * A worker that was not registered, since max_worker_processes are all taken,
- * must not go unnoticed: core only logs it.  Nor the one that applies what is replicated.
+ * must not go unnoticed: core only logs it.  The same goes for the applier.
  */
 static void
 insist_on_worker(void)

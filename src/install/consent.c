@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * consent.c
- *		Asks for force where new TLS material would keep somebody out.
+ *		Requires force where new TLS material would lock somebody out.
  *
  *-------------------------------------------------------------------------
  */

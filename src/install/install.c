@@ -193,7 +193,7 @@ check_encoded(bool ok)
 }
 
 /*
- * An error if what every node has comes from the catalog.
+ * An error if this kind is replicated.
  */
 static void
 forbid_replicated(MaterialKind kind)
@@ -207,7 +207,7 @@ forbid_replicated(MaterialKind kind)
 }
 
 /*
- * Check that something may be installed now, or set for every node, and have others wait.
+ * Check that material may be installed, or set for every node, and lock out others.
  */
 static void
 begin_mode(MaterialKind kind, InstallMode mode, const char *action)
@@ -627,7 +627,7 @@ change_server(Progress *p, SSL_CTX *context)
 	if (inst->crl_issuers)
 		keep_crl_issuers(INSTALLED_ISSUERS, inst->crl_issuers);
 	put_in_place(p);
-	/* on a standby, replay could wait for it as long as this process waits for the server */
+	/* on a standby, it could hold up replay while this process waits for the server */
 	if (!ActiveSnapshotSet())
 		InvalidateCatalogSnapshot();
 	stop_point("in_place");

@@ -145,7 +145,7 @@ install_cas(Installation *inst, STACK_OF(X509) *added)
 
 	raise_trust_refusal(judge_cas(after, added, &inst->warnings));
 	(void) judge_revocation(after, &inst->warnings);
-	/* of what is replicated the caller of set_ca() was told */
+	/* with INSTALL_APPLY, the caller of set_ca() has been told */
 	if (inst->mode != INSTALL_APPLY)
 		inst->affected = find_losing_certificate(inst, after);
 	inst->bytes = makeStringInfo();
@@ -178,7 +178,7 @@ replace_cas(const PemContent *given, InstallMode mode, bool dry_run, bool force)
 }
 
 /*
- * Put in place on this node what is replicated: these, in this order.
+ * Put the replicated CAs in place on this node: these, in this order.
  */
 Installation *
 apply_cas(const PemContent *given)

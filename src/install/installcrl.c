@@ -347,7 +347,7 @@ install_new_crls(Installation *inst)
 	forbid_what_worker_refuses(inst);
 	after = trust_with_new_crls(inst);
 	forbid_lockout(inst, after);
-	/* of what is replicated the caller of set_crl() was told */
+	/* with INSTALL_APPLY, the caller of set_crl() has been told */
 	if (inst->mode != INSTALL_APPLY)
 		inst->affected = find_losing_certificate(inst, after);
 	finish_installation(inst);
@@ -386,9 +386,9 @@ install_crls(const PemContent *given, InstallMode mode, bool dry_run, bool force
 }
 
 /*
- * Does a CRL that is in place go away without a newer one, although its CA is still there?
- * That would let in whom it revokes.  One that is newer than that of the same issuer and
- * scope in this set is in *newer.
+ * Would a CRL in place be removed, or replaced by an older one, although its CA stays?  That
+ * would let in whom it revokes.  *newer says that this set has an older one of the same
+ * issuer and scope.
  */
 static bool
 loses_crl(const Installation *inst, STACK_OF(X509) *issuers, X509 **issuer, bool *newer)
@@ -427,9 +427,8 @@ has_text(List *texts, const char *text)
 }
 
 /*
- * Put in place on this node what is replicated: these CRLs, and no others.  gone_back_from
- * has the SHA-256, as text, of files that earlier versions of what is replicated have made,
- * and from which a superuser has gone back.
+ * Put the replicated CRLs in place on this node: these, and no others.  gone_back_from has
+ * the SHA-256, as text, of the files of earlier versions that a superuser has rolled back.
  *
  * NULL, with *newer, if this node has a newer CRL, which it keeps.
  */

@@ -23,7 +23,7 @@
 #include "settings/settings.h"
 
 /*
- * What every node has comes from the catalog, not from the files of this one.
+ * Use replicated material from the catalog, not from the files of this node.
  */
 static void
 take_replicated(const Installation *inst, Trust *trust)

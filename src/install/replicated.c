@@ -14,8 +14,8 @@
 #include "install/replicated.h"
 
 /*
- * The label that holds a kind for every node.  There is none for the server's certificate,
- * whose key must not leave its node.
+ * The label that holds this kind for every node.  There is none for server certificates,
+ * whose keys must not leave their nodes.
  */
 ClusterLabel
 cluster_label_of(MaterialKind kind)
@@ -31,7 +31,7 @@ is_replicated(MaterialKind kind)
 }
 
 /*
- * What the catalog holds of a kind, in this transaction; NULL if there is nothing.
+ * What the catalog holds of a kind, as seen by this transaction; NULL if there is nothing.
  */
 PemContent *
 read_replicated(MaterialKind kind)
@@ -76,7 +76,7 @@ read_all_replicated(Installation *inst)
 }
 
 /*
- * The CAs that CRLs are judged by.
+ * The CAs by which CRLs are judged.
  */
 STACK_OF(X509) *
 cas_to_judge_by(const Installation *inst)

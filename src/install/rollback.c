@@ -117,8 +117,8 @@ take_version(Installation *inst, const HistoryEntry *target)
 }
 
 /*
- * Go back to the version before the one in place.  With INSTALL_REPLICATE it becomes what
- * is replicated, and of what this node has in its history.
+ * Go back to the version before the one in place.  With INSTALL_REPLICATE, a version in the
+ * history of this node becomes what is replicated.
  */
 Installation *
 roll_back(MaterialKind kind, InstallMode mode, bool dry_run, bool force)

@@ -2,7 +2,7 @@
  *
  * clusterlabels.c
  *		What the catalog holds for every node of a cluster: two policies, the
- *		fingerprints of blocked certificates, CAs and CRLs.
+ *		fingerprints of blocked certificates, CAs, and CRLs.
  *
  * They are labels of the bootstrap superuser, each with its own provider.  That role is
  * the one object that exists on every node, and whose labels pg_dumpall and pg_upgrade
@@ -11,9 +11,9 @@
  * Only superusers may run the statement SECURITY LABEL; setpolicy.c runs it as a
  * superuser after checks of its own.
  *
- * A login reads policies and fingerprints, which are short enough to be stored in their
- * rows.  CAs and CRLs can be stored out of line: to read those takes a database.  Each
- * node keeps them in files (cluster/apply.c).
+ * A login reads policies and fingerprints, which are short enough to be stored inline.  CAs
+ * and CRLs can be stored out of line, and reading those takes a connection to a database.
+ * Each node keeps them in files (cluster/apply.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -105,7 +105,7 @@ is_cluster_material(ClusterLabel which)
 }
 
 /*
- * The row of a label, in a memory context of the caller's; NULL if there is none.
+ * A copy of the row of a label; NULL if there is none.
  */
 static HeapTuple
 find_row(Relation pg_shseclabel, ClusterLabel which)
@@ -144,8 +144,8 @@ read_cluster_label(ClusterLabel which)
 }
 
 /*
- * A number that another version of the label does not have; InvalidTransactionId if there
- * is none.  It is the raw xmin: freezing, VACUUM FULL and replay leave that as it is.
+ * A number that no other version of the label has; InvalidTransactionId if there is no
+ * label.  It is the raw xmin, which freezing, VACUUM FULL and replay leave unchanged.
  */
 TransactionId
 cluster_label_version(ClusterLabel which)

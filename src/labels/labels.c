@@ -94,7 +94,7 @@ announce_change(const ObjectAddress *object)
 }
 
 /*
- * A label as the log has it: TLS material by its hash.
+ * A label as it is logged: TLS material as its hash.
  */
 static const char *
 short_text(const char *text)

@@ -200,8 +200,8 @@ check_cluster_policy(const char *text, PolicyPlace place)
 }
 
 /*
- * Have others wait who change what the catalog holds for every node, until the transaction
- * ends.
+ * Make others who change what the catalog holds for every node wait until the end of the
+ * transaction.
  *
  * Two sessions that change a label at once must not undo each other's change, nor
  * mistake a label that the other is about to change for the one that they want.  So one

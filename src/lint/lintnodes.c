@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * lintnodes.c
- *		Findings about nodes that do not have in force what is replicated.
+ *		Findings about nodes on which replicated material is not in force.
  *
- * Of this node, and of the standbys below it that report.
+ * These are this node, and the standbys below it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "cluster/nodes.h"
 #include "lint/lint.h"
 
-/* A node has so long to put in force what is replicated. */
+/* How long a node may take to put replicated material in force. */
 #define IN_FORCE_WITHIN_MS 60000
 
 #define WHAT_NODES_SAY "See sslpolicy.nodes and the server log of the node."
@@ -25,7 +25,7 @@ what_is_replicated(ReplicatedKind kind)
 }
 
 /*
- * A sentence, with what the node says behind it.
+ * A sentence, followed by what the node says.
  */
 static char *
 with_detail(char *sentence, const KindState *state)

@@ -3,7 +3,7 @@
  * walsenders.c
  *		The standbys that are connected to this server.
  *
- * As pg_stat_replication has them, but without SQL: processes ask that are not connected
+ * The same as pg_stat_replication, but without SQL, for processes that are not connected
  * to a database.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,7 @@
 #include "base/compat.h"
 #include "session/walsenders.h"
 
-/* pg_receivewal says so by default: it stores WAL, and nobody logs in to it. */
+/* The default name of pg_receivewal, which stores WAL, and accepts no logins. */
 #define WAL_ARCHIVER "pg_receivewal"
 
 static bool
@@ -94,7 +94,7 @@ standby_of_walsender(int pid)
 }
 
 /*
- * How many synchronous standbys fewer are connected than COMMIT waits for.
+ * How many of the synchronous standbys that COMMIT waits for are not connected.
  */
 int
 missing_synchronous_standbys(void)

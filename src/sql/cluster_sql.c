@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cluster_sql.c
- *		The SQL functions about what every node has.
+ *		The SQL functions about replicated material, and the nodes that have it.
  *
  * Arguments and tuples only.
  *
@@ -37,7 +37,7 @@ PG_FUNCTION_INFO_V1(sslpolicy_wait_for_nodes);
 
 #define NODE_COLUMNS 9
 
-/* Changes of the time alone are looked for this often. */
+/* How often to look for changes that are not announced. */
 #define LOOK_MS 200
 
 static Datum
@@ -92,7 +92,7 @@ put_node(FunctionCallInfo fcinfo, const ClusterNode *node)
 		row_add_text(&row, replicated_kind_name(kind));
 		row_add_text(&row, state->has_wanted ? fingerprint_hex(state->wanted) : NULL);
 		row_add_text(&row, node_state_name(state->state));
-		/* messages are in the encoding of the database that they come from */
+		/* messages are in the encoding of the database in which they arose */
 		row_add(&row, detail != NULL, detail ? label_text(detail) : (Datum) 0);
 		row_add(&row, heard && state->lsn != InvalidXLogRecPtr, LSNGetDatum(state->lsn));
 		row_add(&row, heard, Int64GetDatum((int64) state->generation));

@@ -54,7 +54,7 @@ has_item(List *items, const MaterialItem *wanted)
 }
 
 /*
- * Those of a list that are in the other one, or are not, as asked.
+ * Append the items of a list that are in another one, or those that are not.
  */
 static void
 append_items(StringInfo buf, const char *name, List *items, List *others, bool in_others)

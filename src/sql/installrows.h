@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * installrows.h
- *		Columns that the functions which change TLS material have in common.
+ *		Columns that functions which change TLS material have in common.
  *
  *-------------------------------------------------------------------------
  */
