@@ -248,7 +248,7 @@ refuse_before_comparison(const Facts *facts)
 	ereport(FATAL,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("the database system is not yet accepting client certificates"),
-			 errdetail("After its start, it has not yet compared its CAs and certificate revocation lists with the replicated ones."),
+			 errdetail("Since its start, it has not yet compared its CAs and certificate revocation lists with the replicated ones."),
 			 errhint("Try to connect again in a moment.")));
 }
 
