@@ -155,6 +155,22 @@ $staging->start;
 like(restore($staging->node, $globals), qr/security label of provider "sslpolicy_ca" would replace other TLS material/, 'not into a cluster that has another CA');
 is($staging->sql(q{SELECT count(*) FROM pg_shseclabel WHERE provider = 'sslpolicy_ca'}), 0, 'which keeps it');
 $staging->stop;
+# a bootstrap superuser of another name
+my $renamed = SSLPolicy::Server->new('renamed', conf => "ssl_ca_file = 'ca.crt'\n");
+write_file($renamed->node->data_dir . '/ca.crt', '');
+$renamed->node->append_conf('postgresql.conf', "ssl_ca_file = ''");
+$renamed->start;
+$renamed->sql('CREATE ROLE other LOGIN SUPERUSER');
+$renamed->node->safe_psql('postgres', "ALTER ROLE $owner RENAME TO dba", extra_params => [ '-U', 'other' ]);
+sub restore_as_dba { my ($file) = @_; return (run_command([ 'psql', '-X', '-U', 'dba', '-d', $renamed->node->connstr('postgres'), '-f', $file ]))[1] }
+my $labels = "SELECT count(*) FROM pg_shseclabel WHERE provider IN ('sslpolicy_ca', 'sslpolicy_crl')";
+my $said = restore_as_dba($globals);
+is(scalar(() = $said =~ /ERROR:  .*bootstrap superuser/g), 2, 'where the bootstrap superuser has another name: refused') or diag($said);
+is($renamed->node->safe_psql('postgres', $labels, extra_params => [ '-U', 'dba' ]), 0, 'no label');
+write_file("$globals.renamed", $text =~ s/^(SECURITY LABEL FOR '?sslpolicy_\w+'? ON ROLE )\S+/${1}dba/gmr);
+unlike(restore_as_dba("$globals.renamed"), qr/ERROR:  (?!.*already exists)/, 'with the name of this cluster: restored');
+is($renamed->node->safe_psql('postgres', $labels, extra_params => [ '-U', 'dba' ]), 2, 'with its labels');
+$renamed->stop;
 # lists expire
 my $late = $server->sql(q{SELECT sslpolicy.set_crl(NULL)});
 unlink $server->sql('SHOW ssl_crl_file');
