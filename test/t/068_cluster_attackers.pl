@@ -47,20 +47,20 @@ sub by_hand { my ($kind, $text, $role) = @_; return "SECURITY LABEL FOR sslpolic
 
 for my $user (qw(app creator streamer))
 {
-	fails($user, "SELECT sslpolicy.set_ca('$both')", qr/42501: permission denied for function set_ca/, 'sets no CAs');
-	fails($user, "SELECT sslpolicy.set_crl('$list')", qr/42501: permission denied for function set_crl/, 'sets no CRLs');
+	fails($user, "SELECT sslpolicy.set_ca('$both')", qr/42501: permission denied for function set_ca/, 'cannot set CAs');
+	fails($user, "SELECT sslpolicy.set_crl('$list')", qr/42501: permission denied for function set_crl/, 'cannot set CRLs');
 	fails($user, 'SELECT sslpolicy.wait_for_nodes()', qr/42501: permission denied for function wait_for_nodes/, 'does not wait for nodes');
 	fails($user, 'SELECT * FROM sslpolicy.nodes', qr/42501: permission denied for view nodes/, 'sees no nodes');
-	fails($user, by_hand(ca => $both), qr/42501: /, 'nor by the statement');
+	fails($user, by_hand(ca => $both), qr/42501: /, 'nor with SECURITY LABEL');
 }
-fails('grantee', "SELECT sslpolicy.set_ca('$both')", qr/42501: must be superuser to set the CAs of every node/, 'a grant does not bring set_ca()');
-fails('grantee', 'SELECT sslpolicy.set_ca(NULL)', qr/42501: must be superuser to end the replication/, 'nor its end');
+fails('grantee', "SELECT sslpolicy.set_ca('$both')", qr/42501: must be superuser to set the CAs of every node/, 'EXECUTE is not enough for set_ca()');
+fails('grantee', 'SELECT sslpolicy.set_ca(NULL)', qr/42501: must be superuser to end the replication/, 'nor to end replication');
 fails('grantee', "BEGIN; CREATE TEMP TABLE t (); SELECT sslpolicy.set_crl('$list')",
-	qr/25001: permission denied to call set_crl\(\) in a transaction that has changed something/, 'judged is what is committed');
+	qr/25001: permission denied to call set_crl\(\) in a transaction that has changed something/, 'only what is committed counts');
 is(labels(), 0, 'nothing is replicated');
 is($node->safe_psql('postgres', "SELECT count(*) FROM sslpolicy.set_crl('$later')", extra_params => [ '-U', 'grantee' ]), 1, 'a grantee sets a CRL for every node');
-fails('grantee', "SELECT sslpolicy.set_crl('$list', force => true)", qr/ERROR: /, 'goes back to no older list');
-fails('grantee', 'SELECT sslpolicy.set_crl(NULL, force => true)', qr/42501: must be superuser to end the replication/, 'and does not end it');
+fails('grantee', "SELECT sslpolicy.set_crl('$list', force => true)", qr/ERROR: /, 'cannot go back to an older list');
+fails('grantee', 'SELECT sslpolicy.set_crl(NULL, force => true)', qr/42501: must be superuser to end the replication/, 'and cannot end replication');
 fails('grantee', "SELECT sslpolicy.rollback('crl', force => true)", qr/42501: must be superuser to roll back/, 'rolls nothing back');
 $server->sql("SELECT sslpolicy.set_ca('$both')");
 $server->sql('SELECT sslpolicy.wait_for_nodes()');
@@ -68,7 +68,7 @@ $server->sql('SELECT sslpolicy.wait_for_nodes()');
 ###############################################################################
 # 2
 
-fails($superuser, by_hand(ca => $only_other), qr/55006: security label of provider "sslpolicy_ca" would replace other TLS material/, 'the statement by hand does not replace what is in place');
+fails($superuser, by_hand(ca => $only_other), qr/55006: security label of provider "sslpolicy_ca" would replace other TLS material/, 'SECURITY LABEL by hand does not replace what is in place');
 fails($superuser, by_hand(crl => $list), qr/55006: security label of provider "sslpolicy_crl" would replace/, 'nor an old list the newer one');
 fails($superuser, by_hand(ca => $both, 'app'), qr/can be set only on the bootstrap superuser/, 'on no other role');
 my $offset = $server->log_offset;
@@ -91,7 +91,7 @@ my $mark = 'sslpolicy-report/1/1';
 
 my $self = $server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1');
 report($_, $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 'in~20force')) for qw(app creator grantee);
-is(state_of('below') . state_of('relay'), '', 'who may not replicate makes no report');
+is(state_of('below') . state_of('relay'), '', 'a role without REPLICATION makes no report');
 $server->login(user => 'streamer', sslmode => 'require', extra => "application_name='$mark" . node_text('relay', 'a1', 'local') . "'");
 is(state_of('relay'), '', 'nor an ordinary connection');
 $server->sql('ALTER ROLE streamer NOLOGIN');
@@ -99,13 +99,13 @@ report('streamer', $mark . node_text('relay', 'a1', 'local'));
 is(state_of('relay'), '', 'nor a role that may not log in any more');
 $server->sql('ALTER ROLE streamer LOGIN');
 report('streamer', $mark . node_text('relay', 'a1', 'local') . node_text('below', 'b1', 'in~20force'));
-like(state_of('relay'), qr/^ca gone .*, crl gone/, 'whoever may replicate can name any node, but not say that it is connected');
+like(state_of('relay'), qr/^ca gone .*, crl gone/, 'a role with REPLICATION can name any node, but not claim that it is connected');
 like(state_of('below'), qr/^ca gone .*, crl gone/, 'nor that one below it is');
-is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'a report changes nothing of this node');
+is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'a report changes nothing on this node');
 $offset = $server->log_offset;
 report('streamer', $mark . node_text('x~0aLOG~3a  forged~1b', 'a2', 'local'));
 is($server->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node ~ '[^ -~]'}), 0, 'what it says is printable');
-unlike($server->log_since($offset), qr/^LOG:  forged/m, 'and no line of the log');
+unlike($server->log_since($offset), qr/^LOG:  forged/m, 'and adds no line to the log');
 for (['no state', node_text('n', 'a3', 'fine')], ['no number', node_text('n', 'g', 'local')], ['too few fields', '|n,a3,0'], ['no end', '|'], ['a bad escape', node_text('n~z', 'a3', 'local')],
 	['too long', node_text('n', 'a3', 'local') x 200])
 {
@@ -113,8 +113,8 @@ for (['no state', node_text('n', 'a3', 'fine')], ['no number', node_text('n', 'g
 	is($server->sql(q{SELECT count(*) FROM sslpolicy.nodes WHERE node LIKE 'n%'}), 0, "no report: $_->[0]");
 }
 report('streamer', $mark . node_text("relay$_", "c$_", 'local') . join('', map { node_text('many', "d$_", 'failed') } 1 .. 40)) for 1 .. 4;
-cmp_ok($server->sql('SELECT count(DISTINCT (node, reported_at)) FROM sslpolicy.nodes'), '<=', 65, 'of made-up nodes so many are kept as there is room for');
-ok($server->login(cert => 'app', sslmode => 'require')->{ok}, 'nobody is refused for it');
+cmp_ok($server->sql('SELECT count(DISTINCT (node, reported_at)) FROM sslpolicy.nodes'), '<=', 65, 'no more made-up nodes are kept than there is room for');
+ok($server->login(cert => 'app', sslmode => 'require')->{ok}, 'nobody is refused because of it');
 is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self ORDER BY 1'), $self, 'and this node has what it had');
 
 ###############################################################################
