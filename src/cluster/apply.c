@@ -130,8 +130,7 @@ holds_nothing(ReplicatedKind kind)
 }
 
 /*
- * Does the file hold this, all of it and nothing else?  One that is in there twice counts
- * once.
+ * Does the file have all of this, and nothing else?  What is there twice counts once.
  */
 bool
 holds_the_same(ReplicatedKind kind, const PemContent *wanted)

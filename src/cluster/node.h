@@ -27,14 +27,14 @@ typedef enum ReplicatedKind
 
 typedef enum NodeState
 {
-	NODE_LOCAL,					/* nothing is replicated: the node has its own */
+	NODE_LOCAL,					/* nothing is replicated: the node has its own material */
 	NODE_APPLYING,
 	NODE_IN_FORCE,				/* proved */
-	NODE_NEWER,					/* its own CRL is newer, and stays */
-	NODE_FAILED,				/* it has what it had; the detail says why */
-	NODE_FOREIGN,				/* somebody else writes its files: they are only compared */
-	NODE_SILENT,				/* is connected, and does not report */
-	NODE_GONE					/* has reported, and is not connected */
+	NODE_NEWER,					/* it keeps its own CRL, which is newer */
+	NODE_FAILED,				/* it continues with what it had; the detail says why */
+	NODE_FOREIGN,				/* something else writes its files: they are only compared */
+	NODE_SILENT,				/* it is connected, but does not report */
+	NODE_GONE					/* it has reported, but is no longer connected */
 } NodeState;
 
 #define NUM_NODE_STATES (NODE_GONE + 1)
@@ -57,7 +57,7 @@ typedef struct ClusterNode
 	char		name[NAMEDATALEN];
 	uint64		id;				/* drawn at its start; 0: it has not reported */
 	uint64		via;			/* the node that has passed this on; 0: none */
-	TimestampTz heard;			/* when it said so; if it has not reported, when it connected */
+	TimestampTz heard;			/* when it reported; if it has not, when it connected */
 	KindState	kinds[NUM_REPLICATED_KINDS];
 } ClusterNode;
 

@@ -327,8 +327,8 @@ date_states(ClusterNode *node, List *before)
 }
 
 /*
- * Take what a standby reports of itself, and of so many below it.  The first of several
- * reports takes the place of those before.
+ * Take what a standby reports of itself, and of count nodes below it.  The first of several
+ * reports replaces the earlier ones.
  */
 void
 take_reports(ClusterNode *sender, ClusterNode *below, int count, bool first)

@@ -282,8 +282,8 @@ remove_replicated(MaterialKind kind)
 }
 
 /*
- * What was replicated before is known from the versions that this node has put in place.  If
- * it has something else in place than what is replicated, it would go back too far.
+ * This node finds the previous version among those that it has put in place.  If it does not
+ * have in place what is replicated now, it would go back too far.
  */
 static void
 require_in_force(MaterialKind kind)
@@ -298,13 +298,13 @@ require_in_force(MaterialKind kind)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("TLS material \"%s\" that is replicated is not in force on this node", material_kind_name(kind)),
-			 errdetail("It goes back from what it has in force, and so would go back too far."),
-			 errhint("Call sslpolicy.wait_for_nodes(), and mend what it says of this node.")));
+			 errmsg("replicated TLS material \"%s\" is not in force on this node", material_kind_name(kind)),
+			 errdetail("A rollback starts from what is in force on this node, and would go back too far."),
+			 errhint("Call sslpolicy.wait_for_nodes(), and repair what it says about this node.")));
 }
 
 /*
- * Have every node go back to what was replicated before.
+ * Make every node go back to the previous version.
  */
 Installation *
 roll_back_replicated(MaterialKind kind, bool dry_run, bool force)

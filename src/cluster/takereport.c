@@ -3,9 +3,9 @@
  * takereport.c
  *		Takes the reports of standbys, which arrive as logins.
  *
- * A report is the application_name of a connection for physical replication.  It counts
- * once the login is authenticated, meets its policies, and is that of a role that may log in
- * and replicate: core asks for the same, a moment later.
+ * A report is the application_name of a physical replication connection.  It counts if the
+ * login is authenticated, meets its policies, and is that of a role with LOGIN and
+ * REPLICATION: core checks that, too, a moment later.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,11 +53,11 @@ take_report_of_login(const Port *port, Oid role)
 	if (!may_replicate(role))
 		return;
 	report = parse_report(port->application_name, GetCurrentTimestamp());
-	/* a node that has this one as its upstream is another one */
+	/* a node is not its own standby */
 	if (report == NULL || report->sender.id == own_node_id())
 		return;
 	take_reports(&report->sender, report->below, report->count, report->first);
-	/* it goes further up */
+	/* pass it on to our own upstream */
 	if (RecoveryInProgress())
 		wake_applier();
 }

@@ -148,7 +148,7 @@ is_retry_due(Watched *w, const KindProgress *progress)
 }
 
 /*
- * Is this kind to be applied, or compared, now?  version is that of its label, which the
+ * Must this kind be applied or compared now?  version is that of its label, which the
  * caller remembers once it has given the order.
  */
 static bool

@@ -161,8 +161,8 @@ cluster_label_version(ClusterLabel which)
 /*
  * The text of CAs or CRLs, however long; NULL if there is none.  Needs a database.
  *
- * A text that is stored out of line takes a snapshot that stays, which a background worker
- * does not have by itself: that of the catalogs can go any time.
+ * A text stored out of line must be read under a registered snapshot, which a background worker
+ * does not have by itself; that of the catalogs can be invalidated at any time.
  */
 char *
 read_cluster_material(ClusterLabel which)

@@ -181,7 +181,7 @@ my $before = $most->();
 $waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('6s')});
 cmp_ok($most->() - $before, '<', 10_000, 'who waits long for a long list takes no more memory');
 $waiting->quit;
-fails($superuser, q{SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: TLS material "crl" that is replicated is not in force on this node/, 'nobody goes back from what is not in force');
+fails($superuser, q{SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: replicated TLS material "crl" is not in force on this node/, 'nobody goes back from what is not in force');
 unlink $node->data_dir . '/sslpolicy/at.written';
 ok(await_state('crl', 'in force'), 'it is in force in the end');
 fails($superuser, 'BEGIN; ' . set_crl(5) . q{; SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: /, 'nor in the transaction that has set it');
