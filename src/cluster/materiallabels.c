@@ -105,7 +105,7 @@ check_material_label(ReplicatedKind kind, const ObjectAddress *object, const cha
 		if (!IsBinaryUpgrade && !is_label_expected())
 			forbid_replacing(kind, text, content);
 	}
-	note_label_change(object, cluster_label_provider(which), cluster_label_name(which), text);
+	note_label_change(object, cluster_label_provider(which), cluster_label_name(which), text, true);
 }
 
 static void

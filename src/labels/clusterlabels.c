@@ -230,7 +230,7 @@ check_cluster_label(ClusterLabel which, const ObjectAddress *object, const char 
 		check_blocked(text);
 	else if (text != NULL)
 		check_policy_label(text, which == CLUSTER_MINIMUM ? PLACE_MINIMUM : PLACE_DEFAULT);
-	note_label_change(object, cluster_labels[which].provider, cluster_labels[which].name, text);
+	note_label_change(object, cluster_labels[which].provider, cluster_labels[which].name, text, false);
 }
 
 static void

@@ -93,15 +93,10 @@ announce_change(const ObjectAddress *object)
 	ReleaseSysCache(tuple);
 }
 
-/*
- * A label as it is logged: TLS material as its hash.
- */
 static const char *
-short_text(const char *text)
+hash_text(const char *text)
 {
-	return text && strstr(text, "-----BEGIN ") ?
-		psprintf("SHA-256 %s", bytes_fingerprint(text, strlen(text))) :
-		text;
+	return text ? psprintf("SHA-256 %s", bytes_fingerprint(text, strlen(text))) : NULL;
 }
 
 /*
@@ -109,29 +104,30 @@ short_text(const char *text)
  * removed is not there.
  */
 static bool
-note_change(const ObjectAddress *object, const char *provider, const char *title, const char *text)
+note_change(const ObjectAddress *object, const char *provider, const char *title, const char *text, bool hashed)
 {
-	char	   *before = GetSecurityLabel(object, provider);
+	const char *before = GetSecurityLabel(object, provider);
 
 	if (before == NULL && text == NULL)
 		return false;
 	remember_change(object, title, OidIsValid(expected_user) ? expected_user : GetUserId(),
-					short_text(before), short_text(text));
+					hashed ? hash_text(before) : before, hashed ? hash_text(text) : text);
 	return true;
 }
 
 /*
  * Log, when it is committed, that a label is set or removed, and let the worker know.
- * title is what the log calls it; NULL for the policy of the object.
+ * title is what the log calls it; NULL for the policy of the object.  hashed: it is too
+ * long for the log, which has its hash.
  *
  * The announcement is delivered when the command that writes the label ends.  A
  * command that writes nothing must announce nothing: the announcement would still
  * be pending when a subtransaction begins, which is an error.
  */
 void
-note_label_change(const ObjectAddress *object, const char *provider, const char *title, const char *text)
+note_label_change(const ObjectAddress *object, const char *provider, const char *title, const char *text, bool hashed)
 {
-	if (!IsBinaryUpgrade && note_change(object, provider, title, text))
+	if (!IsBinaryUpgrade && note_change(object, provider, title, text, hashed))
 		announce_change(object);
 }
 
@@ -225,7 +221,7 @@ check_label(const ObjectAddress *object, const char *text)
 		check_policy_label(text, place);
 	if (text != NULL && place == PLACE_ROLE && !IsBinaryUpgrade)
 		check_predefined_role(object->objectId);
-	note_label_change(object, LABEL_PROVIDER, NULL, text);
+	note_label_change(object, LABEL_PROVIDER, NULL, text, false);
 }
 
 /*
@@ -240,7 +236,7 @@ note_drop(ObjectAccessType access, Oid class, Oid object, int column, void *arg)
 		previous_access_hook(access, class, object, column, arg);
 	if (access == OAT_DROP && !IsBinaryUpgrade &&
 		(class == AuthIdRelationId || class == DatabaseRelationId))
-		(void) note_change(&address, LABEL_PROVIDER, NULL, NULL);
+		(void) note_change(&address, LABEL_PROVIDER, NULL, NULL, false);
 }
 
 void

@@ -36,7 +36,7 @@ extern void expect_label(Oid user, Oid class, Oid object);
 extern bool is_label_expected(void);
 extern void check_expected(const ObjectAddress *object);
 extern void note_label_change(const ObjectAddress *object, const char *provider,
-							  const char *title, const char *text);
+							  const char *title, const char *text, bool hashed);
 extern void check_policy_label(const char *text, PolicyPlace place);
 extern Policy *parse_policy_or_error(const char *text, PolicyPlace place);
 

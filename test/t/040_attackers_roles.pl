@@ -473,7 +473,7 @@ SQL
 subtest 'pg_monitor: sees, and changes nothing' => sub {
 	my $functions = $server->sql(q(SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") FROM pg_proc
 		WHERE pronamespace = 'sslpolicy'::regnamespace AND has_function_privilege('monitor', oid, 'EXECUTE') AND NOT has_function_privilege('public', oid, 'EXECUTE')));
-	is($functions, 'get_certificates get_crls get_ended_sessions get_material_history get_material_status get_recent_logins get_rejections get_statistics lint revoked verify_certificate verify_certificate',
+	is($functions, 'get_certificates get_crls get_ended_sessions get_material_history get_material_status get_nodes get_recent_logins get_rejections get_statistics lint revoked verify_certificate verify_certificate',
 		'what it may run that others may not');
 	unlike(scalar script('monitor', 'TABLE sslpolicy.certificates; TABLE sslpolicy.material_history; SELECT * FROM sslpolicy.lint();'), qr/PRIVATE KEY/, 'no key is among what it sees');
 	like(as('monitor', $_), qr/ERROR:  42501/, $_) for 'SELECT sslpolicy.reset_statistics()', 'SELECT sslpolicy.reload()', 'SELECT * FROM sslpolicy.recheck()', q(SELECT * FROM sslpolicy.explain('app'));
