@@ -354,7 +354,7 @@ wait_for_all();
 # a node with a newer CRL of its own, or with one of another issuer
 write_file("$own/cascade.pem", crl(root => 40, 'bob'), crl(int => 40), crl(new => 40));
 ok($cascade->node->poll_query_until('postgres', q{SELECT state = 'newer' FROM sslpolicy.nodes WHERE is_self AND kind = 'crl'}), 'a newer CRL of the node itself is kept') or diag($cascade->sql('SELECT * FROM sslpolicy.nodes'));
-wait_for_all();
+$primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl' AND state = 'newer'}) or die;
 like($primary->sql(q{SELECT state, detail FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl'}), qr/^newer\|the CRL of .* on the node is newer$/, 'and the primary knows');
 set(crl => crl(root => 41) . crl(int => 41) . crl(new => 41));
 is(states('crl'), 'in force 3', 'until one that is newer still is replicated');
