@@ -26,6 +26,7 @@ override_settings(void)
 		{"idle_in_transaction_session_timeout", "0"},
 		{"transaction_timeout", "0"},	/* since 17 */
 		{"default_transaction_read_only", "off"},
+		{"exit_on_error", "off"},
 		{"row_security", "off"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"role", "none"}};

@@ -5,8 +5,10 @@
 # 3. reports that are forged
 # 4. what holds off the worker, or has it try again all the time
 # 5. who waits, and who goes back before anything is in force
+# 6. a commit that waits for a synchronous standby that it has cut off
 use strict;
 use warnings;
+use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use SSLPolicy::Crls qw(make_crl);
@@ -140,6 +142,18 @@ $locks->query('COMMIT');
 $_->quit for $locks, $sets;
 ok(await_state('crl', 'in force'), 'an error of the worker loses nothing that is to be applied');
 
+# a setting that whoever owned the database before may have left behind
+my $own = $node->data_dir . '/sslpolicy';
+$server->sql('ALTER DATABASE postgres SET exit_on_error = on');
+append_to_file("$own/fail.written", '');
+$offset = $server->log_offset;
+$server->sql(set_crl(4));
+ok(await_state('crl', 'failed', '^failed at written$'), 'with exit_on_error an error is still a state with its reason');
+unlike($server->log_since($offset), qr/FATAL:  failed at written/, 'and not the end of the process');
+unlink "$own/fail.written";
+$server->sql('ALTER DATABASE postgres RESET ALL');
+ok(await_state('crl', 'in force'), 'and what is the matter can be mended');
+
 # a file that somebody else writes
 my $file = $server->sql('SHOW ssl_ca_file');
 $server->set('sslpolicy.install' => 'off');
@@ -174,20 +188,38 @@ ok(await_state($_, 'in force'), "in force when there is one: $_") for qw(ca crl)
 my $waiting = session();
 $pid = $waiting->query('SELECT pg_backend_pid()');
 my $most = sub { my ($kb) = slurp_file("/proc/$pid/status") =~ /^VmHWM:\s+(\d+) kB/m; return $kb };
-append_to_file($node->data_dir . '/sslpolicy/stop.written', '');
-$waiting->query(set_crl(4, fill => 20_000));
+append_to_file("$own/stop.written", '');
+$waiting->query(set_crl(5, fill => 20_000));
 $waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('1s')});
 my $before = $most->();
 $waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('6s')});
 cmp_ok($most->() - $before, '<', 10_000, 'who waits long for a long list takes no more memory');
 $waiting->quit;
 fails($superuser, q{SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: replicated TLS material "crl" is not in force on this node/, 'nobody goes back from what is not in force');
-unlink $node->data_dir . '/sslpolicy/at.written';
+unlink "$own/at.written";
 ok(await_state('crl', 'in force'), 'it is in force in the end');
-fails($superuser, 'BEGIN; ' . set_crl(5) . q{; SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: /, 'nor in the transaction that has set it');
+fails($superuser, 'BEGIN; ' . set_crl(6) . q{; SELECT sslpolicy.rollback('crl', force => true)}, qr/55000: /, 'nor in the transaction that has set it');
 $server->sql(q{SELECT sslpolicy.rollback('crl', force => true)});
 ok(await_state('crl', 'in force'), 'then one goes back');
-is($server->sql('SELECT crl_number FROM sslpolicy.crls'), 3, 'to the version before');
+is($server->sql('SELECT crl_number FROM sslpolicy.crls'), 4, 'to the version before');
+
+###############################################################################
+# 6
+
+$server->set(synchronous_standby_names => 'nobody');
+my $fingerprint = $certs->fingerprint("$dir/app.crt");
+my ($in, $out) = ('', '');
+my $mistake = IPC::Run::start([ 'psql', '-XqAt', '-d', $server->conninfo(host => 'local', user => $superuser), '-c', "SELECT sslpolicy.block_certificate('$fingerprint')" ], '<', \$in, '&>', \$out);
+my $waits = q{FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ~ 'block_certificate'};
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 $waits"), 'a commit waits for a standby that is cut off');
+my $mend = "SET synchronous_commit = local; SET lock_timeout = '500ms'; SELECT sslpolicy.unblock_certificate('$fingerprint')";
+fails($superuser, $mend, qr/55P03: /, 'what would mend that waits for it');
+$server->sql("SELECT pg_cancel_backend(pid) $waits");
+$mistake->finish;
+like($out, qr/canceling wait for synchronous replication/, 'until the wait is cancelled');
+is($server->sql($mend), '', 'then it is mended');
+is($server->sql(q{SELECT count(*) FROM pg_shseclabel WHERE provider = 'sslpolicy_blocked'}), 0, 'and nothing is blocked');
+$server->set(synchronous_standby_names => undef);
 
 $server->stop;
 done_testing();
