@@ -158,10 +158,10 @@ ok(await_state('crl', 'in force'), 'and what is the matter can be mended');
 my $file = $server->sql('SHOW ssl_ca_file');
 $server->set('sslpolicy.install' => 'off');
 append_to_file($file, slurp_file("$dir/root.crt"));
-ok(await_state('ca', 'foreign', 'holds the same'), 'a CA that is in a file twice makes no other material of it');
+ok(await_state('ca', 'foreign', 'matches what is replicated'), 'a CA that is in a file twice makes no other material of it');
 $certs->ca('third', subject => '/CN=Third Root');
 append_to_file($file, slurp_file("$dir/third.crt"));
-ok(await_state('ca', 'foreign', 'holds other material'), 'one more does');
+ok(await_state('ca', 'foreign', 'differs from what is replicated'), 'one more does');
 $server->set('sslpolicy.install' => undef);
 ok(await_state('ca', 'in force'), 'which is mended');
 
