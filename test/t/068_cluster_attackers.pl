@@ -122,11 +122,13 @@ is($server->sql('SELECT kind, state, wanted FROM sslpolicy.nodes WHERE is_self O
 ###############################################################################
 # 4
 
+# with what is replicated now
 sub await_state
 {
 	my ($kind, $state, $detail) = @_;
 	return $node->poll_query_until('postgres',
-		"SELECT state = '$state' AND coalesce(detail, '') ~ '" . ($detail // '') . "' FROM sslpolicy.nodes WHERE is_self AND kind = '$kind'");
+		"SELECT state = '$state' AND coalesce(detail, '') ~ '" . ($detail // '') . "' FROM sslpolicy.nodes WHERE is_self AND kind = '$kind' AND wanted = "
+		  . "(SELECT encode(sha256(convert_to(label, 'UTF8')), 'hex') FROM pg_shseclabel WHERE provider = 'sslpolicy_$kind')");
 }
 sub session { return $server->background(host => 'local', user => $superuser) }
 sub set_crl { my ($number, %opt) = @_; return "SELECT count(*) FROM sslpolicy.set_crl('" . make_crl($certs, 'root', $number, %opt) . "')" }
