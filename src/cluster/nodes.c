@@ -186,6 +186,29 @@ date_state(KindState *now, const KindState *before, Moment moment)
 }
 
 /*
+ * What is too long is cut in the middle: an error often ends with its cause.
+ */
+static void
+copy_detail(char *dest, const char *detail)
+{
+	static const char cut[] = " ... ";
+	int			len = (int) strlen(detail);
+	int			begin;
+	int			end;
+
+	if (len < NODE_DETAIL_LEN)
+	{
+		strlcpy(dest, detail, NODE_DETAIL_LEN);
+		return;
+	}
+	/* no half character */
+	begin = pg_mbcliplen(detail, len, NODE_DETAIL_LEN / 2);
+	end = len - (NODE_DETAIL_LEN - 1 - begin - (int) strlen(cut));
+	end = pg_mbcliplen(detail, len, end + MAX_MULTIBYTE_CHAR_LEN - 1);
+	snprintf(dest, NODE_DETAIL_LEN, "%.*s%s%s", begin, detail, cut, detail + end);
+}
+
+/*
  * wanted is NULL if it is not known, or if nothing is replicated.
  */
 void
@@ -199,8 +222,7 @@ set_own_state(ReplicatedKind kind, NodeState state, const uint8 *wanted, const c
 		now.has_wanted = true;
 		memcpy(now.wanted, wanted, FINGERPRINT_LEN);
 	}
-	/* do not cut a character in two */
-	strlcpy(now.detail, detail, (Size) pg_mbcliplen(detail, (int) strlen(detail), NODE_DETAIL_LEN - 1) + 1);
+	copy_detail(now.detail, detail);
 	now.lsn = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogWriteRecPtr();
 	now.generation = number_in_force();
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
