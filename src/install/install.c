@@ -79,6 +79,7 @@ typedef struct Progress
 	Installation *inst;
 	char	   *target;			/* links resolved */
 	HistoryEntry *entry;
+	List	   *unrecorded;		/* files of versions that the history does not have */
 	TlsSetting	settings[2];	/* that are to name the file */
 	int			nsettings;
 	const char *setting_value;
@@ -350,13 +351,23 @@ find_removed(Progress *p)
 	claim_settings(p);
 }
 
+static void
+write_version(Progress *p, int version, const char *bytes, size_t len)
+{
+	char	   *path = history_version_file(p->inst->kind, version);
+
+	p->unrecorded = lappend(p->unrecorded, path);
+	replace_file(path, bytes, len);
+}
+
 /*
  * Write the version in place, if it is not known, and the new one, and the
  * entry that says that it is coming.
  */
-static HistoryEntry *
-record_start(Installation *inst)
+static void
+record_start(Progress *p)
 {
+	Installation *inst = p->inst;
 	char	   *old_sha = inst->old_bytes ? bytes_fingerprint(inst->old_bytes, inst->old_len) : "";
 	char	   *new_sha = inst->bytes ? bytes_fingerprint(inst->bytes->data, (size_t) inst->bytes->len) : "";
 	HistoryEntry *current = inst->old_bytes ? history_entry_in_place(inst->history, inst->kind, old_sha) : NULL;
@@ -368,7 +379,7 @@ record_start(Installation *inst)
 	if (inst->old_bytes && current == NULL)
 	{
 		parent = next_history_version(inst->history, inst->kind);
-		replace_file(history_version_file(inst->kind, parent), inst->old_bytes, inst->old_len);
+		write_version(p, parent, inst->old_bytes, inst->old_len);
 		entry = new_history_entry(inst->kind, "found", parent, 0, old_sha, inst->old);
 		entry->by = "";
 		entry->state = STATE_INSTALLED;
@@ -377,8 +388,7 @@ record_start(Installation *inst)
 	if (inst->bytes && inst->version == 0)
 	{
 		inst->version = next_history_version(inst->history, inst->kind);
-		replace_file(history_version_file(inst->kind, inst->version), inst->bytes->data,
-					 (size_t) inst->bytes->len);
+		write_version(p, inst->version, inst->bytes->data, (size_t) inst->bytes->len);
 	}
 	if (inst->parent == VERSION_IN_PLACE)
 		inst->parent = parent;
@@ -388,7 +398,8 @@ record_start(Installation *inst)
 		entry->by = "replication";
 	inst->history = lappend(inst->history, entry);
 	write_history(inst->history);
-	return entry;
+	p->unrecorded = NIL;
+	p->entry = entry;
 }
 
 static void
@@ -536,12 +547,15 @@ abandon(int code, Datum arg)
 	Installation *inst = p->inst;
 	bool		replaced = is_replaced(&p->replacement, p->target);
 	bool		changed = replaced || p->changed_setting[0];
+	ListCell   *cell;
 
 	if (p->done)
 		return;
 	p->done = true;
 	HOLD_INTERRUPTS();
 	remove_file(temporary_name(p->target));
+	foreach(cell, p->unrecorded)
+		remove_file(lfirst(cell));
 	if (inst->bytes == NULL && p->changed_setting[0])
 		(void) attempt(undo_setting_reset, p, "could not put back the setting before");
 	else
@@ -732,7 +746,7 @@ finish_installation(Installation *inst)
 			remove_file(temporary_name(p->target));
 		else
 		{
-			p->entry = record_start(inst);
+			record_start(p);
 			stop_point("started");
 			change_server(p, context);
 		}
