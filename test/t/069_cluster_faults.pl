@@ -20,6 +20,7 @@ my $dir = $certs->{dir};
 $certs->ca('new', subject => '/CN=New Root');
 $certs->client($_, issuer => 'root', subject => "/CN=$_") for qw(app bob eve);
 $certs->client('app_new', issuer => 'new', subject => '/CN=app');
+$certs->server('own', issuer => 'root');
 my %folder;
 
 # a folder for the CAs of a node, which is not started yet
@@ -82,12 +83,14 @@ sub outcome
 	return $login->{ok} ? 'in' : $login->{err} =~ /revoked/ ? 'revoked' : $login->{err} =~ /unknown ca/ ? 'unknown ca' : $login->{err};
 }
 
-# the files of the standby that are not always there
+# files of the standby that should not be there: versions that the history does not know,
+# and all that has no name of its own
 sub leftovers
 {
-	my @found = grep { $_ ne "$folder{standby}/ca.crt" } glob("$folder{standby}/*");
-	push @found, grep { !m{/(?:history(?:\.jsonl)?|crl\.pem|ca\.crt|[^/]*\.\d+\.pem|[^/]*\.(?:jsonl?|index|state))\z} } glob("$own/*");
-	return join ' ', @found, glob("$data/*.tmp");
+	my %known = map { ("$own/$_" => 1) } qw(history crl.pem crl.index ssl_crl.index crl_copies.pem),
+	  split(/\n/, $standby->sql(q{SELECT kind || '.' || version || '.pem' FROM sslpolicy.material_history}));
+	$known{"$folder{standby}/$_"} = 1 for qw(ca.crt crl.pem);
+	return join ' ', grep { !$known{$_} } glob("$folder{standby}/* $own/* $data/*.tmp");
 }
 mkdir $own, 0700;
 
@@ -250,6 +253,12 @@ without_room('CRL, no room at all', $own, $none, crl => sub { set_crl($primary, 
 without_room('CRL, cut short', $own, $little, crl => sub { set_crl($primary, crl('root', 'eve')) }, says(eve => 'in'), says(eve => 'revoked'));
 # the CRL fits, the history of all before it does not
 without_room('history', $own, length(slurp_file("$own/crl.pem")) + 20, crl => sub { set_crl($primary, crl('root', 'bob')) }, says(bob => 'in'), says(bob => 'revoked'));
+# so it is for material of the node itself, whose key must not stay behind
+append_to_file("$own/full", 'x' x 4000);
+like(($standby->node->psql('postgres', "SELECT sslpolicy.install_server_certificate('" . pem('own') . "', private_key => '" . slurp_file("$dir/own.key") . "', force => true)"))[2],
+	qr/ERROR:  could not write file "[^"]*history[^"]*": No space left on device/, 'history, a certificate of the server: an error');
+unlink "$own/full";
+is(leftovers(), '', 'history, a certificate of the server: nothing is left');
 set_ca($primary, 'root');
 in_force($standby) or die;
 without_room('CAs', $folder{standby}, $little, ca => sub { $primary->sql("BEGIN; SELECT sslpolicy.set_ca('" . pem(qw(root new)) . "'); SELECT sslpolicy.set_crl('" . crl('new') . "'); COMMIT") },
@@ -282,6 +291,29 @@ set_crl($primary, crl('root', 'eve'));
 ok(in_force($standby), 'with room again, so is the next one');
 check_standby('room', qw(eve bob));
 is($standby->sql('SELECT count(*) FROM sslpolicy.material_history WHERE in_place'), 2, 'and the history has it');
+
+
+# the index of CRLs that sslpolicy reads itself
+my $indexed = "$folder{standby}/crl.pem";
+write_file($indexed, slurp_file("$own/crl.pem"));
+$standby->set('sslpolicy.crl_file' => $indexed, ssl_crl_file => '');
+$standby->sql('SELECT sslpolicy.reload()');
+unlink "$own/crl.pem";
+ok(in_force($standby), 'sslpolicy.crl_file: in force');
+my $text = slurp_file($indexed);
+append_to_file("$own/stop.in_place", '');
+set_crl($primary, crl('root', 'bob'));
+await('the installation', sub { -e "$own/at.in_place" });
+append_to_file("$own/full", 'x' x $little);
+unlink "$own/at.in_place";
+like($primary->sql(q{SELECT state, detail FROM sslpolicy.wait_for_nodes('60s') WHERE node = 'standby' AND kind = 'crl'}),
+	qr/^failed\|the server did not load the new material, and the old one was put back: .*its copy cannot be written: No space left on device$/, 'index: failed, with the reason');
+is(slurp_file($indexed), $text, 'index: the file is as it was');
+says(@$_)->('index, full') for [ bob => 'in' ], [ eve => 'revoked' ];
+unlink "$own/full";
+ok(in_force($standby), 'index: in force when there is room');
+says(@$_)->('index, room') for [ bob => 'revoked' ], [ eve => 'in' ];
+is(leftovers(), '', 'index: nothing is left');
 
 ###############################################################################
 # 4
