@@ -207,18 +207,25 @@ warn_of_standbys(Installation *inst)
 	}
 }
 
+static void
+warn_of_missing_standbys(Installation *inst)
+{
+	char	   *missing = missing_standbys_warning();
+
+	if (missing)
+		inst->warnings = lappend(inst->warnings, missing);
+}
+
 /*
  * What else the caller should know.
  */
 static void
 warn_of_nodes(Installation *inst)
 {
-	int			missing = missing_synchronous_standbys();
 	char	   *foreign = nodes_in_state(NODE_FOREIGN);
 	char	   *failed = nodes_in_state(NODE_FAILED);
 
-	if (missing > 0)
-		inst->warnings = lappend(inst->warnings, psprintf("COMMIT will wait, unless you run SET LOCAL synchronous_commit = local: %d more synchronous %s must be connected", missing, missing == 1 ? "standby" : "standbys"));
+	warn_of_missing_standbys(inst);
 	if (foreign)
 		inst->warnings = lappend(inst->warnings, psprintf("on these nodes something else writes the files, and must distribute this material: %s", foreign));
 	if (failed)
@@ -278,6 +285,7 @@ remove_replicated(MaterialKind kind)
 	inst->mode = INSTALL_REPLICATE;
 	inst->old = inst->content = free_at_reset(new_pem_content(), free_pem_content);
 	write_material(inst, cluster_label_of(kind), NULL);
+	warn_of_missing_standbys(inst);
 	return inst;
 }
 

@@ -38,6 +38,7 @@
 #include "policy/report.h"
 #include "session/collect.h"
 #include "session/sessions.h"
+#include "session/walsenders.h"
 #include "settings/settings.h"
 
 static void
@@ -235,6 +236,7 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 {
 	char	   *name = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false);
 	char	   *now;
+	char	   *missing;
 
 	if (!superuser())
 		require_current_settings();
@@ -246,6 +248,9 @@ set_cluster_label(ClusterLabel which, const char *text, bool force)
 	if (text == NULL ? now == NULL : now != NULL && strcmp(now, text) == 0)
 		return;
 	set_label(cluster_label_provider(which), AuthIdRelationId, BOOTSTRAP_SUPERUSERID, name, text, force);
+	missing = missing_standbys_warning();
+	if (missing)
+		ereport(WARNING, (errmsg_internal("%s", missing)));
 }
 
 /*

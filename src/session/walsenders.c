@@ -96,7 +96,7 @@ standby_of_walsender(int pid)
 /*
  * How many of the synchronous standbys that COMMIT waits for are not connected.
  */
-int
+static int
 missing_synchronous_standbys(void)
 {
 	int			connected = 0;
@@ -113,4 +113,17 @@ missing_synchronous_standbys(void)
 		SpinLockRelease(&walsnd->mutex);
 	}
 	return Max(0, SyncRepConfig->num_sync - connected);
+}
+
+/*
+ * A warning for who changes what every node has; NULL if no synchronous standby is missing.
+ */
+char *
+missing_standbys_warning(void)
+{
+	int			missing = missing_synchronous_standbys();
+
+	if (missing == 0)
+		return NULL;
+	return psprintf("COMMIT will wait, unless you run SET LOCAL synchronous_commit = local: %d more synchronous %s must be connected", missing, missing == 1 ? "standby" : "standbys");
 }

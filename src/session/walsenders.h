@@ -20,6 +20,6 @@ typedef struct ConnectedStandby
 
 extern List *connected_standbys(void);
 extern const char *standby_of_walsender(int pid);
-extern int	missing_synchronous_standbys(void);
+extern char *missing_standbys_warning(void);
 
 #endif							/* SSLPOLICY_WALSENDERS_H */
