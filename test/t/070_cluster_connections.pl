@@ -55,7 +55,7 @@ sub failure
 sub states
 {
 	my ($kind) = @_;
-	return $primary->sql("SELECT string_agg(state, ', ' ORDER BY is_self DESC, node) FROM sslpolicy.wait_for_nodes('60s') WHERE kind = '$kind'");
+	return $primary->sql("SELECT string_agg(state, ', ' ORDER BY is_self DESC, node) FROM sslpolicy.wait_for_nodes('60s') WHERE kind = '$kind' AND state <> 'gone'");
 }
 
 # polls until that holds of the row of a node
@@ -74,6 +74,7 @@ my $present = q{wanted = (SELECT encode(sha256(convert_to(label, 'UTF8')), 'hex'
 # 1
 
 my ($host, $port, $data) = ('127.0.0.1', $primary->node->port, $standby->node->data_dir);
+my $socket = 'host=' . $primary->node->host . " port=$port";
 my $secret = q{a?b&c=d e'f\g};
 my $in_string = $secret =~ s/(['\\])/\\$1/gr;
 my $in_uri = $secret =~ s/([&= '\\])/sprintf '%%%02x', ord $1/ger;
@@ -117,15 +118,14 @@ SKIP:
 }
 
 # as the rest has it
-$standby->set(primary_conninfo => "host=" . $primary->node->host . " port=$port application_name=standby");
+$standby->set(primary_conninfo => "$socket application_name=standby");
 ok(await_row('standby', 'crl', "state = 'in force'"), 'by the socket');
 
 ###############################################################################
 # 2
 
-my $sockets = 'host=' . $primary->node->host . " port=$port dbname=postgres replication=true";
 # connections for replication that do nothing, as many as that
-sub hold { return map { $primary->node->background_psql('postgres', extra_params => [ '-d', "$sockets user=rep" ]) } 1 .. $_[0] }
+sub hold { return map { $primary->node->background_psql('postgres', extra_params => [ '-d', "$socket dbname=postgres replication=true user=rep" ]) } 1 .. $_[0] }
 my $full = qr/number of requested standby connections exceeds max_wal_senders/;
 my @held = hold(2);
 my $offset = $primary->log_offset;
@@ -167,8 +167,8 @@ sub sync { return $primary->sql(q{SELECT application_name, sync_state FROM pg_st
 
 $primary->set(synchronous_standby_names => '1 (*)');
 is(sync(), 'standby|sync', 'a synchronous standby');
-my ($report) = map { $primary->node->background_psql('postgres', extra_params => [ '-d', "$sockets user=rep application_name='$_'" ]) } 'sslpolicy-report/1/1|held,77,0,local,,0,0,,local,,0,0,';
-is($primary->sql(q{SELECT state, detail FROM sslpolicy.nodes WHERE node = 'held' AND kind = 'ca'}), 'gone|it is not connected any more', 'a report is taken, and its connection held');
+my ($report) = map { $primary->node->background_psql('postgres', extra_params => [ '-d', "$socket dbname=postgres replication=true user=rep application_name='$_'" ]) } 'sslpolicy-report/1/1|held,77,0,local,,0,0,,local,,0,0,';
+is($primary->sql(q{SELECT state, detail FROM sslpolicy.nodes WHERE node = 'held' AND kind = 'ca'}), 'gone|it is no longer connected', 'a report is taken, and its connection held');
 is($primary->sql(q{SELECT sync_state || sync_priority || state FROM pg_stat_replication WHERE application_name ~ '^sslpolicy-report'}), 'async0startup', 'which is no synchronous standby');
 is(sync(), 'standby|sync', 'that of the standby is');
 $primary->set(synchronous_standby_names => 'ANY 2 (*)');
@@ -191,19 +191,20 @@ $commit->quit;
 is($primary->sql(q{SELECT to_regclass('waits')}), 'waits', 'then the commit is through');
 
 # missing ones
-my $missing = qr/^1 synchronous standby server\(s\) of synchronous_standby_names are not connected: COMMIT waits for them/m;
+my $missing = qr/^(?:.*WARNING:  )?COMMIT will wait, unless you run SET LOCAL synchronous_commit = local: 1 more synchronous standby must be connected$/m;
 unlike(warnings_of("set_crl('" . crl('root') . "')"), $missing, 'none is missing');
 for my $names ('2 (standby, other)', 'ANY 2 (*)', 'other')
 {
 	$primary->set(synchronous_standby_names => $names);
 	like(warnings_of("set_crl('" . crl('root') . "')"), $missing, "a standby is missing: set_crl, $names");
 	like(warnings_of("set_ca('" . pem('root') . "')"), $missing, "a standby is missing: set_ca, $names");
+	like(warnings_of('set_ca(NULL)'), $missing, "a standby is missing: set_ca(NULL), $names");
 }
 my $print = 'ab' x 32;
 for my $call ("block_certificate('$print')", "unblock_certificate('$print')", "set_minimum_policy('sslmode=prefer')", "set_default_policy('sslmode=prefer')", 'set_minimum_policy(NULL)', 'set_default_policy(NULL)')
 {
 	my (undef, undef, $err) = $primary->node->psql('postgres', "SET synchronous_commit = local; SELECT sslpolicy.$call");
-	like($err, qr/WARNING:  1 synchronous standby server\(s\) of synchronous_standby_names are not connected/, "a standby is missing: $call");
+	like($err, $missing, "a standby is missing: $call");
 }
 
 # one that is cut off by its own certificate
@@ -211,17 +212,155 @@ $primary->set(synchronous_standby_names => 'by_cert');
 my $by_cert = $primary->conninfo(user => 'rep', cert => 'rep', sslmode => 'require') . ' application_name=by_cert';
 $standby->set(primary_conninfo => $by_cert);
 ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_replication WHERE usename = 'rep' AND sync_state = 'sync'}), 'a synchronous standby with a certificate');
-my ($pid) = $primary->sql(q{SELECT pid FROM pg_stat_replication});
 like($primary->sql("SELECT array_to_string(warnings, E'\\n') FROM sslpolicy.set_crl('" . crl('root', revoked => ['rep']) . "')"),
 	qr/^standby server "by_cert" will be refused: .*revoked/m, 'revoked: set_crl() says so');
 ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_replication}), 'it is cut off');
 $commit = commits('CREATE TABLE blocked ()');
 ok(waiting(), 'the next commit waits for it');
-my $mended = crl('root');
-my $mending = commits("SELECT sslpolicy.set_crl('$mended')");
-ok(waiting(2), 'as would the statement that mends it');
-$primary->sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'set_crl' AND wait_event = 'SyncRep'; SELECT pg_sleep(0)}) if 0;
-$mending->quit if 0;
+my $back = q{SELECT count(*) = 1 FROM pg_stat_replication WHERE usename = 'rep' AND sync_state = 'sync'};
+like(warnings_of("set_crl('" . crl('root') . "')"), $missing, 'one that waits for nobody goes through, and says who is missing');
+ok($primary->node->poll_query_until('postgres', $back), 'mended on the primary, the standby is back');
+$commit->query_until(qr/over/, '');
+$commit->quit;
+is($primary->sql(q{SELECT to_regclass('blocked')}), 'blocked', 'the commit that waited is through');
+ok(await_row('by_cert', 'crl', "state = 'in force' AND $present"), 'and the standby has in force what mends it');
+$primary->sql("SELECT sslpolicy.set_crl('" . crl('root', revoked => ['rep']) . "')");
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_replication}), 'cut off again');
+$commit = commits("SELECT sslpolicy.set_crl('" . crl('root') . "')");
+ok(waiting(), 'the statement that would mend it waits, too');
+sleep 1;
+is($primary->sql(q{SELECT count(*) FROM pg_stat_replication}), 0, 'and is not in force meanwhile');
+$primary->sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+ok($primary->node->poll_query_until('postgres', $back), 'cancelled, it holds here, and the standby is back');
+$commit->query_until(qr/over/, '');
+$commit->quit;
+$primary->set(synchronous_standby_names => undef);
+$standby->set(primary_conninfo => "$socket application_name=standby");
+
+###############################################################################
+# 4
+
+is(states('crl'), 'in force, in force', 'both are heard');
+my $cascade = $standby->standby('cascade');
+$cascade->node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$cascade->node->append_conf('postgresql.auto.conf', "primary_conninfo = 'host=" . $standby->node->host . ' port=' . $standby->node->port . " application_name=cascade'\n");
+$cascade->start;
+ok(await_row('cascade', 'crl', "state = 'silent' AND lsn IS NULL", $_), "a standby of a standby without sslpolicy is silent: seen on the $_->{name}") for $standby, $primary;
+$_->stop for $cascade, $standby;
+$standby->node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$standby->node->append_conf('postgresql.auto.conf', "primary_conninfo = '$socket application_name=mute'\n");
+$standby->start;
+ok(await_row('mute', 'crl', "state = 'silent' AND lsn IS NULL"), 'so is a standby without it');
+my $start = time;
+is($primary->sql(q{SELECT string_agg(kind || ' ' || state || ': ' || detail, E'\n' ORDER BY kind) FROM sslpolicy.wait_for_nodes('2s') WHERE node = 'mute'}),
+	join("\n", map { "$_ silent: it is connected but has not reported; it may run without sslpolicy, or with an older version" } qw(ca crl)), 'wait_for_nodes() says so');
+cmp_ok(time - $start, '>=', 1, 'at the timeout');
+$standby->stop;
+$standby->node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'sslpolicy'");
+$standby->node->append_conf('postgresql.auto.conf', "primary_conninfo = '$socket application_name=standby'\n");
+$standby->start;
+ok(await_row('standby', 'crl', "state = 'in force'"), 'with sslpolicy, it is heard again');
+
+###############################################################################
+# 5
+
+my @both = ([ primary => $primary ], [ standby => $standby ]);
+# the outcome of a login on each of the two
+sub both_say
+{
+	my ($expected, $name, %opt) = @_;
+	like(refusal($_->[1], %opt), $expected, "$name: $_->[0]") for @both;
+	return;
+}
+sub labels { return $primary->sql(q{SELECT string_agg(provider || ' ' || xmin, ', ' ORDER BY provider) FROM pg_shseclabel}) }
+sub as_boss { return refusal($primary, user => 'boss', sql => "SELECT array_to_string(warnings, '') FROM sslpolicy.$_[0]") }
+
+$primary->sql("SELECT sslpolicy.set_crl(NULL); SELECT sslpolicy.set_ca('" . pem(qw(root new)) . "')");
+is(states('crl'), 'local, local', 'no CRLs');
+$_->[1]->set(ssl_crl_file => '') for @both;
+is($primary->login(cert => 'chief', user => 'chief', sslmode => 'require')->{ok}, 1, 'a superuser logs in with a certificate');
+my $locks_out = crl('new');
+like(as_boss("set_crl('$locks_out')"), qr/^ERROR:  this material would refuse clients.*role "chief"/s, 'CRLs without one of the CA of a superuser: a grantee would lock that one out');
+like(as_boss("set_crl('$locks_out', true)"), qr/^ERROR:  permission denied to make a CA unusable by which a superuser or a reserved role logs in/, 'also by force');
+is(labels() =~ /sslpolicy_crl/ ? 'written' : '', '', 'and nothing is written');
+is(as_boss("set_crl('" . crl('root', revoked => ['bob']) . crl('new') . "')"), '', 'a grantee revokes a certificate');
+is(states('crl'), 'in force, in force', 'on all nodes');
+both_say(qr/revoked/, 'revoked', cert => 'bob', user => 'bob');
+both_say(qr/^$/, 'others', cert => 'chief', user => 'chief');
+
+my $before = labels();
+my ($third, $app_revoked) = (crl('third'), crl('root', revoked => [qw(app bob)]));
+like(failure("BEGIN; SAVEPOINT s; SELECT sslpolicy.set_ca('" . pem(qw(root new third)) . "'); ROLLBACK TO s; SELECT sslpolicy.set_crl('$third')"),
+	qr/ERROR:  22023: /, 'no CRL of a CA that was rolled back to a savepoint');
+$primary->sql("BEGIN; SAVEPOINT a; SAVEPOINT b; SELECT sslpolicy.set_crl('$app_revoked'); RELEASE b; ROLLBACK TO a; COMMIT");
+is(labels(), $before, 'nothing is left of a savepoint in one that was rolled back to');
+$primary->sql(join '; ', 'BEGIN', "SELECT sslpolicy.set_ca('" . pem(qw(root new third)) . "')", "SELECT sslpolicy.set_crl('$third')",
+	'SAVEPOINT s', "SELECT sslpolicy.set_ca('" . pem('root') . "', true)", "SELECT sslpolicy.set_crl('$app_revoked')",
+	"SELECT sslpolicy.block_certificate('" . $certs->get('app_new')->{fingerprint} . "')", q{SELECT sslpolicy.set_minimum_policy('sslmode=verify-full', true)},
+	'ROLLBACK TO s', q{SELECT sslpolicy.set_default_policy('sslmode=require', true)}, 'COMMIT');
+is(states($_), 'in force, in force', "several at once: $_") for qw(ca crl);
+is($primary->sql(q{SELECT string_agg(provider, ' ' ORDER BY provider) FROM pg_shseclabel}), 'sslpolicy_ca sslpolicy_crl sslpolicy_default', 'of what was set before and after a savepoint, and rolled back to it: what was before, and after');
+both_say(qr/^$/, "and is in force, $_", cert => $_) for qw(app app_new app_third);
+both_say(qr/revoked/, 'as before', cert => 'bob', user => 'bob');
+both_say(qr/does not meet its TLS policy/, 'the default that was set after it', sslmode => 'disable');
+both_say(qr/^$/, 'no minimum');
+$primary->sql('SELECT sslpolicy.set_default_policy(NULL, true)');
+
+###############################################################################
+# 6
+
+sub set_crl { $primary->sql("SELECT sslpolicy.set_crl('$_')") for @_; return states('crl') }
+sub crl_that_ends { my ($ends) = @_; $$ends = time + 5; return crl('root', next => $$ends) }
+sub sleep_until { my ($then) = @_; sleep 1 while time <= $then; return }
+my $ends;
+my $expired = qr/the CRL has expired of CA \\?"O=Acme,CN=Test Root/;
+is(set_crl(crl_that_ends(\$ends)), 'in force, in force', 'a CRL that ends soon');
+is(set_crl(crl('root')), 'in force, in force', 'and one after it');
+sleep_until($ends);
+like(failure(q{SELECT sslpolicy.rollback('crl')}), qr/ERROR:  42501: permission denied to go back to an older CRL/, 'an expired CRL is not gone back to without force');
+like($primary->sql(q{SELECT affected, warnings FROM sslpolicy.rollback('crl', dry_run => true, force => true)}), qr/"ca": "O=Acme,CN=Test Root".*$expired.*\{.*are refused: $expired/, 'a dry run says whom that would refuse, and why');
+both_say(qr/^$/, 'and does nothing', cert => 'app');
+like($primary->sql(q{SELECT warnings FROM sslpolicy.rollback('crl', force => true)}), qr/are refused: $expired/, 'by force it is, and says so');
+is(states('crl'), 'in force, in force', 'is in force');
+both_say(qr/expired/, 'and refuses the certificates of its CA', cert => 'app');
+both_say(qr/^$/, 'and no others', cert => 'app_new');
+is(set_crl(crl('root')), 'in force, in force', 'until a new one is there');
+both_say(qr/^$/, 'then all is well', cert => 'app');
+# a node that has nothing to go back from
+$standby->set('sslpolicy.install' => 'off');
+set_crl(crl_that_ends(\$ends), crl('root'));
+sleep_until($ends);
+$primary->sql(q{SELECT sslpolicy.rollback('crl', force => true)});
+$standby->set('sslpolicy.install' => undef);
+ok(await_row('standby', 'crl', qq{state = 'failed' AND detail ~ 'expired' AND $present}), 'a node that has not had what is gone back from fails, with the reason');
+is(refusal($standby, cert => 'app'), '', 'and goes on with what it has');
+is(set_crl(crl('root')), 'in force, in force', 'until a new one is there');
+
+# files that have gone
+$primary->sql('SELECT sslpolicy.set_crl(NULL)');
+is(states('crl'), 'local, local', 'nothing is replicated');
+my %file = map { $_->[0] => $_->[1]->node->data_dir . '/own.pem' } @both;
+my ($of_new, $of_third) = (crl('new'), crl('third'));
+write_file($file{primary}, crl('root', revoked => ['bob']), $of_new, $of_third);
+write_file($file{standby}, crl('root', revoked => [qw(app bob)]), $of_new, $of_third);
+for (@both)
+{
+	my ($which, $server) = @$_;
+	$server->set('sslpolicy.crl_file' => $file{$which}, ssl_crl_file => '');
+	$server->sql('SELECT sslpolicy.reload()');
+	like(refusal($server, cert => 'bob', user => 'bob'), qr/is revoked/, "sslpolicy.crl_file: $which");
+	unlink $file{$which} or die;
+}
+like($primary->sql("SELECT warnings FROM sslpolicy.set_crl('" . crl('new') . "')"), qr/the file of sslpolicy\.crl_file was missing or could not be read: it is recreated with the CRLs that were in force from it/, 'set_crl() takes the CRLs of a file that has gone from their copies');
+is($primary->sql(q{SELECT regexp_count(label, 'BEGIN X509 CRL') FROM pg_shseclabel WHERE provider = 'sslpolicy_crl'}), 3, 'and all are replicated');
+is(states('crl'), 'in force, failed', 'in force on the primary');
+like($primary->sql(q{SELECT detail FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'crl'}), qr/^these CRLs would not come into force: /, 'a standby that had a newer one fails, with the reason');
+both_say(qr/is revoked/, 'what they revoke is refused', cert => 'bob', user => 'bob');
+is(refusal($primary, cert => 'app'), '', 'and nobody else');
+like(refusal($standby, cert => 'app'), qr/is revoked/, 'what that one revokes is refused there still');
+is(set_crl(crl('root', revoked => ['bob'])), 'in force, in force', 'until one is set that is newer still');
+both_say(qr/^$/, 'then it is in force on both', cert => 'app');
+
 $primary->stop;
 $standby->stop;
 done_testing();
