@@ -7,15 +7,19 @@
 #    of the databases postgres and template1, to the byte, and binds from the first
 #    login on, also through a membership without INHERIT; the extension, what was
 #    granted on it and what depends on it work
+#    So do the CAs, CRLs and blocked certificates of every node, which the new cluster puts
+#    in place of the CA that it was started with
 # 3. settings, TLS files and history do not arrive; copied they work; tables that the
 #    old server has kept are not read
 # 4. the same with --link, and policies that refuse everybody get in nobody's way
 use strict;
 use warnings;
 use File::Copy qw(copy);
+use File::Path qw(remove_tree);
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
+use SSLPolicy::Crls qw(make_crl);
 use SSLPolicy::Server;
 
 my $to = $ENV{UPGRADE_TO} or die 'run this by test/faults/run.sh';
@@ -23,9 +27,12 @@ my %bin = map { $_ => "/usr/lib/postgresql/$_/bin" } 15, $to;
 my $work = PostgreSQL::Test::Utils::tempdir('upgrade');
 my %plain = (sslmode => 'disable', extra => 'gssencmode=disable');
 
-my $old = SSLPolicy::Server->new('old', node => { install_path => '/usr/lib/postgresql/15' });
+my $old = SSLPolicy::Server->new('old', node => { install_path => '/usr/lib/postgresql/15' }, conf => "ssl_ca_file = 'ca.crt'\n");
 my $certs = $old->certs;
-$certs->client('app', issuer => 'root', subject => '/CN=app');
+$certs->ca('second', subject => '/CN=Second Root');
+$certs->client('app_second', issuer => 'second', subject => '/CN=app');
+$certs->client($_, issuer => 'root', subject => '/CN=app') for qw(app revoked blocked);
+copy("$certs->{dir}/root.crt", $old->node->data_dir . '/ca.crt') or die;
 $certs->server('installed', issuer => 'root');
 $old->start;
 like($old->sql('SHOW server_version'), qr/^15\./, 'from 15');
@@ -45,11 +52,18 @@ $old->set('sslpolicy.blocked_fingerprints' => 'ab' x 32);
 is($old->sql('SELECT installed FROM sslpolicy.install_server_certificate('
 	  . join(', ', map { $old->literal(slurp_file("$certs->{dir}/installed.$_")) } qw(crt key)) . ')'), 't', 'a server certificate is installed');
 is($old->login(user => 'free', %plain)->{ok}, 1, 'somebody logs in');
+$old->sql('SELECT sslpolicy.set_ca(' . $old->literal(slurp_file("$certs->{dir}/root.crt") . slurp_file("$certs->{dir}/second.crt")) . ')');
+$old->sql('SELECT sslpolicy.set_crl(' . $old->literal(make_crl($certs, 'root', 1, revoked => ['revoked']) . make_crl($certs, 'second', 1)) . ')');
+$old->sql("SELECT sslpolicy.block_certificate('" . $certs->get('blocked')->{fingerprint} . "')");
+my $states = q{SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM sslpolicy.wait_for_nodes('60s')};
+is($old->sql($states), 'ca in force, crl in force', 'CAs and CRLs of every node');
 
 my $stored = q{SELECT objtype, objname, label FROM pg_seclabels WHERE provider = 'sslpolicy' ORDER BY objtype COLLATE "C", objname COLLATE "C"};
-my $history = q{SELECT at, kind, version, action, installed_by, state, sha256, kept FROM sslpolicy.material_history ORDER BY at, version};
-my ($labels, $installed) = map { $old->sql($_) } $stored, $history;
+my $history = q{SELECT at, kind, version, action, installed_by, state, sha256, kept FROM sslpolicy.material_history WHERE kind = 'server' ORDER BY at, version};
+my $of_nodes = q{SELECT provider, label FROM pg_shseclabel WHERE provider LIKE 'sslpolicy\_%' ORDER BY provider};
+my ($labels, $installed, $material) = map { $old->sql($_) } $stored, $history, $of_nodes;
 is(scalar(split /\n/, $labels), 7, 'policies of roles and databases');
+is(join(' ', $material =~ /^(sslpolicy_\w+)/mg), 'sslpolicy_blocked sslpolicy_ca sslpolicy_crl', 'and what every node has');
 $old->stop;
 
 my $count = 0;
@@ -63,7 +77,10 @@ sub upgrade
 	# one set of certificates for all
 	$new->{certs} = $certs;
 	$new->node->append_conf('postgresql.conf', join '', map { "ssl_$_->[0]_file = '$certs->{dir}/$_->[1]'\n" }
-		  [ cert => 'server.crt' ], [ key => 'server.key' ], [ ca => 'root.crt' ]);
+		  [ cert => 'server.crt' ], [ key => 'server.key' ]);
+	# not the CAs of the old one
+	$new->node->append_conf('postgresql.conf', "ssl_ca_file = 'ca.crt'\n");
+	copy("$certs->{dir}/root.crt", $new->node->data_dir . '/ca.crt') or die;
 	$old->node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'" . ($opt{old_preload} // 'sslpolicy') . "'");
 	my ($in, $out) = ('', '');
 	my $folder = "$work/$count";
@@ -100,7 +117,11 @@ sub check
 	my ($new, $name) = @_;
 	$new->start;
 	is($new->login(%plain)->{failed}, 'sslmode cn', "$name, the first login: a policy refuses");
-	is($new->login(cert => 'app')->{ok}, 1, "$name: and lets in");
+	is($new->sql($of_nodes), $material, "$name: CAs, CRLs and blocked certificates of every node are the same to the byte");
+	is($new->sql($states), 'ca in force, crl in force', "$name: and in force");
+	is($new->login(cert => $_)->{ok}, 1, "$name: a policy lets in, $_") for qw(app app_second);
+	like($new->login(cert => 'revoked')->{err}, qr/certificate revoked/, "$name: what is revoked is refused");
+	like($new->login(cert => 'blocked')->{err}, qr/blocked on every node/, "$name: and what is blocked");
 	is($new->login(user => $_, %plain)->{failed}, 'sslmode', "$name: the policy of a group, $_") for qw(member without_inherit);
 	is($new->login(user => 'free', db => 'shop', sslmode => 'require', extra => 'ssl_max_protocol_version=TLSv1.2')->{failed},
 		'min_protocol', "$name: of a database");
@@ -131,14 +152,16 @@ my $log = slurp_file($new->node->logfile);
 note($_) for $log =~ /(.*sslpolicy\.stat.*)/g;
 like($log, qr/sslpolicy\.stat/, 'tables that another version has kept are not read, and the log says so');
 is($new->sql('SHOW sslpolicy.blocked_fingerprints'), '', 'settings have not arrived');
-is($new->sql('SELECT count(*) FROM sslpolicy.material_history'), 0, 'nor has the history');
+is($new->sql(q{SELECT count(*) FROM sslpolicy.material_history WHERE kind = 'server'}), 0, 'nor has the history');
 $new->stop;
 for my $what ('sslpolicy', 'postgresql.auto.conf')
 {
+	remove_tree($new->node->data_dir . "/$what");
 	system('cp', '-a', $old->node->data_dir . "/$what", $new->node->data_dir) == 0 or die;
 }
 $new->start;
 is($new->sql('SHOW sslpolicy.blocked_fingerprints'), 'ab' x 32, 'copied: the settings');
+is($new->sql($states), 'ca in force, crl in force', 'copied: what every node has is in force');
 is($new->sql($history), $installed, 'copied: the history');
 is($new->sql(q{SELECT subject_dn, in_force FROM sslpolicy.certificates WHERE kind = 'server' AND position = 1}), 'CN=installed|t', 'copied: the server certificate is in force');
 is($new->sql(q{SELECT installed FROM sslpolicy.rollback('server', force => true)}), 't', 'and can be rolled back');
