@@ -342,7 +342,7 @@ give_up(ReplicatedKind kind, const char *reason)
 	KindState	now = own_state(kind);
 
 	progress.failures++;
-	/* otherwise it would be due again at once */
+	/* or it would be due again at once */
 	progress.signature = what_applies(kind);
 	finish_kind(kind, &progress);
 	set_own_state(kind, NODE_FAILED, now.has_wanted ? now.wanted : NULL, reason);

@@ -49,7 +49,7 @@ typedef struct KindState
 	char		detail[NODE_DETAIL_LEN];	/* "" if there is nothing to say */
 	XLogRecPtr	lsn;			/* replayed (a primary: written) by then */
 	uint64		generation;		/* of the TLS material, as of load_state() */
-	Moment		since;			/* known here in this state with what is wanted; not reported */
+	Moment		since;			/* since when this node knows of this state; not reported */
 } KindState;
 
 typedef struct ClusterNode
@@ -61,7 +61,7 @@ typedef struct ClusterNode
 	KindState	kinds[NUM_REPLICATED_KINDS];
 } ClusterNode;
 
-/* Nodes of which is remembered what they report. */
+/* How many nodes can be remembered. */
 #define MAX_NODES 64
 
 extern const char *node_state_name(NodeState state);

@@ -32,7 +32,7 @@ extern void set_own_state(ReplicatedKind kind, NodeState state, const uint8 *wan
 						  const char *detail);
 extern uint64 own_changes(void);
 
-/* all that are known */
+/* all known nodes */
 extern void take_reports(ClusterNode *sender, ClusterNode *below, int count, bool first);
 extern List *list_nodes(void);
 extern List *list_below(void);

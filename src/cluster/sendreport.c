@@ -100,7 +100,7 @@ stop_waiting(void)
 }
 
 /*
- * Where a URI goes on behind "scheme://"; NULL if it is none.
+ * The rest of a URI after "scheme://"; NULL if this is not a URI.
  */
 static const char *
 behind_scheme(const char *conninfo)
@@ -114,8 +114,8 @@ behind_scheme(const char *conninfo)
 }
 
 /*
- * What goes between a URI and one more parameter.  As libpq reads it: whatever comes before
- * an "@" that no "/" precedes is a user and a password, which may have a "?", too.
+ * What to put between a URI and another parameter.  As in libpq, what precedes an "@" before
+ * any "/" is a user and a password, which may contain a "?", too.
  */
 static const char *
 parameter_separator(const char *rest)
@@ -129,8 +129,8 @@ parameter_separator(const char *rest)
 }
 
 /*
- * primary_conninfo with an application_name.  Of an option that is given twice, the last
- * one counts, in both forms.
+ * primary_conninfo with an application_name.  If an option is given twice, the last one
+ * counts, in conninfo strings and in URIs.
  */
 static char *
 conninfo_with(const char *report)
@@ -141,7 +141,7 @@ conninfo_with(const char *report)
 
 	if (rest)
 		return psprintf("%s%sapplication_name=%s", PrimaryConnInfo, parameter_separator(rest), report);
-	/* one at the end that quotes nothing, and means nothing, would quote the space */
+	/* a trailing backslash is meaningless, but would now escape the space */
 	while (backslashes < len && PrimaryConnInfo[len - backslashes - 1] == '\\')
 		backslashes++;
 	return psprintf("%.*s application_name='%s'", (int) (len - backslashes % 2), PrimaryConnInfo, report);

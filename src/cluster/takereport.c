@@ -24,7 +24,7 @@
 #include "cluster/takereport.h"
 
 /*
- * Core refuses others, but later.
+ * Core refuses other roles, but later.
  */
 static bool
 may_replicate(Oid role)

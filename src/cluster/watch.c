@@ -54,8 +54,8 @@ static volatile bool labels_changed = true; /* possibly */
 static bool compare_all = true;
 static bool in_recovery = false;
 static Moment looked_at = 0;
-static bool is_looking = false; /* while nothing is the matter, only during a look */
-static int	next_database = 0;	/* of the candidates, after failures to connect */
+static bool is_looking = false; /* stays true if a look ended with an error */
+static int	next_database = 0;	/* of the candidates; another one after each failure */
 
 static void
 superuser_changed(Datum arg, int cacheid, uint32 hashvalue)
@@ -180,7 +180,7 @@ end_wait_for_comparison(void)
 }
 
 /*
- * Have it done.  An error until here leaves all as it was, so that it is due again.
+ * Give the order.  An error before that leaves everything as it was, and so due again.
  */
 static void
 have_applied(uint32 due, const TransactionId *versions)
@@ -216,7 +216,7 @@ watch_cluster(void)
 	}
 	if (awaits_comparison() == false && is_late())
 		end_wait_for_comparison();
-	/* after an error, and what is the matter can last, not ten times a second */
+	/* not ten times a second after an error, which may last */
 	if (is_order_open() ||
 		!(((labels_changed || compare_all) && !is_looking) || has_elapsed(looked_at, LOOK_MS)))
 		return;

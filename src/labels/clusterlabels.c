@@ -159,7 +159,8 @@ cluster_label_version(ClusterLabel which)
 }
 
 /*
- * The text of CAs or CRLs, however long; NULL if there is none.  Needs a database.
+ * The text of CAs or CRLs, however long; NULL if there is none.  Needs a connection to a
+ * database.
  *
  * A text stored out of line must be read under a registered snapshot, which a background worker
  * does not have by itself; that of the catalogs can be invalidated at any time.

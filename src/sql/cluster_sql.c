@@ -138,8 +138,8 @@ is_kind_settled(ReplicatedKind kind, List *nodes)
 }
 
 /*
- * Has every node done what it can about what the catalog holds now?  The context is for
- * what is read, which is long, and read several times a second for up to an hour.
+ * Has every node done what it can about what the catalog holds now?  What is read can be
+ * long, and is read several times a second for up to an hour: it goes into this context.
  */
 static bool
 are_all_settled(MemoryContext context)
