@@ -192,7 +192,7 @@ my $waiting = session();
 $pid = $waiting->query('SELECT pg_backend_pid()');
 my $most = sub { my ($kb) = slurp_file("/proc/$pid/status") =~ /^VmHWM:\s+(\d+) kB/m; return $kb };
 append_to_file("$own/stop.written", '');
-$waiting->query(set_crl(5, fill => 20_000));
+$server->sql(set_crl(5, fill => 20_000));
 $waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('1s')});
 my $before = $most->();
 $waiting->query(q{SELECT count(*) FROM sslpolicy.wait_for_nodes('6s')});
