@@ -163,7 +163,7 @@ my $held = slurp_file($file);
 $certs->ca('third', subject => '/CN=Third Root');
 append_to_file($file, slurp_file("$dir/third.crt"));
 ok(await_state('ca', 'foreign', 'differs from what is replicated'), 'a CA more in the file is other material');
-write_file($file, $held, slurp_file("$dir/root.crt"));
+write_file($file, $held, $held);
 ok(await_state('ca', 'foreign', 'matches what is replicated'), 'one that is there twice is not');
 $server->set('sslpolicy.install' => undef);
 ok(await_state('ca', 'in force'), 'and that file is put right');
