@@ -201,7 +201,7 @@ copy_detail(char *dest, const char *detail)
 		strlcpy(dest, detail, NODE_DETAIL_LEN);
 		return;
 	}
-	/* no half character */
+	/* do not cut a character in two */
 	begin = pg_mbcliplen(detail, len, NODE_DETAIL_LEN / 2);
 	end = len - (NODE_DETAIL_LEN - 1 - begin - (int) strlen(cut));
 	end = pg_mbcliplen(detail, len, end + MAX_MULTIBYTE_CHAR_LEN - 1);
