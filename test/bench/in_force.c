@@ -45,6 +45,8 @@ now(void)
 	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
+static void fail(const char *what) __attribute__((noreturn));
+
 static void
 fail(const char *what)
 {
@@ -130,6 +132,7 @@ time_one(PGconn *setter, Server *servers, int count, const char *kind, const cha
 	double		committed;
 	double		last = 0;
 	double		acknowledged = 0;
+	bool		waits = true;
 	char		position[32];
 	PGresult   *result;
 	char		written[32];
@@ -147,7 +150,7 @@ time_one(PGconn *setter, Server *servers, int count, const char *kind, const cha
 	committed = now();
 	if (PQsendQueryParams(setter, ALL_ACKNOWLEDGED, 2, (const Oid[]){25, 23}, values, NULL, NULL, 0) != 1)
 		fail(PQerrorMessage(setter));
-	for (int left = count; left > 0 || acknowledged == 0;)
+	for (int left = count; left > 0 || waits;)
 	{
 		if (now() - committed > LONGEST_S)
 			fail("it is not in force");
@@ -158,13 +161,14 @@ time_one(PGconn *setter, Server *servers, int count, const char *kind, const cha
 				left--;
 				last = now();
 			}
-		if (acknowledged == 0)
+		if (waits)
 		{
 			if (PQconsumeInput(setter) != 1)
 				fail(PQerrorMessage(setter));
 			if (!PQisBusy(setter))
 			{
 				acknowledged = now();
+				waits = false;
 				result = checked(PQgetResult(setter));
 				if (strcmp(PQgetvalue(result, 0, 0), "t") != 0)
 					fail("wait_for_nodes() does not say that all have it in force");
