@@ -113,7 +113,7 @@ decode(const char *field, char *result, size_t size)
 		else if (!stands_for_itself((unsigned char) byte))
 			return false;
 		if (len + 1 < size)
-			result[len++] = byte < 32 || byte > 126 ? '?' : (char) (unsigned char) byte;
+			result[len++] = (char) (byte < 32 || byte > 126 ? '?' : byte);
 	}
 	result[len] = '\0';
 	return true;
@@ -205,15 +205,14 @@ parse_report(const char *text, TimestampTz now)
 	pos++;
 	for (int i = 0; i < count; i++)
 	{
-		char	   *next = strchr(pos + 1, '|');
+		char	   *node = pos + 1;
 
-		if (next)
-			*next = '\0';
-		if (!parse_node(pos + 1, &nodes[i], now))
+		pos = node + strcspn(node, "|");
+		*pos = '\0';
+		if (!parse_node(node, &nodes[i], now))
 			return NULL;
 		if (i > 0)
 			nodes[i].via = nodes[0].id;
-		pos = next;
 	}
 	report->sender = nodes[0];
 	report->below = nodes + 1;

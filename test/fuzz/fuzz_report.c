@@ -99,7 +99,7 @@ shown_piece(Piece piece)
 		}
 		else if (c > 127 || (!isalnum(c) && strchr("-_.", c) == NULL))
 			return NULL;
-		appendStringInfoChar(&buf, c >= ' ' && c <= '~' ? (char) c : '?');
+		appendStringInfoChar(&buf, (char) (c >= ' ' && c <= '~' ? c : '?'));
 	}
 	return buf.data;
 }

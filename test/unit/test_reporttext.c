@@ -206,11 +206,11 @@ static void
 test_malformed(void)
 {
 	static const char *const texts[] = {
-		"", "walreceiver", "sslpolicy-report/", REPORT_MARK, REPORT_MARK "1", REPORT_MARK "1|",
-		REPORT_MARK "|" PLAIN, REPORT_MARK "2|" PLAIN, REPORT_MARK "11|" PLAIN, REPORT_MARK "1" PLAIN,
-		REPORT_MARK " 1|" PLAIN, " " REPORT_MARK "1|" PLAIN, "sslpolicy-report/2/1|" PLAIN};
+		"", "walreceiver", "sslpolicy-report/", REPORT_MARK, (REPORT_MARK "1"), (REPORT_MARK "1|"),
+		(REPORT_MARK "|" PLAIN), (REPORT_MARK "2|" PLAIN), (REPORT_MARK "11|" PLAIN), (REPORT_MARK "1" PLAIN),
+		(REPORT_MARK " 1|" PLAIN), (" " REPORT_MARK "1|" PLAIN), ("sslpolicy-report/2/1|" PLAIN)};
 	static const char *const nodes[] = {
-		"|" PLAIN, PLAIN "|", PLAIN "||" PLAIN, PLAIN "|a", PLAIN ",", "a,1,0,local,,0,0,,local,,0,0",
+		("|" PLAIN), (PLAIN "|"), (PLAIN "||" PLAIN), (PLAIN "|a"), (PLAIN ","), "a,1,0,local,,0,0,,local,,0,0",
 		/* names */
 		",1,0,local,,0,0,,local,,0,0,", "~,1,0,local,,0,0,,local,,0,0,", "a~,1,0,local,,0,0,,local,,0,0,", "a~4,1,0,local,,0,0,,local,,0,0,",
 		"~4g,1,0,local,,0,0,,local,,0,0,", "~4A,1,0,local,,0,0,,local,,0,0,", "a b,1,0,local,,0,0,,local,,0,0,", "a\nb,1,0,local,,0,0,,local,,0,0,", "\xC3\xA9,1,0,local,,0,0,,local,,0,0,",
@@ -225,7 +225,7 @@ test_malformed(void)
 		"a,1,0,,,0,0,,local,,0,0,", "a,1,0,Local,,0,0,,local,,0,0,", "a,1,0,locale,,0,0,,local,,0,0,", "a,1,0,loca,,0,0,,local,,0,0,", "a,1,0,in force,,0,0,,local,,0,0,",
 		"a,1,0,local,,0,0,,0,,0,0,", "a,1,0,local~00,,0,0,,local,,0,0,",
 		/* hashes */
-		"a,1,0,local,0,0,0,,local,,0,0,", "a,1,0,local," HASH "0,0,0,,local,,0,0,", "a,1,0,local,g" HASH ",0,0,,local,,0,0,",
+		"a,1,0,local,0,0,0,,local,,0,0,", ("a,1,0,local," HASH "0,0,0,,local,,0,0,"), ("a,1,0,local,g" HASH ",0,0,,local,,0,0,"),
 		"a,1,0,local,g008101820283038404850586068707880889098a0a8b0b8c0c8d0d8e0e8f0f8,0,0,,local,,0,0,",
 		"a,1,0,local,00:08:10:18:20:28:30:38:40:48:50:58:60:68:70:78:80:88:90:98:a0:a8:b0:b8:c0:c8:d0:d8:e0:e8:f0:f8,0,0,,local,,0,0,",
 		/* LSNs, generations, details */
