@@ -116,7 +116,8 @@ missing_synchronous_standbys(void)
 }
 
 /*
- * A warning for who changes what every node has; NULL if no synchronous standby is missing.
+ * A warning for callers that change what every node has; NULL if no synchronous standby is
+ * missing.
  */
 char *
 missing_standbys_warning(void)
