@@ -79,7 +79,7 @@ typedef struct Progress
 	Installation *inst;
 	char	   *target;			/* links resolved */
 	HistoryEntry *entry;
-	List	   *unrecorded;		/* files of versions that the history does not have */
+	List	   *unrecorded;		/* int: versions that the history does not have */
 	TlsSetting	settings[2];	/* that are to name the file */
 	int			nsettings;
 	const char *setting_value;
@@ -354,10 +354,10 @@ find_removed(Progress *p)
 static void
 write_version(Progress *p, int version, const char *bytes, size_t len)
 {
-	char	   *path = history_version_file(p->inst->kind, version);
+	Installation *inst = p->inst;
 
-	p->unrecorded = lappend(p->unrecorded, path);
-	replace_file(path, bytes, len);
+	p->unrecorded = lappend_int(p->unrecorded, version);
+	replace_file(history_version_file(inst->kind, version), bytes, len);
 }
 
 /*
@@ -555,7 +555,11 @@ abandon(int code, Datum arg)
 	HOLD_INTERRUPTS();
 	remove_file(temporary_name(p->target));
 	foreach(cell, p->unrecorded)
-		remove_file(lfirst(cell));
+	{
+		int			version = lfirst_int(cell);
+
+		remove_file(history_version_file(inst->kind, version));
+	}
 	if (inst->bytes == NULL && p->changed_setting[0])
 		(void) attempt(undo_setting_reset, p, "could not put back the setting before");
 	else

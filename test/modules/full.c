@@ -37,26 +37,26 @@ room_beside(int fd)
 		return -1;
 	path[len] = '\0';
 	slash = strrchr(path, '/');
-	(void) strcpy(slash, "/full");
+	memcpy(slash, "/full", sizeof("/full"));
 	return stat(path, &full) == 0 ? full.st_size : -1;
 }
 
 ssize_t
-write(int fd, const void *bytes, size_t len)
+write(int __fd, const void *__buf, size_t __n)
 {
 	ssize_t		(*write_of_library)(int, const void *, size_t);
 	int			error = errno;
-	off_t		room = room_beside(fd);
-	off_t		at = room < 0 ? 0 : lseek(fd, 0, SEEK_CUR);
+	off_t		room = room_beside(__fd);
+	off_t		at = room < 0 ? 0 : lseek(__fd, 0, SEEK_CUR);
 
 	errno = error;
 	*(void **) &write_of_library = dlsym(RTLD_NEXT, "write");
-	if (room < 0 || at < 0 || len == 0)
-		return write_of_library(fd, bytes, len);
+	if (room < 0 || at < 0 || __n == 0)
+		return write_of_library(__fd, __buf, __n);
 	if (at >= room)
 	{
 		errno = ENOSPC;
 		return -1;
 	}
-	return write_of_library(fd, bytes, (off_t) len < room - at ? len : (size_t) (room - at));
+	return write_of_library(__fd, __buf, (off_t) __n < room - at ? __n : (size_t) (room - at));
 }
