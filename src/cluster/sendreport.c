@@ -41,7 +41,8 @@
 /* An upstream that does not answer must not keep anything from being applied. */
 #define ANSWER_MS 5000
 
-#define MAX_BACKOFF_MS 60000
+#define FIRST_BACKOFF_MS 100
+#define MAX_BACKOFF_MS	 60000
 
 /* What this process, which is restarted now and then, has reported. */
 static uint64 reported = 0;		/* own_changes() */
@@ -265,8 +266,8 @@ report_if_due(void)
 	if (!RecoveryInProgress())
 		return REPORT_EACH_MS;
 	/* a change is not subject to the back-off of earlier failures */
-	if (failed_at != 0 && !has_elapsed(failed_at, changes == failed_with ? backoff_ms : LOOK_MS))
-		return LOOK_MS;
+	if (failed_at != 0 && !has_elapsed(failed_at, changes == failed_with ? backoff_ms : Min(backoff_ms, LOOK_MS)))
+		return Min(backoff_ms, LOOK_MS);
 	if (own_context == NULL)
 		own_context = AllocSetContextCreate(TopMemoryContext, "sslpolicy report", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(own_context);
@@ -289,8 +290,8 @@ report_if_due(void)
 	{
 		failed_at = this_moment();
 		failed_with = changes;
-		backoff_ms = Min(MAX_BACKOFF_MS, backoff_ms ? 2 * backoff_ms : 1000);
-		return LOOK_MS;
+		backoff_ms = Min(MAX_BACKOFF_MS, backoff_ms ? 2 * backoff_ms : FIRST_BACKOFF_MS);
+		return Min(backoff_ms, LOOK_MS);
 	}
 	failed_at = 0;
 	backoff_ms = 0;
