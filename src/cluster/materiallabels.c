@@ -52,7 +52,7 @@ read_form(ReplicatedKind kind, const char *text)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the text is too long to be replicated"),
 				 errdetail("It has %zu bytes; at most %d bytes can be replicated.", strlen(text), MAX_REPLICATED_BYTES),
-				 errhint(DISTRIBUTE_HINT)));
+				 kind == REPLICATED_CRL ? errhint(DISTRIBUTE_HINT) : 0));
 	content = read_pem(text, strlen(text), &error);
 	if (content == NULL)
 		ereport(ERROR,
