@@ -52,8 +52,8 @@ my ($n1, $n2, $n3) = $cluster->nodes;
 $cluster->start(sub { $_[0]->sql('CREATE EXTENSION sslpolicy; CREATE ROLE app LOGIN') });
 diag(sprintf 'three nodes after %d s', time - $began);
 my $leader = $n1;
-is($leader->sql(q{SELECT string_agg(node || ' ' || state, ', ' ORDER BY kind, node) FROM sslpolicy.nodes WHERE NOT is_self}),
-	'n2 local, n3 local, n2 local, n3 local', 'both standbys have reported');
+my $reported = q{SELECT string_agg(node || ' ' || state, ', ' ORDER BY kind, node) FROM sslpolicy.nodes WHERE NOT is_self};
+ok($cluster->until('both standbys have reported', sub { return ($leader->try_sql($reported) // '') eq 'n2 local, n3 local, n2 local, n3 local' }), 'both standbys have reported');
 is($leader->sql("SELECT changes -> 'added' -> 0 ->> 'issuer' FROM sslpolicy.set_crl('" . crl() . "')") // '', 'O=Acme,CN=clients', 'set_crl()');
 my $all_crl = 'ca local, ca local, ca local, crl in force, crl in force, crl in force';
 is(states($leader), $all_crl, 'CRLs are in force on all');
