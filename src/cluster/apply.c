@@ -65,30 +65,60 @@ write_access(const char *path)
 }
 
 /*
- * A number that changes with anything on this node that could change the outcome: files,
- * and settings about them.  Reloads as such are left out, since installations cause them.
- *
- * The CAs count for CRLs, too, which are judged by them.
+ * A number that changes with the settings that decide on the outcome, and that an
+ * installation does not change itself.
  */
-uint64
-what_applies(ReplicatedKind kind)
+static uint64
+what_decides(ReplicatedKind kind)
+{
+	char	   *settings = psprintf("%d %d %d %zu", EnableSSL, installation_allowed(), accept_expired_crl(), max_crl_size());
+	uint64		result;
+
+	if (kind == REPLICATED_CRL)
+		settings = psprintf("%s\n%s\n%s", settings, crl_file(), crl_dir());
+	result = hash_bytes_extended((const unsigned char *) settings, (int) strlen(settings), 0);
+	pfree(settings);
+	return result;
+}
+
+/*
+ * A number that changes with the files that there are, and the settings that name them.  The
+ * CAs count for CRLs, too, which are judged by them.
+ */
+static uint64
+what_is_there(ReplicatedKind kind)
 {
 	StringInfoData facts;
 	uint64		result;
 
 	initStringInfo(&facts);
-	appendStringInfo(&facts, "%d %d %d %d %s\n%s\n", EnableSSL, installation_allowed(), accept_expired_crl(),
-					 write_access(applied_path(kind)),
+	appendStringInfo(&facts, "%d %s\n%s\n", write_access(applied_path(kind)),
 					 material_directory(), applied_path(REPLICATED_CA));
 	appendBinaryStringInfo(&facts, (const char *) &(uint64){file_signature(applied_path(REPLICATED_CA))}, sizeof(uint64));
 	if (kind == REPLICATED_CRL)
 	{
-		appendStringInfo(&facts, "%s\n%s\n%s\n%s\n%zu\n", ssl_crl_file, ssl_crl_dir, crl_file(), crl_dir(), max_crl_size());
+		appendStringInfo(&facts, "%s\n%s\n", ssl_crl_file, ssl_crl_dir);
 		appendBinaryStringInfo(&facts, (const char *) &(uint64){file_signature(applied_path(kind))}, sizeof(uint64));
 	}
-	result = hash_bytes_extended((const unsigned char *) facts.data, facts.len, 0) | 1;
+	result = hash_bytes_extended((const unsigned char *) facts.data, facts.len, 0);
 	pfree(facts.data);
 	return result;
+}
+
+static uint64
+combine_facts(uint64 decides, uint64 is_there)
+{
+	return hash_combine64(decides, is_there) | 1;
+}
+
+/*
+ * A number that changes with anything on this node that could change the outcome.  Reloads
+ * as such are left out, since installations cause them.
+ */
+uint64
+what_applies(ReplicatedKind kind)
+{
+	return combine_facts(what_decides(kind), what_is_there(kind));
 }
 
 static bool
@@ -274,16 +304,16 @@ log_state(ReplicatedKind kind, const Attempt *attempt, const uint8 *wanted)
  * file by now: then this is 0, and the file is compared again.
  */
 static uint64
-facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 before)
+facts_of_outcome(ReplicatedKind kind, NodeState state, const char *text, uint64 decided, uint64 was_there)
 {
-	uint64		after = what_applies(kind);
+	uint64		after = combine_facts(decided, what_is_there(kind));
 	PemContent *wanted;
 	char	   *error;
 	bool		same;
 
 	/* nothing was written */
 	if (state == NODE_FOREIGN || state == NODE_NEWER)
-		return before;
+		return combine_facts(decided, was_there);
 	if (state != NODE_IN_FORCE)
 		return after;
 	wanted = read_pem(text, strlen(text), &error);
@@ -305,7 +335,8 @@ apply_replicated(ReplicatedKind kind)
 	uint8		wanted[FINGERPRINT_LEN];
 	char	   *text = read_text(kind);
 	KindState	now = own_state(kind);
-	uint64		before = what_applies(kind);
+	uint64		decided = what_decides(kind);
+	uint64		was_there = what_is_there(kind);
 	Attempt		attempt;
 
 	if (text == NULL)
@@ -327,7 +358,7 @@ apply_replicated(ReplicatedKind kind)
 		ProcessConfigFile(PGC_SIGHUP);
 	}
 	progress.failures = attempt.state == NODE_FAILED ? progress.failures + 1 : 0;
-	progress.signature = facts_of_outcome(kind, attempt.state, text, before);
+	progress.signature = facts_of_outcome(kind, attempt.state, text, decided, was_there);
 	finish_kind(kind, &progress);
 	set_own_state(kind, attempt.state, wanted, attempt.detail);
 }

@@ -79,8 +79,11 @@ my $leader = $n1;
 is($leader->sql(q{SELECT string_agg(usename || ' ' || client_dn || ' ' || compliant, ', ' ORDER BY application_name)
 	FROM sslpolicy.sessions JOIN pg_stat_replication USING (pid, usename)}),
 	'replicator CN=replicator true, replicator CN=replicator true', 'two standbys stream through TLS, with certificates, and comply');
-is($_->sql(q{SELECT DISTINCT client_dn, compliant FROM sslpolicy.sessions WHERE usename = 'postgres' AND client_addr IS NOT NULL}),
-	'CN=postgres|t', "so do Patroni's own connections: $_->{name}") for $cluster->nodes;
+for my $node ($cluster->nodes)
+{
+	my $own = q{SELECT DISTINCT client_dn, compliant FROM sslpolicy.sessions WHERE usename = 'postgres' AND client_addr IS NOT NULL};
+	ok($cluster->until("Patroni's own connection", sub { return ($node->try_sql($own) // '') eq 'CN=postgres|t' }), "so do Patroni's own connections: $node->{name}");
+}
 like($_->sql('SHOW primary_conninfo'), qr/user=replicator .*sslmode=verify-full sslcert=\S+ sslkey=\S+ sslrootcert=\S+ application_name=$_->{name}/, "by what Patroni has written: $_->{name}") for $n2, $n3;
 for my $node ($cluster->nodes)
 {
