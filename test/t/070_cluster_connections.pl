@@ -126,7 +126,7 @@ ok(await_row('standby', 'crl', "state = 'in force'"), 'by the socket');
 
 # connections for replication that do nothing, as many as that
 sub hold { return map { $primary->node->background_psql('postgres', extra_params => [ '-d', "$socket dbname=postgres replication=true user=rep" ]) } 1 .. $_[0] }
-my $full = qr/number of requested standby connections exceeds max_wal_senders/;
+my $full = qr/number of requested standby connections exceeds "?max_wal_senders"?/;
 my @held = hold(2);
 my $offset = $primary->log_offset;
 my $version = $primary->sql(q{SELECT wanted FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'crl'});
