@@ -3,7 +3,7 @@
  * test_x509.c
  *		Certificates: serial, validity, keys, fingerprints and chains.
  *
- * Names are in test_x509_names.c.
+ * Names are in test_x509_names.c and test_x509_sans.c.
  *
  *-------------------------------------------------------------------------
  */
