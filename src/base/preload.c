@@ -23,6 +23,7 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 
 #include "base/files.h"
 #include "base/preload.h"
@@ -199,4 +200,25 @@ library_file_state(char **version)
 	if (bytes)
 		*version = read_version(bytes, len);
 	return LIBRARY_FILE_REPLACED;
+}
+
+/*
+ * Have the postmaster run a worker from its start on, and again so many seconds after it has
+ * ended; not for pg_upgrade.  main_name is the function of this library that it runs.
+ */
+void
+register_static_worker(const char *name, const char *main_name, int restart_s)
+{
+	BackgroundWorker registration = {0};
+
+	if (IsBinaryUpgrade)
+		return;
+	registration.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	registration.bgw_start_time = BgWorkerStart_ConsistentState;
+	registration.bgw_restart_time = restart_s;
+	strlcpy(registration.bgw_name, name, sizeof(registration.bgw_name));
+	strlcpy(registration.bgw_type, name, sizeof(registration.bgw_type));
+	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
+	strlcpy(registration.bgw_function_name, main_name, sizeof(registration.bgw_function_name));
+	RegisterBackgroundWorker(&registration);
 }

@@ -107,17 +107,6 @@ sslpolicy_apply_main(Datum arg)
 void
 init_applier(void)
 {
-	BackgroundWorker registration = {0};
-
 	offer_worker_main("sslpolicy_apply", work);
-	if (IsBinaryUpgrade)
-		return;
-	registration.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	registration.bgw_start_time = BgWorkerStart_ConsistentState;
-	registration.bgw_restart_time = 0;
-	strlcpy(registration.bgw_name, APPLIER_NAME, sizeof(registration.bgw_name));
-	strlcpy(registration.bgw_type, APPLIER_NAME, sizeof(registration.bgw_type));
-	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
-	strlcpy(registration.bgw_function_name, "sslpolicy_apply_main", sizeof(registration.bgw_function_name));
-	RegisterBackgroundWorker(&registration);
+	register_static_worker(APPLIER_NAME, "sslpolicy_apply_main", 0);
 }

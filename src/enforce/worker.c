@@ -738,20 +738,8 @@ insist_on_worker(void)
 void
 init_worker(void)
 {
-	BackgroundWorker registration = {0};
-
 	offer_worker_main("sslpolicy_worker", work);
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = insist_on_worker;
-	if (IsBinaryUpgrade)
-		return;
-
-	registration.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	registration.bgw_start_time = BgWorkerStart_ConsistentState;
-	registration.bgw_restart_time = 1;
-	strlcpy(registration.bgw_name, WORKER_NAME, sizeof(registration.bgw_name));
-	strlcpy(registration.bgw_type, WORKER_NAME, sizeof(registration.bgw_type));
-	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
-	strlcpy(registration.bgw_function_name, "sslpolicy_worker_main", sizeof(registration.bgw_function_name));
-	RegisterBackgroundWorker(&registration);
+	register_static_worker(WORKER_NAME, "sslpolicy_worker_main", 1);
 }

@@ -16,6 +16,7 @@
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
+. "$top/test/bench/lib.sh"
 
 changes=${CHANGES:-15}
 rotations=${ROTATIONS:-100}
@@ -31,10 +32,7 @@ need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
 make_work bench
 COPT= build
 write_server_conf "$work/server.conf"
-for tool in connect_pairs in_force make_crl; do
-    gcc -O2 -D_GNU_SOURCE -I"$("$pg_config" --includedir)" "$top/test/bench/$tool.c" -o "$work/$tool" \
-        -L"$("$pg_config" --libdir)" -lpq -lssl -lcrypto || die "$tool does not compile."
-done
+compile_tools connect_pairs in_force make_crl
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
@@ -72,7 +70,6 @@ log_min_messages = fatal
 CONF
     configure "$1" "$2"
 }
-control() { local n=$1; shift; as_tester pg_ctl -s -w -D "$work/d$n" -l "$work/d$n.log" "$@" || { cat "$work/d$n.log" >&2; die "pg_ctl $* failed"; }; }
 sql() { local n=$1; shift; as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "$(port "$n")" -U postgres postgres "$@"; }
 by_socket() { echo "host=$work port=$(port "$1") dbname=postgres user=postgres"; }
 conninfo() { echo "host=127.0.0.1 port=$(port "$1") dbname=postgres user=app sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/$2-app.crt sslkey=$work/certs/$2-app.key"; }

@@ -8,6 +8,7 @@
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
+. "$top/test/bench/lib.sh"
 
 sessions=${SESSIONS:-500}
 runs=${RUNS:-41}
@@ -19,10 +20,7 @@ need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
 make_work bench
 COPT= build
 write_server_conf "$work/server.conf"
-for tool in connect_pairs hold_sessions; do
-    gcc -O2 -D_GNU_SOURCE -I"$("$pg_config" --includedir)" "$top/test/bench/$tool.c" -o "$work/$tool" \
-        -L"$("$pg_config" --libdir)" -lpq || die "$tool does not compile."
-done
+compile_tools connect_pairs hold_sessions
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");

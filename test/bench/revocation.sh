@@ -14,6 +14,7 @@
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
+. "$top/test/bench/lib.sh"
 
 pairs=${PAIRS:-200}
 sizes=${SIZES:-1000 10000 100000 1000000 10000000}
@@ -28,10 +29,7 @@ need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
 make_work bench
 COPT= build
 write_server_conf "$work/server.conf"
-for tool in connect_pairs hold_sessions make_crl; do
-    gcc -O2 -D_GNU_SOURCE -I"$("$pg_config" --includedir)" "$top/test/bench/$tool.c" -o "$work/$tool" \
-        -L"$("$pg_config" --libdir)" -lpq -lssl -lcrypto || die "$tool does not compile."
-done
+compile_tools connect_pairs hold_sessions make_crl
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
@@ -57,7 +55,6 @@ autovacuum = off
 log_min_messages = fatal
 CONF
 done
-control() { local n=$1; shift; as_tester pg_ctl -s -w -D "$work/d$n" -l "$work/d$n.log" "$@" || { cat "$work/d$n.log" >&2; die "pg_ctl $* failed"; }; }
 sql() { local n=$1; shift; as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "${port[$n]}" -U postgres postgres "$@"; }
 conninfo() { echo "host=127.0.0.1 port=${port[$1]} dbname=postgres user=$2 sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/$2.crt sslkey=$work/certs/$2.key"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.1f", v[int((NR + 1) / 2)] }'; }

@@ -14,6 +14,7 @@
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/test/lib/env.sh"
+. "$top/test/bench/lib.sh"
 
 rounds=${ROUNDS:-4}
 pairs=${PAIRS:-400}
@@ -25,8 +26,7 @@ make_work bench
 # for figures of what is shipped: warnings are no errors here, -O2 as packaged
 COPT= build
 write_server_conf "$work/server.conf"
-gcc -O2 -I"$("$pg_config" --includedir)" "$top/test/bench/connect_pairs.c" \
-    -o "$work/connect_pairs" -L"$("$pg_config" --libdir)" -lpq || die "connect_pairs does not compile."
+compile_tools connect_pairs
 
 port[1]=$(( 20000 + RANDOM % 10000 ))
 port[2]=$(( port[1] + 1 ))

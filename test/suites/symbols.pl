@@ -15,7 +15,7 @@ sub slurp
 my $script = join '', map { slurp($_) } glob('extension/*.sql');
 my @functions = $script =~ /'MODULE_PATHNAME',\s*'(\w+)'/g;
 cmp_ok(scalar @functions, '>', 30, 'the install script names functions of the library');
-my @workers = join('', map { slurp($_) } glob('src/*.c src/*/*.c')) =~ /bgw_function_name[^;]*"(\w+)"/g;
+my @workers = join('', map { slurp($_) } glob('src/*.c src/*/*.c')) =~ /(?:bgw_function_name|register_static_worker)[^;]*"(\w+)"/g;
 cmp_ok(scalar @workers, '>', 1, 'the sources name functions of background workers');
 
 my %expected = map { $_ => 1 } qw(_PG_init Pg_magic_func), @workers, map { ($_, "pg_finfo_$_") } @functions;
