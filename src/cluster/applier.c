@@ -64,6 +64,7 @@ work(Datum arg)
 	Oid			database;
 	uint32		kinds;
 	bool		again;
+	int			pause;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -89,8 +90,12 @@ work(Datum arg)
 				proc_exit(1);
 			}
 		}
+		pause = report_if_due();
+		/* libpq has reset the latch while it connected: an order may have come meanwhile */
+		if (is_order_open())
+			continue;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 report_if_due(), PG_WAIT_EXTENSION);
+						 pause, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 }
