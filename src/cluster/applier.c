@@ -64,7 +64,7 @@ work(Datum arg)
 	Oid			database;
 	uint32		kinds;
 	bool		again;
-	int			pause;
+	long		pause;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
