@@ -24,6 +24,8 @@ my $root = $certs->get('root');
 $certs->ca('new', subject => '/CN=New Root');
 $certs->client($_, issuer => $root, subject => "/CN=$_") for qw(app bob);
 my %folder;
+# the bootstrap superuser, who runs the tests
+my $owner = getpwuid $>;
 
 # a folder for the CAs of a node, which is not started yet
 sub own_folder
@@ -163,7 +165,7 @@ $cascade->start;
 state_is('cascade', 'crl', 'failed', qr/expired|not current/, 'an expired CRL is a failure with a reason');
 like(refusal($cascade, cert => 'app'), qr/cannot be checked for revocation: the replicated certificate revocation list could not be put in place/, 'a failed node without any CRL refuses certificates');
 is(refusal($cascade), '', 'and nobody else');
-is(refusal($cascade, host => 'local', user => scalar getpwuid $>), '', 'and not through Unix sockets');
+is(refusal($cascade, host => 'local', user => $owner), '', 'and not through Unix sockets');
 set_crl();
 is(await_state('cascade', 'crl', 'in force'), '', 'a new one is applied');
 is(refusal($cascade, cert => 'app'), '', 'and certificates are accepted');
@@ -185,7 +187,7 @@ sub start_stopped
 my $at = start_stopped($standby);
 like(refusal($standby, cert => 'app'), $waits, 'a certificate before the first comparison');
 is(refusal($standby), '', 'none');
-is(refusal($standby, host => 'local', user => scalar getpwuid $>, cert => 'app'), '', 'a Unix socket');
+is(refusal($standby, host => 'local', user => $owner, cert => 'app'), '', 'a Unix socket');
 unlink $at;
 is(await_state('standby', 'ca', 'in force', $standby), '', 'compared');
 is(refusal($standby, cert => 'app'), '', 'then the certificate is accepted');
@@ -297,7 +299,7 @@ sub report
 {
 	my ($text, $user) = @_;
 	my ($in, $out, $err) = ('', '', '');
-	IPC::Run::run([ 'psql', '-XqAt', '-d', "host=$host port=$port dbname=postgres replication=true user=" . ($user // 'postgres') . " application_name='$text'", '-c', 'IDENTIFY_SYSTEM' ], '<', \$in, '>', \$out, '2>', \$err);
+	IPC::Run::run([ 'psql', '-XqAt', '-d', "host=$host port=$port dbname=postgres replication=true user=" . ($user // $owner) . " application_name='$text'", '-c', 'IDENTIFY_SYSTEM' ], '<', \$in, '>', \$out, '2>', \$err);
 	return $err;
 }
 my $kind = 'failed,,0,0,~41~0a~3cb~3e';
@@ -322,12 +324,12 @@ is(await_state($_, 'crl', 'in force'), '', "$_ is heard though the table is full
 ###############################################################################
 # 7
 
-$primary->sql(q{CREATE DATABASE slots; ALTER DATABASE postgres SET statement_timeout = 1000; ALTER DATABASE postgres SET default_transaction_read_only = on; ALTER DATABASE postgres SET search_path = nowhere; ALTER ROLE postgres IN DATABASE postgres SET role = plain});
+$primary->sql(qq{CREATE DATABASE slots; ALTER DATABASE postgres SET statement_timeout = 1000; ALTER DATABASE postgres SET default_transaction_read_only = on; ALTER DATABASE postgres SET search_path = nowhere; ALTER ROLE $owner IN DATABASE postgres SET role = plain});
 my $in_slots = sub { return $primary->sql($_[0], 'slots') };
 $in_slots->('CREATE EXTENSION sslpolicy');
 $in_slots->("SELECT sslpolicy.set_crl('" . make_crl($certs, 'root', ++$number) . "')");
 is($in_slots->(q{SELECT DISTINCT state FROM sslpolicy.wait_for_nodes('60s') WHERE is_self}), 'in force', 'settings of roles and databases do not disturb it');
-$in_slots->('ALTER DATABASE postgres RESET ALL; ALTER ROLE postgres IN DATABASE postgres RESET ALL');
+$in_slots->("ALTER DATABASE postgres RESET ALL; ALTER ROLE $owner IN DATABASE postgres RESET ALL");
 $in_slots->('CREATE DATABASE other TEMPLATE postgres; DROP DATABASE other; DROP DATABASE postgres');
 $in_slots->("SELECT sslpolicy.set_crl('" . make_crl($certs, 'root', ++$number) . "')");
 is($in_slots->(q{SELECT DISTINCT state FROM sslpolicy.wait_for_nodes('60s') WHERE is_self}), 'in force', 'without database postgres');
