@@ -135,6 +135,7 @@ is(await_state('standby', 'ca', 'in force'), '', 'install = on again');
 
 chmod 0500, $folder{standby};
 set_ca(qw(root));
+$primary->node->poll_query_until('postgres', q{SELECT detail ~ '^the file of the node differs' FROM sslpolicy.nodes WHERE node = 'standby' AND kind = 'ca'}) or die;
 state_is('standby', 'ca', 'foreign', qr/differs from what is replicated; (?:.*with mode 0500|could not create file .*Permission denied)/, 'a folder that the server may not write');
 is(refusal($standby, cert => 'app'), '', 'a foreign node has what it had');
 chmod 0700, $folder{standby};
