@@ -386,7 +386,7 @@ like($primary->sql("SET synchronous_commit = local; SELECT array_to_string(warni
 $primary->set(synchronous_standby_names => undef);
 $cascade->set('sslpolicy.install' => 'off');
 ok($cascade->node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM sslpolicy.nodes WHERE is_self AND state = 'foreign'}), 'a node that installs nothing is foreign');
-wait_for_all();
+ok($primary->node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM sslpolicy.nodes WHERE node = 'cascade' AND state = 'foreign'}), 'and the primary hears of it');
 like(set(crl => crl(root => 42)), qr/^on these nodes something else writes the files, and must distribute this material: cascade$/m, 'set_crl() warns of it');
 like($primary->sql(q{SELECT detail FROM sslpolicy.nodes WHERE node = 'cascade' AND kind = 'crl'}), qr/^the file of the node differs from what is replicated; sslpolicy\.install is off/, 'and it says what its file holds');
 set(crl => undef);

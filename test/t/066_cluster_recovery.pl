@@ -14,7 +14,7 @@ use SSLPolicy::Crls qw(make_crl write_file);
 use SSLPolicy::Server;
 
 my $primary = SSLPolicy::Server->new('primary', init => { allows_streaming => 1, has_archiving => 1 },
-	conf => "ssl_ca_file = 'ca.crt'\nmax_prepared_transactions = 2\nwal_log_hints = on\nwal_retrieve_retry_interval = 100\nrestart_after_crash = on\n");
+	conf => "ssl_ca_file = 'ca.crt'\nmax_prepared_transactions = 2\nwal_log_hints = on\nwal_keep_size = 128MB\nwal_retrieve_retry_interval = 100\nrestart_after_crash = on\n");
 my $certs = $primary->certs;
 my $dir = $certs->{dir};
 $certs->ca('new', subject => '/CN=New Root');
