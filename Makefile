@@ -26,7 +26,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
 SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/changes session/sessions session/largecerts session/storedfacts policy/facts \
-	ledger/ledger ledger/recentlogins ledger/statistics base/boundedtable base/wakeup material/generation revocation/revocation policy/parser policy/policyvalue policy/patterncost policy/dn policy/dnform policy/policy base/escape base/fingerprint \
+	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics base/boundedtable base/wakeup material/generation revocation/revocation policy/parser policy/policyvalue policy/patterncost policy/dn policy/dnform policy/policy base/escape base/fingerprint \
 	labels/labels labels/clusterlabels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \

@@ -20,6 +20,7 @@
 
 #include "advice/preview.h"
 #include "base/escape.h"
+#include "ledger/ledger.h"
 #include "ledger/recentlogins.h"
 #include "material/anchors.h"
 #include "policy/matcher.h"
@@ -113,7 +114,7 @@ preview_logins(Preview *p)
 {
 	ListCell   *cell;
 
-	foreach(cell, recent_logins())
+	foreach(cell, ledger_recent_logins())
 	{
 		const RecentLogin *login = lfirst(cell);
 		Previewed  *found;

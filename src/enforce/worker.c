@@ -20,7 +20,8 @@
  *	- somebody who logged in during a recheck, or has asked for one (wakeup.c)
  *	- a session for which core had not yet found role and database at the recheck, and
  *	  has since found others than the login judged (sessions.c)
- * Then it writes down what PostgreSQL itself has refused meanwhile (ledger.c).
+ * Then it writes down who has logged in meanwhile (newlogins.c), and what PostgreSQL itself has
+ * refused (ledger.c).
  *
  * Once a second, and at once when somebody waits for it or settings or TLS material
  * have changed, it looks at files:
@@ -69,6 +70,7 @@
 #include "install/history.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
+#include "ledger/newlogins.h"
 #include "material/anchors.h"
 #include "material/autoreload.h"
 #include "material/generation.h"
@@ -387,13 +389,14 @@ run_due_work(Worker *w)
 }
 
 /*
- * Write down what PostgreSQL itself has refused meanwhile.
+ * Write down who has logged in meanwhile, and what PostgreSQL itself has refused.
  */
 static void
-collect_refusals(Worker *w)
+update_ledger(Worker *w)
 {
 	MemoryContext old = CurrentMemoryContext;
 
+	note_new_logins();
 	if (!mailbox_has_letters())
 		return;
 	StartTransactionCommand();
@@ -420,7 +423,7 @@ watch_sessions(Worker *w)
 	PG_TRY();
 	{
 		pause = run_due_work(w);
-		collect_refusals(w);
+		update_ledger(w);
 	}
 	PG_CATCH();
 	{

@@ -21,6 +21,7 @@
 #include "install/affected.h"
 #include "install/objection.h"
 #include "labels/exceptions.h"
+#include "ledger/ledger.h"
 #include "ledger/recentlogins.h"
 #include "pki/x509.h"
 #include "session/sessions.h"
@@ -137,7 +138,7 @@ find_losing_trust(const Trust *before, const Trust *after, STACK_OF(X509) *known
 	TrustView  *old = before ? make_trust_view(before, known) : NULL;
 	TrustView  *new = make_trust_view(after, known);
 	List	   *sessions = copy_sessions();
-	List	   *logins = recent ? recent_logins() : NIL;
+	List	   *logins = recent ? ledger_recent_logins() : NIL;
 	TimestampTz now = GetCurrentTimestamp();
 	List	   *result = NIL;
 	ListCell   *cell;

@@ -5,7 +5,8 @@
  *
  * For each login, refusal and session that is ended: an entry or a count in
  * recentlogins.c, rejections.c and statistics.c, which have a lock each that is
- * held for a moment.  What PostgreSQL itself refuses comes by letter (mailbox.c).
+ * held for a moment.  Logins are written down later (newlogins.c).  What PostgreSQL itself
+ * refuses comes by letter (mailbox.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,7 @@
 #include "labels/exceptions.h"
 #include "ledger/ledger.h"
 #include "ledger/mailbox.h"
+#include "ledger/newlogins.h"
 #include "ledger/recentlogins.h"
 #include "ledger/statistics.h"
 #include "ledger/tablefile.h"
@@ -28,6 +30,7 @@ init_ledger(void)
 	init_recent_logins();
 	init_rejections();
 	init_statistics();
+	init_new_logins();
 	init_mailbox();
 	/* after all tables */
 	init_table_file();
@@ -61,23 +64,24 @@ rejection(const Facts *facts, RejectionSource source, List *reasons)
  * were enforced.
  */
 void
-ledger_admitted(const Facts *facts, const Applicable *found, Compliance compliance,
-				List *would_refuse)
+ledger_admitted(const Facts *facts, const Applicable *found, List *would_refuse)
 {
-	Oid			role = found->role;
-	TimestampTz now = GetCurrentTimestamp();
+	LoginNote	note = {
+		.at = GetCurrentTimestamp(),
+		.is_protected = found->is_superuser || is_reserved_role(facts->role),
+		.certificate = certificate_names_hash(facts),
+	};
 
-	note_login(facts, role, found->database, compliance,
-			   found->is_superuser || is_reserved_role(facts->role));
+	leave_note_of_login(&note);
+	/* now, since it only counts soon after a refusal */
 	note_admission(facts);
-	count_in_statistics(role, COUNTER_ALLOWED, 1, now);
 	if (would_refuse != NIL)
 	{
 		Rejection	r = rejection(facts, REJECTED_BY_POLICY, would_refuse);
 
 		r.would_be = true;
 		note_rejection(&r, REJECTED_KNOWN);
-		count_in_statistics(role, COUNTER_LOGGED, 1, now);
+		count_in_statistics(found->role, COUNTER_LOGGED, 1, note.at);
 	}
 }
 
@@ -175,11 +179,31 @@ ledger_collect(void)
 }
 
 /*
+ * Who has logged in, of struct RecentLogin, and how often, of struct RoleStatistics: with
+ * everybody who is in.
+ */
+List *
+ledger_recent_logins(void)
+{
+	note_new_logins();
+	return copy_recent_logins();
+}
+
+List *
+ledger_statistics(void)
+{
+	note_new_logins();
+	ledger_collect();
+	return copy_role_statistics();
+}
+
+/*
  * Forget refusals and counters.
  */
 void
 ledger_reset(void)
 {
+	note_new_logins();
 	ledger_collect();
 	clear_rejections();
 	clear_statistics();

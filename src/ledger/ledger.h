@@ -16,11 +16,13 @@
 
 extern void init_ledger(void);
 extern void ledger_admitted(const Facts *facts, const Applicable *found,
-							Compliance compliance, List *would_refuse);
+							List *would_refuse);
 extern void ledger_refused(const Facts *facts, Oid role, Oid database,
 						   RejectionSource source, List *reasons);
 extern void ledger_rechecked(const Session *session, List *reasons, bool ended);
 extern void ledger_collect(void);
+extern List *ledger_recent_logins(void);
+extern List *ledger_statistics(void);
 extern void ledger_reset(void);
 
 #endif							/* SSLPOLICY_LEDGER_H */

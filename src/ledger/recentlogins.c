@@ -13,12 +13,11 @@
  * ask who has logged in recently (affected.c), and other roles' logins must not push
  * theirs out.
  *
- * An admitted login costs a look into a hash table and a copy, under a lock.
- *
  * Locking: shared->lock guards the table, exclusive to note a login and shared to
- * copy entries out.  Every backend that is let in writes its own login; whoever
+ * copy entries out.  Logins are noted by newlogins.c, which holds a lock of its own and takes
+ * this one second; whoever
  * queries sslpolicy.recent_logins or tries a policy on them reads.  No other lock is
- * taken meanwhile, and none is held.  Without the lock only the postmaster touches
+ * taken meanwhile.  Without the lock only the postmaster touches
  * the table (tablefile.c), while it has no other processes.
  *
  *-------------------------------------------------------------------------
@@ -137,8 +136,12 @@ init_recent_logins(void)
 		keep_over_restart(&tables[i]);
 }
 
-static uint64
-certificate_hash(const Facts *facts)
+/*
+ * What tells the certificates of one client from those of another: a hash of subject and
+ * issuer; 0 if there is none.
+ */
+uint64
+certificate_names_hash(const Facts *facts)
 {
 	uint64		hash;
 
@@ -151,64 +154,64 @@ certificate_hash(const Facts *facts)
 }
 
 static LoginKey
-login_key(const Facts *facts, Oid role, Oid database)
+login_key(const Session *session, uint64 certificate)
 {
+	const Facts *facts = &session->facts;
 	LoginKey	key;
 
 	memset(&key, 0, sizeof(key));
-	key.role = role;
-	key.database = database;
+	key.role = session->role;
+	key.database = session->database;
 	key.address_len = facts->address_len;
 	memcpy(key.address, facts->address, (size_t) facts->address_len);
 	key.tls_version = facts->ssl ? (int) facts->tls_version + 1 : 0;
-	key.certificate = certificate_hash(facts);
+	key.certificate = certificate;
 	return key;
 }
 
 /*
- * A certificate of ordinary size has been packed for the table of sessions.  Of a
- * larger one names are cut away until the rest fits; if nothing does, since the
- * chain is so long, there is none.
+ * Of a certificate that is larger than usual names are cut away until the rest fits.  If
+ * nothing does, since the chain is so long, there is none; nor if the slot had no room
+ * for the serials of its CAs.
  */
-static const char *
+static char *
 packed_certificate(const CertFacts *cert, size_t *size)
 {
-	const char *packed = cert ? my_packed_certificate(size) : NULL;
-
-	if (cert == NULL || packed != NULL)
-		return packed;
+	if (cert == NULL || (cert->ncas > 0 && cert->cas[0].serial == NULL))
+		return NULL;
 	return pack_cert_within(cert, INLINE_CERTIFICATE, NULL, size);
 }
 
 /*
- * A login has been let in.  is_protected: as a superuser or a reserved role.
+ * A login has been let in.  Logins can come here in another order than they were made.
  */
 void
-note_login(const Facts *facts, Oid role, Oid database, Compliance compliance,
-		   bool is_protected)
+note_login(const Session *session, const LoginNote *note)
 {
-	BoundedTable *table = &tables[is_protected && protected_capacity() > 0 ? PROTECTED : ORDINARY];
+	BoundedTable *table = &tables[note->is_protected && protected_capacity() > 0 ? PROTECTED : ORDINARY];
 	LoginKey	key;
 	LoginEntry *entry;
 	const char *packed;
 	size_t		size = 0;
-	TimestampTz now = GetCurrentTimestamp();
 	bool		found;
 
 	if (max_recent_logins() == 0)
 		return;
-	key = login_key(facts, role, database);
-	packed = packed_certificate(facts->cert, &size);
+	key = login_key(session, note->certificate);
+	packed = packed_certificate(session->facts.cert, &size);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	entry = bounded_table_find_or_add(table, &key, &found);
-	entry->last_login = now;
 	entry->count++;
-	entry->compliance = compliance;
-	store_facts(&entry->facts, facts);
-	entry->cert_size = packed ? size : 0;
-	if (packed)
-		memcpy(entry->cert, packed, size);
+	if (note->at >= entry->last_login)
+	{
+		entry->last_login = note->at;
+		entry->compliance = session->compliance;
+		store_facts(&entry->facts, &session->facts);
+		entry->cert_size = packed ? size : 0;
+		if (packed)
+			memcpy(entry->cert, packed, size);
+	}
 	LWLockRelease(shared->lock);
 }
 
@@ -240,7 +243,7 @@ compare_logins(const ListCell *a, const ListCell *b)
  * in the current memory context.
  */
 List *
-recent_logins(void)
+copy_recent_logins(void)
 {
 	List	   *result = NIL;
 

@@ -26,8 +26,8 @@ typedef struct RecentLogin
 } RecentLogin;
 
 extern void init_recent_logins(void);
-extern void note_login(const Facts *facts, Oid role, Oid database, Compliance compliance,
-					   bool is_protected);
-extern List *recent_logins(void);
+extern uint64 certificate_names_hash(const Facts *facts);
+extern void note_login(const Session *session, const LoginNote *note);
+extern List *copy_recent_logins(void);
 
 #endif							/* SSLPOLICY_RECENTLOGINS_H */

@@ -7,8 +7,8 @@
  * names that no role has, and connections that ended before they named one.
  *
  * Locking: shared->lock guards both tables, exclusive to count or to forget, shared
- * to copy them out.  Writers and readers are those of rejections.c, and the logins
- * that are let in; whoever empties the mailbox holds the mailbox's lock and takes
+ * to copy them out.  Writers and readers are those of rejections.c, and
+ * newlogins.c, which holds a lock of its own and takes this one second; whoever empties the mailbox holds the mailbox's lock and takes
  * this one second.  The locks of rejections.c and this file are never held
  * together, and no other lock is taken meanwhile.  Without the lock only the
  * postmaster touches the tables (tablefile.c), while it has no other processes.
@@ -119,7 +119,7 @@ append_copies(List *list, const BoundedTable *table)
  * Copies of all, of struct RoleStatistics, in the current memory context.
  */
 List *
-role_statistics(void)
+copy_role_statistics(void)
 {
 	List	   *result;
 

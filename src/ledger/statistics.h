@@ -30,7 +30,7 @@ typedef struct RoleStatistics
 
 extern void init_statistics(void);
 extern void count_in_statistics(Oid role, Counter counter, int64 times, TimestampTz at);
-extern List *role_statistics(void);
+extern List *copy_role_statistics(void);
 extern void clear_statistics(void);
 
 #endif							/* SSLPOLICY_STATISTICS_H */

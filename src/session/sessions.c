@@ -4,9 +4,10 @@
  *		The table of live sessions in shared memory.
  *
  * Every backend that serves a client has one slot, found by its PGPROC number.
- * It writes the slot twice: publish_session() before it reads any policy (so
- * that whoever changes a policy afterwards can see the session), and
- * admit_session() when the login is decided.  It clears the slot on its way
+ * It writes the slot three times: publish_session() before it reads any policy (so
+ * that whoever changes a policy afterwards can see the session), admit_session() when
+ * the login is decided, and leave_login_note() when core has let it in, too.  A login
+ * writes nothing else in shared memory.  It clears the slot on its way
  * out of shared memory, whatever ends it; a crash restart starts with an empty
  * table.
  *
@@ -34,13 +35,20 @@
  * The hook refuses a role or a database that it does not find at all, so that nobody
  * comes in by one that is created meanwhile.
  *
- * Locking: table->lock, exclusive to write any field of a slot, shared to read
- * any.  Readers copy certificates out under the lock.  A backend may read
+ * Locking: each slot has a lock, exclusive to write any field of it, shared to read
+ * any.  So a login waits for a reader of all of them no longer than it takes to copy
+ * one.  Readers copy certificates out under the lock.  A backend may read
  * without the lock what it has written itself into its own slot.  Whoever holds
  * the lock and finds a pid in a slot can signal it: the process cannot have gone.
- * The same lock is that of large certificates (largecerts.c).  rechecks and
- * basis_changes of the table are atomics, which whoever begins a recheck writes without the lock, and
- * nslots never changes.
+ * table->lock is that of the room for large certificates (largecerts.c); nobody holds
+ * it together with that of a slot, since what a slot refers to stays until the slot is cleared.
+ * rechecks and basis_changes of the table are atomics, which whoever begins a recheck
+ * writes without a lock, and nslots never changes.
+ *
+ * Without the lock a reader may pass over a slot without a pid, or without a note of a login.
+ * If it misses a pid, that was published after the recheck has begun, or the login
+ * sees in admit_session() that one has: a lock is released in between, and beginning a recheck is
+ * a barrier, too.
  *
  * A certificate of ordinary size lies in the slot.  A larger one lies behind the slots
  * as long as there is room (largecerts.c).  Where there is none, the slot gets what
@@ -76,6 +84,7 @@
 
 typedef struct SessionSlot
 {
+	LWLock		lock;
 	int			pid;			/* 0: free */
 	bool		admitted;		/* the login is over and was allowed */
 	bool		replication;
@@ -91,14 +100,15 @@ typedef struct SessionSlot
 	Oid			role;
 	Oid			database;
 	TimestampTz backend_start;
+	LoginNote	note;
 	StoredFacts facts;
 	size_t		cert_size;		/* 0: no certificate */
 	int			large_cert;		/* where it lies, if not in inline_cert */
 	char		inline_cert[SLOT_CERTIFICATE];
 } SessionSlot;
 
-StaticAssertDecl(sizeof(SessionSlot) <= 2816,
-				 "a slot takes at most 2.75 kB of shared memory");
+StaticAssertDecl(sizeof(SessionSlot) <= 2880,
+				 "a slot takes less than 3 kB of shared memory");
 
 typedef struct SessionTable
 {
@@ -144,6 +154,8 @@ init_table(void)
 	pg_atomic_init_u64(&table->rechecks, 0);
 	pg_atomic_init_u64(&table->basis_changes, 0);
 	table->nslots = MaxBackends;
+	for (int i = 0; i < table->nslots; i++)
+		LWLockInitialize(&table->slots[i].lock, table->lock->tranche);
 	init_large_certs(large_certs(table));
 }
 
@@ -185,12 +197,18 @@ init_sessions(void)
 static void
 clear_session(int code, Datum arg)
 {
-	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&my_slot->lock, LW_EXCLUSIVE);
 	my_slot->pid = 0;
 	my_slot->admitted = false;
+	my_slot->note.at = 0;
 	my_slot->large_cert = NO_LARGE_CERT;
-	release_large_cert(large_certs(table), my_large_cert);
-	LWLockRelease(table->lock);
+	LWLockRelease(&my_slot->lock);
+	if (my_large_cert != NO_LARGE_CERT)
+	{
+		LWLockAcquire(table->lock, LW_EXCLUSIVE);
+		release_large_cert(large_certs(table), my_large_cert);
+		LWLockRelease(table->lock);
+	}
 	my_slot = NULL;
 	my_large_cert = NO_LARGE_CERT;
 }
@@ -271,7 +289,7 @@ publish_session(const Facts *facts, uint64 handshake, SerialDigest digest)
 	if (facts->cert != NULL)
 		packed = keep_certificate(facts->cert, digest, &size);
 
-	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&slot->lock, LW_EXCLUSIVE);
 	slot->pid = MyProcPid;
 	slot->admitted = false;
 	slot->replication = am_walsender;
@@ -287,12 +305,13 @@ publish_session(const Facts *facts, uint64 handshake, SerialDigest digest)
 	slot->role = InvalidOid;
 	slot->database = InvalidOid;
 	slot->backend_start = MyStartTimestamp;
+	slot->note.at = 0;
 	store_facts(&slot->facts, facts);
 	slot->cert_size = packed ? size : 0;
 	slot->large_cert = my_large_cert;
 	if (packed && my_large_cert == NO_LARGE_CERT)
 		memcpy(slot->inline_cert, packed, size);
-	LWLockRelease(table->lock);
+	LWLockRelease(&slot->lock);
 	return facts->cert == NULL || packed != NULL;
 }
 
@@ -320,7 +339,7 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 
 	if (my_slot == NULL)
 		return;
-	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&my_slot->lock, LW_EXCLUSIVE);
 	my_slot->role = role;
 	my_slot->database = database;
 	my_slot->compliance = compliance;
@@ -328,7 +347,7 @@ admit_session(Oid role, Oid database, Compliance compliance, int64 end_at)
 	my_slot->admitted = true;
 	missed = my_slot->rechecks != pg_atomic_read_u64(&table->rechecks) ||
 		has_old_basis();
-	LWLockRelease(table->lock);
+	LWLockRelease(&my_slot->lock);
 
 	note_session_end(end_at);
 	if (missed)
@@ -346,17 +365,16 @@ my_auth_method(void)
 }
 
 /*
- * The packed certificate of this session if it is of ordinary size, and so whole; NULL
- * if it has none, or a larger one.
+ * Core has let this session in: leave a note for the ledger.
  */
-const char *
-my_packed_certificate(size_t *size)
+void
+leave_login_note(const LoginNote *note)
 {
-	if (my_slot == NULL || my_slot->cert_size == 0 || my_slot->cert_size > INLINE_CERTIFICATE ||
-		my_large_cert != NO_LARGE_CERT)
-		return NULL;
-	*size = my_slot->cert_size;
-	return my_slot->inline_cert;
+	if (my_slot == NULL)
+		return;
+	LWLockAcquire(&my_slot->lock, LW_EXCLUSIVE);
+	my_slot->note = *note;
+	LWLockRelease(&my_slot->lock);
 }
 
 /*
@@ -403,18 +421,69 @@ copy_session(const SessionSlot *slot)
 }
 
 /*
- * Copies of all sessions that have been let in, in the current memory context.
+ * Copies of all sessions that have been let in, in the current memory context.  It is not
+ * one moment of all of them, as in pg_stat_activity.
  */
 List *
 copy_sessions(void)
 {
 	List	   *result = NIL;
 
-	LWLockAcquire(table->lock, LW_SHARED);
 	for (int i = 0; i < table->nslots; i++)
-		if (table->slots[i].pid != 0 && table->slots[i].admitted)
-			result = lappend(result, copy_session(&table->slots[i]));
-	LWLockRelease(table->lock);
+	{
+		SessionSlot *slot = &table->slots[i];
+
+		if (((volatile SessionSlot *) slot)->pid == 0)
+			continue;
+		LWLockAcquire(&slot->lock, LW_SHARED);
+		if (slot->pid != 0 && slot->admitted)
+			result = lappend(result, copy_session(slot));
+		LWLockRelease(&slot->lock);
+	}
+	return result;
+}
+
+/*
+ * The number of slots, and which one is this process's; -1: none.
+ */
+int
+session_slots(void)
+{
+	return table->nslots;
+}
+
+int
+my_session_slot(void)
+{
+	return my_slot ? (int) (my_slot - table->slots) : -1;
+}
+
+/*
+ * Is there a note of a login in a slot?  Looks without the lock: it may be out of date a moment later.
+ */
+bool
+has_login_note(int slot)
+{
+	return ((volatile SessionSlot *) &table->slots[slot])->note.at != 0;
+}
+
+/*
+ * The session in a slot, in the current memory context, and the note of its login; NULL
+ * if there is no note.
+ */
+Session *
+copy_noted_login(int slot_number, LoginNote *note)
+{
+	SessionSlot *slot = &table->slots[slot_number];
+	Session    *result = NULL;
+
+	LWLockAcquire(&slot->lock, LW_SHARED);
+	if (slot->pid != 0 && slot->note.at != 0)
+	{
+		result = copy_session(slot);
+		*note = slot->note;
+	}
+	LWLockRelease(&slot->lock);
 	return result;
 }
 
@@ -431,8 +500,14 @@ begin_session_recheck(bool basis)
 	(void) pg_atomic_fetch_add_u64(&table->rechecks, 1);
 }
 
+static LWLock *
+slot_lock(const Session *session)
+{
+	return &table->slots[session->slot].lock;
+}
+
 /*
- * The slot of a session, or NULL if it has ended.  With the lock held.
+ * The slot of a session, or NULL if it has ended.  With its lock held.
  */
 static SessionSlot *
 find_slot(const Session *session)
@@ -446,6 +521,21 @@ find_slot(const Session *session)
 }
 
 /*
+ * The login of this session has been written down.
+ */
+void
+clear_login_note(const Session *session)
+{
+	SessionSlot *slot;
+
+	LWLockAcquire(slot_lock(session), LW_EXCLUSIVE);
+	slot = find_slot(session);
+	if (slot != NULL)
+		slot->note.at = 0;
+	LWLockRelease(slot_lock(session));
+}
+
+/*
  * What has become of a session that was not complete when it was copied?
  */
 SessionProgress
@@ -455,7 +545,7 @@ session_progress(const Session *session)
 	const SessionSlot *slot;
 	Session		now = {.slot = session->slot};
 
-	LWLockAcquire(table->lock, LW_SHARED);
+	LWLockAcquire(slot_lock(session), LW_SHARED);
 	slot = find_slot(session);
 	if (slot != NULL)
 	{
@@ -463,7 +553,7 @@ session_progress(const Session *session)
 		result = !now.complete ? SESSION_INCOMPLETE : now.misjudged ? SESSION_MISJUDGED :
 																	  SESSION_SETTLED;
 	}
-	LWLockRelease(table->lock);
+	LWLockRelease(slot_lock(session));
 	return result;
 }
 
@@ -475,7 +565,7 @@ set_session_state(const Session *session, const SessionState *state)
 {
 	SessionSlot *slot;
 
-	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	LWLockAcquire(slot_lock(session), LW_EXCLUSIVE);
 	slot = find_slot(session);
 	if (slot != NULL)
 	{
@@ -492,7 +582,7 @@ set_session_state(const Session *session, const SessionState *state)
 		slot->refused_at = state->refused_at;
 		slot->refused_for = state->refused_for;
 	}
-	LWLockRelease(table->lock);
+	LWLockRelease(slot_lock(session));
 }
 
 /*
@@ -505,7 +595,7 @@ end_session(const Session *session)
 	SessionSlot *slot;
 	bool		result = false;
 
-	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	LWLockAcquire(slot_lock(session), LW_EXCLUSIVE);
 	slot = find_slot(session);
 	if (slot != NULL && !slot->ending)
 	{
@@ -517,7 +607,7 @@ end_session(const Session *session)
 #endif
 		slot->ending = result;
 	}
-	LWLockRelease(table->lock);
+	LWLockRelease(slot_lock(session));
 	return result;
 }
 

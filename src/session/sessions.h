@@ -54,6 +54,14 @@ typedef struct Session
 	Facts		facts;
 } Session;
 
+/* What the ledger wants to know of a login, until it has written it down. */
+typedef struct LoginNote
+{
+	TimestampTz at;				/* 0: there is nothing to write down, or no longer */
+	bool		is_protected;	/* a superuser, or a reserved role */
+	uint64		certificate;	/* hash of its names; 0: there is none */
+} LoginNote;
+
 /* What has become of a session that was not complete. */
 typedef enum SessionProgress
 {
@@ -77,7 +85,12 @@ extern void init_sessions(void);
 extern bool publish_session(const Facts *facts, uint64 handshake, SerialDigest digest);
 extern void admit_session(Oid role, Oid database, Compliance compliance, int64 end_at);
 extern const char *my_auth_method(void);
-extern const char *my_packed_certificate(size_t *size);
+extern void leave_login_note(const LoginNote *note);
+extern int	my_session_slot(void);
+extern int	session_slots(void);
+extern bool has_login_note(int slot);
+extern Session *copy_noted_login(int slot, LoginNote *note);
+extern void clear_login_note(const Session *session);
 extern List *copy_sessions(void);
 extern void begin_session_recheck(bool basis);
 extern SessionProgress session_progress(const Session *session);

@@ -88,7 +88,7 @@ sslpolicy_get_recent_logins(PG_FUNCTION_ARGS)
 
 	require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, recent_logins())
+	foreach(cell, ledger_recent_logins())
 	{
 		const RecentLogin *login = lfirst(cell);
 		Row			row = {0};
@@ -165,8 +165,7 @@ sslpolicy_get_statistics(PG_FUNCTION_ARGS)
 
 	require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	ledger_collect();
-	foreach(cell, role_statistics())
+	foreach(cell, ledger_statistics())
 	{
 		const RoleStatistics *s = lfirst(cell);
 		Row			row = {0};
