@@ -6,7 +6,8 @@
 #    verdict, by PostgreSQL), names
 # 3. a restart keeps them, also on a standby; a crash and an immediate stop forget
 #    them; damaged files are ignored
-# 4. the table is bounded, or off; who may read it
+# 4. a login is written down once, whoever does it: the worker, a reader, the session at its end
+# 5. the table is bounded, or off; who may read it
 use strict;
 use warnings;
 use Test::More;
@@ -174,6 +175,39 @@ $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM sslpolicy.recent_l
 ok(1, 'a crash forgets them');
 
 # 4
+my $worker = $server->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy'});
+sub told { return row('count', "role = 'app' AND client_serial = 12") . ' ' . $server->sql("SELECT allowed FROM sslpolicy.statistics WHERE role = 'app'") }
+sub client { my $client = $server->background(user => 'app', cert => 'new', sslmode => 'require'); return ($client, $client->query_safe('SELECT pg_backend_pid()')) }
+$server->login(user => 'app', cert => 'new', sslmode => 'require');
+is(told(), '1 1', 'a login that is over');
+kill 'STOP', $worker;
+my ($first, $first_pid) = client();
+my ($second, $second_pid) = client();
+is(told(), '3 3', 'while the worker does nothing, a reader writes down those who are there');
+is(told(), '3 3', 'once');
+$first->quit;
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $first_pid") or die;
+is(told(), '3 3', 'their end changes nothing');
+my ($third, $third_pid) = client();
+$third->quit;
+my ($fourth, $fourth_pid) = client();
+$server->sql("SELECT pg_terminate_backend($fourth_pid)");
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid IN ($third_pid, $fourth_pid)") or die;
+eval { $fourth->quit };
+is(told(), '5 5', 'a session that nobody has seen writes itself down, also if it is terminated');
+my ($fifth, $fifth_pid) = client();
+$server->sql('SELECT sslpolicy.reset_statistics()');
+is($server->sql("SELECT count(*) FROM sslpolicy.statistics WHERE role = 'app'"), '0', 'what was before reset_statistics() is not counted afterwards');
+kill 'CONT', $worker;
+$server->sql('SELECT sslpolicy.recheck()');
+is(row('count', "role = 'app' AND client_serial = 12"), '6', 'nor does the worker write anything twice');
+$_->quit for $second, $fifth;
+my ($last_one, $last_pid) = client();
+$server->restart;
+eval { $last_one->quit };
+is(row('count', "role = 'app' AND client_serial = 12"), '7', 'who is there at a shutdown has been written down');
+
+# 5
 $server->sql(q{DO $$ BEGIN FOR i IN 1 .. 40 LOOP EXECUTE 'CREATE ROLE r' || i || ' LOGIN'; END LOOP;
 	FOR i IN 1 .. 6 LOOP EXECUTE 'CREATE ROLE s' || i || ' LOGIN SUPERUSER'; END LOOP; END $$});
 $server->login(user => 'app', cert => 'new', sslmode => 'require');
@@ -186,7 +220,7 @@ $server->login(user => "s$_", sslmode => 'disable') for 1 .. 6;
 is(row('count(*)'), '32', 'there are never more rows than the setting says');
 is(row(q{string_agg(role, ' ' ORDER BY last_login)}, "role LIKE 'r_%' AND role <> 'rep'"), join(' ', map { "r$_" } 14 .. 40), 'the last ones stay');
 is(row(q{string_agg(role, ' ' ORDER BY last_login)}, "role LIKE 's_'"), 's4 s5 s6', 'an eighth of them are for superusers');
-is(row('count', "role = 'app'"), '5', 'and whoever comes again and again');
+is(row('count', "role = 'app'"), '12', 'and whoever comes again and again');
 my $psql = sub { return ($node->psql('postgres', $_[1], extra_params => [ '-U', $_[0] ])) };
 is(($psql->('monitor', 'SELECT count(*) > 1 FROM sslpolicy.recent_logins'))[1], 't', 'pg_monitor may read them');
 like(($psql->('app', 'SELECT * FROM sslpolicy.recent_logins'))[2], qr/permission denied for view recent_logins/, 'others may not');
