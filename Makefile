@@ -25,9 +25,11 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
-SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/changes session/sessions session/largecerts session/storedfacts policy/facts \
-	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics base/boundedtable base/wakeup material/generation revocation/revocation policy/parser policy/policyvalue policy/patterncost policy/dn policy/dnform policy/policy base/escape base/fingerprint \
-	labels/labels labels/clusterlabels policy/policy_text settings/settings settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
+SOURCES = enforce/auth session/collect session/ownaddress pki/x509 pki/distpoint pki/canonname material/handshake material/ownkeys material/tlscontext material/generation \
+	policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/labels labels/clusterlabels labels/changes session/sessions session/largecerts session/storedfacts policy/facts \
+	policy/parser policy/policyvalue policy/policy policy/dnform base/escape base/fingerprint settings/settings cluster/orders \
+	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics ledger/rejections base/boundedtable base/wakeup revocation/revocation \
+	policy/patterncost policy/dn policy/policy_text settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
 	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql sql/installrows sql/cluster_sql \
@@ -36,16 +38,15 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 policy/evalua
 	advice/clientsettings advice/clienturls advice/clientbundle advice/clientplan advice/clientneeds advice/certrequest advice/clienttext advice/serverhost policy/report \
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
 	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/consent install/replicated install/history material/configuration \
-	material/serverca material/probe material/anchors material/keymask material/leftovers material/ownkeys \
-	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/node cluster/nodes cluster/orders cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
-	ledger/mailbox session/failedcert ledger/rejections \
+	material/serverca material/probe material/anchors material/keymask material/leftovers \
+	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/node cluster/nodes cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
+	ledger/mailbox session/failedcert \
 	ledger/tablefile \
 	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
-	material/clientcert material/material material/identity material/serverkey material/trust material/tlscontext material/handshake \
+	material/clientcert material/material material/identity material/serverkey material/trust \
 	base/files base/privatekeys base/logline base/memory base/monotonic base/told base/workersettings \
 	base/datums base/privileged policy/dnpattern policy/matcher \
-	policy/checktext \
-	revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/canonname pki/distpoint pki/givenpem pki/pemtext pki/derkind
+	policy/checktext revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/givenpem pki/pemtext pki/derkind
 OBJS = $(SOURCES:%=src/%.o)
 
 # -MMD -MP: which headers an object is made of, for the next make

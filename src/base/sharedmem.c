@@ -8,6 +8,9 @@
  * and a lock are asked for before the server makes its shared memory; then the
  * owner's pointer is set, and new memory is made what it is at first.
  *
+ * Pieces of some bytes lie together, whatever else their owners have.  A login looks at
+ * several of them, and each page that a new process touches costs it more than the look.
+ *
  * A piece may have no memory at all: its init() is called at the same moments.
  *
  * Locking: pieces are found and made with AddinShmemInitLock held.  What guards
@@ -25,23 +28,48 @@
 
 #define MAX_PIECES 16
 
+/* So large a piece may be to lie with others. */
+#define SMALL_PIECE 2048
+
 static const SharedPiece *pieces[MAX_PIECES];
 static int	npieces = 0;
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
-static Size
-size_without_tables(const SharedPiece *piece)
+/*
+ * Does it lie with others, or by itself?
+ */
+static bool
+is_small(const SharedPiece *piece)
 {
-	return MAXALIGN(piece->size_at_start ? piece->size_at_start() : piece->size);
+	return piece->size <= SMALL_PIECE;
 }
 
+/*
+ * Of the small ones, each with cache lines of its own.
+ */
 static Size
-size_of_piece(const SharedPiece *piece)
+size_of_small_pieces(void)
 {
-	Size		size = size_without_tables(piece);
+	Size		size = 0;
 
+	for (int i = 0; i < npieces; i++)
+		if (is_small(pieces[i]))
+			size += CACHELINEALIGN(pieces[i]->size);
+	return size;
+}
+
+/*
+ * What a piece has by itself.
+ */
+static Size
+own_size(const SharedPiece *piece)
+{
+	Size		size = is_small(piece) ? 0 : MAXALIGN(piece->size);
+
+	if (piece->room_size)
+		size += MAXALIGN(piece->room_size());
 	for (int i = 0; i < piece->ntables; i++)
 		size += bounded_table_size(&piece->tables[i]);
 	return size;
@@ -52,48 +80,83 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
+	RequestAddinShmemSpace(size_of_small_pieces());
 	for (int i = 0; i < npieces; i++)
 	{
-		RequestAddinShmemSpace(size_of_piece(pieces[i]));
+		RequestAddinShmemSpace(own_size(pieces[i]));
 		if (pieces[i]->tranche)
 			RequestNamedLWLockTranche(pieces[i]->tranche, 1);
 	}
 }
 
 /*
- * Find the memory of a piece, or make it.  Returns whether it was made.
+ * Find memory, or make it.  Sets *fresh if it was made.
  */
-static bool
-start_piece_memory(const SharedPiece *piece)
+static char *
+find_memory(const char *name, Size size, bool *fresh)
 {
-	Size		size = size_of_piece(piece);
 	bool		found;
-	void	   *memory = ShmemInitStruct(piece->name, size, &found);
-	void	   *next = (char *) memory + size_without_tables(piece);
+	char	   *memory = ShmemInitStruct(name, size, &found);
 
-	if (!found)
+	*fresh = !found;
+	if (*fresh)
 		memset(memory, 0, size);
-	if (!found && piece->tranche)
-		*(LWLock **) memory = &GetNamedLWLockTranche(piece->tranche)->lock;
-	*piece->where = memory;
+	return memory;
+}
+
+/*
+ * Find what a piece has by itself, or make it.
+ */
+static void
+start_own_memory(const SharedPiece *piece)
+{
+	Size		size = own_size(piece);
+	bool		fresh;
+	char	   *memory;
+	void	   *next;
+
+	if (size == 0)
+		return;
+	memory = find_memory(piece->name, size, &fresh);
+	if (!is_small(piece))
+	{
+		*piece->where = memory;
+		memory += MAXALIGN(piece->size);
+	}
+	if (piece->room_size)
+	{
+		*piece->room = memory;
+		memory += MAXALIGN(piece->room_size());
+	}
+	next = memory;
 	for (int i = 0; i < piece->ntables; i++)
-		next = bounded_table_start(&piece->tables[i], next, !found);
-	return !found;
+		next = bounded_table_start(&piece->tables[i], next, fresh);
 }
 
 static void
 start_memory(void)
 {
+	bool		fresh;
+	char	   *small;
+
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	small = find_memory("sslpolicy", size_of_small_pieces(), &fresh);
 	for (int i = 0; i < npieces; i++)
 	{
-		/* without memory there is nothing that tells but who makes it */
-		bool		made = pieces[i]->where ? start_piece_memory(pieces[i]) : !IsUnderPostmaster;
+		const SharedPiece *piece = pieces[i];
 
-		if (made && pieces[i]->init)
-			pieces[i]->init();
+		if (piece->where && is_small(piece))
+		{
+			*piece->where = small;
+			small += CACHELINEALIGN(piece->size);
+		}
+		start_own_memory(piece);
+		if (fresh && piece->tranche)
+			*(LWLock **) *piece->where = &GetNamedLWLockTranche(piece->tranche)->lock;
+		if (fresh && piece->init)
+			piece->init();
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

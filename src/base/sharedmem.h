@@ -18,7 +18,10 @@ typedef struct SharedPiece
 	void	  **where;			/* the owner's pointer, set when the memory is there;
 								 * NULL: it has none */
 	Size		size;			/* of what it points to */
-	Size		(*size_at_start)(void); /* instead, if the size depends on settings */
+
+	/* More memory, whose size depends on settings; NULL: none. */
+	void	  **room;
+	Size		(*room_size)(void);
 
 	/*
 	 * Of the LWLock that guards it; what is at *where begins with an LWLock *, which
@@ -26,7 +29,7 @@ typedef struct SharedPiece
 	 */
 	const char *tranche;
 
-	/* Tables that lie behind it, and are started. */
+	/* Tables, which are started. */
 	BoundedTable *tables;
 	int			ntables;
 

@@ -117,13 +117,11 @@ typedef struct SessionTable
 	pg_atomic_uint64 basis_changes; /* how many of them because of what a login
 									 * has from before its hook */
 	int			nslots;
-	SessionSlot slots[FLEXIBLE_ARRAY_MEMBER];
-	/* large certificates follow: large_certs() */
 } SessionTable;
 
 static SessionTable *table = NULL;
+static SessionSlot *slots = NULL;	/* room for large certificates follows: large_certs() */
 static SessionSlot *my_slot = NULL;
-static int	my_large_cert = NO_LARGE_CERT;
 
 /* basis_changes when the TLS handshake of the process with this pid began */
 static uint64 changes_at_handshake = 0;
@@ -132,18 +130,17 @@ static int	handshake_pid = 0;
 static size_t
 slots_size(void)
 {
-	return MAXALIGN(offsetof(SessionTable, slots) +
-					sizeof(SessionSlot) * (size_t) MaxBackends);
+	return MAXALIGN(sizeof(SessionSlot) * (size_t) MaxBackends);
 }
 
 static LargeCerts *
-large_certs(SessionTable *t)
+large_certs(void)
 {
-	return (LargeCerts *) ((char *) t + slots_size());
+	return (LargeCerts *) ((char *) slots + slots_size());
 }
 
 static Size
-table_size(void)
+slots_and_certs_size(void)
 {
 	return slots_size() + large_certs_size();
 }
@@ -155,14 +152,19 @@ init_table(void)
 	pg_atomic_init_u64(&table->basis_changes, 0);
 	table->nslots = MaxBackends;
 	for (int i = 0; i < table->nslots; i++)
-		LWLockInitialize(&table->slots[i].lock, table->lock->tranche);
-	init_large_certs(large_certs(table));
+	{
+		LWLockInitialize(&slots[i].lock, table->lock->tranche);
+		slots[i].large_cert = NO_LARGE_CERT;
+	}
+	init_large_certs(large_certs());
 }
 
 static const SharedPiece piece = {
 	.name = "sslpolicy sessions",
 	.where = (void **) &table,
-	.size_at_start = table_size,
+	.size = sizeof(SessionTable),
+	.room = (void **) &slots,
+	.room_size = slots_and_certs_size,
 	.tranche = "sslpolicy",
 	.init = init_table,
 };
@@ -197,20 +199,20 @@ init_sessions(void)
 static void
 clear_session(int code, Datum arg)
 {
+	int			large_cert = my_slot->large_cert;
+
 	LWLockAcquire(&my_slot->lock, LW_EXCLUSIVE);
 	my_slot->pid = 0;
 	my_slot->admitted = false;
 	my_slot->note.at = 0;
 	my_slot->large_cert = NO_LARGE_CERT;
 	LWLockRelease(&my_slot->lock);
-	if (my_large_cert != NO_LARGE_CERT)
-	{
-		LWLockAcquire(table->lock, LW_EXCLUSIVE);
-		release_large_cert(large_certs(table), my_large_cert);
-		LWLockRelease(table->lock);
-	}
 	my_slot = NULL;
-	my_large_cert = NO_LARGE_CERT;
+	if (large_cert == NO_LARGE_CERT)
+		return;
+	LWLockAcquire(table->lock, LW_EXCLUSIVE);
+	release_large_cert(large_certs(), large_cert);
+	LWLockRelease(table->lock);
 }
 
 /*
@@ -221,11 +223,11 @@ static bool
 store_large(const char *packed, size_t size)
 {
 	LWLockAcquire(table->lock, LW_EXCLUSIVE);
-	my_large_cert = reserve_large_cert(large_certs(table), size);
+	my_slot->large_cert = reserve_large_cert(large_certs(), size);
 	LWLockRelease(table->lock);
-	if (my_large_cert == NO_LARGE_CERT)
+	if (my_slot->large_cert == NO_LARGE_CERT)
 		return false;
-	fill_large_cert(large_certs(table), my_large_cert, packed, size);
+	fill_large_cert(large_certs(), my_slot->large_cert, packed, size);
 	return true;
 }
 
@@ -262,7 +264,7 @@ copy_certificate(const SessionSlot *slot)
 		return NULL;
 	if (slot->large_cert == NO_LARGE_CERT)
 		return unpack_cert(slot->inline_cert, slot->cert_size);
-	return unpack_cert(copy_large_cert(large_certs(table), slot->large_cert, slot->cert_size),
+	return unpack_cert(copy_large_cert(large_certs(), slot->large_cert, slot->cert_size),
 					   slot->cert_size);
 }
 
@@ -282,7 +284,7 @@ publish_session(const Facts *facts, uint64 handshake, SerialDigest digest)
 
 	if (table == NULL || compat_proc_number() >= table->nslots)
 		return true;
-	slot = &table->slots[compat_proc_number()];
+	slot = &slots[compat_proc_number()];
 	if (my_slot == NULL)
 		before_shmem_exit(clear_session, (Datum) 0);
 	my_slot = slot;
@@ -308,8 +310,7 @@ publish_session(const Facts *facts, uint64 handshake, SerialDigest digest)
 	slot->note.at = 0;
 	store_facts(&slot->facts, facts);
 	slot->cert_size = packed ? size : 0;
-	slot->large_cert = my_large_cert;
-	if (packed && my_large_cert == NO_LARGE_CERT)
+	if (packed && slot->large_cert == NO_LARGE_CERT)
 		memcpy(slot->inline_cert, packed, size);
 	LWLockRelease(&slot->lock);
 	return facts->cert == NULL || packed != NULL;
@@ -403,7 +404,7 @@ copy_session(const SessionSlot *slot)
 {
 	Session    *s = palloc0(sizeof(Session));
 
-	s->slot = (int) (slot - table->slots);
+	s->slot = (int) (slot - slots);
 	s->pid = slot->pid;
 	read_backend(slot, s);
 	s->backend_start = slot->backend_start;
@@ -431,7 +432,7 @@ copy_sessions(void)
 
 	for (int i = 0; i < table->nslots; i++)
 	{
-		SessionSlot *slot = &table->slots[i];
+		SessionSlot *slot = &slots[i];
 
 		if (((volatile SessionSlot *) slot)->pid == 0)
 			continue;
@@ -455,7 +456,7 @@ session_slots(void)
 int
 my_session_slot(void)
 {
-	return my_slot ? (int) (my_slot - table->slots) : -1;
+	return my_slot ? (int) (my_slot - slots) : -1;
 }
 
 /*
@@ -464,7 +465,7 @@ my_session_slot(void)
 bool
 has_login_note(int slot)
 {
-	return ((volatile SessionSlot *) &table->slots[slot])->note.at != 0;
+	return ((volatile SessionSlot *) &slots[slot])->note.at != 0;
 }
 
 /*
@@ -474,7 +475,7 @@ has_login_note(int slot)
 Session *
 copy_noted_login(int slot_number, LoginNote *note)
 {
-	SessionSlot *slot = &table->slots[slot_number];
+	SessionSlot *slot = &slots[slot_number];
 	Session    *result = NULL;
 
 	LWLockAcquire(&slot->lock, LW_SHARED);
@@ -503,7 +504,7 @@ begin_session_recheck(bool basis)
 static LWLock *
 slot_lock(const Session *session)
 {
-	return &table->slots[session->slot].lock;
+	return &slots[session->slot].lock;
 }
 
 /*
@@ -512,7 +513,7 @@ slot_lock(const Session *session)
 static SessionSlot *
 find_slot(const Session *session)
 {
-	SessionSlot *slot = &table->slots[session->slot];
+	SessionSlot *slot = &slots[session->slot];
 
 	if (slot->pid != session->pid || slot->backend_start != session->backend_start ||
 		!slot->admitted)
