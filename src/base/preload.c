@@ -20,6 +20,7 @@
 
 #include <dlfcn.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -158,6 +159,28 @@ note_library_file(void)
 }
 
 /*
+ * By which name background workers load the library: that of the file, since
+ * dynamic_library_path need not lead to it.  Where there is no room for that, its short name.
+ */
+const char *
+worker_library(void)
+{
+	BackgroundWorker worker;
+
+	return library_path[0] == '\0' || strlen(library_path) >= sizeof(worker.bgw_library_name) ? "sslpolicy" :
+																								library_path;
+}
+
+/*
+ * Could a background worker load the library now?  If not, the package has been removed.
+ */
+bool
+is_library_there(void)
+{
+	return library_path[0] == '\0' || access(library_path, R_OK) == 0;
+}
+
+/*
  * The version in a file of the library; NULL if there is none to be found.
  */
 static char *
@@ -218,7 +241,7 @@ register_static_worker(const char *name, const char *main_name, int restart_s)
 	registration.bgw_restart_time = restart_s;
 	strlcpy(registration.bgw_name, name, sizeof(registration.bgw_name));
 	strlcpy(registration.bgw_type, name, sizeof(registration.bgw_type));
-	strlcpy(registration.bgw_library_name, "sslpolicy", sizeof(registration.bgw_library_name));
+	strlcpy(registration.bgw_library_name, worker_library(), sizeof(registration.bgw_library_name));
 	strlcpy(registration.bgw_function_name, main_name, sizeof(registration.bgw_function_name));
 	RegisterBackgroundWorker(&registration);
 }

@@ -101,7 +101,7 @@ start_worker(dsm_segment *segment)
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "sslpolicy probe");
 	snprintf(worker.bgw_type, sizeof(worker.bgw_type), "sslpolicy probe");
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "sslpolicy");
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "%s", worker_library());
 	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "sslpolicy_probe_main");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	worker.bgw_notify_pid = MyProcPid;

@@ -7,6 +7,8 @@
 #    raises 55000
 # 3. shared_preload_libraries = 'sslpolicy, sslpolicy': once is enough
 # 4. a copy under another name preloaded as well: one warning, one enforcement
+#    preloaded by a path that dynamic_library_path does not lead to: the workers run; the file
+#    goes away: they are not started again and again
 # 5. a copy loaded into a session beside the preloaded one: 55000
 # 6. binary upgrade mode: labels can be set and are kept, nothing is enforced
 # 7. single-user mode: a way out when everybody is locked out
@@ -153,6 +155,23 @@ is($server->sql('SELECT count(*) > 0 FROM sslpolicy.sessions'), 't', 'preloaded 
 restart_with($copy);
 enforces('preloaded under another name');
 like(psql_error('TABLE sslpolicy.sessions'), $another_copy, 'preloaded under another name: the SQL functions are those of the other one');
+
+my $path = $server->sql('SHOW dynamic_library_path');
+$node->append_conf('postgresql.conf', "dynamic_library_path = '/nowhere'\nallow_system_table_mods = on");
+my $since = $server->log_offset;
+restart_with($copy);
+my $worker = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sslpolicy'};
+ok($node->poll_query_until('postgres', $worker, '1'), 'found by its path alone: the worker runs');
+rename($copy, "$copy.gone") or die;
+my $ca = $server->sql(q{SELECT pg_read_file(current_setting('ssl_ca_file'))});
+my $before = $server->log_offset;
+$server->sql("INSERT INTO pg_shseclabel VALUES (10, 'pg_authid'::regclass, 'sslpolicy_ca', '$ca')");
+$server->wait_for_log(qr/LOG: .*(?:replicated|installed)/, $before);
+is($server->sql($worker), '1', 'the package is removed: what runs goes on');
+rename("$copy.gone", $copy) or die;
+unlike($server->log_since($since), qr/could not access file/, 'and no process is started in vain');
+$server->sql("DELETE FROM pg_shseclabel WHERE provider = 'sslpolicy_ca'");
+$node->append_conf('postgresql.conf', "dynamic_library_path = '$path'\nallow_system_table_mods = off");
 
 # 5
 restart_with('sslpolicy');
