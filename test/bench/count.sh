@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# make bench: what a login costs with sslpolicy, counted instead of timed.  Instructions
+# within PostgresMain (callgrind), and minor page faults from fork to exit (getrusage), of
+# the backend that serves one login with TLS and client certificate, and SELECT 1.
+#
+# Each case has a data folder of its own, on which a server runs without sslpolicy and with
+# it: once as it is, for the faults, and once under callgrind.  Figures are medians of
+# logins behind some that warm it up.  What a case has on top of another is compared with
+# that one.
+#
+#   CASES='label off three groups member crl refused replicated'
+#   LOGINS=5 WARM=3    logins that are counted, and those before them
+#   ENTRIES=1000000    of the CRL
+#   TOP=folder         another clone, whose sslpolicy is counted
+#   KEEP=folder        leaves the files of callgrind there: CASE.without.N, CASE.with.N
+#   ANNOTATE=20        shows so many functions of sslpolicy, with what they call
+# With SSLPOLICY_CACHE=folder, what has not changed is not compiled again.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=${TOP:-$(cd "$here/../.." && pwd)}
+. "$top/test/lib/env.sh"
+. "$here/lib.sh"
+
+logins=${LOGINS:-5}
+warm=${WARM:-3}
+entries=${ENTRIES:-1000000}
+cases=${CASES:-label off three groups member crl refused replicated}
+
+need gcc make openssl libssl-dev libkrb5-dev valgrind postgresql-server-dev-NN \
+    postgresql-NN libipc-run-perl
+make_work count
+if [ -n "${SSLPOLICY_CACHE:-}" ]; then
+    TESTS=none COPT= build_kept
+else
+    COPT= build
+fi
+write_server_conf "$work/server.conf"
+gcc -O2 -shared -fPIC "$here/faults.c" -o "$work/faults.so" || die "faults.c does not compile."
+as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
+    my $certs = SSLPolicy::Certs->new(dir => "certs");
+    my $ca = $certs->ca("root");
+    $certs->server("server", issuer => $ca);
+    $certs->client("app", issuer => $ca);' || die "No certificates."
+port=$(( 20000 + RANDOM % 10000 ))
+mkdir "$work/counts" && chown "$tester" "$work/counts"
+cat >"$work/callgrind" <<SCRIPT
+#!/bin/sh
+exec valgrind -q --tool=callgrind --trace-children=yes --toggle-collect=PostgresMain \\
+    --callgrind-out-file='$work/counts/%p' '$bindir/postgres' "\$@"
+SCRIPT
+chmod 755 "$work/callgrind"
+as_tester initdb -A trust -U postgres --no-sync -D "$work/empty" >/dev/null || die "initdb failed."
+cat "$work/server.conf" - >>"$work/empty/postgresql.conf" <<CONF
+port = $port
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$work'
+ssl = on
+ssl_cert_file = '$work/certs/server.crt'
+ssl_key_file = '$work/certs/server.key'
+ssl_ca_file = '$work/certs/root.crt'
+fsync = off
+autovacuum = off
+log_min_messages = fatal
+CONF
+
+# start faults|callgrind OPTIONS: the server of this case
+start() {
+    local server=$bindir/postgres preload=$work/faults.so
+    [ "$1" = faults ] || { server=$work/callgrind preload=; }
+    as_tester env FAULTS="$work/counts/faults" LD_PRELOAD="$preload" pg_ctl -s -w -t 600 -D "$work/d" -l "$work/log" \
+        -p "$server" -o "$2" start || { cat "$work/log" >&2; die "the server does not start"; }
+}
+stop() { as_tester pg_ctl -s -w -t 600 -m fast -D "$work/d" stop || die "the server does not stop"; }
+sql() { as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "$port" -U postgres postgres "$@"; }
+conninfo="host=127.0.0.1 port=$port dbname=postgres user=app gssencmode=disable sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/app.crt sslkey=$work/certs/app.key"
+
+# one login, as far as the exit of its backend; which is to be let in or not
+login() { # login faults|callgrind in|refused
+    local answer=refused
+    rm -f "$work"/counts/*
+    if [ "$(as_tester psql -XqAt -d "$conninfo" -c 'SELECT 1' 2>"$work/message")" = 1 ]; then answer=in; fi
+    [ $answer = "$2" ] || die "$case: the login came out as $answer, not $2: $(cat "$work/message")"
+    for _ in $(seq 1200); do
+        for file in "$work"/counts/*; do
+            # of callgrind, the last line; processes that were never in PostgresMain have 0
+            counted=$(if [ "$1" = faults ]; then awk '{ print $2 }' "$file"; else sed -nE 's/^totals: ([1-9][0-9]*)$/\1/p' "$file"; fi 2>/dev/null)
+            [ -z "$counted" ] || return 0
+        done
+        sleep 0.05
+    done
+    die "$case: no count"
+}
+
+# Files $work/CASE.SIDE.WHAT with the figures of the logins to the server as it is now
+count() { # count faults|callgrind SIDE in|refused
+    local i
+    for i in $(seq "$warm"); do login "$1" "$3"; done
+    : >"$work/$case.$2.$1"
+    for i in $(seq "$logins"); do
+        login "$1" "$3"
+        echo "$counted" >>"$work/$case.$2.$1"
+        [ "$1" = faults ] || cp "$file" "$work/$case.$2.$i"
+    done
+}
+median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# side without|with in|refused OPTIONS: counts on this side
+side() {
+    local what
+    for what in faults callgrind; do
+        start $what "$3"
+        ready "$1" || die "$case: not ready"
+        count $what "$1" "$2"
+        stop
+    done
+}
+
+alone='-c shared_preload_libraries='
+ours='-c shared_preload_libraries=sslpolicy'
+label="SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full'"
+# For each case: statements beforehand; the options of both servers; what comes between
+# them; and the aims, in instructions and in faults.
+take_case() {
+    local setup=$label first=$alone second=$ours outcome=in on_top='' instructions='' faults='' d
+    between() { :; }
+    ready() { :; }
+    case $case in
+    label) instructions=60000 faults=6 ;;
+    off) second+=' -c sslpolicy.enforcement=off' instructions=30000 faults=3 ;;
+    three)
+        setup+="; SECURITY LABEL FOR sslpolicy ON DATABASE postgres IS 'sslmode=require';
+            CREATE ROLE team; GRANT team TO app; SECURITY LABEL FOR sslpolicy ON ROLE team IS 'sslmode=verify-ca'" ;;
+    groups)
+        setup="DO \$\$ BEGIN FOR i IN 1..100 LOOP
+            EXECUTE format('CREATE ROLE group%s; GRANT group%s TO app; SECURITY LABEL FOR sslpolicy ON ROLE group%s IS %L', i, i, i, 'sslmode=verify-full');
+            END LOOP; END \$\$"
+        instructions=400000 faults=10 ;;
+    member)
+        setup+="; DO \$\$ BEGIN FOR i IN 1..1000 LOOP EXECUTE format('CREATE ROLE group%s; GRANT group%s TO app', i, i); END LOOP;
+            FOR i IN 1..100 LOOP EXECUTE format('CREATE ROLE other%s; SECURITY LABEL FOR sslpolicy ON ROLE other%s IS %L', i, i, 'sslmode=verify-full');
+            END LOOP; END \$\$"
+        instructions=1000000 ;;
+    crl)
+        on_top=' (on top of one label)' first=$ours second="$ours -c sslpolicy.crl_file=$work/crl.pem" instructions=20000 faults=0
+        [ -e "$work/crl.pem" ] || as_tester "$work/make_crl" certs/root.crt certs/root.key "$entries" crl.pem || die "no CRL"
+        ready() { [ "$1" = without ] || [ "$(sql -c "SELECT coalesce(error, 'ok') FROM sslpolicy.reload('10 min')")" = ok ]; } ;;
+    refused)
+        # without: refused by core, a moment later
+        setup="SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full cn=other'; ALTER ROLE app CONNECTION LIMIT 0"
+        outcome=refused ;;
+    replicated)
+        on_top=' (on top of one label)' first=$ours instructions=30000
+        as_tester "$work/make_crl" certs/root.crt certs/root.key 1000 small.pem || die "no CRL"
+        between() {
+            start faults "$ours"
+            sql -v ca="$(cat "$work/certs/root.crt")" -v crl="$(cat "$work/small.pem")" \
+                <<<"SELECT sslpolicy.set_ca(:'ca'); SELECT sslpolicy.set_crl(:'crl')" >/dev/null || die "not set"
+            sql -c 'VACUUM FREEZE'
+            stop
+        }
+        ready() {
+            [ "$1" = without ] ||
+                [ "$(sql -c "SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM sslpolicy.wait_for_nodes('5 min')")" = 'ca in force, crl in force' ]
+        } ;;
+    *) die "no case $case" ;;
+    esac
+
+    as_tester rm -rf "$work/d"
+    as_tester cp -a "$work/empty" "$work/d"
+    start faults "$ours"
+    sql -c 'CREATE EXTENSION sslpolicy' -c 'CREATE ROLE app LOGIN' -c "$setup" -c 'VACUUM FREEZE' || die "$case: setup failed"
+    stop
+    side without $outcome "$first"
+    between
+    side with $outcome "$second"
+    for d in callgrind faults; do
+        median "$work/$case.without.$d"
+        median "$work/$case.with.$d"
+    done | paste -sd' ' | awk -v name="$case$on_top" -v i_aim="$instructions" -v f_aim="$faults" '
+        function verdict(value, aim) { return aim == "" ? "" : sprintf(" (aim %+d: %s)", aim, value <= aim ? "met" : "MISSED") }
+        { printf "%-34s %9d %9d %+10d%s; faults %d %d %+d%s\n", name, $1, $2, $2 - $1, verdict($2 - $1, i_aim), $3, $4, $4 - $3, verdict($4 - $3, f_aim) }'
+    [ -z "${KEEP:-}" ] || { mkdir -p "$KEEP" && cp "$work/$case".with*.[0-9]* "$KEEP/"; }
+    if [ -n "${ANNOTATE:-}" ]; then
+        callgrind_annotate --inclusive=yes --threshold=100 "$work/$case.with.1" 2>/dev/null |
+            sed -nE 's|^( *[0-9,]+) \(.*src/(src/[^ ]+) \[.*sslpolicy\.so\]$|\1  \2|p' | head -n "$ANNOTATE"
+    fi
+}
+
+compile_tools make_crl
+say "Machine: $(nproc) processors, $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2); $(git -C "$top" log -1 --format=%h 2>/dev/null)"
+printf '%-34s %9s %9s %10s\n' case without with instructions
+for case in $cases; do take_case; done
