@@ -9,7 +9,8 @@
 # that one.
 #
 #   CASES='label off three groups member crl refused replicated'
-#   LOGINS=5 WARM=3    logins that are counted, and those before them
+#   LOGINS=5 WARM=3    logins that are counted after a start, and those before them
+#   STARTS=5           of each server, for the faults: they differ by some as addresses fall
 #   ENTRIES=1000000    of the CRL
 #   TOP=folder         another clone, whose sslpolicy is counted
 #   KEEP=folder        leaves the files of callgrind there: CASE.without.N, CASE.with.N
@@ -23,6 +24,7 @@ top=${TOP:-$(cd "$here/../.." && pwd)}
 
 logins=${LOGINS:-5}
 warm=${WARM:-3}
+starts=${STARTS:-5}
 entries=${ENTRIES:-1000000}
 cases=${CASES:-label off three groups member crl refused replicated}
 
@@ -95,7 +97,6 @@ login() { # login faults|callgrind in|refused
 count() { # count faults|callgrind SIDE in|refused
     local i
     for i in $(seq "$warm"); do login "$1" "$3"; done
-    : >"$work/$case.$2.$1"
     for i in $(seq "$logins"); do
         login "$1" "$3"
         echo "$counted" >>"$work/$case.$2.$1"
@@ -107,10 +108,11 @@ median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }
 # side without|with in|refused OPTIONS: counts on this side
 side() {
     local what
-    for what in faults callgrind; do
-        start $what "$3"
+    rm -f "$work/$case.$1".*
+    for what in $(yes faults | head -n "$starts") callgrind; do
+        start "$what" "$3"
         ready "$1" || die "$case: not ready"
-        count $what "$1" "$2"
+        count "$what" "$1" "$2"
         stop
     done
 }
