@@ -4,13 +4,15 @@
 # the backend that serves one login with TLS and client certificate, and SELECT 1.
 #
 # Each case has a data folder of its own, on which a server runs without sslpolicy and with
-# it: once as it is, for the faults, and once under callgrind.  Figures are medians of
-# logins behind some that warm it up.  What a case has on top of another is compared with
-# that one.
+# it: once under callgrind, and some times as it is, for the faults.  They are the same for
+# each login to a server, and differ by some from start to start, as addresses fall: so
+# these are means of starts, with the error of the difference; instructions are medians of
+# logins.  Some logins before them warm the server up.  What a case has on top of another is
+# compared with that one.
 #
 #   CASES='label off three groups member crl refused replicated'
-#   LOGINS=5 WARM=3    logins that are counted after a start, and those before them
-#   STARTS=5           of each server, for the faults: they differ by some as addresses fall
+#   LOGINS=5 WARM=3    logins that are counted, and those before them
+#   STARTS=12          of each server, for the faults, each with one login that is counted
 #   ENTRIES=1000000    of the CRL
 #   TOP=folder         another clone, whose sslpolicy is counted
 #   KEEP=folder        leaves the files of callgrind there: CASE.without.N, CASE.with.N
@@ -24,7 +26,7 @@ top=${TOP:-$(cd "$here/../.." && pwd)}
 
 logins=${LOGINS:-5}
 warm=${WARM:-3}
-starts=${STARTS:-5}
+starts=${STARTS:-12}
 entries=${ENTRIES:-1000000}
 cases=${CASES:-label off three groups member crl refused replicated}
 
@@ -95,15 +97,18 @@ login() { # login faults|callgrind in|refused
 
 # Files $work/CASE.SIDE.WHAT with the figures of the logins to the server as it is now
 count() { # count faults|callgrind SIDE in|refused
-    local i
+    local i n=$logins
+    [ "$1" = callgrind ] || n=1
     for i in $(seq "$warm"); do login "$1" "$3"; done
-    for i in $(seq "$logins"); do
+    for i in $(seq "$n"); do
         login "$1" "$3"
         echo "$counted" >>"$work/$case.$2.$1"
         [ "$1" = faults ] || cp "$file" "$work/$case.$2.$i"
     done
 }
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+# and the square of its standard error
+mean() { awk '{ sum += $1; squares += $1 * $1 } END { m = sum / NR; print m, (NR > 1 ? (squares / NR - m * m) / (NR - 1) : 0) }' "$1"; }
 
 # side without|with in|refused OPTIONS: counts on this side
 side() {
@@ -123,7 +128,7 @@ label="SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full'"
 # For each case: statements beforehand; the options of both servers; what comes between
 # them; and the aims, in instructions and in faults.
 take_case() {
-    local setup=$label first=$alone second=$ours outcome=in on_top='' instructions='' faults='' d
+    local setup=$label first=$alone second=$ours outcome=in on_top='' instructions='' faults=''
     between() { :; }
     ready() { :; }
     case $case in
@@ -175,12 +180,12 @@ take_case() {
     side without $outcome "$first"
     between
     side with $outcome "$second"
-    for d in callgrind faults; do
-        median "$work/$case.without.$d"
-        median "$work/$case.with.$d"
-    done | paste -sd' ' | awk -v name="$case$on_top" -v i_aim="$instructions" -v f_aim="$faults" '
-        function verdict(value, aim) { return aim == "" ? "" : sprintf(" (aim %+d: %s)", aim, value <= aim ? "met" : "MISSED") }
-        { printf "%-34s %9d %9d %+10d%s; faults %d %d %+d%s\n", name, $1, $2, $2 - $1, verdict($2 - $1, i_aim), $3, $4, $4 - $3, verdict($4 - $3, f_aim) }'
+    echo "$(median "$work/$case.without.callgrind") $(median "$work/$case.with.callgrind")" \
+        "$(mean "$work/$case.without.faults") $(mean "$work/$case.with.faults")" |
+        awk -v name="$case$on_top" -v i_aim="$instructions" -v f_aim="$faults" '
+        function verdict(value, aim) { return aim == "" ? "" : sprintf(" (aim %+d: %s)", aim, value <= aim + 0.5 ? "met" : "MISSED") }
+        { printf "%-32s %9d %9d %+10d%s; faults %.1f %.1f %+.1f +- %.1f%s\n", name, $1, $2, $2 - $1, verdict($2 - $1, i_aim),
+            $3, $5, $5 - $3, 2 * sqrt($4 + $6), verdict($5 - $3, f_aim) }'
     [ -z "${KEEP:-}" ] || { mkdir -p "$KEEP" && cp "$work/$case".with*.[0-9]* "$KEEP/"; }
     if [ -n "${ANNOTATE:-}" ]; then
         callgrind_annotate --inclusive=yes --threshold=100 "$work/$case.with.1" 2>/dev/null |
@@ -190,5 +195,5 @@ take_case() {
 
 compile_tools make_crl
 say "Machine: $(nproc) processors, $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2); $(git -C "$top" log -1 --format=%h 2>/dev/null)"
-printf '%-34s %9s %9s %10s\n' case without with instructions
+printf '%-32s %9s %9s %10s\n' case without with instructions
 for case in $cases; do take_case; done
