@@ -8,9 +8,10 @@
 # each login to a server, and differ by some from start to start, as addresses fall: so
 # these are means of starts, with the error of the difference; instructions are medians of
 # logins.  Some logins before them warm the server up.  What a case has on top of another is
-# compared with that one.
+# compared with that one.  "floor" is a hook that reads who logs in and decides nothing
+# (hook.c).
 #
-#   CASES='label off three groups member crl refused replicated'
+#   CASES='floor label off three groups member crl refused replicated'
 #   LOGINS=5 WARM=3    logins that are counted, and those before them
 #   STARTS=12          of each server, for the faults, each with one login that is counted
 #   ENTRIES=1000000    of the CRL
@@ -19,16 +20,15 @@
 #   ANNOTATE=20        shows so many functions of sslpolicy, with what they call
 # With SSLPOLICY_CACHE=folder, what has not changed is not compiled again.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-top=${TOP:-$(cd "$here/../.." && pwd)}
+top=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 . "$top/test/lib/env.sh"
-. "$here/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 logins=${LOGINS:-5}
 warm=${WARM:-3}
 starts=${STARTS:-12}
 entries=${ENTRIES:-1000000}
-cases=${CASES:-label off three groups member crl refused replicated}
+cases=${CASES:-floor label off three groups member crl refused replicated}
 
 need gcc make openssl libssl-dev libkrb5-dev valgrind postgresql-server-dev-NN \
     postgresql-NN libipc-run-perl
@@ -39,7 +39,7 @@ else
     COPT= build
 fi
 write_server_conf "$work/server.conf"
-gcc -O2 -shared -fPIC "$here/faults.c" -o "$work/faults.so" || die "faults.c does not compile."
+gcc -O2 -shared -fPIC "$bench/faults.c" -o "$work/faults.so" || die "faults.c does not compile."
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
@@ -106,7 +106,6 @@ count() { # count faults|callgrind SIDE in|refused
         [ "$1" = faults ] || cp "$file" "$work/$case.$2.$i"
     done
 }
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 # and the square of its standard error
 mean() { awk '{ sum += $1; squares += $1 * $1 } END { m = sum / NR; print m, (NR > 1 ? (squares / NR - m * m) / (NR - 1) : 0) }' "$1"; }
 
@@ -132,6 +131,7 @@ take_case() {
     between() { :; }
     ready() { :; }
     case $case in
+    floor) second="$alone$work/floor.so" ;;
     label) instructions=60000 faults=6 ;;
     off) second+=' -c sslpolicy.enforcement=off' instructions=30000 faults=3 ;;
     three)
@@ -180,7 +180,7 @@ take_case() {
     side without $outcome "$first"
     between
     side with $outcome "$second"
-    echo "$(median "$work/$case.without.callgrind") $(median "$work/$case.with.callgrind")" \
+    echo "$(median <"$work/$case.without.callgrind") $(median <"$work/$case.with.callgrind")" \
         "$(mean "$work/$case.without.faults") $(mean "$work/$case.with.faults")" |
         awk -v name="$case$on_top" -v i_aim="$instructions" -v f_aim="$faults" '
         function verdict(value, aim) { return aim == "" ? "" : sprintf(" (aim %+d: %s)", aim, value <= aim + 0.5 ? "met" : "MISSED") }
@@ -194,6 +194,7 @@ take_case() {
 }
 
 compile_tools make_crl
+compile_module floor hook -DFLOOR
 say "Machine: $(nproc) processors, $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2); $(git -C "$top" log -1 --format=%h 2>/dev/null)"
 printf '%-32s %9s %9s %10s\n' case without with instructions
 for case in $cases; do take_case; done
