@@ -134,6 +134,7 @@ demo:
 test:
 	@bash $(srcdir)/test/run.sh
 bench:
+	@bash $(srcdir)/test/bench/count.sh
 	@bash $(srcdir)/test/bench/run.sh
 	@bash $(srcdir)/test/bench/material.sh
 	@bash $(srcdir)/test/bench/revocation.sh

@@ -7,7 +7,7 @@
  *
  * In each round each server is logged in to once, in a random order, so that no server
  * always meets the backend of the same other one on its way out.  Some rounds before
- * that warm up.  Prints for each login the number of the server, from 1, and how long it
+ * that warm up; ROUNDS = -1 means one round without them, for the very first logins.  Prints for each login the number of the server, from 1, and how long it
  * took to connect, in microseconds.
  *
  *-------------------------------------------------------------------------
@@ -50,9 +50,11 @@ int
 main(int argc, char **argv)
 {
 	int			rounds = argc > 3 ? atoi(argv[1]) : 0;
+	int			warm_up = rounds > 0 ? WARM_UP : 0;
 	int			servers = argc - 3;
 	int			order[MAX_SERVERS];
 
+	rounds = abs(rounds);
 	if (rounds < 1 || servers > MAX_SERVERS)
 	{
 		fprintf(stderr, "usage: random_logins ROUNDS SEED CONNINFO...\n");
@@ -61,7 +63,7 @@ main(int argc, char **argv)
 	srandom((unsigned) atoi(argv[2]));
 	for (int i = 0; i < servers; i++)
 		order[i] = i;
-	for (int round = -WARM_UP; round < rounds; round++)
+	for (int round = -warm_up; round < rounds; round++)
 	{
 		for (int i = servers - 1; i > 0; i--)
 		{

@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
-# make bench: what a login costs with sslpolicy, paired with the same login
-# without it.
+# make bench: what a login costs with sslpolicy, by the clock.
 #
-# Two servers run side by side, one with sslpolicy preloaded and one without;
-# logins go to them in turn.  Then they change parts and it is done again, so
-# that what differs between two data folders falls out.  TLS with a client
-# certificate, a new connection each time.
+# Three servers run side by side, one with sslpolicy preloaded and two without; single logins
+# go to them in random order (TLS with a client certificate, a new connection each time).  In
+# each block the servers start anew, and change parts, since a start and a data folder alone
+# move a server by a per cent.  A block's figure is the ratio of medians, that with sslpolicy
+# to the mean of the two without; the two without, to each other, show the noise.  Intervals
+# are those of Student's t over the blocks, 95 %.
 #
-#   ROUNDS=4     how often they change parts (even)
-#   PAIRS=400    logins to each server in a round
+#   BLOCKS=9     how often they start (a multiple of 3, so that each has had each part)
+#   LOGINS=200   to each server in a block
 #   LABELS=100000
-#   ONLY_FIRST=1   only the first figure
+#   PARTS='label off groups hook labels first queries'   what is measured
+#   TOP=folder   another clone, whose sslpolicy is measured
 set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
+top=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 . "$top/test/lib/env.sh"
-. "$top/test/bench/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
-rounds=${ROUNDS:-4}
-pairs=${PAIRS:-400}
+blocks=${BLOCKS:-9}
+logins=${LOGINS:-200}
 labels=${LABELS:-100000}
+parts=${PARTS:-label off groups hook labels first queries}
+measures() { [[ " $parts " == *" $1 "* ]]; }
 
 need gcc make openssl libssl-dev libkrb5-dev postgresql-server-dev-NN \
     postgresql-NN libipc-run-perl
@@ -26,17 +30,20 @@ make_work bench
 # for figures of what is shipped: warnings are no errors here, -O2 as packaged
 COPT= build
 write_server_conf "$work/server.conf"
-compile_tools connect_pairs
+compile_tools random_logins
+compile_module hook hook
+compile_module floor hook -DFLOOR
 
 port[1]=$(( 20000 + RANDOM % 10000 ))
 port[2]=$(( port[1] + 1 ))
+port[3]=$(( port[1] + 2 ))
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
     $certs->server("server", issuer => $ca);
     $certs->client($_, issuer => $ca) for qw(app many);' || die "No certificates."
 
-for n in 1 2; do
+for n in 1 2 3; do
     as_tester initdb -A trust -U postgres --no-sync -D "$work/d$n" >/dev/null || die "initdb failed."
     cat "$work/server.conf" - >>"$work/d$n/postgresql.conf" <<CONF
 port = ${port[$n]}
@@ -52,89 +59,113 @@ log_min_messages = fatal
 CONF
 done
 
-# start NUMBER with|without
+# start NUMBER LIBRARIES [OPTIONS]
 start() {
-    local preload=''
-    [ "$2" = without ] || preload=sslpolicy
-    as_tester pg_ctl -s -w -D "$work/d$1" -l "$work/d$1.log" \
-        -o "-c shared_preload_libraries=$preload" start || { cat "$work/d$1.log" >&2; die "server $1 does not start"; }
+    HOOK_TIMES=$work/times control "$1" -o "-c shared_preload_libraries='$2' ${3:-}" start
 }
-stop() { as_tester pg_ctl -s -w -m fast -D "$work/d$1" stop; }
+stop() { control "$1" -m fast stop; }
 sql() { as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "${port[$1]}" -U postgres postgres; }
 conninfo() {
     echo "host=127.0.0.1 port=${port[$1]} dbname=postgres user=$2 sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/$2.crt sslkey=$work/certs/$2.key"
 }
-pair() { as_tester "$work/connect_pairs" "$@"; }
+verdict() { if awk "BEGIN { exit !($1 <= $2) }"; then echo "within $2"; else echo "ABOVE $2"; fi; }
 
-# verdict VALUE LIMIT
-verdict() {
-    if awk "BEGIN { exit !($1 <= $2) }"; then echo "within $2"; else echo "ABOVE $2"; fi
+# interval FORMAT: of the mean of the numbers that are read, "mean [low high]"
+interval() {
+    awk -v format="$1" 'BEGIN { split("12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 2.120 2.110", t) }
+        { sum += $1; squares += $1 * $1 }
+        END {
+            mean = sum / NR
+            student = NR - 1 in t ? t[NR - 1] : 2.05
+            half = NR > 1 ? student * sqrt((squares / NR - mean * mean) / (NR - 1)) : 0
+            printf format " [" format " " format "]", mean, mean - half, mean + half
+        }'
 }
 
-# compare TITLE ROLE RATIO_LIMIT MICROSECONDS_LIMIT
-# The servers change parts every round; the figures are means of the rounds'
-# medians.
+# In block B each server has one part: "with", "first" or "second" of those without.
+give_parts() {
+    with=$(( $1 % 3 + 1 ))
+    first=$(( ($1 + 1) % 3 + 1 ))
+    second=$(( ($1 + 2) % 3 + 1 ))
+}
+
+# compare TITLE ROLE LIMIT [OPTIONS]
 compare() {
-    local round plain ours line
-    : >"$work/rounds"
-    for round in $(seq "$rounds"); do
-        ours=$(( round % 2 + 1 )); plain=$(( 3 - ours ))
-        start $ours with; start $plain without
-        line=$(pair "$pairs" "$(conninfo $plain "$2")" "$(conninfo $ours "$2")") || die "logins failed"
-        echo "$line" >>"$work/rounds"
-        stop $ours; stop $plain
+    local block n
+    : >"$work/blocks"
+    for block in $(seq "$blocks"); do
+        give_parts "$block"
+        for n in $(seq 3 | shuf); do
+            if [ "$n" = $with ]; then start "$n" sslpolicy "${4:-}"; else start "$n" ''; fi
+        done
+        as_tester "$work/random_logins" "$logins" "$RANDOM" "$(conninfo $with "$2")" "$(conninfo $first "$2")" "$(conninfo $second "$2")" \
+            >"$work/logins" || die "logins failed"
+        for n in 1 2 3; do stop $n; done
+        for n in 1 2 3; do awk -v n=$n '$1 == n { print $2 }' "$work/logins" | median; done | paste -sd' ' >>"$work/blocks"
     done
-    read -r a b ratio difference < <(awk '{ a += $2; b += $5; r += log($8); d += $10 }
-        END { printf "%.3f %.3f %.4f %+.0f\n", a / NR, b / NR, exp(r / NR), d / NR }' "$work/rounds")
-    printf '%s: %s ms without, %s ms with; ratio %s' "$1" "$a" "$b" "$ratio"
-    [ -z "$3" ] || printf ' (%s)' "$(verdict "$ratio" "$3")"
-    printf '; difference %s us (%s)\n' "$difference" "$(verdict "$difference" "$4")"
+    printf '%s: %s ms without; ratio %s' "$1" "$(awk '{ print ($2 + $3) / 2000 }' "$work/blocks" | median)" \
+        "$(awk '{ print 2 * $1 / ($2 + $3) }' "$work/blocks" | interval %.4f)"
+    [ -z "$3" ] || printf ' (%s)' "$(verdict "$(awk '{ r += 2 * $1 / ($2 + $3) } END { print r / NR }' "$work/blocks")" "$3")"
+    printf ', %s us; the two without, to each other, %s\n' "$(awk '{ print $1 - ($2 + $3) / 2 }' "$work/blocks" | interval %+.0f)" \
+        "$(awk '{ print $2 / $3 }' "$work/blocks" | interval %.4f)"
+}
+
+# How long the hook takes, and one that only reads who logs in: medians of blocks.
+hook_time() {
+    local block what
+    rm -f "$work"/*.hook
+    for block in $(seq "$blocks"); do
+        for what in $(printf '%s\n' sslpolicy floor | shuf); do
+            n=$(( block % 3 + 1 ))
+            rm -f "$work/times"
+            if [ "$what" = floor ]; then start $n "$work/floor.so,$work/hook.so"; else start $n "sslpolicy,$work/hook.so"; fi
+            as_tester "$work/random_logins" "$logins" "$RANDOM" "$(conninfo $n app)" >/dev/null || die "logins failed"
+            stop $n
+            # without those that warm up
+            tail -n "$logins" "$work/times" | median | awk '{ print $1 / 1000 }' >>"$work/$what.hook"
+        done
+    done
+    local ours
+    ours=$(awk '{ sum += $1 } END { print sum / NR }' "$work/sslpolicy.hook")
+    echo "The hook, by the clock: median $(interval %.0f <"$work/sslpolicy.hook") us ($(verdict "$ours" 200)); one that only reads who logs in $(interval %.0f <"$work/floor.hook") us"
 }
 
 first_login() {
-    local round plain ours
-    : >"$work/rounds"
-    for round in $(seq $(( rounds * 2 ))); do
-        ours=$(( round % 2 + 1 )); plain=$(( 3 - ours ))
-        start $ours with; start $plain without
-        # one pair, without logins to warm up: these are the very first
-        if [ $(( round / 2 % 2 )) = 0 ]; then
-            pair -1 "$(conninfo $plain app)" "$(conninfo $ours app)" >>"$work/rounds" || die "logins failed"
-        else
-            pair -1 "$(conninfo $ours app)" "$(conninfo $plain app)" |
-                awk '{ print "a", $5, "ms b", $2, "ms b/a", 1 / $8, "b-a", -$10, "us" }' >>"$work/rounds"
-        fi
-        stop $ours; stop $plain
+    local block n
+    : >"$work/blocks"
+    for block in $(seq $(( blocks * 2 ))); do
+        give_parts "$block"
+        for n in $with $first; do if [ "$n" = $with ]; then start "$n" sslpolicy; else start "$n" ''; fi; done
+        # these are the very first
+        as_tester "$work/random_logins" -1 "$RANDOM" "$(conninfo $with app)" "$(conninfo $first app)" >"$work/logins" || die "logins failed"
+        for n in $with $first; do stop "$n"; done
+        sort -n "$work/logins" | awk '{ print $2 / 1000 }' | paste -sd' ' >>"$work/blocks"
     done
-    read -r a b difference < <(awk '{ a[NR] = $2; b[NR] = $5; d[NR] = $10 / 1000 }
-        END { n = asort_(a, NR); m = asort_(b, NR); k = asort_(d, NR); printf "%.1f %.1f %+.1f\n", n, m, k }
-        function asort_(v, n,  i, j, t) { for (i = 2; i <= n; i++) for (j = i; j > 1 && v[j-1] > v[j]; j--) { t = v[j]; v[j] = v[j-1]; v[j-1] = t } return v[int((n + 1) / 2)] }' "$work/rounds")
-    printf 'First login after a start, %s labelled roles: %s ms without, %s ms with; difference %s ms (%s)\n' \
-        "$labels" "$a" "$b" "$difference" "$(verdict "$difference" 100)"
+    printf 'First login after a start, %s labelled roles: %s ms without, %s ms with; difference %s ms (%s)\n' "$labels" \
+        "$(awk '{ print $2 }' "$work/blocks" | median)" "$(awk '{ print $1 }' "$work/blocks" | median)" \
+        "$(awk '{ print $1 - $2 }' "$work/blocks" | interval %+.1f)" "$(verdict "$(awk '{ print $1 - $2 }' "$work/blocks" | median)" 100)"
 }
 
-throughput() {
-    local round plain ours tps_a tps_b
-    : >"$work/rounds"
+queries() {
+    local block n
+    : >"$work/blocks"
     echo 'SELECT 1;' >"$work/select.sql"
-    for round in $(seq "$rounds"); do
-        ours=$(( round % 2 + 1 )); plain=$(( 3 - ours ))
-        start $ours with; start $plain without
-        for _ in 1 2 3; do
-            for n in $plain $ours; do
-                as_tester env PGSSLMODE=require PGSSLCERT="$work/certs/app.crt" PGSSLKEY="$work/certs/app.key" \
-                    pgbench -n -f "$work/select.sql" -T 2 -h 127.0.0.1 -p "${port[$n]}" -U app postgres 2>/dev/null |
-                    sed -nE 's/^tps = ([0-9.]+).*without.*/\1/p'
-            done | paste -sd' ' >>"$work/rounds"
-        done
-        stop $ours; stop $plain
+    for block in $(seq "$blocks"); do
+        give_parts "$block"
+        start $with sslpolicy; start $first ''
+        for n in $with $first; do
+            as_tester env PGSSLMODE=require PGSSLCERT="$work/certs/app.crt" PGSSLKEY="$work/certs/app.key" \
+                pgbench -n -f "$work/select.sql" -T 3 -h 127.0.0.1 -p "${port[$n]}" -U app postgres 2>/dev/null |
+                sed -nE 's/^tps = ([0-9.]+).*without.*/\1/p'
+        done | paste -sd' ' >>"$work/blocks"
+        stop $with; stop $first
     done
-    awk '{ r += log($2 / $1) } END { printf "Queries on an open connection: throughput with / without %.3f\n", exp(r / NR) }' "$work/rounds"
+    echo "Queries on an open connection: throughput with sslpolicy, to without, $(awk '{ print $1 / $2 }' "$work/blocks" | interval %.3f)"
 }
 
-say "Machine: $(nproc) processors, $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2)"
-for n in 1 2; do
-    start $n with
+say "Machine: $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg), $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2); $blocks blocks of $logins logins"
+for n in 1 2 3; do
+    start $n sslpolicy
     sql $n <<'SQL' || die "setup failed"
 CREATE EXTENSION sslpolicy;
 CREATE ROLE app LOGIN; CREATE ROLE many LOGIN;
@@ -147,18 +178,20 @@ SQL
     stop $n
 done
 
-compare 'One verify-full policy' app 1.02 150
-[ -n "${ONLY_FIRST:-}" ] && exit
-compare 'Member of 100 labelled roles' many '' 500
-throughput
+! measures label || compare 'One verify-full policy' app 1.005
+! measures off || compare 'enforcement = off' app '' '-c sslpolicy.enforcement=off'
+! measures groups || compare 'Member of 100 labelled roles' many ''
+! measures hook || hook_time
+! measures queries || queries
 
-start 1 with
+start 1 sslpolicy
 printf 'Shared memory: %s bytes a connection slot (limit 2048), certificates above 1280 bytes on top\n' \
     "$(sql 1 <<<"SELECT size / (SELECT sum(setting::int) + 1 FROM pg_settings WHERE name IN ('max_connections','autovacuum_max_workers','max_worker_processes','max_wal_senders')) FROM pg_shmem_allocations WHERE name = 'sslpolicy sessions'")"
 stop 1
 
-for n in 1 2; do
-    start $n with
+measures labels || measures first || exit 0
+for n in 1 2 3; do
+    start $n sslpolicy
     sql $n <<SQL || die "setup failed"
 DO \$\$ BEGIN FOR i IN 1..$labels LOOP
     EXECUTE 'CREATE ROLE r' || i;
@@ -169,5 +202,5 @@ VACUUM FREEZE ANALYZE;
 SQL
     stop $n
 done
-compare "The same with $labels labelled roles" app 1.02 150
-first_login
+! measures labels || compare "One policy, $labels labelled roles" app 1.005
+! measures first || first_login
