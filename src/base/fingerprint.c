@@ -7,9 +7,21 @@
  */
 #include "base/fingerprint.h"
 
-#include <openssl/evp.h>
-
 #include "base/escape.h"
+
+/*
+ * OpenSSL's SHA-256.  It is looked up once: EVP_sha256() has it looked up again in each
+ * use.  The postmaster does that, and the processes that it forks inherit it.
+ */
+const EVP_MD *
+openssl_sha256(void)
+{
+	static const EVP_MD *sha256 = NULL;
+
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	return sha256 ? sha256 : EVP_sha256();
+}
 
 /*
  * SHA-256 of some bytes.  False if OpenSSL fails.
@@ -20,7 +32,7 @@ compute_sha256(const char *bytes, size_t len, uint8 *digest)
 	unsigned int size = 0;
 	unsigned char buf[EVP_MAX_MD_SIZE];
 
-	if (EVP_Digest(bytes, len, buf, &size, EVP_sha256(), NULL) != 1 || size != FINGERPRINT_LEN)
+	if (EVP_Digest(bytes, len, buf, &size, openssl_sha256(), NULL) != 1 || size != FINGERPRINT_LEN)
 		return false;
 	memcpy(digest, buf, FINGERPRINT_LEN);
 	return true;

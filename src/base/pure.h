@@ -11,8 +11,9 @@
  *	- in revocation: crlindex.c, crlindexwrite.c, crlkey.c, crlreader.c, crlstream.c
  *	- in advice: clienttext.c, serverhost.c
  *	- in cluster: node.c, reporttext.c
- * They read no catalog, no setting, no clock and no global, and never call ereport:
- * they return their errors.  Built with -DFRONTEND they take palloc and StringInfo
+ * They read no catalog, no setting and no clock, and never call ereport: they return
+ * their errors.  They have no global but what is looked up, or registered, once with
+ * OpenSSL.  Built with -DFRONTEND they take palloc and StringInfo
  * from PostgreSQL's libpgcommon, so that unit tests and fuzzers run them alone.
  *
  *-------------------------------------------------------------------------

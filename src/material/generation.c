@@ -50,6 +50,7 @@
 
 #include "base/compat.h"
 #include "base/files.h"
+#include "base/fingerprint.h"
 #include "base/sharedmem.h"
 #include "base/told.h"
 #include "material/generation.h"
@@ -304,6 +305,8 @@ begin_load(bool by_hook)
 	for (int i = 0; i < NUM_LOADED_FILES; i++)
 		newest.files[i] = file_signature(paths[i]);
 	newest.by_hook = by_hook;
+	/* before the first fork */
+	(void) openssl_sha256();
 	last_error[0] = '\0';
 	loading = true;
 	if (shared != NULL)

@@ -94,7 +94,7 @@ crl_fingerprint(X509_CRL *crl, uint8 *digest)
 	unsigned int len = 0;
 	unsigned char sha256[EVP_MAX_MD_SIZE];
 
-	if (X509_CRL_digest(crl, EVP_sha256(), sha256, &len) != 1 || len != FINGERPRINT_LEN)
+	if (X509_CRL_digest(crl, openssl_sha256(), sha256, &len) != 1 || len != FINGERPRINT_LEN)
 		return false;
 	memcpy(digest, sha256, FINGERPRINT_LEN);
 	return true;

@@ -358,7 +358,7 @@ certificate_fingerprint(const X509 *cert, uint8 *digest)
 	unsigned int len = 0;
 	unsigned char sha256[EVP_MAX_MD_SIZE];
 
-	if (X509_digest(cert, EVP_sha256(), sha256, &len) != 1 ||
+	if (X509_digest(cert, openssl_sha256(), sha256, &len) != 1 ||
 		len != FINGERPRINT_LEN)
 		return false;
 	memcpy(digest, sha256, FINGERPRINT_LEN);
@@ -471,7 +471,7 @@ ca_identity(X509 *ca, uint8 *identity)
 	if (len <= 0)
 		len = i2d_X509_PUBKEY(key, &spki);
 	ok = name != NULL && len > 0 && sha256 != NULL &&
-		EVP_DigestInit_ex(sha256, EVP_sha256(), NULL) == 1 &&
+		EVP_DigestInit_ex(sha256, openssl_sha256(), NULL) == 1 &&
 		EVP_DigestUpdate(sha256, name, name_len) == 1 &&
 		EVP_DigestUpdate(sha256, spki, (size_t) len) == 1 &&
 		EVP_DigestFinal_ex(sha256, digest, NULL) == 1;

@@ -68,7 +68,7 @@ begin_crl_copies(void)
 	writer->digest = EVP_MD_CTX_new();
 	writer->base64 = EVP_ENCODE_CTX_new();
 	if (writer->digest == NULL || writer->base64 == NULL ||
-		EVP_DigestInit_ex(writer->digest, EVP_sha256(), NULL) != 1)
+		EVP_DigestInit_ex(writer->digest, openssl_sha256(), NULL) != 1)
 		elog(ERROR, "could not begin to copy CRLs");
 	writer->file = create_temporary_file(own_file(CRL_COPIES));
 	return writer;

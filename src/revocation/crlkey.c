@@ -30,16 +30,13 @@
 void
 init_crl_key_maker(CrlKeyMaker *maker)
 {
-	maker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	maker->ctx = EVP_MD_CTX_new();
 }
 
 void
 free_crl_key_maker(CrlKeyMaker *maker)
 {
-	EVP_MD_free(maker->sha256);
 	EVP_MD_CTX_free(maker->ctx);
-	maker->sha256 = NULL;
 	maker->ctx = NULL;
 }
 
@@ -52,8 +49,8 @@ make_key(CrlKeyMaker *maker, uint8 what, const uint8 *identity,
 
 	head[0] = what;
 	memcpy(head + 1, identity, CA_IDENTITY_LEN);
-	if (maker->ctx == NULL || maker->sha256 == NULL ||
-		EVP_DigestInit_ex2(maker->ctx, maker->sha256, NULL) != 1 ||
+	if (maker->ctx == NULL ||
+		EVP_DigestInit_ex2(maker->ctx, openssl_sha256(), NULL) != 1 ||
 		EVP_DigestUpdate(maker->ctx, head, sizeof(head)) != 1 ||
 		(len > 0 && EVP_DigestUpdate(maker->ctx, serial, (size_t) len) != 1) ||
 		EVP_DigestFinal_ex(maker->ctx, digest, NULL) != 1)

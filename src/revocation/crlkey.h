@@ -17,7 +17,6 @@
 /* For many keys: what takes long to get is kept. */
 typedef struct CrlKeyMaker
 {
-	EVP_MD	   *sha256;
 	EVP_MD_CTX *ctx;
 } CrlKeyMaker;
 

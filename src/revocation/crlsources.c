@@ -217,7 +217,7 @@ crl_file_digest(const CrlSet *set, const char *path, uint8 *sha256)
 	char	   *error;
 	ssize_t		got = 0;
 	bool		ok = open_file(source, &error) && digest != NULL &&
-		EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+		EVP_DigestInit_ex(digest, openssl_sha256(), NULL) == 1;
 
 	while (ok && (got = read_source(source, buf, 65536)) > 0)
 	{

@@ -579,7 +579,7 @@ open_crl_stream(CrlStream *s)
 		return fail_file(s, pstrdup("out of memory"));
 	s->raw = palloc(READ_SIZE);
 	s->window = palloc(WINDOW_SIZE);
-	if (EVP_DigestInit_ex(s->file_digest, EVP_sha256(), NULL) != 1)
+	if (EVP_DigestInit_ex(s->file_digest, openssl_sha256(), NULL) != 1)
 		return fail_crl_stream_digest(s);
 	if (!read_raw(s))
 		return fail_file(s, pstrdup("it is empty"));
@@ -604,7 +604,7 @@ next_crl_in_stream(CrlStream *s)
 	s->pos = s->end = s->tapped = 0;
 	s->offset = 0;
 	s->ended = false;
-	return EVP_DigestInit_ex(s->crl_digest, EVP_sha256(), NULL) == 1 || fail_crl_stream_digest(s);
+	return EVP_DigestInit_ex(s->crl_digest, openssl_sha256(), NULL) == 1 || fail_crl_stream_digest(s);
 }
 
 /*
