@@ -156,6 +156,65 @@ test_long_serials(void)
 	}
 }
 
+/*
+ * Numbers of all lengths, as BN_bn2dec() writes them.
+ */
+static void
+test_decimals(void)
+{
+	int			wrong = 0;
+	BIGNUM	   *power = BN_new();
+
+	BN_one(power);
+	for (int i = 0; i < 308; i++)
+	{
+		for (int offset = -1; offset <= 1; offset++)
+			for (int sign = 0; sign <= 1; sign++)
+			{
+				BIGNUM	   *number = BN_dup(power);
+				ASN1_INTEGER *value;
+				char	   *decimal;
+				char	   *text;
+
+				if (offset < 0)
+					BN_sub_word(number, 1);
+				else if (offset > 0)
+					BN_add_word(number, 1);
+				BN_set_negative(number, sign);
+				value = BN_to_ASN1_INTEGER(number, NULL);
+				decimal = BN_bn2dec(number);
+				text = integer_text(value);
+				wrong += text == NULL || strcmp(text, decimal) != 0;
+				OPENSSL_free(decimal);
+				ASN1_INTEGER_free(value);
+				BN_free(number);
+			}
+		BN_mul_word(power, 10);
+	}
+	BN_free(power);
+	is_int(wrong, 0, "powers of ten, and the numbers beside them, as OpenSSL writes them");
+
+	for (int len = 1; len <= MAX_SERIAL; len++)
+	{
+		ASN1_INTEGER *value = ASN1_INTEGER_new();
+		uint8		bytes[MAX_SERIAL];
+		BIGNUM	   *number;
+		char	   *decimal;
+		char	   *text;
+
+		memset(bytes, 0xff, sizeof(bytes));
+		ASN1_STRING_set(value, bytes, len);
+		number = ASN1_INTEGER_to_BN(value, NULL);
+		decimal = BN_bn2dec(number);
+		text = integer_text(value);
+		wrong += text == NULL || strcmp(text, decimal) != 0 || strlen(text) + 1 >= MAX_SERIAL_TEXT;
+		OPENSSL_free(decimal);
+		BN_free(number);
+		ASN1_INTEGER_free(value);
+	}
+	is_int(wrong, 0, "the largest numbers of each length, too");
+}
+
 static void
 test_version_1(void)
 {
@@ -252,6 +311,35 @@ test_times(void)
 			X509_free(received);
 			ERR_clear_error();
 		}
+}
+
+/*
+ * The first and the last second of every month, as OpenSSL counts.
+ */
+static void
+test_all_months(void)
+{
+	ASN1_TIME  *epoch = ASN1_TIME_set(NULL, 0);
+	ASN1_TIME  *time = ASN1_STRING_type_new(V_ASN1_GENERALIZEDTIME);
+	int			wrong = 0;
+
+	for (int month = 0; month < 10000 * 12; month++)
+		for (int end = 0; end <= 1; end++)
+		{
+			char		text[64];
+			int			days;
+			int			rest;
+			int64		seconds = 0;
+
+			snprintf(text, sizeof(text), "%04d%02d%sZ", month / 12, month % 12 + 1,
+					 end ? "28235959" : "01000000");
+			ASN1_STRING_set(time, text, -1);
+			wrong += ASN1_TIME_diff(&days, &rest, epoch, time) != 1 || !read_asn1_time(time, &seconds) ||
+				seconds != (int64) days * 86400 + rest;
+		}
+	is_int(wrong, 0, "times of all months of 10,000 years as OpenSSL counts them");
+	ASN1_STRING_free(time);
+	ASN1_TIME_free(epoch);
 }
 
 static void
@@ -427,8 +515,10 @@ main(void)
 	test_issuer();
 	test_serials();
 	test_long_serials();
+	test_decimals();
 	test_version_1();
 	test_times();
+	test_all_months();
 	test_algorithms();
 	test_chains();
 	test_damaged_certificates();
