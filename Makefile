@@ -25,7 +25,7 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
-SOURCES = enforce/auth session/collect session/ownaddress pki/x509 pki/distpoint pki/canonname material/handshake material/ownkeys material/tlscontext material/generation \
+SOURCES = enforce/auth session/collect session/ownaddress pki/x509 pki/knownca pki/distpoint pki/canonname material/handshake material/ownkeys material/tlscontext material/generation \
 	policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/labels labels/clusterlabels labels/changes session/sessions session/largecerts session/storedfacts policy/facts \
 	policy/parser policy/policyvalue policy/policy policy/dnform base/escape base/fingerprint settings/settings cluster/orders \
 	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics ledger/rejections base/boundedtable base/wakeup revocation/revocation \

@@ -46,6 +46,7 @@
 #include "port/atomics.h"
 #include "postmaster/postmaster.h"
 #include "utils/elog.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
@@ -54,6 +55,7 @@
 #include "base/sharedmem.h"
 #include "base/told.h"
 #include "material/generation.h"
+#include "pki/knownca.h"
 #include "session/failedcert.h"
 
 #define ERROR_LEN 1024
@@ -239,6 +241,59 @@ note_failure(void)
 }
 
 /*
+ * Read the CAs of a context, and forget all memory that it takes but what is kept.
+ */
+static void
+read_cas_of(SSL_CTX *context, MemoryContext scratch)
+{
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++)
+	{
+		X509	   *ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		if (ca != NULL)
+			(void) remember_ca(ca);
+		MemoryContextReset(scratch);
+	}
+}
+
+/*
+ * The newest load is in force: read its CAs, for all processes that the postmaster forks
+ * from now on.  Where this is not done, each reads those that it needs.
+ *
+ * Nothing in here may end the postmaster.  A CA that cannot be read is no error
+ * (knownca.c), so the only one is that there is no memory left.  While shared memory is
+ * made, interrupts are held off, which an error would end.
+ */
+static void
+read_cas(void)
+{
+	static MemoryContext scratch = NULL;
+	MemoryContext caller = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+
+	PG_TRY();
+	{
+		if (scratch == NULL)
+			scratch = AllocSetContextCreate(TopMemoryContext, "sslpolicy CAs", ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(scratch);
+		for (int i = 0; i < newest.count; i++)
+			read_cas_of(newest.contexts[i], scratch);
+	}
+	PG_CATCH();
+	{
+		InterruptHoldoffCount = holdoff;
+		EmitErrorReport();
+		FlushErrorState();
+		if (scratch != NULL)
+			MemoryContextReset(scratch);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+}
+
+/*
  * A context is freed.  OpenSSL calls this for every SSL_CTX of the process.
  */
 static void
@@ -246,6 +301,7 @@ context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 			  long argl, void *argp)
 {
 	uint64		number = (uint64) (uintptr_t) data;
+	bool		replaced = false;
 
 	if (number == 0)
 		return;
@@ -278,9 +334,14 @@ context_freed(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 		}
 	}
 	else
+	{
+		replaced = older.number != 0;
 		forget(&older);
+	}
 	loading = false;
 	publish();
+	if (replaced)
+		read_cas();
 }
 
 /*
@@ -562,6 +623,7 @@ init_shared(void)
 	loading = false;
 	publish_error();
 	publish();
+	read_cas();
 }
 
 static const SharedPiece piece = {
@@ -575,7 +637,7 @@ void
 init_generations(void)
 {
 	ex_index = SSL_CTX_get_ex_new_index(0, NULL, context_allocated, NULL, context_freed);
-	if (ex_index < 0)
+	if (ex_index < 0 || !init_known_cas())
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not register with OpenSSL")));

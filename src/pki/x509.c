@@ -22,6 +22,7 @@
 #include "base/escape.h"
 #include "pki/canonname.h"
 #include "pki/distpoint.h"
+#include "pki/knownca.h"
 #include "policy/dnform.h"
 
 /*
@@ -470,15 +471,8 @@ usual_encoding(const EVP_PKEY *key, unsigned char **der)
 	return len;
 }
 
-/*
- * What makes a CA the same one through all its certificates, renewed and
- * cross-signed: its name and its key, however they are written.  The first bytes of a
- * SHA-256 over the canonical form of the name and the DER of the
- * SubjectPublicKeyInfo, each of which says where it ends.  False if they cannot be
- * read.
- */
-bool
-ca_identity(X509 *ca, uint8 *identity)
+static bool
+compute_ca_identity(X509 *ca, uint8 *identity)
 {
 	size_t		name_len;
 	uint8	   *name = canonical_name(X509_get_subject_name(ca), &name_len);
@@ -507,6 +501,23 @@ ca_identity(X509 *ca, uint8 *identity)
 }
 
 /*
+ * What makes a CA the same one through all its certificates, renewed and
+ * cross-signed: its name and its key, however they are written.  The first bytes of a
+ * SHA-256 over the canonical form of the name and the DER of the
+ * SubjectPublicKeyInfo, each of which says where it ends.  False if they cannot be
+ * read.
+ */
+bool
+ca_identity(X509 *ca, uint8 *identity)
+{
+	const CaFacts *known = known_ca(ca);
+
+	if (known)
+		memcpy(identity, known->identity, CA_IDENTITY_LEN);
+	return known ? true : compute_ca_identity(ca, identity);
+}
+
+/*
  * Key and signature algorithm.  A key that OpenSSL cannot use has no name, but
  * such a key has signed no handshake either.
  */
@@ -529,31 +540,92 @@ read_algorithms(CertFacts *cert, X509 *leaf)
 }
 
 /*
- * The CAs of a verified chain: all but the leaf, or the leaf itself where it
- * is its own trust anchor.
+ * Read a CA.  False if that cannot be done.
  */
+bool
+read_ca(X509 *ca, CaFacts *facts)
+{
+	memset(facts, 0, sizeof(CaFacts));
+	facts->subject_dn = dn_text(X509_get_subject_name(ca));
+	facts->garbled = is_garbled_name(X509_get_subject_name(ca));
+	facts->serial = integer_text(X509_get0_serialNumber(ca));
+	if (facts->subject_dn == NULL || facts->serial == NULL ||
+		!certificate_fingerprint(ca, facts->fingerprint) ||
+		!ca_identity(ca, facts->identity))
+		return false;
+	read_certificate_points(ca, &facts->points);
+	return true;
+}
+
+/*
+ * What was read of a CA before, in fresh memory.
+ */
+static CaFacts
+copy_known_ca(const CaFacts *known)
+{
+	CaFacts		result = *known;
+	size_t		size = (size_t) known->points.count * POINT_LEN;
+
+	result.subject_dn = pstrdup(known->subject_dn);
+	result.serial = pstrdup(known->serial);
+	result.points.digests = palloc(size + 1);
+	memcpy(result.points.digests, known->points.digests, size);
+	return result;
+}
+
+/*
+ * The first CA of a verified chain: behind the leaf, or the leaf itself where it is its
+ * own trust anchor.
+ */
+static int
+first_ca(const STACK_OF(X509) *chain)
+{
+	return sk_X509_num(chain) > 1 ? 1 : 0;
+}
+
 static bool
 read_chain(CertFacts *cert, STACK_OF(X509) *chain)
 {
 	int			count = chain ? sk_X509_num(chain) : 0;
-	int			first = count > 1 ? 1 : 0;
 
 	cert->cas = palloc0(sizeof(CaFacts) * (Size) (count + 1));
-	for (int i = first; i < count; i++)
+	for (int i = first_ca(chain); i < count; i++)
 	{
 		X509	   *ca = sk_X509_value(chain, i);
+		const CaFacts *known = known_ca(ca);
 		CaFacts    *facts = &cert->cas[cert->ncas++];
 
-		facts->subject_dn = dn_text(X509_get_subject_name(ca));
-		facts->garbled = is_garbled_name(X509_get_subject_name(ca));
-		facts->serial = integer_text(X509_get0_serialNumber(ca));
-		if (facts->subject_dn == NULL || facts->serial == NULL ||
-			!certificate_fingerprint(ca, facts->fingerprint) ||
-			!ca_identity(ca, facts->identity))
+		if (known != NULL)
+			*facts = copy_known_ca(known);
+		else if (!read_ca(ca, facts))
 			return false;
-		read_certificate_points(ca, &facts->points);
 	}
 	return true;
+}
+
+static bool
+has_same_bytes(const X509_NAME *a, const X509_NAME *b)
+{
+	const unsigned char *bytes;
+	const unsigned char *other;
+	size_t		len;
+	size_t		other_len;
+
+	return X509_NAME_get0_der(a, &bytes, &len) == 1 && X509_NAME_get0_der(b, &other, &other_len) == 1 &&
+		len == other_len && memcmp(bytes, other, len) == 0;
+}
+
+/*
+ * The name of the issuer: nearly always that of the first CA, as it is written there.
+ */
+static char *
+issuer_text(const CertFacts *cert, const X509 *leaf, STACK_OF(X509) *chain)
+{
+	const X509_NAME *name = X509_get_issuer_name(leaf);
+
+	if (cert->ncas > 0 && has_same_bytes(name, X509_get_subject_name(sk_X509_value(chain, first_ca(chain)))))
+		return pstrdup(cert->cas[0].subject_dn);
+	return dn_text(name);
 }
 
 /*
@@ -567,18 +639,17 @@ CertFacts *
 read_certificate(X509 *leaf, STACK_OF(X509) *chain)
 {
 	CertFacts  *cert = palloc0(sizeof(CertFacts));
-	bool		ok;
+	bool		ok = read_chain(cert, chain);
 
 	cert->subject_dn = dn_text(X509_get_subject_name(leaf));
 	cert->subject_garbled = is_garbled_name(X509_get_subject_name(leaf));
-	cert->issuer_dn = dn_text(X509_get_issuer_name(leaf));
+	cert->issuer_dn = ok ? issuer_text(cert, leaf, chain) : NULL;
 	cert->serial = integer_text(X509_get0_serialNumber(leaf));
-	ok = cert->subject_dn && cert->issuer_dn && cert->serial &&
+	ok = ok && cert->subject_dn && cert->issuer_dn && cert->serial &&
 		certificate_fingerprint(leaf, cert->fingerprint) &&
 		read_asn1_time(X509_get0_notBefore(leaf), &cert->not_before) &&
 		read_asn1_time(X509_get0_notAfter(leaf), &cert->not_after) &&
-		read_alternative_names(cert, leaf) &&
-		read_chain(cert, chain);
+		read_alternative_names(cert, leaf);
 	if (ok)
 	{
 		read_common_name(cert, X509_get_subject_name(leaf));

@@ -17,6 +17,7 @@
 #define MAX_SERIAL 128
 
 extern CertFacts *read_certificate(X509 *leaf, STACK_OF(X509) *chain);
+extern bool read_ca(X509 *ca, CaFacts *facts);
 extern char *dn_text(const X509_NAME *name);
 extern bool is_garbled_name(const X509_NAME *name);
 extern bool name_add_attribute(X509_NAME *name, const DnAttribute *attribute);
