@@ -288,30 +288,22 @@ is_key_of_files(const uint8 *digest)
 	return is_listed(digests, digest);
 }
 
-static bool
-has_key(X509 *cert, const uint8 *digest)
-{
-	uint8		other[FINGERPRINT_LEN];
-
-	return cert != NULL && public_key_fingerprint(cert, other) &&
-		memcmp(other, digest, FINGERPRINT_LEN) == 0;
-}
-
 /*
  * Is it the key of the certificate that the server uses for this connection, or of one
  * that was in force when this process was started?
  */
 static bool
-is_key_in_force(const uint8 *digest, Port *port)
+is_key_in_force(X509 *cert, Port *port)
 {
+	X509	   *used = port ? SSL_get_certificate(port->ssl) : NULL;
 	ContextMaterial *materials;
 	int			count;
 
-	if (port != NULL && has_key(SSL_get_certificate(port->ssl), digest))
+	if (used != NULL && is_same_public_key(cert, used))
 		return true;
 	(void) inherited_material(&materials, &count);
 	for (int i = 0; i < count; i++)
-		if (has_key(materials[i].leaf, digest))
+		if (is_same_public_key(cert, materials[i].leaf))
 			return true;
 	return false;
 }
@@ -328,7 +320,7 @@ has_own_key(X509 *cert, Port *port)
 	/* a certificate that cannot be read has not proved anything, either */
 	if (!public_key_fingerprint(cert, digest))
 		return false;
-	return is_key_in_force(digest, port) || is_key_of_files(digest);
+	return is_key_in_force(cert, port) || is_key_of_files(digest);
 }
 
 /*

@@ -402,6 +402,22 @@ key_bits_fingerprint(X509_PUBKEY *key, uint8 *digest)
 }
 
 /*
+ * Do certificates have the same key, as public_key_fingerprint() tells keys apart?
+ */
+bool
+is_same_public_key(X509 *a, X509 *b)
+{
+	const unsigned char *bits = NULL;
+	const unsigned char *other = NULL;
+	int			len = 0;
+	int			other_len = 0;
+
+	return X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, X509_get_X509_PUBKEY(a)) == 1 &&
+		X509_PUBKEY_get0_param(NULL, &other, &other_len, NULL, X509_get_X509_PUBKEY(b)) == 1 &&
+		len > 0 && len == other_len && memcmp(bits, other, (size_t) len) == 0;
+}
+
+/*
  * A digest by which certificates with the same key are recognized.  False if OpenSSL
  * fails.
  */
