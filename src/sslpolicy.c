@@ -32,6 +32,7 @@
 #include "material/leftovers.h"
 #include "material/ownkeys.h"
 #include "material/probe.h"
+#include "revocation/crlkey.h"
 #include "revocation/crlstate.h"
 #include "session/sessions.h"
 #include "settings/settings.h"
@@ -55,7 +56,7 @@ _PG_init(void)
 	init_leftovers();
 	init_own_keys();
 	init_own_schema();
-	init_generations();
+	init_generations(make_ca_keys);
 	init_anchors();
 	init_key_mask();
 	init_probe();

@@ -633,11 +633,14 @@ static const SharedPiece piece = {
 	.init = init_shared,
 };
 
+/*
+ * key_maker: see init_known_cas().
+ */
 void
-init_generations(void)
+init_generations(CaKeyMaker key_maker)
 {
 	ex_index = SSL_CTX_get_ex_new_index(0, NULL, context_allocated, NULL, context_freed);
-	if (ex_index < 0 || !init_known_cas())
+	if (ex_index < 0 || !init_known_cas(key_maker))
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not register with OpenSSL")));

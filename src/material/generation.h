@@ -31,7 +31,7 @@ typedef struct LoadState
 	char	   *error;			/* core's message about failed, "" if not known */
 } LoadState;
 
-extern void init_generations(void);
+extern void init_generations(CaKeyMaker key_maker);
 extern LoadState *load_state(void);
 extern bool is_file_in_force(const LoadState *state, const char *path);
 extern uint64 handshake_number(void);

@@ -23,6 +23,7 @@
 #include "pki/x509.h"
 
 static int	ex_index = -1;
+static CaKeyMaker make_keys = NULL;
 
 /*
  * An object is copied.  Its copy may be changed, so that it has to be read itself.
@@ -43,11 +44,13 @@ free_reading(void *parent, void *data, CRYPTO_EX_DATA *ex_data, int index,
 }
 
 /*
- * False if OpenSSL cannot be told.  Without this, no CA is known.
+ * key_maker makes the keys of CAs that are read in advance; it can be NULL.  False if OpenSSL
+ * cannot be told.  Without this, no CA is known.
  */
 bool
-init_known_cas(void)
+init_known_cas(CaKeyMaker key_maker)
 {
+	make_keys = key_maker;
 	if (ex_index < 0)
 		ex_index = X509_get_ex_new_index(0, NULL, NULL, copy_nothing, free_reading);
 	return ex_index >= 0;
@@ -91,7 +94,11 @@ remember_ca(X509 *ca)
 	if (ok || ex_index < 0)
 		return ok;
 	if (read_ca(ca, &facts))
+	{
+		if (make_keys)
+			make_keys(&facts);
 		kept = in_one_piece(&facts);
+	}
 	ok = kept != NULL && X509_set_ex_data(ca, ex_index, kept) == 1;
 	if (!ok)
 		OPENSSL_free(kept);

@@ -12,7 +12,7 @@
 
 #include "policy/facts.h"
 
-extern bool init_known_cas(void);
+extern bool init_known_cas(CaKeyMaker key_maker);
 extern bool remember_ca(X509 *ca);
 extern const CaFacts *known_ca(const X509 *ca);
 

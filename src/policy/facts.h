@@ -38,6 +38,14 @@ typedef struct CertPoints
 	uint8	   *digests;		/* POINT_LEN bytes each */
 } CertPoints;
 
+/* Where a CA is found in an index of CRLs (crlkey.c), if that was made in advance. */
+typedef struct CaKeys
+{
+	bool		made;
+	uint8		issuer[SERIAL_DIGEST_LEN];	/* its CRL for all certificates */
+	uint8		root[SERIAL_DIGEST_LEN];	/* its own certificate, as that of a root */
+} CaKeys;
+
 /* A certificate of the verified chain above the peer's own. */
 typedef struct CaFacts
 {
@@ -48,7 +56,11 @@ typedef struct CaFacts
 	uint8		identity[CA_IDENTITY_LEN];	/* name and key: see x509.c */
 	uint8		serial_digest[SERIAL_DIGEST_LEN];	/* only where serial is NULL */
 	CertPoints	points;
+	CaKeys		keys;
 } CaFacts;
+
+/* Makes the keys of a CA, if it can. */
+typedef void (*CaKeyMaker)(CaFacts *ca);
 
 /* The peer's certificate and the chain that verified it. */
 typedef struct CertFacts

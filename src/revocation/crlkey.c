@@ -150,7 +150,7 @@ crl_entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key)
  * The same with the serial in decimal, as it is in CertFacts.
  */
 bool
-decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key)
+make_decimal_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity, const char *serial, uint8 *key)
 {
 	BIGNUM	   *number = NULL;
 	ASN1_INTEGER *integer = NULL;
@@ -167,10 +167,37 @@ decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key)
 	from.pos = der;
 	from.end = len > 0 ? der + len : der;
 	ok = len > 0 && next_der_integer(&from, &content) &&
-		crl_entry_key(identity, content.pos, (int) slice_len(&content), key);
+		make_crl_entry_key(maker, identity, content.pos, (int) slice_len(&content), key);
 	OPENSSL_free(der);
 	ASN1_INTEGER_free(integer);
 	BN_free(number);
-	ERR_clear_error();
+	if (!ok)
+		ERR_clear_error();
 	return ok;
+}
+
+bool
+decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key)
+{
+	CrlKeyMaker maker;
+	bool		ok;
+
+	init_crl_key_maker(&maker);
+	ok = make_decimal_crl_entry_key(&maker, identity, serial, key);
+	free_crl_key_maker(&maker);
+	return ok;
+}
+
+/*
+ * The keys by which the certificates of a CA, and that of a root itself, are looked up.
+ */
+void
+make_ca_keys(CaFacts *ca)
+{
+	CrlKeyMaker maker;
+
+	init_crl_key_maker(&maker);
+	ca->keys.made = make_crl_issuer_key(&maker, ca->identity, ca->keys.issuer) &&
+		make_decimal_crl_entry_key(&maker, ca->identity, ca->serial, ca->keys.root);
+	free_crl_key_maker(&maker);
 }

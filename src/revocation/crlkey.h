@@ -23,6 +23,7 @@ typedef struct CrlKeyMaker
 /* identity is ca_identity()'s; false if OpenSSL fails, or serial is no number */
 extern bool crl_entry_key(const uint8 *identity, const uint8 *serial, int len, uint8 *key);
 extern bool decimal_crl_entry_key(const uint8 *identity, const char *serial, uint8 *key);
+extern void make_ca_keys(CaFacts *ca);
 
 extern void init_crl_key_maker(CrlKeyMaker *maker);
 extern void free_crl_key_maker(CrlKeyMaker *maker);
@@ -34,5 +35,7 @@ extern bool make_crl_unread_key(CrlKeyMaker *maker, const uint8 *identity, uint8
 extern bool make_crl_unread_name_key(CrlKeyMaker *maker, const char *issuer_dn, uint8 *key);
 extern bool make_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity,
 							   const uint8 *serial, int len, uint8 *key);
+extern bool make_decimal_crl_entry_key(CrlKeyMaker *maker, const uint8 *identity,
+									   const char *serial, uint8 *key);
 
 #endif							/* SSLPOLICY_CRLKEY_H */

@@ -32,8 +32,8 @@
 typedef struct Certificate
 {
 	const char *subject;
-	const char *serial;			/* decimal; NULL: there is only its digest */
-	const uint8 *serial_digest;
+	const char *serial;			/* decimal; NULL: there is only its key */
+	const uint8 *key;			/* NULL: it has yet to be made of the serial */
 	const CertPoints *points;
 	const CaFacts *issuer;
 	bool		issuer_is_cut;	/* its name is perhaps not whole */
@@ -117,12 +117,24 @@ time_of(int64 seconds)
 
 StaticAssertDecl(SERIAL_DIGEST_LEN == CRL_KEY_LEN, "a digest of a serial is a key of the index");
 
+/* The check of a chain. */
+typedef struct ChainCheck
+{
+	RevocationIndex *index;
+	CrlKeyMaker maker;
+	int64		now;			/* seconds since 1970 */
+
+	/* the issuer whose CRL for all certificates was looked up last, and what was found */
+	const CaFacts *last;
+	bool		last_found;
+	int64		last_until;
+} ChainCheck;
+
 /* What the index has of the CRLs of an issuer that cover a certificate. */
 typedef struct Coverage
 {
-	RevocationIndex *index;
-	const uint8 *issuer;		/* its identity */
-	CrlKeyMaker maker;
+	ChainCheck *check;
+	const CaFacts *issuer;
 	bool		found;			/* there is one */
 	int64		until;			/* the latest nextUpdate of those */
 	bool		limited;		/* the issuer has CRLs for some certificates only */
@@ -138,7 +150,7 @@ has_record(Coverage *c, bool made, const uint8 *key, CrlRecord *record)
 	if (c->error == NULL && !made)
 		c->error = pstrdup("OpenSSL failed to compute a digest");
 	return c->error == NULL &&
-		lookup_crl_index(&c->index->file.index, key, record, &c->error) == CRL_FOUND;
+		lookup_crl_index(&c->check->index->file.index, key, record, &c->error) == CRL_FOUND;
 }
 
 static void
@@ -152,12 +164,39 @@ note_crl(Coverage *c, bool made, const uint8 *key)
 	c->found = true;
 }
 
+/*
+ * The CRL of the issuer for all its certificates.  A root has issued itself, too, so it is
+ * often the same issuer again.
+ */
+static void
+note_crl_for_all(Coverage *c)
+{
+	ChainCheck *check = c->check;
+	uint8		key[CRL_KEY_LEN];
+
+	if (check->last == c->issuer)
+	{
+		c->found = check->last_found;
+		c->until = check->last_until;
+		return;
+	}
+	if (c->issuer->keys.made)
+		note_crl(c, true, c->issuer->keys.issuer);
+	else
+		note_crl(c, make_crl_issuer_key(&check->maker, c->issuer->identity, key), key);
+	if (c->error != NULL)
+		return;
+	check->last = c->issuer;
+	check->last_found = c->found;
+	check->last_until = c->until;
+}
+
 static void
 note_scope(Coverage *c, CrlCovers covers, const uint8 *point)
 {
 	uint8		key[CRL_KEY_LEN];
 
-	note_crl(c, make_crl_scope_key(&c->maker, c->issuer, (int) covers, point, key), key);
+	note_crl(c, make_crl_scope_key(&c->check->maker, c->issuer->identity, (int) covers, point, key), key);
 }
 
 /*
@@ -165,16 +204,16 @@ note_scope(Coverage *c, CrlCovers covers, const uint8 *point)
  * that does not do, those for some.
  */
 static void
-find_coverage(Coverage *c, const CertPoints *points, int64 now)
+find_coverage(Coverage *c, const CertPoints *points)
 {
 	CrlCovers	kind = points->is_ca ? CRL_COVERS_CAS : CRL_COVERS_USERS;
 	uint8		key[CRL_KEY_LEN];
 	CrlRecord	record;
 
-	note_crl(c, make_crl_issuer_key(&c->maker, c->issuer, key), key);
-	if (c->found && c->until > now)
+	note_crl_for_all(c);
+	if (c->found && c->until > c->check->now)
 		return;
-	c->limited = has_record(c, make_crl_limited_key(&c->maker, c->issuer, key), key, &record);
+	c->limited = has_record(c, make_crl_limited_key(&c->check->maker, c->issuer->identity, key), key, &record);
 	if (!c->limited || !points->known)
 		return;
 	note_scope(c, kind, NULL);
@@ -191,37 +230,34 @@ find_coverage(Coverage *c, const CertPoints *points, int64 now)
 static bool
 has_unread(Coverage *c, const Certificate *cert)
 {
-	uint32		unread = c->index->file.index.label.unread;
+	uint32		unread = c->check->index->file.index.label.unread;
 	uint8		key[CRL_KEY_LEN];
 	CrlRecord	record;
 
 	if ((unread & UNREAD_FILE) != 0 ||
-		has_record(c, make_crl_unread_key(&c->maker, c->issuer, key), key, &record))
+		has_record(c, make_crl_unread_key(&c->check->maker, c->issuer->identity, key), key, &record))
 		return true;
 	return (unread & UNREAD_NAMES) != 0 &&
 		(cert->issuer_is_cut ||
-		 has_record(c, make_crl_unread_name_key(&c->maker, cert->issuer->subject_dn, key), key, &record));
+		 has_record(c, make_crl_unread_name_key(&c->check->maker, c->issuer->subject_dn, key), key, &record));
 }
 
 /*
  * A certificate that is not revoked, against the CRLs of its issuer.
  */
 static Revocation
-check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
+check_coverage(ChainCheck *check, const Certificate *cert)
 {
 	Revocation	result = {.status = NOT_REVOKED};
-	Coverage	c = {.index = index, .issuer = cert->issuer->identity};
+	Coverage	c = {.check = check, .issuer = cert->issuer};
 	bool		unread = false;
 
-	init_crl_key_maker(&c.maker);
-	find_coverage(&c, cert->points, now);
+	find_coverage(&c, cert->points);
 	if (!c.found && !(cert->is_root && c.limited))
 		unread = has_unread(&c, cert);
-	free_crl_key_maker(&c.maker);
-
 	if (c.error != NULL)
 		return unknown(c.error, true);
-	if (c.found && c.until <= now)
+	if (c.found && c.until <= check->now)
 	{
 		result.status = CRL_EXPIRED;
 		result.detail = psprintf("the CRL of CA \"%s\" expired at %s", cert->issuer->subject_dn,
@@ -247,25 +283,25 @@ check_coverage(RevocationIndex *index, const Certificate *cert, int64 now)
  * lists is revoked, whatever certificates it is for.
  */
 static Revocation
-check_one(RevocationIndex *index, const Certificate *cert, int64 now)
+check_one(ChainCheck *check, const Certificate *cert)
 {
 	Revocation	result = {.status = REVOKED};
-	uint8		by_serial[CRL_KEY_LEN];
+	uint8		made[CRL_KEY_LEN];
+	const uint8 *key = cert->key ? cert->key : made;
 	CrlRecord	entry;
 	CrlLookup	found;
 	char	   *error;
 
-	if (cert->issuer == NULL || (cert->serial == NULL && cert->serial_digest == NULL))
+	if (cert->issuer == NULL || (cert->serial == NULL && cert->key == NULL))
 		return unknown("its issuer or its serial number is not known", false);
-	if (cert->serial == NULL)
-		memcpy(by_serial, cert->serial_digest, CRL_KEY_LEN);
-	else if (!decimal_crl_entry_key(cert->issuer->identity, cert->serial, by_serial))
+	if (cert->key == NULL &&
+		!make_decimal_crl_entry_key(&check->maker, cert->issuer->identity, cert->serial, made))
 		return unknown("its serial number cannot be looked up", false);
-	found = lookup_crl_index(&index->file.index, by_serial, &entry, &error);
+	found = lookup_crl_index(&check->index->file.index, key, &entry, &error);
 	if (found == CRL_DAMAGED)
 		return unknown(error, true);
 	if (found == CRL_NOT_FOUND)
-		return check_coverage(index, cert, now);
+		return check_coverage(check, cert);
 	result.detail = psprintf("certificate \"%s\"%s%s was revoked at %s (%s)",
 							 cert->subject, cert->serial ? ", serial " : "",
 							 cert->serial ? psprintf("%s,", cert->serial) : "",
@@ -291,35 +327,24 @@ certificate_in_chain(const CertFacts *cert, int ca)
 	}
 	result.subject = cert->cas[ca].subject_dn;
 	result.serial = cert->cas[ca].serial;
-	result.serial_digest = cert->cas[ca].serial_digest;
 	result.points = &cert->cas[ca].points;
 	result.is_root = ca == cert->ncas - 1;
+	if (result.serial == NULL)
+		result.key = cert->cas[ca].serial_digest;
+	else if (result.is_root && cert->cas[ca].keys.made)
+		result.key = cert->cas[ca].keys.root;
 	return result;
 }
 
-/*
- * All certificates of the chain that verified a client's; now is in seconds
- * since 1970.  Without such a certificate there is nothing to check.
- */
-Revocation
-check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
+static Revocation
+check_chain(ChainCheck *check, const CertFacts *cert)
 {
 	Revocation	worst = {.status = NOT_REVOKED};
-	const CertFacts *cert = facts->cert;
-
-	if (facts->unreadable)
-		return unknown("the certificate cannot be read", false);
-	if (!facts->verified)
-		return worst;
-	if (index->error != NULL)
-		return unknown(index->error, true);
-	if (cert == NULL || cert->ncas == 0)
-		return unknown("its chain is not known", false);
 
 	for (int i = -1; i < cert->ncas; i++)
 	{
 		Certificate one_cert = certificate_in_chain(cert, i);
-		Revocation	one = check_one(index, &one_cert, now);
+		Revocation	one = check_one(check, &one_cert);
 
 		if (one.status == REVOKED)
 			return one;
@@ -330,4 +355,30 @@ check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
 			worst = one;
 	}
 	return worst;
+}
+
+/*
+ * All certificates of the chain that verified a client's; now is in seconds
+ * since 1970.  Without such a certificate there is nothing to check.
+ */
+Revocation
+check_revocation(RevocationIndex *index, const Facts *facts, int64 now)
+{
+	Revocation	result = {.status = NOT_REVOKED};
+	const CertFacts *cert = facts->cert;
+	ChainCheck	check = {.index = index, .now = now};
+
+	if (facts->unreadable)
+		return unknown("the certificate cannot be read", false);
+	if (!facts->verified)
+		return result;
+	if (index->error != NULL)
+		return unknown(index->error, true);
+	if (cert == NULL || cert->ncas == 0)
+		return unknown("its chain is not known", false);
+
+	init_crl_key_maker(&check.maker);
+	result = check_chain(&check, cert);
+	free_crl_key_maker(&check.maker);
+	return result;
 }

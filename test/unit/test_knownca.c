@@ -10,6 +10,7 @@
 #include "certs.h"
 #include "pki/knownca.h"
 #include "pki/x509.h"
+#include "revocation/crlkey.h"
 #include "tap.h"
 
 static const Attribute leaf_name[] = {CN("leaf"), {0}};
@@ -124,6 +125,23 @@ is_same_ca_facts(const CaFacts *a, const CaFacts *b)
 		memcmp(a->points.digests, b->points.digests, (size_t) a->points.count * POINT_LEN) == 0;
 }
 
+static bool
+has_right_keys(const CaFacts *ca)
+{
+	CrlKeyMaker maker;
+	uint8		issuer[CRL_KEY_LEN];
+	uint8		root[CRL_KEY_LEN];
+	bool		ok;
+
+	init_crl_key_maker(&maker);
+	ok = ca->keys.made && make_crl_issuer_key(&maker, ca->identity, issuer) &&
+		memcmp(issuer, ca->keys.issuer, CRL_KEY_LEN) == 0 &&
+		decimal_crl_entry_key(ca->identity, ca->serial, root) &&
+		memcmp(root, ca->keys.root, CRL_KEY_LEN) == 0;
+	free_crl_key_maker(&maker);
+	return ok;
+}
+
 static X509 *
 issued_leaf(X509 *ca)
 {
@@ -164,6 +182,7 @@ test_same_as_now(const Case *c)
 		   "%s: in memory of its own", c->what);
 		is_str(then->issuer_dn, now->issuer_dn, "%s: issuer", c->what);
 		is_str(then->issuer_dn, dn_text(X509_get_issuer_name(leaf)), "%s: as it stands in the certificate", c->what);
+		ok(!now->cas[0].keys.made && has_right_keys(&then->cas[0]), "%s: keys, only of one that was read in advance", c->what);
 		ok(ca_identity(ca, identity) && memcmp(identity, now->cas[0].identity, CA_IDENTITY_LEN) == 0,
 		   "%s: identity", c->what);
 	}
@@ -239,8 +258,8 @@ main(void)
 	X509	   *ca = as_received(new_cert(leaf_name));
 
 	ok(!remember_ca(ca) && known_ca(ca) == NULL, "without a start nothing is kept");
-	ok(init_known_cas(), "start");
-	ok(init_known_cas(), "a second one does no harm");
+	ok(init_known_cas(make_ca_keys), "start");
+	ok(init_known_cas(make_ca_keys), "a second one does no harm");
 	ok(known_ca(ca) == NULL, "nothing is known of an object that was there before");
 	X509_free(ca);
 	for (int i = 0; i < (int) lengthof(cases); i++)
