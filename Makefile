@@ -25,13 +25,13 @@ DATA = $(notdir $(wildcard $(srcdir)/sslpolicy--*--*.sql))
 
 # What a login runs lies together in the library, so that each new process touches
 # few of its pages; the rest in the order of dependency, see docs/development.md.
-SOURCES = enforce/auth session/collect session/ownaddress pki/x509 pki/knownca pki/distpoint pki/canonname material/handshake material/ownkeys material/tlscontext material/generation \
-	policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/labels labels/clusterlabels labels/changes session/sessions session/largecerts session/storedfacts policy/facts \
+SOURCES = enforce/auth session/collect session/ownaddress session/failedcert pki/x509 pki/knownca pki/distpoint pki/canonname material/handshake material/ownkeys material/tlscontext material/generation \
+	policy/evaluate labels/applicable labels/exceptions labels/catalogscan labels/labels labels/clusterlabels labels/changes session/sessions session/largecerts session/storedfacts policy/facts labels/ownschema \
 	policy/parser policy/policyvalue policy/policy policy/dnform base/escape base/fingerprint settings/settings cluster/orders \
-	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics ledger/rejections base/boundedtable base/wakeup revocation/revocation \
-	policy/patterncost policy/dn policy/policy_text settings/directory revocation/crlstate base/preload base/transaction base/sharedmem \
+	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics ledger/rejections base/boundedtable base/wakeup revocation/revocation revocation/indexfile revocation/crlindex revocation/crlkey pki/der base/memory base/monotonic cluster/takereport base/preload \
+	policy/patterncost policy/dn policy/policy_text settings/directory revocation/crlstate base/transaction base/sharedmem \
 	sslpolicy enforce/worker material/autoreload \
-	labels/setpolicy labels/ownschema lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \
+	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql sql/installrows sql/cluster_sql \
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \
 	advice/explain advice/preview enforce/recheck ledger/ended \
@@ -39,14 +39,14 @@ SOURCES = enforce/auth session/collect session/ownaddress pki/x509 pki/knownca p
 	install/install install/installca install/installcrl install/installserver install/rollback install/safereload install/trial \
 	install/place install/replaceable install/target install/newtrust material/reload install/cabound install/reach install/hbalines install/affected install/objection install/consent install/replicated install/history material/configuration \
 	material/serverca material/probe material/anchors material/keymask material/leftovers \
-	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/node cluster/nodes cluster/reporttext cluster/sendreport cluster/takereport cluster/watch session/walsenders \
-	ledger/mailbox session/failedcert \
+	cluster/setmaterial cluster/materiallabels cluster/apply cluster/applier cluster/node cluster/nodes cluster/reporttext cluster/sendreport cluster/watch session/walsenders \
+	ledger/mailbox \
 	ledger/tablefile \
-	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/indexfile revocation/serials \
+	revocation/crlbuild revocation/crlchoice revocation/crlsources revocation/crlcopies revocation/serials \
 	material/clientcert material/material material/identity material/serverkey material/trust \
-	base/files base/privatekeys base/logline base/memory base/monotonic base/told base/workersettings \
+	base/files base/privatekeys base/logline base/told base/workersettings \
 	base/datums base/privileged policy/dnpattern policy/matcher \
-	policy/checktext revocation/crlindex revocation/crlindexwrite revocation/crlkey revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/der pki/givenpem pki/pemtext pki/derkind
+	policy/checktext revocation/crlindexwrite revocation/crlreader revocation/crlstream pki/chain pki/crl pki/pem pki/givenpem pki/pemtext pki/derkind
 OBJS = $(SOURCES:%=src/%.o)
 
 # -MMD -MP: which headers an object is made of, for the next make
