@@ -75,9 +75,25 @@ parse_fingerprint(const char *value, uint8 *bytes)
 	return true;
 }
 
+static int
+compare_fingerprints(const void *a, const void *b)
+{
+	return memcmp(a, b, FINGERPRINT_LEN);
+}
+
 /*
- * Parse fingerprints separated by commas or white space, into FINGERPRINT_LEN bytes each.
- * If a word is not a fingerprint, return NULL and set *bad to it.
+ * Is a fingerprint one of these, of which parse_fingerprints() has made a list?
+ */
+bool
+is_fingerprint_listed(const uint8 *fingerprint, const uint8 *list, int count)
+{
+	return count > 0 &&
+		bsearch(fingerprint, list, (size_t) count, FINGERPRINT_LEN, compare_fingerprints) != NULL;
+}
+
+/*
+ * Parse fingerprints separated by commas or white space, into FINGERPRINT_LEN bytes each,
+ * in order.  If a word is not a fingerprint, return NULL and set *bad to it.
  */
 uint8 *
 parse_fingerprints(const char *list, int *count, char **bad)
@@ -97,5 +113,6 @@ parse_fingerprints(const char *list, int *count, char **bad)
 		}
 		(*count)++;
 	}
+	qsort(bytes, (size_t) *count, FINGERPRINT_LEN, compare_fingerprints);
 	return bytes;
 }

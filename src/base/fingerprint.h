@@ -18,6 +18,7 @@ extern const EVP_MD *openssl_sha256(void);
 extern bool compute_sha256(const char *bytes, size_t len, uint8 *digest);
 extern char *fingerprint_hex(const uint8 *digest);
 extern bool parse_fingerprint(const char *value, uint8 *bytes);
+extern bool is_fingerprint_listed(const uint8 *fingerprint, const uint8 *list, int count);
 extern uint8 *parse_fingerprints(const char *list, int *count, char **bad);
 
 #endif							/* SSLPOLICY_FINGERPRINT_H */

@@ -754,21 +754,14 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 }
 
 /*
- * Is the certificate, or a CA of its chain, in a list of fingerprints (each
- * FINGERPRINT_LEN bytes)?
+ * Is the certificate, or a CA of its chain, in a list of parse_fingerprints()?
  */
 bool
 has_listed_fingerprint(const CertFacts *cert, const uint8 *fingerprints, int nfingerprints)
 {
-	for (int i = 0; i < nfingerprints; i++)
-	{
-		const uint8 *blocked = fingerprints + i * FINGERPRINT_LEN;
+	bool		found = is_fingerprint_listed(cert->fingerprint, fingerprints, nfingerprints);
 
-		if (memcmp(cert->fingerprint, blocked, FINGERPRINT_LEN) == 0)
-			return true;
-		for (int c = 0; c < cert->ncas; c++)
-			if (memcmp(cert->cas[c].fingerprint, blocked, FINGERPRINT_LEN) == 0)
-				return true;
-	}
-	return false;
+	for (int i = 0; i < cert->ncas && !found; i++)
+		found = is_fingerprint_listed(cert->cas[i].fingerprint, fingerprints, nfingerprints);
+	return found;
 }

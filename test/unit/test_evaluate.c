@@ -729,6 +729,8 @@ test_blocked(void)
 	{
 		uint8	   *entry = list + place * FINGERPRINT_LEN;
 
+		/* in order */
+		memset(list, 0, (size_t) place * FINGERPRINT_LEN);
 		memset(entry, 0x11, FINGERPRINT_LEN);
 		ok(has_listed_fingerprint(&cert, list, 3), "the certificate is entry %d", place);
 		ok(!has_listed_fingerprint(&cert, list, place), "entry %d is behind the end", place);
@@ -753,6 +755,36 @@ test_blocked(void)
 	ok(!has_listed_fingerprint(&cert, list, 3), "the end of an entry and the start of the next are no entry");
 }
 
+/*
+ * A list as it is written: in any order, with some of them twice.
+ */
+static void
+test_parsed_list(void)
+{
+	CertFacts	cert = plain_cert();
+	StringInfoData text;
+	uint8	   *list;
+	char	   *bad;
+	int			count;
+	int			missing = 0;
+	int			wrong = 0;
+
+	initStringInfo(&text);
+	/* 257 and 1009 have no divisor in common */
+	for (int i = 0; i < 1009; i++)
+		appendStringInfo(&text, "%s%064x", i > 0 ? ", " : "", (i * 257 % 1009) / 2 * 2);
+	list = parse_fingerprints(text.data, &count, &bad);
+	is_int(list ? count : -1, 1009, "a long list is parsed");
+	for (int i = 0; list && i < 1009; i++)
+	{
+		(void) parse_fingerprint(psprintf("%064x", i), cert.fingerprint);
+		missing += i % 2 == 0 && !has_listed_fingerprint(&cert, list, count);
+		wrong += i % 2 == 1 && has_listed_fingerprint(&cert, list, count);
+	}
+	is_int(missing, 0, "all of it is found");
+	is_int(wrong, 0, "and nothing else");
+}
+
 int
 main(void)
 {
@@ -770,5 +802,6 @@ main(void)
 	test_reasons();
 	test_own_certificate();
 	test_blocked();
+	test_parsed_list();
 	return done_testing();
 }
