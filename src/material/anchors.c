@@ -83,14 +83,14 @@ compare_identities(const void *a, const void *b)
 }
 
 /*
- * Add the certificates of a store.  False if one cannot be read.
+ * Add the certificates of a store.  False if one cannot be read, or if there are too many.
  */
 static bool
 add_store(Anchors *anchors, X509_STORE *store)
 {
 	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
 	int			nobjects = objects ? sk_X509_OBJECT_num(objects) : 0;
-	Size		room = (Size) (anchors->count + nobjects + 1) * CA_IDENTITY_LEN;
+	Size		room = (Size) Min(anchors->count + nobjects + 1, MAX_ANCHORS) * CA_IDENTITY_LEN;
 
 	anchors->identities = anchors->identities ? repalloc(anchors->identities, room) : palloc(room);
 	for (int i = 0; i < nobjects; i++)
@@ -99,7 +99,7 @@ add_store(Anchors *anchors, X509_STORE *store)
 
 		if (ca == NULL)
 			continue;
-		if (!ca_identity(ca, anchors->identities[anchors->count]))
+		if (anchors->count == MAX_ANCHORS || !ca_identity(ca, anchors->identities[anchors->count]))
 			return false;
 		anchors->count++;
 	}
@@ -112,7 +112,7 @@ add_store(Anchors *anchors, X509_STORE *store)
 static void
 keep(uint64 number, Anchors *anchors)
 {
-	if (anchors->count == 0 || anchors->count > MAX_ANCHORS)
+	if (anchors->count == 0)
 		return;
 	qsort(anchors->identities, (size_t) anchors->count, CA_IDENTITY_LEN, compare_identities);
 	LWLockAcquire(known->lock, LW_EXCLUSIVE);
