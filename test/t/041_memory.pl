@@ -82,6 +82,27 @@ is($server->sql('SELECT pid FROM pg_stat_activity WHERE backend_type = $$sslpoli
 ok(!$server->login(cert => 'revoked')->{ok}, 'and it has read the CRLs');
 eval { $_->quit } for @sessions;
 
+# The postmaster, which reads the CAs of each load, and has to forget those of the one before.
+my $cas = $certs->bundle('many.crt', 'root', map { $certs->ca("ca$_", subject => "/CN=CA $_", key_name => 'root'); "ca$_" } 1 .. 80);
+$server->set(ssl_ca_file => $cas);
+my $postmaster = slurp_file($node->data_dir . '/postmaster.pid') =~ s/\n.*//sr;
+sub postmaster_memory { return 1024 * (slurp_file("/proc/$postmaster/status") =~ /^RssAnon:\s+(\d+) kB/m)[0] }
+sub loads
+{
+	for (1 .. $rounds)
+	{
+		my $before = $server->sql('SELECT max(generation) FROM sslpolicy.material_status');
+		$server->sql('SELECT pg_reload_conf()');
+		$node->poll_query_until('postgres', "SELECT max(generation) > $before FROM sslpolicy.material_status") or die 'not loaded';
+	}
+	return postmaster_memory();
+}
+my $first = loads();
+my $growth = loads() - $first;
+note("postmaster: $first, then $growth bytes more");
+cmp_ok($growth, '<=', $PROCESS, 'postmaster: its memory from load to load') unless $ENV{UNDER_VALGRIND};
+ok($server->login(cert => 'app')->{ok}, 'and it lets in by the CAs that it has loaded last');
+
 # A session that asks; an error is caught, so that it can go on.
 my $session = $node->background_psql('postgres');
 my $pid = $session->query('SELECT pg_backend_pid()');

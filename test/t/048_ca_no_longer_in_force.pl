@@ -8,6 +8,7 @@
 # 3. nobody is judged by what the server has not loaded: files that are being written,
 #    a load that fails, no CA at all
 # 4. a large certificate; a worker that is started anew; replication
+# 5. what was read of a CA when the server loaded it is used for that one alone
 use strict;
 use warnings;
 use IPC::Run ();
@@ -318,6 +319,66 @@ leave('replication');
 cas_are('root', 'old');
 $reloads{'pg_reload_conf()'}->();
 
-unlike($server->log_since(0), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+###############################################################################
+# 5. CAs are read when the server loads them: what was read of one that is gone is not
+# used for another
+
+$certs->client('app_namesake', issuer => 'namesake', subject => '/CN=app');
+$certs->intermediate('sub_namesake', issuer => 'old', subject => '/CN=Sub CA');
+$certs->client('app_sub_namesake', issuer => 'sub_namesake', subject => '/CN=app');
+sub pin { my ($ca) = @_; $server->label(role => { app => 'sslmode=verify-ca ca_fingerprint=' . $certs->get($ca)->{fingerprint} }); return }
+sub is_under
+{
+	my ($cert, $ca, $other, $what) = @_;
+	my %login = (sslmode => 'require', cert => $cert);
+	pin($ca);
+	ok($server->login(%login)->{ok}, "$what: the CA in its chain is that of the policy");
+	pin($other);
+	is($server->login(%login)->{failed}, 'ca_fingerprint', "$what: and not the other one");
+	pin($ca);
+	return;
+}
+for my $how (sort keys %reloads)
+{
+	cas_are('root', 'old');
+	$reloads{$how}->();
+	is_under('app', 'old', 'namesake', "$how, a CA");
+	cas_are('root', 'namesake');
+	is($reloads{$how}->(), 'ok', "$how: another one of the same name with another key takes its place");
+	is_under('app_namesake', 'namesake', 'old', "$how, a CA that took the place of another");
+	ok(!$server->login(sslmode => 'require', cert => 'app')->{ok}, "$how, a CA that is gone lets nobody in");
+	cas_are('root', 'old', 'namesake');
+	is($reloads{$how}->(), 'ok', "$how: both");
+	is_under('app_namesake', 'namesake', 'old', "$how, the second of two CAs with one name");
+	is_under('app', 'old', 'namesake', "$how, the first of two CAs with one name");
+	cas_are('root', 'renewed');
+	is($reloads{$how}->(), 'ok', "$how: the CA is renewed");
+	is_under('app', 'renewed', 'old', "$how, a renewed CA");
+}
+
+# intermediates that the client sends have been read by nobody
+cas_are('root', 'old');
+$reloads{'pg_reload_conf()'}->();
+is_under('app_sub', 'sub', 'sub_namesake', 'an intermediate that the client sends');
+is_under('app_sub_namesake', 'sub_namesake', 'sub', 'another one of its name');
+cas_are('root', 'old', 'sub');
+$reloads{'pg_reload_conf()'}->();
+is_under('app_sub_namesake', 'sub_namesake', 'sub', 'the same, and the server has that of its name');
+is_under('app_sub', 'sub', 'sub_namesake', 'an intermediate that the server has and the client sends');
+
+# where they were not read in advance, and where they are read again
+cas_are('root', 'old');
+$server->set(ssl => 'off');
+$server->set(ssl => 'on');
+is_under('app', 'old', 'namesake', 'ssl is off and on again');
+$offset = $server->log_offset;
+my $victim = session('victim');
+kill 'KILL', $victim or die $!;
+$server->wait_for_log(qr/all server processes terminated; reinitializing(?s:.)*ready to accept connections/, $offset);
+leave('victim');
+is_under('app', 'old', 'namesake', 'after a crash');
+$server->label(role => { app => 'sslmode=verify-ca' });
+
+unlike($server->log_since(0) =~ s/\(PID $victim\) was terminated by signal 9//r, qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
 $server->stop;
 done_testing();
