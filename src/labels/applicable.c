@@ -451,15 +451,27 @@ find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
 }
 
 /*
- * Is the session's role a member of this one, whose policy does not bind it
- * because it can log in itself?
+ * The groups of the session's role that have a policy, by their oids, in two lists: those
+ * whose policies bind it, and those whose policies do not because they can log in
+ * themselves.  Both are appended to.
  */
-bool
-is_passed_over(const Applicable *applicable, Oid role)
+void
+add_labelled_groups(const Applicable *applicable, List **binding, List **passed_over)
 {
-	const Wanted *group = find_wanted(applicable->search, AuthIdRelationId, role);
+	const Search *search = applicable->search;
+	ListCell   *cell;
 
-	return group != NULL && group->depth > 0 && group->label != NULL && group->can_login;
+	foreach(cell, search->groups)
+	{
+		const Wanted *group = find_wanted(applicable->search, AuthIdRelationId, lfirst_oid(cell));
+
+		if (group->label == NULL)
+			continue;
+		if (group->can_login)
+			*passed_over = lappend_oid(*passed_over, lfirst_oid(cell));
+		else if (!search->superuser)
+			*binding = lappend_oid(*binding, lfirst_oid(cell));
+	}
 }
 
 /*

@@ -38,7 +38,8 @@ extern Applicable *find_applicable_in(const CatalogCopy *catalogs, Oid role,
 									  const char *role_name, Oid database,
 									  const char *database_name,
 									  const Supposition *supposed);
-extern bool is_passed_over(const Applicable *applicable, Oid role);
+extern void add_labelled_groups(const Applicable *applicable, List **binding,
+								List **passed_over);
 extern List *membership_path(const Applicable *applicable,
 							 const AppliedPolicy *applied);
 

@@ -118,12 +118,13 @@ policy_pins_ca(const Policy *policy)
 static bool
 takes_any_ca(const Survey *survey, const Login *login)
 {
+	const Applicable *applicable = policies_of_login(survey, login);
 	bool		asks = false;
 	ListCell   *cell;
 
-	for (int i = 0; i < login->applicable->count; i++)
+	for (int i = 0; i < applicable->count; i++)
 	{
-		const Policy *policy = login->applicable->policies[i].policy;
+		const Policy *policy = applicable->policies[i].policy;
 
 		if (policy_pins_ca(policy))
 			return false;

@@ -52,6 +52,7 @@ typedef struct Probes
 typedef struct Subject
 {
 	const Login *login;
+	const Applicable *applicable;	/* its policies, but those of databases */
 	List	   *lines;
 	const HbaEntry *line;		/* that is looked at */
 	const char *method;			/* of the sessions that are made up */
@@ -183,7 +184,7 @@ static Verdict *
 judge_login(const Subject *subject, const ProbeDatabase *database, const ProbeAddress *address)
 {
 	const Login *login = subject->login;
-	int			count = login->applicable->count;
+	int			count = subject->applicable->count;
 	AppliedPolicy *policies = palloc(sizeof(AppliedPolicy) * (Size) (count + 1));
 	Facts		facts = {
 		.role = login->name,
@@ -197,7 +198,7 @@ judge_login(const Subject *subject, const ProbeDatabase *database, const ProbeAd
 
 	memcpy(facts.address, address->bytes, (size_t) address->len);
 	if (count > 0)
-		memcpy(policies, login->applicable->policies, sizeof(AppliedPolicy) * (Size) count);
+		memcpy(policies, subject->applicable->policies, sizeof(AppliedPolicy) * (Size) count);
 	if (database->policy && login->bound_by_groups)
 		policies[count++] = *database->policy;
 	return evaluate(policies, count, &facts, regex_matches, 0);
@@ -374,19 +375,19 @@ check_line(Survey *survey, const Probes *probes, Subject *subject)
  * Could any policy of the role, or of a database, refuse for want of TLS?
  */
 static bool
-is_asked_for(const Login *login, const Probes *probes, SslMode least)
+is_asked_for_tls(const Subject *subject, const Probes *probes)
 {
 	ListCell   *cell;
 
-	for (int i = 0; i < login->applicable->count; i++)
-		if (policy_asks_for(login->applicable->policies[i].policy, least))
+	for (int i = 0; i < subject->applicable->count; i++)
+		if (policy_asks_for(subject->applicable->policies[i].policy, SSLMODE_REQUIRE))
 			return true;
 	foreach(cell, probes->databases)
 	{
 		const ProbeDatabase *database = lfirst(cell);
 
-		if (login->bound_by_groups && database->policy &&
-			policy_asks_for(database->policy->policy, least))
+		if (subject->login->bound_by_groups && database->policy &&
+			policy_asks_for(database->policy->policy, SSLMODE_REQUIRE))
 			return true;
 	}
 	return false;
@@ -410,13 +411,12 @@ lint_hba_lines(Survey *survey)
 	foreach(cell, survey->logins)
 	{
 		Subject		subject = {.login = lfirst(cell)};
-		MemoryContext old;
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!is_asked_for(subject.login, probes, SSLMODE_REQUIRE))
-			continue;
-		old = MemoryContextSwitchTo(scratch);
-		subject.lines = lines_of(survey, subject.login);
+		subject.applicable = policies_of_login(survey, subject.login);
+		if (is_asked_for_tls(&subject, probes))
+			subject.lines = lines_of(survey, subject.login);
 		foreach(line, subject.lines)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -436,14 +436,12 @@ check_cert_policy(Survey *survey, const Probes *probes, const Login *login,
 				  const AppliedPolicy *applied, ProbeDatabase *database)
 {
 	Applicable	alone = {.role = login->oid, .count = database ? 0 : 1, .policies = (AppliedPolicy *) applied};
-	Login		with_alone = *login;
 	Probes		there = *probes;
-	Subject		subject = {.login = &with_alone, .method = "cert", .tls = true, .certificate = true};
+	Subject		subject = {.login = login, .applicable = &alone, .method = "cert", .tls = true, .certificate = true};
 	ListCell   *cell;
 
 	if (!policy_asks_for(applied->policy, SSLMODE_CERT))
 		return;
-	with_alone.applicable = &alone;
 	if (database)
 		there.databases = list_make1(database);
 	subject.lines = lines_of(survey, login);
@@ -477,14 +475,12 @@ lint_cert_policies(Survey *survey)
 	foreach(cell, survey->logins)
 	{
 		const Login *login = lfirst(cell);
-		MemoryContext old;
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+		const Applicable *applicable = policies_of_login(survey, login);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!is_asked_for(login, probes, SSLMODE_CERT))
-			continue;
-		old = MemoryContextSwitchTo(scratch);
-		for (int i = 0; i < login->applicable->count; i++)
-			check_cert_policy(survey, probes, login, &login->applicable->policies[i], NULL);
+		for (int i = 0; i < applicable->count; i++)
+			check_cert_policy(survey, probes, login, &applicable->policies[i], NULL);
 		foreach(database, probes->databases)
 		{
 			ProbeDatabase *probe = lfirst(database);

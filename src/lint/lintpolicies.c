@@ -19,6 +19,8 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/varlena.h"
 
 #include "base/datums.h"
@@ -95,14 +97,9 @@ lint_demands(Survey *survey)
 }
 
 static bool
-has_name(List *names, const char *wanted)
+is_database(const Survey *survey, const char *name)
 {
-	ListCell   *cell;
-
-	foreach(cell, names)
-		if (strcmp(lfirst(cell), wanted) == 0)
-			return true;
-	return false;
+	return bsearch(&name, survey->databases, (size_t) survey->ndatabases, sizeof(char *), pg_qsort_strcmp) != NULL;
 }
 
 static void
@@ -110,7 +107,7 @@ check_database_name(Survey *survey, const StoredPolicy *stored, const PolicyValu
 {
 	char	   *object = psprintf("database \"%s\"", value->text);
 
-	if (value->keyword || has_name(survey->databases, value->text))
+	if (value->keyword || is_database(survey, value->text))
 		return;
 	add_finding_about(&survey->findings, SEVERITY_WARNING, "database_unknown", object,
 					  psprintf("Rules match on database=%s, and there is no such database: they decide nothing.", value->text),
@@ -321,45 +318,76 @@ lint_reserved_roles(Survey *survey)
 						"Correct sslpolicy.reserved_roles: ALTER SYSTEM SET sslpolicy.reserved_roles = '...'; SELECT pg_reload_conf().");
 }
 
-/*
- * Is there a login role that this policy of a role binds?
- */
-static bool
-binds_somebody(const Survey *survey, const StoredPolicy *stored)
+typedef struct RolePolicy
 {
+	Oid			role;
+	StoredPolicy *stored;
+} RolePolicy;
+
+/*
+ * The policies of roles by the oid of the role, in a hash table.
+ */
+static HTAB *
+policies_by_role(const Survey *survey)
+{
+	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(RolePolicy), .hcxt = CurrentMemoryContext};
+	HTAB	   *table = hash_create("sslpolicy policies of roles", list_length(survey->policies) + 1, &ctl,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	ListCell   *cell;
 
-	foreach(cell, survey->logins)
+	foreach(cell, survey->policies)
 	{
-		const Applicable *applicable = ((Login *) lfirst(cell))->applicable;
+		StoredPolicy *stored = lfirst(cell);
 
-		if (applicable->role == stored->object)
-			return true;
-		for (int i = 0; i < applicable->count; i++)
-			if (applicable->policies[i].source == SOURCE_GROUP &&
-				strcmp(applicable->policies[i].name, stored->name) == 0)
-				return true;
+		if (stored->source == SOURCE_ROLE)
+			((RolePolicy *) hash_search(table, &stored->object, HASH_ENTER, NULL))->stored = stored;
 	}
-	return false;
+	return table;
+}
+
+static StoredPolicy *
+policy_of_role(HTAB *table, Oid role)
+{
+	RolePolicy *found = hash_search(table, &role, HASH_FIND, NULL);
+
+	return found ? found->stored : NULL;
 }
 
 /*
- * Does a login role have a member that would be bound by its policy if it were a
- * group?
+ * Note of each policy of a role whether it binds a login role; and, if it is one of a
+ * role that can log in itself, whether it has a member that it would bind as a group.
  */
-static bool
-passes_members_over(const Survey *survey, const StoredPolicy *stored)
+static void
+note_members(Survey *survey)
 {
+	HTAB	   *table = policies_by_role(survey);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy policies of a role",
+												  ALLOCSET_DEFAULT_SIZES);
 	ListCell   *cell;
 
 	foreach(cell, survey->logins)
 	{
 		const Login *login = lfirst(cell);
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+		List	   *binding = list_make1_oid(login->oid);
+		List	   *passed_over = NIL;
+		StoredPolicy *stored;
+		ListCell   *role;
 
-		if (login->bound_by_groups && is_passed_over(login->applicable, stored->object))
-			return true;
+		CHECK_FOR_INTERRUPTS();
+		add_labelled_groups(policies_of_login(survey, login), &binding, &passed_over);
+		/* one that has been set or has gone since is not among the policies */
+		foreach(role, binding)
+			if ((stored = policy_of_role(table, lfirst_oid(role))) != NULL)
+				stored->binds = true;
+		foreach(role, passed_over)
+			if (login->bound_by_groups && (stored = policy_of_role(table, lfirst_oid(role))) != NULL)
+				stored->passes_over = true;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
 	}
-	return false;
+	MemoryContextDelete(scratch);
+	hash_destroy(table);
 }
 
 /*
@@ -371,17 +399,17 @@ lint_groups(Survey *survey)
 {
 	ListCell   *cell;
 
+	note_members(survey);
 	foreach(cell, survey->policies)
 	{
 		const StoredPolicy *stored = lfirst(cell);
 
-		CHECK_FOR_INTERRUPTS();
-		if (stored->source == SOURCE_ROLE && !binds_somebody(survey, stored))
+		if (stored->source == SOURCE_ROLE && !stored->binds)
 			add_finding_about(&survey->findings, SEVERITY_WARNING, "policy_binds_nobody", "policies of roles",
 							  "These roles have a policy, cannot log in, and have no member whom it binds (superusers and sslpolicy.reserved_roles are bound by no group).",
 							  "GRANT the role to those whom its policy is for, or remove it: SECURITY LABEL FOR sslpolicy ON ROLE ... IS NULL.",
 							  "Roles", psprintf("\"%s\"", stored->name));
-		if (stored->source == SOURCE_ROLE && passes_members_over(survey, stored))
+		if (stored->source == SOURCE_ROLE && stored->passes_over)
 			add_finding_about(&survey->findings, SEVERITY_INFO, "members_not_bound", "policies of roles",
 							  "These roles have a policy and members, and can log in: their policy binds them, not their members.",
 							  "If the policy is for the members: ALTER ROLE ... NOLOGIN, or set it for a role that cannot log in.",
@@ -439,7 +467,8 @@ lint_superusers(Survey *survey)
 	{
 		const Login *login = lfirst(cell);
 
-		if (login->superuser && login->applicable->count == 0 && comes_by_tcp(survey, login))
+		CHECK_FOR_INTERRUPTS();
+		if (login->superuser && policies_of_login(survey, login)->count == 0 && comes_by_tcp(survey, login))
 			add_finding_about(&survey->findings, SEVERITY_WARNING, "superuser_without_policy", "superusers",
 							  "No policy binds these superusers, whom pg_hba.conf lets in over TCP: they have none of their own, and neither sslpolicy.default_policy nor sslpolicy.minimum_policy is set.",
 							  "SECURITY LABEL FOR sslpolicy ON ROLE ... IS 'sslmode=verify-full' (Unix sockets stay open), or set sslpolicy.minimum_policy.",

@@ -4,7 +4,8 @@
  *		What sslpolicy.lint() looks at, read once.
  *
  * Each catalog is read once, however many roles there are; which policies apply
- * to a role is found as the recheck finds it.
+ * to a role is found as the recheck finds it, by each check that asks: those of all
+ * roles at once would take too much memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -76,8 +77,9 @@ read_logins(Survey *survey)
 		"SELECT oid, rolname, rolsuper, rolreplication FROM pg_catalog.pg_authid "
 		"WHERE rolcanlogin ORDER BY rolname");
 	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
-	CatalogCopy *catalogs = copy_catalogs(snapshot);
 
+	survey->catalogs = copy_catalogs(snapshot);
+	UnregisterSnapshot(snapshot);
 	for (int i = 0; i < rows->rows; i++)
 	{
 		Login	   *login = palloc0(sizeof(Login));
@@ -88,10 +90,18 @@ read_logins(Survey *survey)
 		login->superuser = rows->values[i][2][0] == 't';
 		login->replication = login->superuser || rows->values[i][3][0] == 't';
 		login->bound_by_groups = !login->superuser && !is_reserved_role(login->name);
-		login->applicable = find_applicable_in(catalogs, login->oid, login->name, InvalidOid, NULL, NULL);
 		survey->logins = lappend(survey->logins, login);
 	}
-	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * The policies that apply to a login role, but those of databases, in the current memory
+ * context.
+ */
+Applicable *
+policies_of_login(const Survey *survey, const Login *login)
+{
+	return find_applicable_in(survey->catalogs, login->oid, login->name, InvalidOid, NULL, NULL);
 }
 
 /*
@@ -119,8 +129,10 @@ survey_policies(Survey *survey)
 					   psprintf("%s \"%s\"", is_role ? "role" : "database", name), name, label->text);
 	}
 	databases = privileged_query("SELECT datname FROM pg_catalog.pg_database");
+	survey->databases = palloc(sizeof(char *) * (Size) Max(databases->rows, 1));
 	for (int i = 0; i < databases->rows; i++)
-		survey->databases = lappend(survey->databases, databases->values[i][0]);
+		survey->databases[survey->ndatabases++] = databases->values[i][0];
+	qsort(survey->databases, (size_t) survey->ndatabases, sizeof(char *), pg_qsort_strcmp);
 	read_logins(survey);
 }
 

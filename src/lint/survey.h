@@ -27,6 +27,8 @@ typedef struct StoredPolicy
 	char	   *misspelt;		/* why it would be refused if it were set now; NULL: it
 								 * would not */
 	char	   *hint;			/* what to write then */
+	bool		binds;			/* of a role: a login role; set by lint_groups() */
+	bool		passes_over;	/* of a role: a member that its policy does not bind */
 } StoredPolicy;
 
 /* A role that may log in. */
@@ -37,7 +39,6 @@ typedef struct Login
 	bool		superuser;
 	bool		replication;
 	bool		bound_by_groups;	/* and by databases */
-	Applicable *applicable;		/* its policies, but those of databases */
 } Login;
 
 typedef struct Survey
@@ -46,7 +47,9 @@ typedef struct Survey
 	int64		now;
 	List	   *policies;		/* of StoredPolicy */
 	List	   *logins;			/* of Login, by name */
-	List	   *databases;		/* of char *: all their names */
+	char	  **databases;		/* all their names, sorted by bytes */
+	int			ndatabases;
+	CatalogCopy *catalogs;		/* for policies_of_login() */
 	bool		hba_known;
 	List	   *hba;			/* of HbaEntry */
 	Configuration *configuration;	/* see next_settings() */
@@ -54,6 +57,7 @@ typedef struct Survey
 
 extern void survey_policies(Survey *survey);
 extern void survey_hba(Survey *survey);
+extern Applicable *policies_of_login(const Survey *survey, const Login *login);
 extern const Configuration *next_settings(Survey *survey);
 extern MaterialFiles next_files(Survey *survey);
 extern int	next_security_level(Survey *survey);
