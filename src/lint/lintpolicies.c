@@ -99,7 +99,8 @@ lint_demands(Survey *survey)
 static bool
 is_database(const Survey *survey, const char *name)
 {
-	return bsearch(&name, survey->databases, (size_t) survey->ndatabases, sizeof(char *), pg_qsort_strcmp) != NULL;
+	return survey->ndatabases > 0 &&
+		bsearch(&name, survey->databases, (size_t) survey->ndatabases, sizeof(char *), pg_qsort_strcmp) != NULL;
 }
 
 static void

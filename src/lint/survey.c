@@ -16,6 +16,7 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/privileged.h"
@@ -25,6 +26,28 @@
 #include "lint/survey.h"
 #include "policy/matcher.h"
 #include "settings/settings.h"
+
+/*
+ * Why a policy that can be read would be refused if it were set now.  What it takes to
+ * find that out is not kept.
+ */
+static void
+check_spelling(StoredPolicy *stored, PolicyPlace place, const char *text)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy spelling of a policy",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	PolicyError error;
+	bool		refused = parse_policy(text, place, &spelling_checks, &error) == NULL;
+
+	MemoryContextSwitchTo(old);
+	if (refused)
+	{
+		stored->misspelt = pstrdup(error.message);
+		stored->hint = error.hint ? pstrdup(error.hint) : NULL;
+	}
+	MemoryContextDelete(scratch);
+}
 
 static void
 add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *name, const char *text)
@@ -43,11 +66,8 @@ add_policy(Survey *survey, PolicySource source, Oid object, char *title, char *n
 	stored->policy = parse_policy(text, place, NULL, &error);
 	if (stored->policy == NULL)
 		stored->error = error.message;
-	else if (parse_policy(text, place, &spelling_checks, &error) == NULL)
-	{
-		stored->misspelt = error.message;
-		stored->hint = error.hint;
-	}
+	else
+		check_spelling(stored, place, text);
 	survey->policies = lappend(survey->policies, stored);
 }
 
@@ -73,25 +93,27 @@ add_cluster_policy(Survey *survey, PolicySource source, ClusterLabel which)
 static void
 read_logins(Survey *survey)
 {
+	MemoryContext rows_context = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy login roles",
+													   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(rows_context);
 	QueryResult *rows = privileged_query(
 		"SELECT oid, rolname, rolsuper, rolreplication FROM pg_catalog.pg_authid "
 		"WHERE rolcanlogin ORDER BY rolname");
-	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
 
-	survey->catalogs = copy_catalogs(snapshot);
-	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(old);
 	for (int i = 0; i < rows->rows; i++)
 	{
 		Login	   *login = palloc0(sizeof(Login));
 
 		CHECK_FOR_INTERRUPTS();
 		login->oid = (Oid) strtoul(rows->values[i][0], NULL, 10);
-		login->name = rows->values[i][1];
+		login->name = pstrdup(rows->values[i][1]);
 		login->superuser = rows->values[i][2][0] == 't';
 		login->replication = login->superuser || rows->values[i][3][0] == 't';
 		login->bound_by_groups = !login->superuser && !is_reserved_role(login->name);
 		survey->logins = lappend(survey->logins, login);
 	}
+	MemoryContextDelete(rows_context);
 }
 
 /*
@@ -105,35 +127,56 @@ policies_of_login(const Survey *survey, const Login *login)
 }
 
 /*
+ * The policies of roles and databases.
+ */
+static void
+add_labels(Survey *survey)
+{
+	MemoryContext labels = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy labels",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(labels);
+	List	   *all = all_labels();
+	ListCell   *cell;
+
+	MemoryContextSwitchTo(old);
+	foreach(cell, all)
+	{
+		const Label *label = lfirst(cell);
+		bool		is_role = label->class == AuthIdRelationId;
+		char	   *name = labelled_name(label);
+
+		CHECK_FOR_INTERRUPTS();
+		/* dropped since */
+		if (name != NULL)
+			add_policy(survey, is_role ? SOURCE_ROLE : SOURCE_DATABASE, label->object,
+					   psprintf("%s \"%s\"", is_role ? "role" : "database", name), name, label->text);
+	}
+	MemoryContextDelete(labels);
+}
+
+/*
  * Policies, login roles, and names of databases.
  */
 void
 survey_policies(Survey *survey)
 {
 	QueryResult *databases;
-	ListCell   *cell;
+	Snapshot	snapshot;
 
 	add_setting(survey, SOURCE_MINIMUM, "sslpolicy.minimum_policy", minimum_policy());
 	add_setting(survey, SOURCE_DEFAULT, "sslpolicy.default_policy", default_policy());
 	add_cluster_policy(survey, SOURCE_MINIMUM, CLUSTER_MINIMUM);
 	add_cluster_policy(survey, SOURCE_DEFAULT, CLUSTER_DEFAULT);
-	foreach(cell, all_labels())
-	{
-		const Label *label = lfirst(cell);
-		bool		is_role = label->class == AuthIdRelationId;
-		char	   *name = labelled_name(label);
-
-		/* dropped since */
-		if (name != NULL)
-			add_policy(survey, is_role ? SOURCE_ROLE : SOURCE_DATABASE, label->object,
-					   psprintf("%s \"%s\"", is_role ? "role" : "database", name), name, label->text);
-	}
+	add_labels(survey);
 	databases = privileged_query("SELECT datname FROM pg_catalog.pg_database");
 	survey->databases = palloc(sizeof(char *) * (Size) Max(databases->rows, 1));
 	for (int i = 0; i < databases->rows; i++)
 		survey->databases[survey->ndatabases++] = databases->values[i][0];
 	qsort(survey->databases, (size_t) survey->ndatabases, sizeof(char *), pg_qsort_strcmp);
 	read_logins(survey);
+	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	survey->catalogs = copy_catalogs(snapshot);
+	UnregisterSnapshot(snapshot);
 }
 
 /*
