@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
@@ -25,19 +26,44 @@ severity_name(Severity severity)
 	return severity_names[severity];
 }
 
+typedef struct FindingKey
+{
+	const char *code;
+	const char *object;
+} FindingKey;
+
+/* The first finding of a code about an object. */
+typedef struct FirstFinding
+{
+	FindingKey	key;
+	char		status;			/* of simplehash */
+	Finding    *finding;
+} FirstFinding;
+
+static uint32
+hash_text(const char *text)
+{
+	return hash_bytes((const unsigned char *) text, (int) strlen(text));
+}
+
+#define SH_PREFIX			  findings
+#define SH_ELEMENT_TYPE		  FirstFinding
+#define SH_KEY_TYPE			  FindingKey
+#define SH_KEY				  key
+#define SH_HASH_KEY(table, k) hash_combine(hash_text((k).object), hash_text((k).code))
+#define SH_EQUAL(table, a, b) (strcmp((a).object, (b).object) == 0 && strcmp((a).code, (b).code) == 0)
+#define SH_SCOPE			  static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
 static Finding *
 find_finding(const Findings *findings, const char *code, const char *object)
 {
-	ListCell   *cell;
+	FindingKey	key = {code, object};
+	FirstFinding *first = findings->hash ? findings_lookup(findings->hash, key) : NULL;
 
-	foreach(cell, findings->list)
-	{
-		Finding    *finding = lfirst(cell);
-
-		if (strcmp(finding->code, code) == 0 && strcmp(finding->object, object) == 0)
-			return finding;
-	}
-	return NULL;
+	return first ? first->finding : NULL;
 }
 
 static Finding *
@@ -45,6 +71,9 @@ make_finding(Findings *findings, Severity severity, const char *code,
 			 const char *object, const char *text, const char *remedy)
 {
 	Finding    *finding = palloc0(sizeof(Finding));
+	FindingKey	key;
+	FirstFinding *first;
+	bool		found;
 
 	finding->severity = severity;
 	finding->code = code;
@@ -52,6 +81,14 @@ make_finding(Findings *findings, Severity severity, const char *code,
 	finding->text = pstrdup(text);
 	finding->remedy = pstrdup(remedy);
 	findings->list = lappend(findings->list, finding);
+
+	if (findings->hash == NULL)
+		findings->hash = findings_create(findings->context, 64, NULL);
+	key.code = code;
+	key.object = finding->object;
+	first = findings_insert(findings->hash, key, &found);
+	if (!found)
+		first->finding = finding;
 	return finding;
 }
 

@@ -37,6 +37,7 @@ typedef struct Findings
 {
 	MemoryContext context;		/* where all of this is kept */
 	List	   *list;
+	struct findings_hash *hash; /* the same by code and object */
 } Findings;
 
 extern const char *severity_name(Severity severity);
