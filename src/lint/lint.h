@@ -12,6 +12,7 @@
 #define SSLPOLICY_LINT_H
 
 #include "lint/survey.h"
+#include "pki/crl.h"
 
 extern List *run_lint(void);
 
@@ -39,6 +40,7 @@ extern void lint_own_crls(Survey *survey);
 extern void lint_installed(Survey *survey);
 
 /* lintcas.c */
+extern List *same_cas(const CasByName *cas, int position);
 extern int	count_serving_cas(STACK_OF(X509) *cas, int level, int64 now);
 extern Severity expired_ca_severity(X509 *ca, int serving);
 extern void lint_many_cas(Survey *survey);

@@ -18,6 +18,7 @@
 #include "material/tlscontext.h"
 #include "material/trust.h"
 #include "pki/chain.h"
+#include "pki/crl.h"
 #include "settings/settings.h"
 
 /* Nobody has so many CAs of his own that issue clients' certificates. */
@@ -55,27 +56,47 @@ is_public_root(X509 *ca)
 }
 
 /*
+ * Which of the CAs are certificates of the same CA as the one at this position, itself
+ * among them?  Positions, in their order.
+ */
+List *
+same_cas(const CasByName *cas, int position)
+{
+	X509	   *ca = sk_X509_value(cas->cas, position);
+	List	   *result = NIL;
+	int			first = find_cas_by_name(cas, X509_get_subject_name(ca));
+
+	for (int i = first; i < cas->count && cas->sorted[i].hash == cas->sorted[first].hash; i++)
+		if (is_same_ca(sk_X509_value(cas->cas, cas->sorted[i].position), ca))
+			result = lappend_int(result, cas->sorted[i].position);
+	return result;
+}
+
+/*
  * How many CAs verify clients, certificates of one CA counting once.
  */
 int
 count_serving_cas(STACK_OF(X509) *cas, int level, int64 now)
 {
-	STACK_OF(X509) *serving = sk_X509_new_null();
-	int			count;
+	CasByName  *by_name = sort_cas_by_name(cas);
+	bool	   *serving = palloc0((Size) Max(sk_X509_num(cas), 1));
+	int			count = 0;
 
 	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
 		X509	   *ca = sk_X509_value(cas, i);
 		bool		counted = X509_check_ca(ca) == 0 || !verify_ca(cas, ca, level, now)->ok;
+		ListCell   *cell;
 
 		CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < sk_X509_num(serving) && !counted; k++)
-			counted = is_same_ca(ca, sk_X509_value(serving, k));
+		if (counted)
+			continue;
+		foreach(cell, same_cas(by_name, i))
+			counted |= serving[lfirst_int(cell)];
+		serving[i] = true;
 		if (!counted)
-			sk_X509_push(serving, ca);
+			count++;
 	}
-	count = sk_X509_num(serving);
-	sk_X509_free(serving);
 	return count;
 }
 
@@ -163,7 +184,7 @@ lint_strict_clients(Survey *survey)
 void
 lint_many_cas(Survey *survey)
 {
-	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
+	STACK_OF(X509) *cas = next_cas(survey);
 	int			serving;
 	ListCell   *cell;
 

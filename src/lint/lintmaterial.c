@@ -109,7 +109,7 @@ check_server_leaf(Survey *survey, const char *object, X509 *leaf, STACK_OF(X509)
 				  const CertFacts *facts)
 {
 	MaterialFiles files = next_files(survey);
-	STACK_OF(X509) *cas = read_pem_file(files.ca_file)->content->certs;
+	STACK_OF(X509) *cas = next_cas(survey);
 	char	   *binding = channel_binding_problem(leaf);
 	bool		named = false;
 
@@ -149,7 +149,7 @@ void
 lint_server_certificate(Survey *survey)
 {
 	MaterialFiles files = next_files(survey);
-	STACK_OF(X509) *certs = read_pem_file(files.cert_file)->content->certs;
+	STACK_OF(X509) *certs = read_once(survey, files.cert_file)->content->certs;
 
 	if (!next_settings(survey)->ssl)
 		return;
@@ -162,7 +162,7 @@ lint_server_certificate(Survey *survey)
 		if (facts == NULL || (i > 0 && is_self_signed(cert)))
 			continue;
 		check_server_dates(survey, object, facts,
-						   i > 0 && leads_to_root(sk_X509_value(certs, 0), certs, read_pem_file(files.ca_file)->content->certs, survey->now));
+						   i > 0 && leads_to_root(sk_X509_value(certs, 0), certs, next_cas(survey), survey->now));
 		if (i == 0)
 			check_server_leaf(survey, object, cert, certs, facts);
 	}
@@ -188,7 +188,7 @@ check_key_file(Survey *survey, const char *setting, const char *path, bool is_ke
 	if (!files_may_be_told() && (!is_key_file || state->failed == state->attempt || strcmp(path, ssl_key_file) != 0))
 		return;
 	open = st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO);
-	if (open == 0 || (!is_key_file && read_pem_file(path)->content->nkeys == 0))
+	if (open == 0 || (!is_key_file && read_once(survey, path)->content->nkeys == 0))
 		return;
 	add_finding(&survey->findings, SEVERITY_ERROR, "key_readable_by_others", psprintf("file \"%s\"", path),
 				psprintf("%s is this file, which holds a private key, and its permissions (%04o) are open to others than its owner.%s",
@@ -214,17 +214,19 @@ lint_key_permissions(Survey *survey)
  * serving is how many CAs verify clients.
  */
 static void
-check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, int serving)
+check_ca(Survey *survey, const CasByName *cas, int position, const CertFacts *facts, int serving)
 {
+	X509	   *ca = sk_X509_value(cas->cas, position);
 	char	   *object = psprintf("CA %s", certificate_title(ca));
 	char	   *remove = psprintf("SELECT * FROM sslpolicy.remove_ca('%s')", fingerprint_hex(facts->fingerprint));
 	bool		renewed = false;
 	Verification *v;
+	ListCell   *cell;
 
 	/* the same CA with a later end takes over */
-	for (int i = 0; i < sk_X509_num(cas); i++)
+	foreach(cell, same_cas(cas, position))
 	{
-		CertFacts  *other = is_same_ca(sk_X509_value(cas, i), ca) ? read_certificate(sk_X509_value(cas, i), NULL) : NULL;
+		CertFacts  *other = read_certificate(sk_X509_value(cas->cas, lfirst_int(cell)), NULL);
 
 		renewed |= other && other->not_after > facts->not_after && other->not_before <= survey->now;
 	}
@@ -244,7 +246,7 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, 
 					"Add the CA's new certificate beside it: SELECT * FROM sslpolicy.add_ca('-----BEGIN CERTIFICATE-----...').");
 	else
 	{
-		v = verify_ca(cas, ca, next_security_level(survey), survey->now);
+		v = verify_ca(cas->cas, ca, next_security_level(survey), survey->now);
 		if (!v->ok)
 			add_finding(&survey->findings, SEVERITY_WARNING, "ca_verifies_nobody", object,
 						psprintf("It is in ssl_ca_file, and verifies nobody: %s.%s", verification_text(v),
@@ -258,7 +260,8 @@ check_ca(Survey *survey, STACK_OF(X509) *cas, X509 *ca, const CertFacts *facts, 
 void
 lint_cas(Survey *survey)
 {
-	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
+	STACK_OF(X509) *cas = next_cas(survey);
+	CasByName  *by_name = sort_cas_by_name(cas);
 	int			serving;
 
 	if (!next_settings(survey)->ssl)
@@ -268,8 +271,9 @@ lint_cas(Survey *survey)
 	{
 		CertFacts  *facts = read_certificate(sk_X509_value(cas, i), NULL);
 
+		CHECK_FOR_INTERRUPTS();
 		if (facts != NULL)
-			check_ca(survey, cas, sk_X509_value(cas, i), facts, serving);
+			check_ca(survey, by_name, i, facts, serving);
 	}
 }
 
@@ -354,7 +358,7 @@ lint_core_crls(Survey *survey)
 	/* lint_loadable() reports that, and in the same words a file without CRLs */
 	if (trust == NULL ||
 		(!files_may_be_told() && files.crl_file[0] &&
-		 sk_X509_CRL_num(read_pem_file(files.crl_file)->content->crls) == 0))
+		 sk_X509_CRL_num(read_once(survey, files.crl_file)->content->crls) == 0))
 		return;
 	trust->issuers = known_crl_issuers(trust->cas, NULL);
 	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
@@ -388,7 +392,7 @@ lint_core_crls(Survey *survey)
 void
 lint_own_crls(Survey *survey)
 {
-	STACK_OF(X509) *cas = read_pem_file(ssl_ca_file)->content->certs;
+	STACK_OF(X509) *cas = read_once(survey, ssl_ca_file)->content->certs;
 	char	   *object = psprintf("setting %s", crl_file()[0] ? "sslpolicy.crl_file" : "sslpolicy.crl_dir");
 	CrlState   *state = crl_state();
 	IndexedCrl *crls;

@@ -116,18 +116,52 @@ check_database_name(Survey *survey, const StoredPolicy *stored, const PolicyValu
 					  "Policies", stored->title);
 }
 
-static bool
-is_ca_there(STACK_OF(X509) *cas, const PolicyValue *value)
+/* What policies can pin of the CAs of ssl_ca_file, sorted by bytes. */
+typedef struct Pinnable
 {
-	for (int i = 0; value->key == KEY_ISSUER && i < sk_X509_num(cas); i++)
+	int			nsubjects;
+	char	  **subjects;		/* as dn_text() writes them */
+	int			nfingerprints;
+	uint8	   *fingerprints;	/* FINGERPRINT_LEN bytes each */
+} Pinnable;
+
+static int
+compare_fingerprints(const void *a, const void *b)
+{
+	return memcmp(a, b, FINGERPRINT_LEN);
+}
+
+static Pinnable *
+list_pinnable(STACK_OF(X509) *cas)
+{
+	Pinnable   *result = palloc0(sizeof(Pinnable));
+	int			count = Max(sk_X509_num(cas), 0);
+
+	result->subjects = palloc(sizeof(char *) * (Size) (count + 1));
+	result->fingerprints = palloc(FINGERPRINT_LEN * (Size) (count + 1));
+	for (int i = 0; i < count; i++)
 	{
-		const X509_NAME *name = X509_get_subject_name(sk_X509_value(cas, i));
+		X509	   *ca = sk_X509_value(cas, i);
+		const X509_NAME *name = X509_get_subject_name(ca);
 		char	   *subject = is_garbled_name(name) ? NULL : dn_text(name);
 
-		if (subject && strcmp(subject, value->text) == 0)
-			return true;
+		if (subject)
+			result->subjects[result->nsubjects++] = subject;
+		if (certificate_fingerprint(ca, result->fingerprints + FINGERPRINT_LEN * (Size) result->nfingerprints))
+			result->nfingerprints++;
 	}
-	return value->key == KEY_CA_FINGERPRINT && find_certificate_by_fingerprint(cas, value->bytes) != NULL;
+	qsort(result->subjects, (size_t) result->nsubjects, sizeof(char *), pg_qsort_strcmp);
+	qsort(result->fingerprints, (size_t) result->nfingerprints, FINGERPRINT_LEN, compare_fingerprints);
+	return result;
+}
+
+static bool
+is_ca_there(const Pinnable *cas, const PolicyValue *value)
+{
+	if (value->key == KEY_ISSUER)
+		return bsearch(&value->text, cas->subjects, (size_t) cas->nsubjects, sizeof(char *), pg_qsort_strcmp) != NULL;
+	return value->key == KEY_CA_FINGERPRINT &&
+		bsearch(value->bytes, cas->fingerprints, (size_t) cas->nfingerprints, FINGERPRINT_LEN, compare_fingerprints) != NULL;
 }
 
 /*
@@ -135,7 +169,7 @@ is_ca_there(STACK_OF(X509) *cas, const PolicyValue *value)
  * with the client's certificate; to have it there too does no harm.
  */
 static void
-check_ca_name(Survey *survey, STACK_OF(X509) *cas, const StoredPolicy *stored,
+check_ca_name(Survey *survey, const Pinnable *cas, const StoredPolicy *stored,
 			  const PolicyRule *rule, const PolicyValue *value)
 {
 	bool		another = false;
@@ -153,21 +187,39 @@ check_ca_name(Survey *survey, STACK_OF(X509) *cas, const StoredPolicy *stored,
 }
 
 /*
+ * Did another one of the CAs issue this one?
+ */
+static bool
+has_issuer(const CasByName *cas, X509 *ca)
+{
+	int			first = find_cas_by_name(cas, X509_get_issuer_name(ca));
+
+	for (int i = first; i < cas->count && cas->sorted[i].hash == cas->sorted[first].hash; i++)
+	{
+		X509	   *candidate = sk_X509_value(cas->cas, cas->sorted[i].position);
+
+		if (X509_cmp(candidate, ca) != 0 && is_issued_by(ca, candidate))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Roots that are different CAs; an intermediate belongs to its root.
  */
 static int
 count_roots(STACK_OF(X509) *cas)
 {
+	CasByName  *by_name = sort_cas_by_name(cas);
 	int			count = 0;
 
 	for (int i = 0; i < sk_X509_num(cas); i++)
 	{
 		X509	   *ca = sk_X509_value(cas, i);
-		bool		counted = !is_self_signed(ca) && find_issuer(ca, cas) != NULL;
+		List	   *same = same_cas(by_name, i);
 
-		for (int k = 0; k < i && !counted; k++)
-			counted = is_same_ca(ca, sk_X509_value(cas, k));
-		if (!counted)
+		CHECK_FOR_INTERRUPTS();
+		if ((same == NIL || linitial_int(same) >= i) && (!has_issuer(by_name, ca) || is_self_signed(ca)))
 			count++;
 	}
 	return count;
@@ -202,10 +254,9 @@ offered_ciphers(Survey *survey, SSL_CTX *context)
  * Ciphers and TLS versions of a rule that the server does not offer.
  */
 static void
-check_transport(Survey *survey, SSL_CTX *context, const StoredPolicy *stored, const PolicyRule *rule)
+check_transport(Survey *survey, STACK_OF(SSL_CIPHER) *ciphers, const StoredPolicy *stored, const PolicyRule *rule)
 {
 	const char *highest = next_settings(survey)->settings[SETTING_MAX_VERSION].value;
-	STACK_OF(SSL_CIPHER) *ciphers = offered_ciphers(survey, context);
 	bool		offered = false;
 	bool		usable = false;
 
@@ -264,14 +315,19 @@ lint_policy_names(Survey *survey)
 {
 	static const MaterialFiles none = {"", "", "", "", ""};
 	TlsParameters parameters = configured_parameters(next_settings(survey));
-	STACK_OF(X509) *cas = read_pem_file(next_files(survey).ca_file)->content->certs;
+	STACK_OF(X509) *cas = next_cas(survey);
 	int			roots = count_roots(cas);
+	Pinnable   *pinnable = list_pinnable(cas);
 	char	   *error;
 	SSL_CTX    *context = build_context_for(&none, &parameters, &error);
+	STACK_OF(SSL_CIPHER) *ciphers = NULL;
 	ListCell   *cell;
 
 	if (context)
+	{
 		(void) free_at_reset(context, (void (*)(void *)) SSL_CTX_free);
+		ciphers = offered_ciphers(survey, context);
+	}
 	foreach(cell, survey->policies)
 	{
 		const StoredPolicy *stored = lfirst(cell);
@@ -280,9 +336,10 @@ lint_policy_names(Survey *survey)
 		{
 			const PolicyRule *rule = &stored->policy->rules[r];
 
+			CHECK_FOR_INTERRUPTS();
 			check_issuer_pin(survey, roots, stored, rule);
 			if (context)
-				check_transport(survey, context, stored, rule);
+				check_transport(survey, ciphers, stored, rule);
 			for (int i = 0; i < rule->nvalues; i++)
 			{
 				const PolicyValue *value = &rule->values[i];
@@ -293,7 +350,7 @@ lint_policy_names(Survey *survey)
 					check_database_name(survey, stored, value);
 				/* without any CA, that is what is wrong */
 				if ((value->key == KEY_ISSUER || value->key == KEY_CA_FINGERPRINT) && sk_X509_num(cas) > 0)
-					check_ca_name(survey, cas, stored, rule, value);
+					check_ca_name(survey, pinnable, stored, rule, value);
 			}
 		}
 	}

@@ -32,35 +32,41 @@
 
 #define RELOAD_REMEDY "SELECT * FROM sslpolicy.reload(): it checks the files first, loads them, and says whether the server did."
 
+/*
+ * The certificates of a file as they would be loaded, sorted.
+ */
+static LoadedList *
+describe_file(const PemFile *file, LoadedKind kind)
+{
+	LoadedList *list = palloc0(sizeof(LoadedList));
+	int			count = sk_X509_num(file->content->certs);
+
+	list->items = palloc0(sizeof(Loaded) * (Size) (count + 1));
+	for (int i = 0; i < count; i++)
+	{
+		list->items[list->count].kind = (uint8) kind;
+		if (certificate_fingerprint(sk_X509_value(file->content->certs, i), list->items[list->count].fingerprint))
+			list->count++;
+	}
+	sort_loaded(list);
+	return list;
+}
+
 static void
 compare_file(Survey *survey, const LoadedList *loaded, LoadedKind kind, const char *path)
 {
-	PemFile    *file = read_pem_file(path);
+	const PemFile *file = read_once(survey, path);
+	LoadedList *in_file = describe_file(file, kind);
 	bool		same = true;
 
-	for (int i = 0; i < sk_X509_num(file->content->certs); i++)
-	{
-		uint8		digest[FINGERPRINT_LEN];
-
-		if (certificate_fingerprint(sk_X509_value(file->content->certs, i), digest))
-			same &= is_loaded(loaded, kind, digest);
-	}
+	for (int i = 0; i < in_file->count; i++)
+		same &= is_loaded(loaded, kind, in_file->items[i].fingerprint);
 	/* what is loaded and not in the file any more */
 	if (kind == LOADED_CA && file->error == NULL &&
 		(files_may_be_told() || sk_X509_num(file->content->certs) > 0))
 		for (int i = 0; i < loaded->count && ssl_crl_file[0] == '\0'; i++)
-		{
-			bool		found = loaded->items[i].kind != (uint8) LOADED_CA;
-
-			for (int k = 0; k < sk_X509_num(file->content->certs) && !found; k++)
-			{
-				uint8		digest[FINGERPRINT_LEN];
-
-				found = certificate_fingerprint(sk_X509_value(file->content->certs, k), digest) &&
-					memcmp(digest, loaded->items[i].fingerprint, FINGERPRINT_LEN) == 0;
-			}
-			same &= found;
-		}
+			same &= loaded->items[i].kind != (uint8) LOADED_CA ||
+				is_loaded(in_file, LOADED_CA, loaded->items[i].fingerprint);
 	if (!same)
 		add_finding(&survey->findings, SEVERITY_WARNING, "file_not_in_force", psprintf("file \"%s\"", path),
 					"The file has changed since the server loaded it: new connections are still served with what it was.",

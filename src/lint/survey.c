@@ -228,6 +228,35 @@ next_files(Survey *survey)
 	return configured_files(next_settings(survey));
 }
 
+/*
+ * A file of certificates or CRLs, which can be long: read when it is first asked for.
+ */
+const PemFile *
+read_once(Survey *survey, const char *path)
+{
+	MemoryContext old;
+	PemFile    *file;
+	ListCell   *cell;
+
+	foreach(cell, survey->files)
+	{
+		file = lfirst(cell);
+		if (strcmp(file->path, path) == 0)
+			return file;
+	}
+	old = MemoryContextSwitchTo(survey->findings.context);
+	file = read_pem_file(pstrdup(path));
+	survey->files = lappend(survey->files, file);
+	MemoryContextSwitchTo(old);
+	return file;
+}
+
+STACK_OF(X509) *
+next_cas(Survey *survey)
+{
+	return read_once(survey, next_files(survey).ca_file)->content->certs;
+}
+
 int
 next_security_level(Survey *survey)
 {

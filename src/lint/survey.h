@@ -53,6 +53,7 @@ typedef struct Survey
 	bool		hba_known;
 	List	   *hba;			/* of HbaEntry */
 	Configuration *configuration;	/* see next_settings() */
+	List	   *files;			/* of PemFile: see read_once() */
 } Survey;
 
 extern void survey_policies(Survey *survey);
@@ -60,6 +61,8 @@ extern void survey_hba(Survey *survey);
 extern Applicable *policies_of_login(const Survey *survey, const Login *login);
 extern const Configuration *next_settings(Survey *survey);
 extern MaterialFiles next_files(Survey *survey);
+extern const PemFile *read_once(Survey *survey, const char *path);
+extern STACK_OF(X509) *next_cas(Survey *survey);
 extern int	next_security_level(Survey *survey);
 extern Severity refusal_severity(void);
 extern bool rule_asks_for(const PolicyRule *rule, SslMode least);

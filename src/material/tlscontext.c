@@ -328,6 +328,15 @@ compare_loaded(const void *a, const void *b)
 	return memcmp(a, b, sizeof(Loaded));
 }
 
+/*
+ * Sort a list whose order says nothing, for is_loaded().
+ */
+void
+sort_loaded(LoadedList *list)
+{
+	qsort(list->items, (size_t) list->count, sizeof(Loaded), compare_loaded);
+}
+
 ContextMaterial
 context_material(SSL_CTX *context)
 {
@@ -405,14 +414,21 @@ is_same_loaded(const LoadedList *a, const LoadedList *b)
 		memcmp(a->items, b->items, sizeof(Loaded) * (size_t) a->count) == 0;
 }
 
+/*
+ * Behind the server's chains, the list is sorted.
+ */
 bool
 is_loaded(const LoadedList *list, LoadedKind kind, const uint8 *fingerprint)
 {
-	for (int i = 0; i < list->count; i++)
-		if (list->items[i].kind == kind &&
-			memcmp(list->items[i].fingerprint, fingerprint, FINGERPRINT_LEN) == 0)
+	Loaded		wanted = {.kind = (uint8) kind};
+	int			i = 0;
+
+	memcpy(wanted.fingerprint, fingerprint, FINGERPRINT_LEN);
+	for (; i < list->count && list->items[i].kind == LOADED_SERVER; i++)
+		if (compare_loaded(&list->items[i], &wanted) == 0)
 			return true;
-	return false;
+	return i < list->count &&
+		bsearch(&wanted, list->items + i, (size_t) (list->count - i), sizeof(Loaded), compare_loaded) != NULL;
 }
 
 /*

@@ -87,6 +87,7 @@ extern int	server_security_level(void);
 extern ContextMaterial context_material(SSL_CTX *context);
 extern LoadedList *describe_materials(const ContextMaterial *materials, int count);
 extern LoadedList *describe_context(SSL_CTX *context);
+extern void sort_loaded(LoadedList *list);
 extern bool is_same_loaded(const LoadedList *a, const LoadedList *b);
 extern bool has_loaded_files(const LoadedList *loaded, const LoadedList *files);
 extern bool is_loaded(const LoadedList *list, LoadedKind kind,

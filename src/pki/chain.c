@@ -268,6 +268,54 @@ verify_in_store(X509_STORE *store, X509 *cert, STACK_OF(X509) *untrusted,
 	return verify(store, cert, untrusted, purpose, false, level, at);
 }
 
+/* Some of the CAs, by their positions. */
+typedef struct Found
+{
+	STACK_OF(X509) *cas;
+	bool	   *is_found;
+	int			count;
+	int		   *positions;		/* in the order in which they were found */
+} Found;
+
+static void
+find_named(Found *found, const X509_NAME *name)
+{
+	for (int i = 0; i < sk_X509_num(found->cas); i++)
+		if (!found->is_found[i] && X509_NAME_cmp(X509_get_subject_name(sk_X509_value(found->cas, i)), name) == 0)
+		{
+			found->is_found[i] = true;
+			found->positions[found->count++] = i;
+		}
+}
+
+/*
+ * Add to a store those of the CAs that OpenSSL can come to from one of them, in their
+ * order.  It looks for certificates by their subject: that of the CA itself, then that of
+ * each issuer.  To add all of thousands would take it far longer than to verify one, since
+ * it sorts the store anew for each.
+ */
+static void
+add_ancestors(X509_STORE *store, STACK_OF(X509) *cas, X509 *ca)
+{
+	Size		room = (Size) Max(sk_X509_num(cas), 1);
+	Found		found = {.cas = cas, .is_found = palloc0(room), .positions = palloc(sizeof(int) * room)};
+
+	find_named(&found, X509_get_subject_name(ca));
+	find_named(&found, X509_get_issuer_name(ca));
+	for (int i = 0; i < found.count; i++)
+	{
+		X509	   *cert = sk_X509_value(cas, found.positions[i]);
+
+		if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(cert)) != 0)
+			find_named(&found, X509_get_issuer_name(cert));
+	}
+	for (int i = 0; i < sk_X509_num(cas); i++)
+		if (found.is_found[i])
+			(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
+	pfree(found.is_found);
+	pfree(found.positions);
+}
+
 /*
  * Verify a CA among others, as one that verifies clients.
  *
@@ -283,8 +331,7 @@ verify_ca(STACK_OF(X509) *cas, X509 *ca, int level, int64 at)
 	if (is_self_signed(ca))
 		(void) X509_STORE_add_cert(store, ca);
 	else
-		for (int i = 0; i < sk_X509_num(cas); i++)
-			(void) X509_STORE_add_cert(store, sk_X509_value(cas, i));
+		add_ancestors(store, cas, ca);
 	v = verify(store, ca, NULL, 0, true, level, at);
 	X509_STORE_free(store);
 	return v;
