@@ -15,6 +15,7 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -32,6 +33,7 @@ typedef struct Preview
 	const CatalogCopy *catalogs;
 	const Supposition *supposed;
 	int64		now;
+	MemoryContext scratch;		/* for what it takes to judge one */
 	List	   *found;			/* of Previewed */
 } Preview;
 
@@ -66,24 +68,28 @@ is_concerned(const Verdict *verdict)
 static Previewed *
 preview_one(const Preview *p, Oid role, Oid database, const Facts *facts)
 {
+	MemoryContext old;
 	Verdict    *with;
-	Verdict    *now;
-	Previewed  *result;
+	Verdict    *now = NULL;
+	Previewed  *result = NULL;
 
 	CHECK_FOR_INTERRUPTS();
 	if (facts->local || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
 		return NULL;
+	old = MemoryContextSwitchTo(p->scratch);
 	with = judge_supposed(p, p->supposed, role, database, facts);
-	if (with->outcome == OUTCOME_OK)
-		return NULL;
-	now = judge_supposed(p, NULL, role, database, facts);
-	if (now->outcome != OUTCOME_OK && !is_concerned(with))
-		return NULL;
-	result = palloc0(sizeof(Previewed));
-	result->facts = facts;
-	result->sure = with->outcome == OUTCOME_FAILED;
-	result->refused_now = now->outcome == OUTCOME_FAILED;
-	result->reasons = failure_list(with, facts, false);
+	if (with->outcome != OUTCOME_OK)
+		now = judge_supposed(p, NULL, role, database, facts);
+	MemoryContextSwitchTo(old);
+	if (now != NULL && (now->outcome == OUTCOME_OK || is_concerned(with)))
+	{
+		result = palloc0(sizeof(Previewed));
+		result->facts = facts;
+		result->sure = with->outcome == OUTCOME_FAILED;
+		result->refused_now = now->outcome == OUTCOME_FAILED;
+		result->reasons = failure_list(with, facts, false);
+	}
+	MemoryContextReset(p->scratch);
 	return result;
 }
 
@@ -144,9 +150,11 @@ preview_policy(const Supposition *supposed)
 	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
 
 	p.catalogs = copy_catalogs(snapshot);
+	p.scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy preview", ALLOCSET_DEFAULT_SIZES);
 	preview_sessions(&p);
 	preview_logins(&p);
 	UnregisterSnapshot(snapshot);
+	MemoryContextDelete(p.scratch);
 	return p.found;
 }
 

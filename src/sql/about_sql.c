@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "base/datums.h"
@@ -229,6 +230,7 @@ put_checked_cluster(FunctionCallInfo fcinfo, ClusterLabel which, PolicyPlace pla
 Datum
 sslpolicy_check_all(PG_FUNCTION_ARGS)
 {
+	MemoryContext scratch;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -236,10 +238,12 @@ sslpolicy_check_all(PG_FUNCTION_ARGS)
 	put_checked_setting(fcinfo, "sslpolicy.minimum_policy", PLACE_MINIMUM);
 	put_checked_cluster(fcinfo, CLUSTER_DEFAULT, PLACE_DEFAULT);
 	put_checked_cluster(fcinfo, CLUSTER_MINIMUM, PLACE_MINIMUM);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy policy", ALLOCSET_DEFAULT_SIZES);
 	foreach(cell, all_labels())
 	{
 		const Label *label = lfirst(cell);
 		bool		is_role = label->class == AuthIdRelationId;
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 		char	   *name = labelled_name(label);
 
 		CHECK_FOR_INTERRUPTS();
@@ -247,6 +251,9 @@ sslpolicy_check_all(PG_FUNCTION_ARGS)
 		if (name != NULL)
 			put_checked(fcinfo, is_role ? "role" : "database", name, label->text,
 						is_role ? PLACE_ROLE : PLACE_DATABASE);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
 	}
+	MemoryContextDelete(scratch);
 	return (Datum) 0;
 }

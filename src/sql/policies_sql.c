@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "advice/preview.h"
@@ -233,7 +234,7 @@ put_rule(FunctionCallInfo fcinfo, const char *type, const char *name, int number
 
 /*
  * Rows for all rules of one policy; one row with the reason if it is not
- * readable.
+ * readable.  Leaves memory behind.
  */
 static void
 put_policy(FunctionCallInfo fcinfo, const char *type, const char *name,
@@ -269,6 +270,7 @@ put_cluster_policy(FunctionCallInfo fcinfo, ClusterLabel which, PolicyPlace plac
 Datum
 sslpolicy_get_policies(PG_FUNCTION_ARGS)
 {
+	MemoryContext scratch;
 	ListCell   *cell;
 
 	require_preload();
@@ -282,16 +284,22 @@ sslpolicy_get_policies(PG_FUNCTION_ARGS)
 				   minimum_policy(), PLACE_MINIMUM);
 	put_cluster_policy(fcinfo, CLUSTER_DEFAULT, PLACE_DEFAULT);
 	put_cluster_policy(fcinfo, CLUSTER_MINIMUM, PLACE_MINIMUM);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy policy", ALLOCSET_DEFAULT_SIZES);
 	foreach(cell, all_labels())
 	{
 		const Label *label = lfirst(cell);
 		bool		is_role = label->class == AuthIdRelationId;
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 		char	   *name = labelled_name(label);
 
+		CHECK_FOR_INTERRUPTS();
 		/* dropped since */
 		if (name != NULL)
 			put_policy(fcinfo, is_role ? "role" : "database", name, label->text,
 					   is_role ? PLACE_ROLE : PLACE_DATABASE);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
 	}
+	MemoryContextDelete(scratch);
 	return (Datum) 0;
 }
