@@ -11,6 +11,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_database.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
@@ -110,15 +113,22 @@ add_checks(Explanation *e, const Verdict *verdict)
 	}
 }
 
+/*
+ * Looked up for each database: there are more labels than those.
+ */
 static int
 count_database_labels(void)
 {
+	Relation	pg_database = table_open(DatabaseRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_database, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
 	int			count = 0;
-	ListCell   *cell;
 
-	foreach(cell, all_labels())
-		if (((Label *) lfirst(cell))->class == DatabaseRelationId)
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (read_label(DatabaseRelationId, ((Form_pg_database) GETSTRUCT(tuple))->oid) != NULL)
 			count++;
+	systable_endscan(scan);
+	table_close(pg_database, AccessShareLock);
 	return count;
 }
 

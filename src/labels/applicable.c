@@ -368,7 +368,10 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 		Wanted	   *group = find_wanted(search, AuthIdRelationId, lfirst_oid(cell));
 
 		if (group->label && !group->can_login)
+		{
 			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
+			result->policies[result->count - 1].group = lfirst_oid(cell);
+		}
 	}
 	if (db && db->label)
 		apply(result, SOURCE_DATABASE, database, db->label);
@@ -483,15 +486,11 @@ List *
 membership_path(const Applicable *applicable, const AppliedPolicy *applied)
 {
 	Search	   *search = applicable->search;
-	Oid			role = InvalidOid;
+	Oid			role = applied->group;
 	List	   *path = NIL;
-	ListCell   *cell;
 
 	if (applied->source != SOURCE_GROUP)
 		return NIL;
-	foreach(cell, search->groups)
-		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->name == applied->name)
-			role = lfirst_oid(cell);
 	while (OidIsValid(role))
 	{
 		role = find_wanted(search, AuthIdRelationId, role)->member;

@@ -33,6 +33,7 @@ typedef struct AppliedPolicy
 	const Policy *policy;		/* NULL if it could not be parsed */
 	const char *error;			/* why not */
 	bool		supposed;		/* instead of the one that is there */
+	Oid			group;			/* of SOURCE_GROUP */
 } AppliedPolicy;
 
 /* In the order of weight: of several, the first one listed here counts. */
