@@ -7,6 +7,9 @@
  * replay, causes an invalidation of the bootstrap superuser.  Whether the label is another
  * one is told by its version, without reading its text.
  *
+ * Nothing watches the catalog of labels, which takes time to read if it is long.  A label
+ * that somebody has written into it by hand is noticed after a minute.
+ *
  * Files are also compared when they may differ without a new label: at start, after a
  * promotion, and when settings or the file have changed.  A reload alone is no reason, since
  * an installation ends with one.  What has failed is tried again, after longer and longer
@@ -37,6 +40,9 @@
 /* How often to look at files, and for failures to try again. */
 #define LOOK_MS 1000
 
+/* How often to read labels although none is known to have changed. */
+#define READ_MS 60000
+
 /* The longest delay after a failure. */
 #define MAX_BACKOFF_S 60
 
@@ -44,13 +50,15 @@
 typedef struct Watched
 {
 	TransactionId version;		/* of the label that was ordered last; invalid: none */
+	TransactionId read;			/* of the label that is there */
 	Moment		tried_at;		/* when the last failure was noticed */
 	int			failures;		/* as of then */
 } Watched;
 
 static Watched watched[NUM_REPLICATED_KINDS];
 
-static volatile bool labels_changed = true; /* possibly */
+static bool labels_changed = true;	/* possibly */
+static Moment read_at = 0;
 static bool compare_all = true;
 static bool in_recovery = false;
 static Moment looked_at = 0;
@@ -148,16 +156,15 @@ is_retry_due(Watched *w, const KindProgress *progress)
 }
 
 /*
- * Must this kind be applied or compared now?  version is that of its label, which the
- * caller remembers once it has given the order.
+ * Must this kind be applied or compared now?
  */
 static bool
-is_due(ReplicatedKind kind, TransactionId version)
+is_due(ReplicatedKind kind)
 {
 	Watched    *w = &watched[kind];
 	KindProgress progress = kind_progress(kind);
 
-	if (version != w->version)
+	if (w->read != w->version)
 	{
 		w->failures = 0;
 		if (progress.compared)
@@ -183,7 +190,7 @@ end_wait_for_comparison(void)
  * Give the order.  An error before that leaves everything as it was, and so due again.
  */
 static void
-have_applied(uint32 due, const TransactionId *versions)
+have_applied(uint32 due)
 {
 	List	   *databases = due ? candidate_databases() : NIL;
 
@@ -193,7 +200,7 @@ have_applied(uint32 due, const TransactionId *versions)
 			continue;
 		if (databases == NIL)
 			give_up(kind, "there is no database owned by a superuser to connect to");
-		watched[kind].version = versions[kind];
+		watched[kind].version = watched[kind].read;
 	}
 	compare_all = false;
 	if (databases != NIL)
@@ -201,12 +208,34 @@ have_applied(uint32 due, const TransactionId *versions)
 }
 
 /*
- * Called ten times a second.
+ * Which labels are there?  An error leaves them to be read again.
+ */
+static void
+read_versions(void)
+{
+	if (!labels_changed && !compare_all && !has_elapsed(read_at, READ_MS))
+		return;
+	labels_changed = false;
+	PG_TRY();
+	{
+		for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
+			watched[kind].read = cluster_label_version(replicated_label(kind));
+	}
+	PG_CATCH();
+	{
+		labels_changed = true;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	read_at = this_moment();
+}
+
+/*
+ * Called by the worker each time it looks.
  */
 void
 watch_cluster(void)
 {
-	TransactionId versions[NUM_REPLICATED_KINDS];
 	uint32		due = 0;
 
 	if (in_recovery && !RecoveryInProgress())
@@ -222,12 +251,12 @@ watch_cluster(void)
 		return;
 	looked_at = this_moment();
 	is_looking = true;
-	labels_changed = false;
 
 	StartTransactionCommand();
+	read_versions();
 	for (int kind = 0; kind < NUM_REPLICATED_KINDS; kind++)
 	{
-		TransactionId version = versions[kind] = cluster_label_version(replicated_label(kind));
+		TransactionId version = watched[kind].read;
 
 		if (!TransactionIdIsValid(version))
 		{
@@ -238,10 +267,10 @@ watch_cluster(void)
 			}
 			watched[kind].version = version;
 		}
-		else if (is_due(kind, version))
+		else if (is_due(kind))
 			due |= 1U << kind;
 	}
-	have_applied(due, versions);
+	have_applied(due);
 	CommitTransactionCommand();
 	is_looking = false;
 }
