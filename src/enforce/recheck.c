@@ -33,6 +33,7 @@
 #include "base/escape.h"
 #include "base/monotonic.h"
 #include "base/wakeup.h"
+#include "enforce/concern.h"
 #include "enforce/recheck.h"
 #include "labels/applicable.h"
 #include "labels/exceptions.h"
@@ -568,6 +569,20 @@ recheck_policies(List *rechecked, const Basis *basis, Judging *judging)
 	}
 }
 
+/*
+ * Do policies apply to any of them?
+ */
+static bool
+has_remote(List *sessions)
+{
+	ListCell   *cell;
+
+	foreach(cell, sessions)
+		if (!((const Session *) lfirst(cell))->facts.local)
+			return true;
+	return false;
+}
+
 static bool
 has_misjudged(List *sessions)
 {
@@ -602,6 +617,8 @@ recheck_sessions(bool dry_run, int changed, Judging *judging)
 	List	   *sessions;
 	ListCell   *cell;
 
+	if (judging != NULL)
+		ereport(DEBUG1, (errmsg_internal("live sessions are rechecked: %s", changes_text(changed))));
 	sessions = copy_sessions();
 	foreach(cell, sessions)
 		result = lappend(result, begin_with(lfirst(cell)));
@@ -609,11 +626,13 @@ recheck_sessions(bool dry_run, int changed, Judging *judging)
 
 	snapshot = RegisterSnapshot(dry_run ? GetActiveSnapshot() : GetLatestSnapshot());
 	basis.all = dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF);
-	if (basis.all || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
+	if ((basis.all && has_remote(sessions)) || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
 	{
 		basis.catalogs = copy_catalogs(snapshot);
 		basis.anchors = anchors_in_force();
 	}
+	if (judging != NULL)
+		remember_dependence(sessions, basis.catalogs);
 	recheck_policies(result, &basis, judging);
 	UnregisterSnapshot(snapshot);
 	if (dry_run)

@@ -9,9 +9,7 @@
  *
  * Ten times a second, and when it is woken, it looks whether something has changed
  * that policies depend on, and if so it rechecks all sessions (recheck.c).  Such are
- *	- roles, memberships and databases, known by syscache invalidation, which comes
- *	  with COMMIT, COMMIT PREPARED and WAL replay alike, and never for what was
- *	  rolled back (labels.c has labels announced in that way)
+ *	- roles, memberships and databases that live sessions depend on (concern.c)
  *	- settings, by SIGHUP
  *	- TLS material, by the number of what is in force (generation.c)
  *	- CRLs, when it has built an index of them
@@ -52,10 +50,8 @@
 #include "storage/lwlock.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
@@ -65,6 +61,7 @@
 #include "base/workersettings.h"
 #include "cluster/applier.h"
 #include "cluster/watch.h"
+#include "enforce/concern.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
 #include "install/history.h"
@@ -168,12 +165,6 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static void watch_files(Worker *w);
 
-static void
-catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	changed |= DatumGetInt32(arg);
-}
-
 /*
  * Have invalidations delivered: the start of a transaction does so.
  */
@@ -246,6 +237,7 @@ notice_changes(Worker *w)
 
 	take_settings(w);
 	accept_invalidations();
+	changed |= take_catalog_changes();
 	if (take_recheck_wanted() || somebody_was_misjudged(w))
 		changed |= CHANGED_LOGINS;
 	state = load_state();
@@ -691,9 +683,7 @@ work(Datum arg)
 	worker.pass = AllocSetContextCreate(TopMemoryContext, "sslpolicy recheck", ALLOCSET_DEFAULT_SIZES);
 	worker.between = AllocSetContextCreate(TopMemoryContext, "sslpolicy waiting", ALLOCSET_SMALL_SIZES);
 	worker.build = AllocSetContextCreate(TopMemoryContext, "sslpolicy CRLs", ALLOCSET_DEFAULT_SIZES);
-	CacheRegisterSyscacheCallback(AUTHOID, catalog_changed, Int32GetDatum(CHANGED_ROLES));
-	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, catalog_changed, Int32GetDatum(CHANGED_MEMBERS));
-	CacheRegisterSyscacheCallback(DATABASEOID, catalog_changed, Int32GetDatum(CHANGED_DATABASES));
+	begin_watching_catalogs();
 	begin_watching_cluster();
 	register_worker();
 	pgstat_report_activity(STATE_IDLE, NULL);

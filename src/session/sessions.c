@@ -489,6 +489,35 @@ copy_noted_login(int slot_number, LoginNote *note)
 }
 
 /*
+ * Which sessions live now that policies apply to, beside those seen, which are some of
+ * copy_sessions(), in its order?
+ */
+LiveSessions
+live_sessions(const List *seen)
+{
+	LiveSessions result = LIVE_NONE;
+	const ListCell *cell = list_head(seen);
+
+	LWLockAcquire(table->lock, LW_SHARED);
+	for (int i = 0; i < table->nslots && result != LIVE_OTHERS; i++)
+	{
+		const SessionSlot *slot = &table->slots[i];
+		const Session *s;
+
+		if (slot->pid == 0 || slot->facts.facts.local || slot->ending)
+			continue;
+		while (cell != NULL && ((const Session *) lfirst(cell))->slot < i)
+			cell = lnext(seen, cell);
+		s = cell ? lfirst(cell) : NULL;
+		result = s != NULL && s->slot == i && s->pid == slot->pid && s->backend_start == slot->backend_start ?
+			LIVE_SEEN :
+			LIVE_OTHERS;
+	}
+	LWLockRelease(table->lock);
+	return result;
+}
+
+/*
  * A recheck of all sessions begins, because policies have changed: called before
  * it reads policies and sessions.  basis: what has changed are settings, TLS material
  * or CRLs.

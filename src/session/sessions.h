@@ -70,6 +70,14 @@ typedef enum SessionProgress
 	SESSION_MISJUDGED
 } SessionProgress;
 
+/* Which sessions live that policies apply to? */
+typedef enum LiveSessions
+{
+	LIVE_NONE,
+	LIVE_SEEN,					/* only some that have been copied before */
+	LIVE_OTHERS					/* others as well, or logins under way */
+} LiveSessions;
+
 /* What a recheck has found out about a session. */
 typedef struct SessionState
 {
@@ -92,6 +100,7 @@ extern bool has_login_note(int slot);
 extern Session *copy_noted_login(int slot, LoginNote *note);
 extern void clear_login_note(const Session *session);
 extern List *copy_sessions(void);
+extern LiveSessions live_sessions(const List *seen);
 extern void begin_session_recheck(bool basis);
 extern SessionProgress session_progress(const Session *session);
 extern void set_session_state(const Session *session, const SessionState *state);

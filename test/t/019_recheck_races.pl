@@ -317,14 +317,15 @@ for my $error ('pg_cancel_backend')
 	label(undef);
 }
 
-# 6
+# 6.  Without a session that policies apply to it would not read any.
 sub worker_waits
 {
+	my ($concerned) = background();
 	my ($session) = background(host => 'local', user => 'boss');
 	$session->query_safe('BEGIN; LOCK TABLE pg_auth_members IN ACCESS EXCLUSIVE MODE');
 	label('sslmode=require');
 	wait_until($session, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = ($worker_sql)");
-	return $session;
+	return ($session, $concerned);
 }
 
 sub process_ends
@@ -342,21 +343,21 @@ $holder->quit;
 $dba->quit;
 for my $mode (qw(fast immediate))
 {
-	my $session = worker_waits();
+	my @sessions = worker_waits();
 	my $begin = time;
 	$server->stop($mode);
 	cmp_ok(time - $begin, '<', 10, "$mode shutdown while the worker waits");
-	eval { $session->quit };
+	for my $session (@sessions) { eval { $session->quit } }
 	$server->start;
 	ok(!$server->login(%plain)->{ok}, 'the label is in force after the start');
 	label(undef);
 }
-my $session = worker_waits();
+my @sessions = worker_waits();
 my @all = split /\n/, $server->sql('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
 cmp_ok(scalar(@all), '>', 3, 'processes');
 $node->kill9;
 is(scalar(grep { !process_ends($_) } @all), 0, 'kill -9 of the postmaster while the worker waits: all processes end');
-eval { $session->quit };
+for my $session (@sessions) { eval { $session->quit } }
 $server->start;
 my ($plain, $plain_pid) = background(user => 'other');
 $server->label(role => { other => 'sslmode=require' });

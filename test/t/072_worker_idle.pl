@@ -1,0 +1,160 @@
+# What starts a recheck of live sessions, and what does not.
+#
+# 1. without a session nothing does
+# 2. a session, and all that it depends on: its role, groups at any depth, its database,
+#    what holds for everybody; nothing else
+# 3. changes that do not tell what they are of, and more than can be told apart
+# 4. sessions that no recheck has seen
+# 5. changes by hand, in the catalogs
+# 6. many changes in a row
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+use SSLPolicy::Server;
+
+my $server = SSLPolicy::Server->new('idle', conf => <<'CONF');
+sslpolicy.recheck_policy = terminate
+sslpolicy.recheck_interval = 1h
+max_prepared_transactions = 5
+allow_system_table_mods = on
+# VACUUM changes pg_database
+autovacuum = off
+log_min_messages = debug1
+CONF
+my $node = $server->node;
+$server->start;
+$server->sql(q{CREATE EXTENSION sslpolicy; CREATE DATABASE shop; CREATE DATABASE empty;
+	CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE stranger;
+	CREATE ROLE team; CREATE ROLE department; CREATE ROLE company;
+	GRANT team TO app; GRANT department TO team; GRANT company TO department});
+my $superuser = $server->sql(q{SELECT quote_ident(rolname) FROM pg_roles WHERE oid = 10});
+
+# Which changes of catalogs start rechecks because of what sub does.  A reload starts one in
+# any case: what has been committed before, the worker has seen until then.
+sub started_by
+{
+	my ($do) = @_;
+	my $offset = $server->log_offset;
+	$do->();
+	$server->sql('SELECT pg_reload_conf()');
+	my $log = $server->wait_for_log(qr/live sessions are rechecked: [^\n]*settings/, $offset);
+	my %causes = map { $_ => 1 } map { split /, / } $log =~ /live sessions are rechecked: (.*)/g;
+	return join ', ', grep { /policies|memberships/ } sort keys %causes;
+}
+
+sub starts
+{
+	my ($sql, $expected) = @_;
+	is(started_by(sub { $server->sql($sql) }), $expected // '', $sql . ($expected ? '' : ': nothing'));
+	return;
+}
+
+my $roles = 'roles or their policies';
+my $members = 'memberships of roles';
+my $databases = 'databases or their policies';
+sub label { my ($object, $policy) = @_; return "SECURITY LABEL FOR sslpolicy ON $object IS " . (defined $policy ? "'$policy'" : 'NULL') }
+
+# 1.
+started_by(sub { });
+my $local = $server->background(host => 'local', sslmode => 'disable');
+starts($_) for 'CREATE ROLE new', label('ROLE stranger', 'sslmode=require'), label('ROLE app', 'sslmode=prefer'), 'ALTER ROLE app SUPERUSER',
+	'ALTER ROLE app NOSUPERUSER', 'GRANT stranger TO other', 'REVOKE stranger FROM other', label('DATABASE shop', 'sslmode=prefer'), 'VACUUM FULL pg_authid',
+	"SECURITY LABEL FOR sslpolicy_default ON ROLE $superuser IS 'sslmode=prefer'";
+
+# 2.
+my $session = $server->background(db => 'shop', sslmode => 'require');
+started_by(sub { });
+starts(label('ROLE stranger', $_)) for 'sslmode=prefer', undef;
+starts($_) for 'CREATE ROLE new2', 'ALTER ROLE other SUPERUSER', 'ALTER ROLE other NOSUPERUSER', 'ALTER ROLE stranger RENAME TO unknown', 'ALTER ROLE unknown RENAME TO stranger', 'DROP ROLE new2',
+	label('DATABASE empty', 'sslmode=reject'), 'ALTER DATABASE empty RENAME TO void', 'DROP DATABASE void', 'CREATE TABLE t()';
+starts($_, $roles) for map({ label("ROLE $_", 'sslmode=require') } qw(app team department company)), map({ ("ALTER ROLE $_ LOGIN", "ALTER ROLE $_ NOLOGIN") } qw(team company)),
+	'ALTER ROLE app SUPERUSER', 'ALTER ROLE app NOSUPERUSER', 'ALTER ROLE department RENAME TO division',
+	"SECURITY LABEL FOR sslpolicy_default ON ROLE $superuser IS 'sslmode=require'", "SECURITY LABEL FOR sslpolicy_minimum ON ROLE $superuser IS 'sslmode=prefer'",
+	"SECURITY LABEL FOR sslpolicy_blocked ON ROLE $superuser IS '" . 'ab' x 32 . "'";
+starts(label('DATABASE shop', 'sslmode=require'), $databases);
+starts($_, $members) for 'GRANT stranger TO other', 'REVOKE stranger FROM other';
+starts('GRANT stranger TO company', $members);
+starts(label('ROLE stranger', 'sslmode=require'), $roles);
+starts('REVOKE stranger FROM company', $members);
+starts(label('ROLE stranger', 'sslmode=reject'));
+is(started_by(sub { $server->sql(q{BEGIN; } . label('ROLE app', 'sslmode=reject') . '; ROLLBACK') }), '', 'what is rolled back: nothing');
+
+# 3.
+starts('VACUUM FULL pg_authid', $roles);
+starts('VACUUM FULL pg_auth_members', $members);
+starts('VACUUM FULL pg_database', $databases);
+starts(q{DO $$BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE ROLE many%s', i); END LOOP; END$$}, $roles);
+starts(q{DO $$BEGIN FOR i IN 1..900 LOOP EXECUTE format('DROP ROLE many%s', i); END LOOP; END$$});
+
+# 4.
+my $second = $server->background(user => 'other', sslmode => 'require');
+starts('CREATE ROLE new3', $roles);
+starts('CREATE ROLE new4');
+$second->quit;
+starts('CREATE ROLE new5');
+$session->quit;
+$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM sslpolicy.sessions WHERE usename = 'app' AND ssl}) or die;
+starts($_) for 'CREATE ROLE new6', label('ROLE team', undef), 'GRANT stranger TO new6';
+
+# a login that has read its policies, and is not in yet
+my $own = $node->data_dir . '/sslpolicy';
+-d $own or mkdir $own or die "$own: $!";
+chmod 0700, $own;
+my $admin = $node->background_psql('postgres');
+append_to_file("$own/stop.login_found", '');
+my ($out, $err) = ('', '');
+my $login = IPC::Run::start([ 'psql', '-X', '-d', $server->conninfo(user => 'other', sslmode => 'require'), '-c', 'SELECT pg_sleep(600)' ],
+	'>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+usleep(10_000) until -e "$own/at.login_found";
+my $offset = $server->log_offset;
+$admin->query_safe(label('ROLE other', 'sslmode=reject'));
+$server->wait_for_log(qr/live sessions are rechecked: \Q$roles\E/, $offset);
+unlink "$own/at.login_found";
+$login->finish;
+like($err, qr/terminating connection|does not meet|FATAL/, 'a login under way while its label is committed');
+$server->sql(label('ROLE other', undef));
+
+# 5.
+sub is_ended
+{
+	my ($what, $do) = @_;
+	my $doomed = $server->background(user => 'other', sslmode => 'require');
+	my $pid = $doomed->query_safe('SELECT pg_backend_pid()');
+	started_by(sub { });
+	$do->();
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), $what);
+	eval { $doomed->quit };
+	return;
+}
+$server->sql(label('DATABASE postgres', 'sslmode=reject') . '; ALTER ROLE other SUPERUSER');
+is_ended('pg_authid is changed by hand', sub { $server->sql(q{UPDATE pg_authid SET rolsuper = false WHERE rolname = 'other'}) });
+$server->sql(label('DATABASE postgres', undef));
+my $insert = q{INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'sslpolicy', 'sslmode=reject' FROM pg_authid WHERE rolname = 'other'};
+{
+	my $doomed = $server->background(user => 'other', sslmode => 'require');
+	my $pid = $doomed->query_safe('SELECT pg_backend_pid()');
+	started_by(sub { });
+	$offset = $server->log_offset;
+	$admin->query_safe("$insert; CREATE ROLE new7; GRANT stranger TO new7");
+	my $log = $server->wait_for_log(qr/\(PID $pid\) ended/, $offset);
+	like($log, qr/live sessions are rechecked: \Q$members\E/, 'a label that is inserted by hand is noticed at the next recheck');
+	eval { $doomed->quit };
+	$server->sql(q{DELETE FROM pg_shseclabel WHERE label = 'sslmode=reject' AND objoid = 'other'::regrole});
+}
+$server->set('sslpolicy.recheck_interval' => '1');
+is_ended('or after sslpolicy.recheck_interval', sub { $server->sql($insert) });
+$server->sql(q{DELETE FROM pg_shseclabel WHERE label = 'sslmode=reject' AND objoid = 'other'::regrole});
+$server->set('sslpolicy.recheck_interval' => '3600');
+
+# 6.
+is_ended('the last of many changes ends a session, too', sub {
+	$admin->query_safe(label('ROLE other', $_ % 2 ? 'sslmode=require' : 'sslmode=prefer')) for 1 .. 100;
+	$admin->query_safe(label('ROLE other', 'sslmode=reject'));
+});
+
+$admin->quit;
+$local->quit;
+$server->stop;
+done_testing;
