@@ -30,7 +30,7 @@ SOURCES = enforce/auth session/collect session/ownaddress session/failedcert pki
 	policy/parser policy/policyvalue policy/policy policy/dnform base/escape base/fingerprint settings/settings cluster/orders \
 	ledger/ledger ledger/newlogins ledger/recentlogins ledger/statistics ledger/rejections base/boundedtable base/wakeup revocation/revocation revocation/indexfile revocation/crlindex revocation/crlkey pki/der base/memory base/monotonic cluster/takereport base/preload \
 	policy/patterncost policy/dn policy/policy_text settings/directory revocation/crlstate base/transaction base/sharedmem \
-	sslpolicy enforce/worker enforce/concern material/autoreload \
+	sslpolicy enforce/worker enforce/concern enforce/commits enforce/pace material/autoreload \
 	labels/setpolicy lint/lint lint/lintpolicies lint/linthba lint/lintmaterial lint/lintcas lint/lintserver lint/lintnodes lint/lintextension lint/survey lint/findings \
 	sql/policies_sql sql/sessions_sql sql/explain_sql sql/ledger_sql sql/recheck_sql sql/material_sql sql/install_sql sql/installrows sql/cluster_sql \
 	sql/lint_sql sql/client_sql sql/about_sql sql/arguments base/rows \

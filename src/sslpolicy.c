@@ -21,6 +21,7 @@
 #include "cluster/nodes.h"
 #include "cluster/orders.h"
 #include "enforce/auth.h"
+#include "enforce/commits.h"
 #include "enforce/worker.h"
 #include "labels/labels.h"
 #include "labels/ownschema.h"
@@ -65,6 +66,7 @@ _PG_init(void)
 	init_orders();
 	init_material_labels();
 	init_auth();
+	init_commits();
 	init_worker();
 	init_applier();
 }

@@ -12,6 +12,7 @@ extern void init_wakeup(void);
 extern void register_worker(void);
 extern bool is_worker_running(void);
 extern void wake_worker(void);
+extern bool take_wakeup(void);
 extern void want_recheck(void);
 extern bool take_recheck_wanted(void);
 extern void note_session_end(int64 at);

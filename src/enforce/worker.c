@@ -7,8 +7,9 @@
  * It is attached to no database, so that it is in nobody's way, and reads shared
  * catalogs only.
  *
- * Ten times a second, and when it is woken, it looks whether something has changed
- * that policies depend on, and if so it rechecks all sessions (recheck.c).  Such are
+ * When it is woken, and as often as there is reason to (pace.c), it looks whether
+ * something has changed that policies depend on, and if so it rechecks all sessions
+ * (recheck.c).  Such are
  *	- roles, memberships and databases that live sessions depend on (concern.c)
  *	- settings, by SIGHUP
  *	- TLS material, by the number of what is in force (generation.c)
@@ -46,13 +47,11 @@
 #include "postmaster/interrupt.h"
 #include "postmaster/postmaster.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/wait_event.h"
 
 #include "base/compat.h"
 #include "base/monotonic.h"
@@ -62,6 +61,7 @@
 #include "cluster/applier.h"
 #include "cluster/watch.h"
 #include "enforce/concern.h"
+#include "enforce/pace.h"
 #include "enforce/recheck.h"
 #include "enforce/worker.h"
 #include "install/history.h"
@@ -77,9 +77,6 @@
 #include "settings/settings.h"
 
 #define WORKER_NAME "sslpolicy"
-
-/* How often to look, and the least time from one recheck to the next. */
-#define POLL_MS 100
 
 /* How long sessions are judged by their policies before lists and others have a turn. */
 #define JUDGING_MS 200
@@ -189,6 +186,7 @@ take_settings(Worker *w)
 	note_settings_for_cluster();
 	changed |= CHANGED_SETTINGS;
 	w->new_settings = true;
+	note_activity();
 }
 
 /*
@@ -347,19 +345,20 @@ recover(void)
 	RESUME_INTERRUPTS();
 }
 
-static void
-wait_for_latch(long ms)
+/*
+ * The least time from the beginning of the last recheck to the next one.  Whoever changes
+ * something all the time gets half of a processor at most.
+ */
+static int
+least_gap(const Worker *w)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
+	return Max(POLL_MS, 2 * w->took);
 }
 
 /*
- * Look whether something has changed, and recheck if so.  Returns how long to
- * wait then.
+ * Look whether something has changed, and recheck if so.
  */
-static long
+static void
 run_due_work(Worker *w)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->pass);
@@ -371,13 +370,8 @@ run_due_work(Worker *w)
 	/* no policy, and no number of them, keeps lists from being read */
 	if (!w->reading)
 		watch_files(w);
-	if (changed == 0 && !w->judging.unfinished)
-		return POLL_MS;
-	/* whoever changes something all the time gets half of a processor at most */
-	if (!has_elapsed(w->last, Max(POLL_MS, 2 * w->took)))
-		return POLL_MS / 10;
-	recheck_all(w);
-	return w->judging.unfinished ? POLL_MS / 10 : POLL_MS;
+	if ((changed != 0 || w->judging.unfinished) && has_elapsed(w->last, least_gap(w)))
+		recheck_all(w);
 }
 
 /*
@@ -401,20 +395,18 @@ update_ledger(Worker *w)
 
 /*
  * Recheck and collect, if that is due.  An error is logged, and tried again later.
- * Returns how long to wait.
  */
-static long
+static void
 watch_sessions(Worker *w)
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile long pause = RETRY_MS;
 
 	if (w->failed_at != 0 && !has_elapsed(w->failed_at, RETRY_MS))
-		return POLL_MS;
+		return;
 	w->failed_at = 0;
 	PG_TRY();
 	{
-		pause = run_due_work(w);
+		run_due_work(w);
 		update_ledger(w);
 	}
 	PG_CATCH();
@@ -425,7 +417,30 @@ watch_sessions(Worker *w)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	w->looked_at = this_moment();
-	return pause;
+}
+
+static int
+ms_until(Moment since, int ms)
+{
+	return ms - (int) (microseconds_since(since) / 1000);
+}
+
+/*
+ * How long to wait until it looks again, if nobody wakes it.
+ */
+static long
+time_to_wait(const Worker *w)
+{
+	if (w->failed_at != 0)
+		return POLL_MS;
+	if (changed != 0 || w->judging.unfinished)
+		return Max(POLL_MS / 10, Min(POLL_MS, ms_until(w->last, least_gap(w))));
+	/* what has come since it looked has to be looked at */
+	if (has_catalog_changes())
+		return POLL_MS / 10;
+	if (w->waiting != NIL || w->incomplete != NIL)
+		return POLL_MS;
+	return time_until_look(ms_until(w->last, recheck_interval_ms()));
 }
 
 /*
@@ -436,7 +451,7 @@ pause_build(void)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (has_elapsed(worker.looked_at, POLL_MS))
-		(void) watch_sessions(&worker);
+		watch_sessions(&worker);
 }
 
 static bool
@@ -691,13 +706,13 @@ work(Datum arg)
 	(void) take_step(&worker, load_interrupted);
 	/* whatever has happened before this worker */
 	changed = CHANGED_STARTED;
+	note_activity();
 	for (;;)
 	{
-		long		pause = watch_sessions(&worker);
-
+		watch_sessions(&worker);
 		(void) take_step(&worker, watch_replicated);
 		watch_files(&worker);
-		wait_for_latch(pause);
+		wait_for_latch(time_to_wait(&worker));
 	}
 }
 

@@ -20,7 +20,6 @@
 
 #include "base/escape.h"
 #include "base/logline.h"
-#include "base/wakeup.h"
 #include "labels/changes.h"
 #include "session/collect.h"
 
@@ -126,9 +125,6 @@ at_transaction_end(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 			log_pending();
-			/* a hint only: the change is announced a moment later */
-			if (pending != NIL)
-				wake_worker();
 			pending = NIL;
 			break;
 		case XACT_EVENT_PREPARE:

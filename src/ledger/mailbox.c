@@ -10,7 +10,7 @@
  * LWLock; and it may be ended by _exit() in a signal handler at any instruction, so
  * that a spinlock might stay taken.  Therefore it throws a letter into one of some
  * slots, without any lock, and whoever can look names up and take locks empties
- * them (ledger.c): the worker ten times a second, and whoever asks.
+ * them (ledger.c): the worker when it looks, and whoever asks.
  *
  * A slot is free, being written, or full.  Compare-and-exchange makes it a writer's,
  * with whose pid it is marked; if that process is gone without having filled it, it

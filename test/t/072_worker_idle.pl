@@ -1,4 +1,5 @@
-# What starts a recheck of live sessions, and what does not.
+# What starts a recheck of live sessions, and what does not; and how often the worker
+# looks while nothing happens.
 #
 # 1. without a session nothing does
 # 2. a session, and all that it depends on: its role, groups at any depth, its database,
@@ -7,11 +8,12 @@
 # 4. sessions that no recheck has seen
 # 5. changes by hand, in the catalogs
 # 6. many changes in a row
+# 7. what wakes the worker; once a second if nothing does
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 use SSLPolicy::Server;
 
 my $server = SSLPolicy::Server->new('idle', conf => <<'CONF');
@@ -21,7 +23,7 @@ max_prepared_transactions = 5
 allow_system_table_mods = on
 # VACUUM changes pg_database
 autovacuum = off
-log_min_messages = debug1
+log_min_messages = debug2
 CONF
 my $node = $server->node;
 $server->start;
@@ -30,6 +32,7 @@ $server->sql(q{CREATE EXTENSION sslpolicy; CREATE DATABASE shop; CREATE DATABASE
 	CREATE ROLE team; CREATE ROLE department; CREATE ROLE company;
 	GRANT team TO app; GRANT department TO team; GRANT company TO department});
 my $superuser = $server->sql(q{SELECT quote_ident(rolname) FROM pg_roles WHERE oid = 10});
+my $worker = $server->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'sslpolicy'});
 
 # Which changes of catalogs start rechecks because of what sub does.  A reload starts one in
 # any case: what has been committed before, the worker has seen until then.
@@ -153,6 +156,41 @@ is_ended('the last of many changes ends a session, too', sub {
 	$admin->query_safe(label('ROLE other', $_ % 2 ? 'sslmode=require' : 'sslmode=prefer')) for 1 .. 100;
 	$admin->query_safe(label('ROLE other', 'sslmode=reject'));
 });
+
+# 7.
+sub wakes
+{
+	my ($sql) = @_;
+	my $from = $server->log_offset;
+	$admin->query_safe($sql);
+	ok($node->wait_for_log(qr/the worker was woken/, $from), "it is woken by $sql");
+	return;
+}
+wakes($_) for label('ROLE other', undef), 'CREATE ROLE new8', 'ALTER ROLE new8 LOGIN', 'GRANT new8 TO other', 'DROP OWNED BY new8', 'DROP ROLE new8', 'ALTER ROLE app RENAME TO application',
+	'ALTER DATABASE shop RENAME TO store', q{DO 'BEGIN CREATE ROLE new9; END'};
+$admin->query_safe(q{BEGIN; GRANT stranger TO application; PREPARE TRANSACTION 'one'});
+wakes(q{COMMIT PREPARED 'one'});
+
+sub wake_ups { return (slurp_file("/proc/$worker/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0] }
+
+# seconds until it has woken up so many times
+sub time_for
+{
+	my ($times) = @_;
+	my $start = time;
+	my $from = wake_ups();
+	usleep(10_000) while wake_ups() < $from + $times;
+	return time - $start;
+}
+SKIP:
+{
+	skip 'this system has no /proc', 2 if !-r "/proc/$worker/status";
+	$admin->query_safe('CREATE ROLE new10');
+	cmp_ok(time_for(20), '<', 12, 'after a change it looks ten times a second');
+	my $looks = 0;
+	$looks++ until time_for(4) > 3 || $looks > 50;
+	cmp_ok($looks, '<=', 50, 'and then once a second');
+}
 
 $admin->quit;
 $local->quit;
