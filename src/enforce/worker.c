@@ -78,6 +78,12 @@
 
 #define WORKER_NAME "sslpolicy"
 
+/*
+ * Many changes of roles in a row are one recheck: such a one waits until the others have
+ * taken a tenth of the time, but not longer than this.
+ */
+#define MAX_GAP_MS 500
+
 /* How long sessions are judged by their policies before lists and others have a turn. */
 #define JUDGING_MS 200
 
@@ -352,7 +358,12 @@ recover(void)
 static int
 least_gap(const Worker *w)
 {
-	return Max(POLL_MS, 2 * w->took);
+	int			gap = Max(POLL_MS, 2 * w->took);
+	int			others = changed & ~(CHANGED_ROLES | CHANGED_MEMBERS | CHANGED_DATABASES);
+
+	if (changed == 0 || others != 0 || w->judging.unfinished)
+		return gap;
+	return Max(gap, Min(10 * w->took, MAX_GAP_MS));
 }
 
 /*
