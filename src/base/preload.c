@@ -20,7 +20,6 @@
 
 #include <dlfcn.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -159,8 +158,9 @@ note_library_file(void)
 }
 
 /*
- * By which name background workers load the library: that of the file, since
- * dynamic_library_path need not lead to it.  Where there is no room for that, its short name.
+ * By which name background workers load the library: that of the file.  It is loaded by that
+ * name already, so they find it although dynamic_library_path does not lead to it, and although
+ * the package has been removed.  Where there is no room for that, its short name.
  */
 const char *
 worker_library(void)
@@ -169,15 +169,6 @@ worker_library(void)
 
 	return library_path[0] == '\0' || strlen(library_path) >= sizeof(worker.bgw_library_name) ? "sslpolicy" :
 																								library_path;
-}
-
-/*
- * Could a background worker load the library now?  If not, the package has been removed.
- */
-bool
-is_library_there(void)
-{
-	return library_path[0] == '\0' || access(library_path, R_OK) == 0;
 }
 
 /*

@@ -33,7 +33,6 @@ typedef void (*WorkerMain)(Datum arg);
 extern void offer_worker_main(const char *name, WorkerMain function);
 extern void run_worker_main(const char *name, Datum arg);
 extern const char *worker_library(void);
-extern bool is_library_there(void);
 extern void register_static_worker(const char *name, const char *main_name, int restart_s);
 
 #endif							/* SSLPOLICY_PRELOAD_H */

@@ -33,9 +33,6 @@
 #include "cluster/orders.h"
 #include "cluster/sendreport.h"
 
-/* How often to look whether a package that has been removed is there again. */
-#define LIBRARY_POLL_MS 1000
-
 PGDLLEXPORT void sslpolicy_apply_main(Datum arg);
 
 static void
@@ -59,22 +56,6 @@ carry_out(Oid database, uint32 kinds)
 		if (kinds & (1U << kind))
 			apply_replicated(kind);
 	finish_order();
-}
-
-/*
- * The server starts this process again as soon as it ends.  If it could not load the library
- * then, it would try again and again without a pause.
- */
-static void
-wait_for_library(void)
-{
-	while (!is_library_there())
-	{
-		CHECK_FOR_INTERRUPTS();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LIBRARY_POLL_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
 }
 
 static void
@@ -106,7 +87,6 @@ work(Datum arg)
 			{
 				carry_out(database, kinds);
 				(void) report_if_due();
-				wait_for_library();
 				proc_exit(1);
 			}
 		}

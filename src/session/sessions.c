@@ -498,22 +498,23 @@ live_sessions(const List *seen)
 	LiveSessions result = LIVE_NONE;
 	const ListCell *cell = list_head(seen);
 
-	LWLockAcquire(table->lock, LW_SHARED);
 	for (int i = 0; i < table->nslots && result != LIVE_OTHERS; i++)
 	{
-		const SessionSlot *slot = &table->slots[i];
+		SessionSlot *slot = &slots[i];
 		const Session *s;
 
-		if (slot->pid == 0 || slot->facts.facts.local || slot->ending)
+		if (((volatile SessionSlot *) slot)->pid == 0)
 			continue;
 		while (cell != NULL && ((const Session *) lfirst(cell))->slot < i)
 			cell = lnext(seen, cell);
 		s = cell ? lfirst(cell) : NULL;
-		result = s != NULL && s->slot == i && s->pid == slot->pid && s->backend_start == slot->backend_start ?
-			LIVE_SEEN :
-			LIVE_OTHERS;
+		LWLockAcquire(&slot->lock, LW_SHARED);
+		if (slot->pid != 0 && !slot->facts.facts.local && !slot->ending)
+			result = s != NULL && s->slot == i && s->pid == slot->pid && s->backend_start == slot->backend_start ?
+				LIVE_SEEN :
+				LIVE_OTHERS;
+		LWLockRelease(&slot->lock);
 	}
-	LWLockRelease(table->lock);
 	return result;
 }
 
