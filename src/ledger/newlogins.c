@@ -56,14 +56,13 @@ init_new_logins(void)
 static void
 write_down_login(int slot)
 {
-	LoginNote	note;
-	const Session *session = copy_noted_login(slot, &note);
+	const NotedLogin *login = copy_noted_login(slot);
 
-	if (session == NULL)
+	if (login == NULL)
 		return;
-	note_login(session, &note);
-	count_in_statistics(session->role, COUNTER_ALLOWED, 1, note.at);
-	clear_login_note(session);
+	note_login(login);
+	count_in_statistics(login->role, COUNTER_ALLOWED, 1, login->note.at);
+	clear_login_note(login);
 }
 
 /*

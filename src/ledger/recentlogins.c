@@ -154,18 +154,18 @@ certificate_names_hash(const Facts *facts)
 }
 
 static LoginKey
-login_key(const Session *session, uint64 certificate)
+login_key(const NotedLogin *login)
 {
-	const Facts *facts = &session->facts;
+	const Facts *facts = &login->facts.facts;
 	LoginKey	key;
 
 	memset(&key, 0, sizeof(key));
-	key.role = session->role;
-	key.database = session->database;
+	key.role = login->role;
+	key.database = login->database;
 	key.address_len = facts->address_len;
 	memcpy(key.address, facts->address, (size_t) facts->address_len);
 	key.tls_version = facts->ssl ? (int) facts->tls_version + 1 : 0;
-	key.certificate = certificate;
+	key.certificate = login->note.certificate;
 	return key;
 }
 
@@ -174,9 +174,15 @@ login_key(const Session *session, uint64 certificate)
  * nothing does, since the chain is so long, there is none; nor if the slot had no room
  * for the serials of its CAs.
  */
-static char *
-packed_certificate(const CertFacts *cert, size_t *size)
+static const char *
+cut_certificate(const NotedLogin *login, size_t *size)
 {
+	const CertFacts *cert;
+
+	*size = login->cert_size;
+	if (login->cert == NULL || *size <= INLINE_CERTIFICATE)
+		return login->cert;
+	cert = unpack_cert(login->cert, login->cert_size);
 	if (cert == NULL || (cert->ncas > 0 && cert->cas[0].serial == NULL))
 		return NULL;
 	return pack_cert_within(cert, INLINE_CERTIFICATE, NULL, size);
@@ -186,28 +192,28 @@ packed_certificate(const CertFacts *cert, size_t *size)
  * A login has been let in.  Logins can come here in another order than they were made.
  */
 void
-note_login(const Session *session, const LoginNote *note)
+note_login(const NotedLogin *login)
 {
-	BoundedTable *table = &tables[note->is_protected && protected_capacity() > 0 ? PROTECTED : ORDINARY];
+	BoundedTable *table = &tables[login->note.is_protected && protected_capacity() > 0 ? PROTECTED : ORDINARY];
 	LoginKey	key;
 	LoginEntry *entry;
 	const char *packed;
-	size_t		size = 0;
+	size_t		size;
 	bool		found;
 
 	if (max_recent_logins() == 0)
 		return;
-	key = login_key(session, note->certificate);
-	packed = packed_certificate(session->facts.cert, &size);
+	key = login_key(login);
+	packed = cut_certificate(login, &size);
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	entry = bounded_table_find_or_add(table, &key, &found);
 	entry->count++;
-	if (note->at >= entry->last_login)
+	if (login->note.at >= entry->last_login)
 	{
-		entry->last_login = note->at;
-		entry->compliance = session->compliance;
-		store_facts(&entry->facts, &session->facts);
+		entry->last_login = login->note.at;
+		entry->compliance = login->compliance;
+		entry->facts = login->facts;
 		entry->cert_size = packed ? size : 0;
 		if (packed)
 			memcpy(entry->cert, packed, size);

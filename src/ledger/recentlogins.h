@@ -27,7 +27,7 @@ typedef struct RecentLogin
 
 extern void init_recent_logins(void);
 extern uint64 certificate_names_hash(const Facts *facts);
-extern void note_login(const Session *session, const LoginNote *note);
+extern void note_login(const NotedLogin *login);
 extern List *copy_recent_logins(void);
 
 #endif							/* SSLPOLICY_RECENTLOGINS_H */

@@ -257,15 +257,26 @@ keep_certificate(const CertFacts *cert, SerialDigest digest, size_t *size)
 	return pack_cert_within(cert, SLOT_CERTIFICATE, digest, size);
 }
 
-static CertFacts *
-copy_certificate(const SessionSlot *slot)
+/*
+ * The packed certificate of a slot, which stays where it is if it lies there; NULL if there
+ * is none.
+ */
+static const char *
+packed_certificate(const SessionSlot *slot)
 {
 	if (slot->cert_size == 0)
 		return NULL;
 	if (slot->large_cert == NO_LARGE_CERT)
-		return unpack_cert(slot->inline_cert, slot->cert_size);
-	return unpack_cert(copy_large_cert(large_certs(), slot->large_cert, slot->cert_size),
-					   slot->cert_size);
+		return slot->inline_cert;
+	return copy_large_cert(large_certs(), slot->large_cert, slot->cert_size);
+}
+
+static CertFacts *
+copy_certificate(const SessionSlot *slot)
+{
+	const char *packed = packed_certificate(slot);
+
+	return packed ? unpack_cert(packed, slot->cert_size) : NULL;
 }
 
 /*
@@ -468,22 +479,41 @@ has_login_note(int slot)
 	return ((volatile SessionSlot *) &slots[slot])->note.at != 0;
 }
 
+static NotedLogin *
+copy_login(const SessionSlot *slot)
+{
+	NotedLogin *result = palloc(sizeof(NotedLogin));
+	Session		session = {.slot = (int) (slot - slots)};
+
+	read_backend(slot, &session);
+	result->slot = session.slot;
+	result->pid = slot->pid;
+	result->backend_start = slot->backend_start;
+	result->role = session.role;
+	result->database = session.database;
+	result->compliance = slot->compliance;
+	result->note = slot->note;
+	result->facts = slot->facts;
+	result->cert = packed_certificate(slot);
+	result->cert_size = slot->cert_size;
+	if (result->cert == slot->inline_cert)
+		result->cert = memcpy(palloc(slot->cert_size), slot->inline_cert, slot->cert_size);
+	return result;
+}
+
 /*
- * The session in a slot, in the current memory context, and the note of its login; NULL
- * if there is no note.
+ * The login of which there is a note in a slot, in the current memory context; NULL if there
+ * is none.
  */
-Session *
-copy_noted_login(int slot_number, LoginNote *note)
+NotedLogin *
+copy_noted_login(int slot_number)
 {
 	SessionSlot *slot = &slots[slot_number];
-	Session    *result = NULL;
+	NotedLogin *result = NULL;
 
 	LWLockAcquire(&slot->lock, LW_SHARED);
 	if (slot->pid != 0 && slot->note.at != 0)
-	{
-		result = copy_session(slot);
-		*note = slot->note;
-	}
+		result = copy_login(slot);
 	LWLockRelease(&slot->lock);
 	return result;
 }
@@ -552,18 +582,17 @@ find_slot(const Session *session)
 }
 
 /*
- * The login of this session has been written down.
+ * A login has been written down.
  */
 void
-clear_login_note(const Session *session)
+clear_login_note(const NotedLogin *login)
 {
-	SessionSlot *slot;
+	SessionSlot *slot = &slots[login->slot];
 
-	LWLockAcquire(slot_lock(session), LW_EXCLUSIVE);
-	slot = find_slot(session);
-	if (slot != NULL)
+	LWLockAcquire(&slot->lock, LW_EXCLUSIVE);
+	if (slot->pid == login->pid && slot->backend_start == login->backend_start)
 		slot->note.at = 0;
-	LWLockRelease(slot_lock(session));
+	LWLockRelease(&slot->lock);
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include "base/monotonic.h"
 #include "policy/facts.h"
+#include "session/storedfacts.h"
 
 /* Packed certificates up to this size are of ordinary size: two or three names and
  * a chain of two CAs have room. */
@@ -62,6 +63,21 @@ typedef struct LoginNote
 	uint64		certificate;	/* hash of its names; 0: there is none */
 } LoginNote;
 
+/* A copy of a slot with such a note. */
+typedef struct NotedLogin
+{
+	int			slot;
+	int			pid;
+	TimestampTz backend_start;
+	Oid			role;
+	Oid			database;
+	Compliance	compliance;
+	LoginNote	note;
+	StoredFacts facts;
+	const char *cert;			/* packed; NULL: none */
+	size_t		cert_size;
+} NotedLogin;
+
 /* What has become of a session that was not complete. */
 typedef enum SessionProgress
 {
@@ -97,8 +113,8 @@ extern void leave_login_note(const LoginNote *note);
 extern int	my_session_slot(void);
 extern int	session_slots(void);
 extern bool has_login_note(int slot);
-extern Session *copy_noted_login(int slot, LoginNote *note);
-extern void clear_login_note(const Session *session);
+extern NotedLogin *copy_noted_login(int slot);
+extern void clear_login_note(const NotedLogin *login);
 extern List *copy_sessions(void);
 extern LiveSessions live_sessions(const List *seen);
 extern void begin_session_recheck(bool basis);
