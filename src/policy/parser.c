@@ -98,10 +98,13 @@ parse_fail_value(Parser *p, int offset, PolicyKey key, const char *value)
 
 #define SPACE " \t\r\n\f\v"
 
+/*
+ * One of those.
+ */
 static bool
 is_space(char c)
 {
-	return c != '\0' && strchr(SPACE, c) != NULL;
+	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static void
