@@ -47,31 +47,26 @@
 #include "labels/labels.h"
 #include "settings/settings.h"
 
-typedef struct ObjectKey
-{
-	Oid			class;			/* AuthIdRelationId or DatabaseRelationId */
-	Oid			object;
-} ObjectKey;
-
-/* A role or database whose label is wanted. */
+/* A role whose label is wanted: the login role, or one that it is a member of. */
 typedef struct Wanted
 {
-	ObjectKey	key;
+	Oid			role;
 	char		status;			/* of simplehash */
-	int			depth;			/* of a role: grants between it and the login role */
-	Oid			member;			/* of a role: the next one on the way there */
-	const char *label;
-	char	   *name;			/* of a labelled group */
 	bool		can_login;
+	int			depth;			/* grants between it and the login role */
+	Oid			member;			/* the next one on the way there */
+	const char *label;
+	const char *name;			/* of a labelled group */
 } Wanted;
 
 /* not dynahash: that makes a memory context for each table */
 #define SH_PREFIX			  wanted
 #define SH_ELEMENT_TYPE		  Wanted
-#define SH_KEY_TYPE			  ObjectKey
-#define SH_KEY				  key
-#define SH_HASH_KEY(table, k) hash_combine(murmurhash32((k).object), (k).class)
-#define SH_EQUAL(table, a, b) ((a).object == (b).object && (a).class == (b).class)
+#define SH_KEY_TYPE			  Oid
+#define SH_KEY				  role
+#define SH_HASH_KEY(table, k) murmurhash32(k)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_FILLFACTOR		  0.5
 #define SH_SCOPE			  static inline
 #define SH_DEFINE
 #define SH_DECLARE
@@ -86,36 +81,29 @@ typedef struct Search
 	bool		superuser;		/* known once a label that spares those is found */
 	wanted_hash *wanted;
 	List	   *groups;			/* Oids of the roles it is a member of */
-	List	   *objects;		/* Oids of everything wanted */
+	List	   *labelled;		/* of those that have labels */
+	Oid			database;		/* whose label is wanted; InvalidOid: none */
+	const char *database_label;
 	const char *cluster[NUM_CLUSTER_LABELS];
+	const char *parsed;			/* the text of the policy that was added last */
 } Search;
 
-static Wanted *
-find_wanted(Search *search, Oid class, Oid object)
-{
-	ObjectKey	key = {class, object};
-
-	return wanted_lookup(search->wanted, key);
-}
-
 /*
- * Note that a label is wanted.  False if that was known.
+ * Note that the label of a role is wanted.  False if that was known.
  */
 static bool
-want(Search *search, Oid class, Oid object, int depth, Oid member)
+want(Search *search, Oid role, int depth, Oid member)
 {
-	ObjectKey	key = {class, object};
 	bool		found;
-	Wanted	   *wanted = wanted_insert(search->wanted, key, &found);
+	Wanted	   *wanted = wanted_insert(search->wanted, role, &found);
 
 	if (found)
 		return false;
+	wanted->can_login = false;
 	wanted->depth = depth;
 	wanted->member = member;
 	wanted->label = NULL;
 	wanted->name = NULL;
-	wanted->can_login = false;
-	search->objects = lappend_oid(search->objects, object);
 	return true;
 }
 
@@ -131,8 +119,8 @@ database_oid(Search *search, const char *name)
 	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber,
 				F_NAMEEQ, CStringGetDatum(name));
 	scan = systable_beginscan(pg_database, DatabaseNameIndexId,
-							  criticalSharedRelcachesBuilt, search->snapshot,
-							  1, &key);
+							  criticalSharedRelcachesBuilt && is_index_cheaper(pg_database, 1),
+							  search->snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		result = ((Form_pg_database) GETSTRUCT(tuple))->oid;
@@ -162,18 +150,34 @@ find_groups(Search *search, Oid role)
 		while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 		{
 			Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT(tuple);
-			Wanted	   *member = find_wanted(search, AuthIdRelationId, grant->member);
+			Wanted	   *member = wanted_lookup(search->wanted, grant->member);
 
 			if (member != NULL && member->depth == depth &&
 				compat_grant_conveys(grant) &&
-				want(search, AuthIdRelationId, grant->roleid, depth + 1, grant->member))
+				want(search, grant->roleid, depth + 1, grant->member))
 				next_members = lappend_oid(next_members, grant->roleid);
 		}
 		end_catalog_scan(&scan);
+		/* in the same order, however the catalog is read */
+		list_sort(next_members, list_oid_cmp);
 		search->groups = list_concat(search->groups, next_members);
 		members = next_members;
 	}
 	table_close(pg_auth_members, AccessShareLock);
+}
+
+/*
+ * Where the label of an object is to be put; NULL if it is not wanted.
+ */
+static const char **
+label_place(Search *search, Oid class, Oid object)
+{
+	Wanted	   *role;
+
+	if (class == DatabaseRelationId)
+		return OidIsValid(object) && object == search->database ? &search->database_label : NULL;
+	role = class == AuthIdRelationId ? wanted_lookup(search->wanted, object) : NULL;
+	return role ? &role->label : NULL;
 }
 
 /*
@@ -183,21 +187,26 @@ static void
 read_labels(Search *search, Relation pg_shseclabel)
 {
 	TupleDesc	desc = RelationGetDescr(pg_shseclabel);
+	List	   *objects = list_copy(search->groups);
 	CatalogScan scan;
 	HeapTuple	tuple;
 
-	search->objects = list_append_unique_oid(search->objects, BOOTSTRAP_SUPERUSERID);
+	if (OidIsValid(search->role))
+		objects = lappend_oid(objects, search->role);
+	if (OidIsValid(search->database))
+		objects = lappend_oid(objects, search->database);
+	objects = lappend_oid(objects, BOOTSTRAP_SUPERUSERID);
 	begin_catalog_scan(&scan, search->catalogs, pg_shseclabel, SharedSecLabelObjectIndexId,
-					   Anum_pg_shseclabel_objoid, search->objects, search->snapshot);
+					   Anum_pg_shseclabel_objoid, objects, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_shseclabel form = (Form_pg_shseclabel) GETSTRUCT(tuple);
-		Wanted	   *wanted = find_wanted(search, form->classoid, form->objoid);
-		char	   *label = wanted == NULL ? NULL : our_label(tuple, desc);
+		const char **place = label_place(search, form->classoid, form->objoid);
+		char	   *label = place == NULL ? NULL : our_label(tuple, desc);
 		ClusterLabel which;
 
 		if (label != NULL)
-			wanted->label = label;
+			*place = label;
 		else if (is_cluster_label(tuple, desc, &which) && !is_cluster_material(which))
 			search->cluster[which] = cluster_label_text(tuple, desc);
 	}
@@ -212,15 +221,15 @@ static void
 suppose_label(Search *search)
 {
 	const Supposition *supposed = search->supposed;
-	Wanted	   *wanted;
+	const char **place;
 
 	if (supposed->source == SOURCE_MINIMUM)
 		search->cluster[CLUSTER_MINIMUM] = supposed->text;
 	if (supposed->source == SOURCE_MINIMUM || supposed->source == SOURCE_DEFAULT)
 		return;
-	wanted = find_wanted(search, supposed->source == SOURCE_DATABASE ? DatabaseRelationId : AuthIdRelationId, supposed->object);
-	if (wanted != NULL)
-		wanted->label = supposed->text;
+	place = label_place(search, supposed->source == SOURCE_DATABASE ? DatabaseRelationId : AuthIdRelationId, supposed->object);
+	if (place != NULL)
+		*place = supposed->text;
 }
 
 /*
@@ -256,28 +265,28 @@ default_of(const Search *search, const char **name)
  * role is a superuser, whom neither those nor the label of a database bind.
  */
 static void
-read_roles(Search *search, bool database_labelled)
+read_roles(Search *search)
 {
-	List	   *roles = NIL;
+	List	   *roles;
 	ListCell   *cell;
 	Relation	pg_authid;
 	CatalogScan scan;
 	HeapTuple	tuple;
 
 	foreach(cell, search->groups)
-		if (find_wanted(search, AuthIdRelationId, lfirst_oid(cell))->label != NULL)
-			roles = lappend_oid(roles, lfirst_oid(cell));
-	if (roles == NIL && !database_labelled)
+		if (wanted_lookup(search->wanted, lfirst_oid(cell))->label != NULL)
+			search->labelled = lappend_oid(search->labelled, lfirst_oid(cell));
+	if (search->labelled == NIL && search->database_label == NULL)
 		return;
 
-	roles = lappend_oid(roles, search->role);
+	roles = lappend_oid(list_copy(search->labelled), search->role);
 	pg_authid = table_open(AuthIdRelationId, AccessShareLock);
 	begin_catalog_scan(&scan, search->catalogs, pg_authid, AuthIdOidIndexId, Anum_pg_authid_oid,
 					   roles, search->snapshot);
 	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
 	{
 		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-		Wanted	   *role = find_wanted(search, AuthIdRelationId, form->oid);
+		Wanted	   *role = wanted_lookup(search->wanted, form->oid);
 
 		if (form->oid == search->role)
 			search->superuser = form->rolsuper;
@@ -292,8 +301,24 @@ read_roles(Search *search, bool database_labelled)
 }
 
 /*
+ * A policy of its own with the rules of another one.  (A rule is known by its address.)
+ */
+static Policy *
+copy_policy(const Policy *policy)
+{
+	Policy	   *copy = palloc(sizeof(Policy));
+
+	copy->nrules = policy->nrules;
+	copy->rules = palloc(sizeof(PolicyRule) * (Size) policy->nrules);
+	memcpy(copy->rules, policy->rules, sizeof(PolicyRule) * (Size) policy->nrules);
+	return copy;
+}
+
+/*
  * Add a policy to the result.  One that cannot be parsed is added without its
  * rules, and evaluate() refuses it.
+ *
+ * Many groups often have the same policy: it is parsed once.
  */
 static void
 apply(Applicable *result, PolicySource source, const char *name,
@@ -301,17 +326,24 @@ apply(Applicable *result, PolicySource source, const char *name,
 {
 	const Supposition *supposed = result->search->supposed;
 	AppliedPolicy *applied = &result->policies[result->count++];
+	const AppliedPolicy *previous = result->count > 1 ? applied - 1 : NULL;
 	PolicyError error;
 	PolicyPlace place = source == SOURCE_MINIMUM ? PLACE_MINIMUM :
 		source == SOURCE_DEFAULT				 ? PLACE_DEFAULT :
 		source == SOURCE_DATABASE				 ? PLACE_DATABASE :
 												   PLACE_ROLE;
 
-	applied->source = source;
-	applied->name = name;
-	applied->policy = parse_policy(text, place, NULL, &error);
-	applied->error = error.message;
+	*applied = (AppliedPolicy){.source = source, .name = name};
+	if (source == SOURCE_GROUP && previous && previous->source == SOURCE_GROUP && previous->policy &&
+		strcmp(text, result->search->parsed) == 0)
+		applied->policy = copy_policy(previous->policy);
+	else
+	{
+		applied->policy = parse_policy(text, place, NULL, &error);
+		applied->error = error.message;
+	}
 	applied->supposed = supposed && supposed->text == text;
+	result->search->parsed = text;
 }
 
 /*
@@ -328,29 +360,29 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 	bool		reserved = is_reserved_role(role);
 	const char *default_text;
 	const char *default_name;
-	Wanted	   *own;
-	Wanted	   *db;
+	Wanted	   *own = NULL;
 	ListCell   *cell;
 
 	search->wanted = wanted_create(CurrentMemoryContext, 16, NULL);
 	search->role = result->role;
 	result->search = search;
 	if (OidIsValid(result->role))
-		(void) want(search, AuthIdRelationId, result->role, 0, InvalidOid);
+		(void) want(search, result->role, 0, InvalidOid);
 	if (OidIsValid(result->role) && !reserved)
 		find_groups(search, result->role);
-	if (OidIsValid(result->database) && !reserved)
-		(void) want(search, DatabaseRelationId, result->database, 0, InvalidOid);
+	if (!reserved)
+		search->database = result->database;
 	read_labels(search, pg_shseclabel);
 	result->blocked = search->cluster[CLUSTER_BLOCKED];
 	if (search->supposed != NULL)
 		suppose_label(search);
-	own = find_wanted(search, AuthIdRelationId, result->role);
-	db = find_wanted(search, DatabaseRelationId, result->database);
-	read_roles(search, db && db->label);
+	if (OidIsValid(result->role))
+		own = wanted_lookup(search->wanted, result->role);
+	read_roles(search);
 
-	result->policies = palloc0(sizeof(AppliedPolicy) *
-							   (Size) (list_length(search->groups) + 4));
+	/* two minimums, its own or the default, and that of the database */
+	result->policies = palloc(sizeof(AppliedPolicy) *
+							  (Size) (list_length(search->labelled) + 4));
 	if (minimum_policy()[0])
 		apply(result, SOURCE_MINIMUM, NULL, minimum_policy());
 	if (search->cluster[CLUSTER_MINIMUM] != NULL)
@@ -363,18 +395,18 @@ add_policies(Applicable *result, Search *search, Relation pg_shseclabel,
 	if (search->superuser)
 		return;
 
-	foreach(cell, search->groups)
+	foreach(cell, search->labelled)
 	{
-		Wanted	   *group = find_wanted(search, AuthIdRelationId, lfirst_oid(cell));
+		const Wanted *group = wanted_lookup(search->wanted, lfirst_oid(cell));
 
-		if (group->label && !group->can_login)
+		if (!group->can_login)
 		{
 			apply(result, SOURCE_GROUP, group->name ? group->name : "?", group->label);
 			result->policies[result->count - 1].group = lfirst_oid(cell);
 		}
 	}
-	if (db && db->label)
-		apply(result, SOURCE_DATABASE, database, db->label);
+	if (search->database_label)
+		apply(result, SOURCE_DATABASE, database, search->database_label);
 }
 
 /*
@@ -430,10 +462,10 @@ find_applicable(const char *role, const char *database, bool policies)
 }
 
 /*
- * The policies that apply to a session, from a copy of the catalogs.  Its role
- * and database go by their oids; the names are those at login, and count where
- * a policy compares names.  supposed: a policy to take in place of the one that is
- * there, or NULL.
+ * The policies that apply to a session, from a copy of the catalogs, or, if that is NULL,
+ * from the catalogs themselves.  Its role and database go by their oids; the names are
+ * those at login, and count where a policy compares names.  supposed: a policy to take in
+ * place of the one that is there, or NULL.
  */
 Applicable *
 find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
@@ -446,9 +478,13 @@ find_applicable_in(const CatalogCopy *catalogs, Oid role, const char *role_name,
 
 	search->catalogs = catalogs;
 	search->supposed = supposed;
+	if (catalogs == NULL)
+		search->snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
 	result->role = role;
 	result->database = database;
 	add_policies(result, search, pg_shseclabel, role_name, database_name);
+	if (catalogs == NULL)
+		UnregisterSnapshot(search->snapshot);
 	table_close(pg_shseclabel, AccessShareLock);
 	return result;
 }
@@ -464,13 +500,9 @@ add_labelled_groups(const Applicable *applicable, List **binding, List **passed_
 	const Search *search = applicable->search;
 	ListCell   *cell;
 
-	foreach(cell, search->groups)
+	foreach(cell, search->labelled)
 	{
-		const Wanted *group = find_wanted(applicable->search, AuthIdRelationId, lfirst_oid(cell));
-
-		if (group->label == NULL)
-			continue;
-		if (group->can_login)
+		if (wanted_lookup(search->wanted, lfirst_oid(cell))->can_login)
 			*passed_over = lappend_oid(*passed_over, lfirst_oid(cell));
 		else if (!search->superuser)
 			*binding = lappend_oid(*binding, lfirst_oid(cell));
@@ -493,7 +525,7 @@ membership_path(const Applicable *applicable, const AppliedPolicy *applied)
 		return NIL;
 	while (OidIsValid(role))
 	{
-		role = find_wanted(search, AuthIdRelationId, role)->member;
+		role = wanted_lookup(search->wanted, role)->member;
 		if (!OidIsValid(role) || role == applicable->role)
 			break;
 		path = lcons_oid(role, path);

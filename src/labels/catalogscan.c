@@ -4,14 +4,14 @@
  *		Rows of the shared catalogs that hold policies: from the catalogs
  *		themselves, or from a copy of them.
  *
- * A login looks up the few rows that it needs.  A recheck of all sessions reads
- * each catalog once, into hashes, since the worker has no database and no index
- * can be relied on there.  What is done with the rows is the same code.
+ * A login looks up the few rows that it needs, or reads a whole catalog where that
+ * costs less.  A recheck of all sessions reads each catalog once, into hashes.  What is done with the rows is the same code.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/table.h"
@@ -21,6 +21,7 @@
 #include "catalog/pg_shseclabel.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/relcache.h"
 
@@ -52,10 +53,55 @@ typedef struct CopiedRows
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
+#define ST_SORT			sort_oids
+#define ST_ELEMENT_TYPE ListCell
+#define ST_COMPARE(a, b) \
+	(lfirst_oid(a) < lfirst_oid(b) ? -1 : lfirst_oid(a) > lfirst_oid(b) ? 1 : \
+																		  0)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
 struct CatalogCopy
 {
 	rows_hash  *rows;
 };
+
+/*
+ * The rows of a catalog by one value of the column that is looked for; NIL if there
+ * are none yet.
+ */
+static CopiedRows *
+rows_of(CatalogCopy *copy, Oid catalog, Oid oid)
+{
+	RowKey		key = {catalog, oid};
+	bool		found;
+	CopiedRows *entry = rows_insert(copy->rows, key, &found);
+
+	if (!found)
+		entry->rows = NIL;
+	return entry;
+}
+
+static Oid
+oid_column(HeapTuple tuple, AttrNumber column, TupleDesc desc)
+{
+	bool		isnull;
+
+	return DatumGetObjectId(heap_getattr(tuple, column, desc, &isnull));
+}
+
+/*
+ * Is it a row that policies depend on?  Of labels, most can be those of other providers.
+ */
+static bool
+is_copied(Oid catalog, HeapTuple tuple, TupleDesc desc)
+{
+	ClusterLabel which;
+
+	return catalog != SharedSecLabelRelationId || is_our_label(tuple, desc) ||
+		(is_cluster_label(tuple, desc, &which) && !is_cluster_material(which));
+}
 
 /*
  * Copy a whole catalog, by the column that is looked for.
@@ -64,27 +110,30 @@ static void
 copy_catalog(CatalogCopy *copy, Oid catalog, AttrNumber column, Snapshot snapshot)
 {
 	Relation	relation = table_open(catalog, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(relation);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
-		RowKey		key = {catalog, DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(relation), &isnull))};
 		CopiedRows *entry;
-		ClusterLabel which;
-		bool		found;
 
-		if (catalog == SharedSecLabelRelationId && !is_our_label(tuple, RelationGetDescr(relation)) &&
-			(!is_cluster_label(tuple, RelationGetDescr(relation), &which) || is_cluster_material(which)))
+		if (!is_copied(catalog, tuple, desc))
 			continue;
-		entry = rows_insert(copy->rows, key, &found);
-		if (!found)
-			entry->rows = NIL;
+		entry = rows_of(copy, catalog, oid_column(tuple, column, desc));
 		entry->rows = lappend(entry->rows, heap_copytuple(tuple));
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
+}
+
+static CatalogCopy *
+make_copy(void)
+{
+	CatalogCopy *copy = palloc(sizeof(CatalogCopy));
+
+	copy->rows = rows_create(CurrentMemoryContext, 1024, NULL);
+	return copy;
 }
 
 /*
@@ -95,9 +144,8 @@ copy_catalog(CatalogCopy *copy, Oid catalog, AttrNumber column, Snapshot snapsho
 CatalogCopy *
 copy_catalogs(Snapshot snapshot)
 {
-	CatalogCopy *copy = palloc(sizeof(CatalogCopy));
+	CatalogCopy *copy = make_copy();
 
-	copy->rows = rows_create(CurrentMemoryContext, 1024, NULL);
 	copy_catalog(copy, SharedSecLabelRelationId, Anum_pg_shseclabel_objoid, snapshot);
 	copy_catalog(copy, AuthMemRelationId, Anum_pg_auth_members_member, snapshot);
 	copy_catalog(copy, AuthIdRelationId, Anum_pg_authid_oid, snapshot);
@@ -114,38 +162,113 @@ copied_rows(const CatalogCopy *copy, Oid catalog, Oid oid)
 }
 
 /*
- * Column must be the first one of the index.
+ * What it costs to read a catalog, as measured, in rows that an index scan finds.  Of its
+ * pages the last one is half full.  The size of the catalog decides, also if it is bloated.
+ */
+#define PAGE_COST	25
+#define INDEX_COST	6			/* to open it */
+#define LOOKUP_COST 7
+
+static double
+rows_until_whole_is_cheaper(Relation catalog, int lookups)
+{
+	return PAGE_COST * ((double) RelationGetNumberOfBlocks(catalog) - 0.5) -
+		INDEX_COST - LOOKUP_COST * (double) lookups;
+}
+
+/*
+ * Is it cheaper to look up rows by an index, so many times, than to read the whole
+ * catalog?
+ */
+bool
+is_index_cheaper(Relation catalog, int lookups)
+{
+	return rows_until_whole_is_cheaper(catalog, lookups) > 0;
+}
+
+/*
+ * Roles that are made one after the other have oids close together: such oids are looked
+ * up as one range.
+ */
+#define MAX_GAP 4
+
+/*
+ * The range of oids that begins with one of them.  Returns the first one behind it.
+ */
+static int
+oid_range(const List *oids, int first, Oid *low, Oid *high)
+{
+	int			next = first + 1;
+
+	*low = *high = list_nth_oid(oids, first);
+	while (next < list_length(oids) && list_nth_oid(oids, next) - *high <= MAX_GAP)
+		*high = list_nth_oid(oids, next++);
+	return next;
+}
+
+static int
+count_ranges(const List *oids)
+{
+	int			result = 0;
+	Oid			low;
+	Oid			high;
+
+	for (int next = 0; next < list_length(oids); result++)
+		next = oid_range(oids, next, &low, &high);
+	return result;
+}
+
+/*
+ * Keys of an index scan for the next range, on the first column of the index.
+ */
+static void
+next_range(CatalogScan *s, AttrNumber column, ScanKey keys)
+{
+	Oid			low;
+	Oid			high;
+
+	s->next = oid_range(s->oids, s->next, &low, &high);
+	ScanKeyInit(&keys[0], column, BTGreaterEqualStrategyNumber, F_OIDGE, ObjectIdGetDatum(low));
+	ScanKeyInit(&keys[1], column, BTLessEqualStrategyNumber, F_OIDLE, ObjectIdGetDatum(high));
+}
+
+static void
+begin_whole_scan(CatalogScan *s)
+{
+	s->whole = table_beginscan_strat(s->catalog, s->snapshot, 0, NULL, true, false);
+}
+
+/*
+ * Column must be the first one of the index.  Sorts the oids.
  *
  * While the index of a catalog cannot be used (see applicable.c) it is one pass
- * over the whole catalog.
+ * over the whole catalog, and also where that is cheaper.
  */
 void
 begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog, Oid index,
 				   AttrNumber column, List *oids, Snapshot snapshot)
 {
-	ScanKeyData key;
+	ScanKeyData keys[2];
 
-	s->copy = copy;
-	s->catalog = RelationGetRelid(catalog);
-	s->oids = oids;
-	s->next = 1;
-	s->scan = NULL;
+	*s = (CatalogScan){.copy = copy, .catalog = catalog, .snapshot = snapshot, .oids = oids};
 	if (copy != NULL)
+		return;
+	if (!criticalSharedRelcachesBuilt || IgnoreSystemIndexes || !is_index_cheaper(catalog, 1))
 	{
-		s->rows = copied_rows(copy, s->catalog, linitial_oid(oids));
-		s->row = list_head(s->rows);
+		begin_whole_scan(s);
 		return;
 	}
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(linitial_oid(oids)));
-	if (criticalSharedRelcachesBuilt && !IgnoreSystemIndexes)
+	sort_oids(oids->elements, (size_t) list_length(oids));
+	s->rows_left = rows_until_whole_is_cheaper(catalog, count_ranges(oids));
+	if (s->rows_left <= 0)
 	{
-		s->scan = systable_beginscan(catalog, index, true, snapshot, 1, &key);
-		if (s->scan->irel == NULL)
-			elog(ERROR, "index %u is not used", index);
+		begin_whole_scan(s);
+		return;
 	}
-	else
-		s->scan = systable_beginscan(catalog, index, false, snapshot, 0, NULL);
+	next_range(s, column, keys);
+	s->scan = systable_beginscan(catalog, index, true, snapshot, lengthof(keys), keys);
+	if (s->scan->irel == NULL)
+		elog(ERROR, "index %u is not used", index);
 }
 
 static HeapTuple
@@ -157,7 +280,7 @@ next_copied_row(CatalogScan *s)
 	{
 		if (s->next >= list_length(s->oids))
 			return NULL;
-		s->rows = copied_rows(s->copy, s->catalog, list_nth_oid(s->oids, s->next++));
+		s->rows = copied_rows(s->copy, RelationGetRelid(s->catalog), list_nth_oid(s->oids, s->next++));
 		s->row = list_head(s->rows);
 	}
 	tuple = lfirst(s->row);
@@ -166,27 +289,36 @@ next_copied_row(CatalogScan *s)
 }
 
 /*
- * The next row, or NULL.  The index scan is positioned anew for each oid: to
+ * The next row, or NULL.  The index scan is positioned anew for each range: to
  * start one costs more than the lookup.  (A scan key with an array of oids
  * would do the same, but needs pg_amproc, which cannot be read at login.)
+ *
+ * How many rows an oid has is known only when they have been read.  When they turn out to
+ * be so many that the whole catalog had been cheaper, it is read from here on.
  */
 HeapTuple
 next_catalog_row(CatalogScan *s)
 {
-	if (s->scan == NULL)
+	if (s->copy != NULL)
 		return next_copied_row(s);
-	for (;;)
+	while (s->whole == NULL)
 	{
 		HeapTuple	tuple = systable_getnext(s->scan);
-		ScanKeyData key;
+		ScanKeyData keys[2];
 
-		if (HeapTupleIsValid(tuple) || s->scan->irel == NULL ||
-			s->next >= list_length(s->oids))
-			return tuple;
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(list_nth_oid(s->oids, s->next++)));
-		index_rescan(s->scan->iscan, &key, 1, NULL, 0);
+		if (HeapTupleIsValid(tuple))
+		{
+			if (s->rows_left-- > 0)
+				return tuple;
+			begin_whole_scan(s);
+			break;
+		}
+		if (s->next >= list_length(s->oids))
+			return NULL;
+		next_range(s, 1, keys);
+		index_rescan(s->scan->iscan, keys, lengthof(keys), NULL, 0);
 	}
+	return heap_getnext(s->whole, ForwardScanDirection);
 }
 
 void
@@ -194,4 +326,6 @@ end_catalog_scan(CatalogScan *s)
 {
 	if (s->scan != NULL)
 		systable_endscan(s->scan);
+	if (s->whole != NULL)
+		table_endscan(s->whole);
 }
