@@ -599,6 +599,28 @@ has_misjudged(List *sessions)
 }
 
 /*
+ * What the policies of these sessions depend on.
+ */
+static CatalogCopy *
+copy_needed_catalogs(List *sessions, Snapshot snapshot)
+{
+	List	   *roles = NIL;
+	List	   *databases = NIL;
+	ListCell   *cell;
+
+	foreach(cell, sessions)
+	{
+		const Session *s = lfirst(cell);
+
+		if (s->facts.local)
+			continue;
+		roles = lappend_oid(roles, s->role);
+		databases = lappend_oid(databases, s->database);
+	}
+	return copy_catalogs_for(roles, databases, snapshot);
+}
+
+/*
  * Recheck live sessions, and end those that must; in a dry run only say which, by the
  * policies that the caller's snapshot sees, as if policies were enforced.  changed is
  * what to say in the log.  With judging, policies are judged as far as its budget goes;
@@ -628,7 +650,7 @@ recheck_sessions(bool dry_run, int changed, Judging *judging)
 	basis.all = dry_run || (enforcement() != ENFORCEMENT_OFF && recheck_policy() != RECHECK_OFF);
 	if ((basis.all && has_remote(sessions)) || (enforcement() != ENFORCEMENT_OFF && has_misjudged(sessions)))
 	{
-		basis.catalogs = copy_catalogs(snapshot);
+		basis.catalogs = copy_needed_catalogs(sessions, snapshot);
 		basis.anchors = anchors_in_force();
 	}
 	if (judging != NULL)

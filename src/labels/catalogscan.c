@@ -5,7 +5,8 @@
  *		themselves, or from a copy of them.
  *
  * A login looks up the few rows that it needs, or reads a whole catalog where that
- * costs less.  A recheck of all sessions reads each catalog once, into hashes.  What is done with the rows is the same code.
+ * costs less.  A recheck of all sessions reads what these need once, into hashes, and
+ * lint() whole catalogs.  What is done with the rows is the same code.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +26,7 @@
 #include "utils/fmgroids.h"
 #include "utils/relcache.h"
 
+#include "base/compat.h"
 #include "labels/catalogscan.h"
 #include "labels/clusterlabels.h"
 #include "labels/labels.h"
@@ -39,6 +41,7 @@ typedef struct CopiedRows
 {
 	RowKey		key;
 	char		status;			/* of simplehash */
+	bool		complete;		/* all of them are there */
 	List	   *rows;			/* HeapTuples */
 } CopiedRows;
 
@@ -68,8 +71,8 @@ struct CatalogCopy
 };
 
 /*
- * The rows of a catalog by one value of the column that is looked for; NIL if there
- * are none yet.
+ * The rows of a catalog by one value of the column that is looked for; to be filled in if
+ * they were not asked for before.
  */
 static CopiedRows *
 rows_of(CatalogCopy *copy, Oid catalog, Oid oid)
@@ -79,7 +82,10 @@ rows_of(CatalogCopy *copy, Oid catalog, Oid oid)
 	CopiedRows *entry = rows_insert(copy->rows, key, &found);
 
 	if (!found)
+	{
+		entry->complete = false;
 		entry->rows = NIL;
+	}
 	return entry;
 }
 
@@ -127,6 +133,83 @@ copy_catalog(CatalogCopy *copy, Oid catalog, AttrNumber column, Snapshot snapsho
 	table_close(relation, AccessShareLock);
 }
 
+/*
+ * Copy the rows of some oids, unless they are there.
+ */
+static void
+copy_rows(CatalogCopy *copy, Oid catalog, Oid index, AttrNumber column, List *oids, Snapshot snapshot)
+{
+	Relation	relation;
+	CatalogScan scan;
+	HeapTuple	tuple;
+	ListCell   *cell;
+
+	if (oids == NIL)
+		return;
+	relation = table_open(catalog, AccessShareLock);
+	foreach(cell, oids)
+		(void) rows_of(copy, catalog, lfirst_oid(cell));
+	begin_catalog_scan(&scan, NULL, relation, index, column, oids, snapshot);
+	while (HeapTupleIsValid(tuple = next_catalog_row(&scan)))
+	{
+		RowKey		key = {catalog, oid_column(tuple, column, RelationGetDescr(relation))};
+		CopiedRows *entry = rows_lookup(copy->rows, key);
+
+		if (entry != NULL && !entry->complete && is_copied(catalog, tuple, RelationGetDescr(relation)))
+			entry->rows = lappend(entry->rows, heap_copytuple(tuple));
+	}
+	end_catalog_scan(&scan);
+	foreach(cell, oids)
+		rows_of(copy, catalog, lfirst_oid(cell))->complete = true;
+	table_close(relation, AccessShareLock);
+}
+
+/*
+ * The same oids in order, each once; but not InvalidOid.
+ */
+static List *
+distinct_oids(List *oids)
+{
+	list_sort(oids, list_oid_cmp);
+	list_deduplicate_oid(oids);
+	return list_delete_oid(oids, InvalidOid);
+}
+
+/*
+ * Copy the memberships of roles, at any depth, one depth at a time.  Returns the oids of
+ * these roles and of all that they are members of.
+ */
+static List *
+copy_memberships(CatalogCopy *copy, List *roles, Snapshot snapshot)
+{
+	List	   *members = roles;
+	List	   *result = NIL;
+
+	while (members != NIL)
+	{
+		List	   *groups = NIL;
+		ListCell   *member;
+
+		copy_rows(copy, AuthMemRelationId, AuthMemMemRoleIndexId, Anum_pg_auth_members_member,
+				  members, snapshot);
+		foreach(member, members)
+		{
+			ListCell   *row;
+
+			foreach(row, rows_of(copy, AuthMemRelationId, lfirst_oid(member))->rows)
+			{
+				Form_pg_auth_members grant = (Form_pg_auth_members) GETSTRUCT((HeapTuple) lfirst(row));
+
+				if (compat_grant_conveys(grant) && !rows_of(copy, AuthMemRelationId, grant->roleid)->complete)
+					groups = lappend_oid(groups, grant->roleid);
+			}
+		}
+		result = list_concat(result, members);
+		members = distinct_oids(groups);
+	}
+	return result;
+}
+
 static CatalogCopy *
 make_copy(void)
 {
@@ -149,6 +232,21 @@ copy_catalogs(Snapshot snapshot)
 	copy_catalog(copy, SharedSecLabelRelationId, Anum_pg_shseclabel_objoid, snapshot);
 	copy_catalog(copy, AuthMemRelationId, Anum_pg_auth_members_member, snapshot);
 	copy_catalog(copy, AuthIdRelationId, Anum_pg_authid_oid, snapshot);
+	return copy;
+}
+
+/*
+ * Those that the policies of sessions of these roles, in these databases, depend on.
+ */
+CatalogCopy *
+copy_catalogs_for(List *roles, List *databases, Snapshot snapshot)
+{
+	CatalogCopy *copy = make_copy();
+	List	   *all = copy_memberships(copy, distinct_oids(roles), snapshot);
+
+	copy_rows(copy, AuthIdRelationId, AuthIdOidIndexId, Anum_pg_authid_oid, list_copy(all), snapshot);
+	all = lappend_oid(list_concat(all, distinct_oids(databases)), BOOTSTRAP_SUPERUSERID);
+	copy_rows(copy, SharedSecLabelRelationId, SharedSecLabelObjectIndexId, Anum_pg_shseclabel_objoid, all, snapshot);
 	return copy;
 }
 

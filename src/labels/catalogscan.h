@@ -37,6 +37,7 @@ typedef struct CatalogScan
 } CatalogScan;
 
 extern CatalogCopy *copy_catalogs(Snapshot snapshot);
+extern CatalogCopy *copy_catalogs_for(List *roles, List *databases, Snapshot snapshot);
 extern bool is_index_cheaper(Relation catalog, int lookups);
 extern void begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog,
 							   Oid index, AttrNumber column, List *oids, Snapshot snapshot);
