@@ -4,8 +4,8 @@
 # 2. the first logins after the standby has started, before there is a relcache
 #    init file, meet the labels of role, group and database
 # 3. a label set, changed or removed on the primary, in a transaction, by
-#    COMMIT PREPARED or rolled back, is in force on the standby once replayed,
-#    without a restart and without a reload
+#    COMMIT PREPARED or rolled back, or written into the catalog itself, is in force on
+#    the standby once replayed, without a restart and without a reload
 # 4. RENAME, DROP ROLE, GRANT and REVOKE on the primary, likewise
 # 5. nothing can be set on the standby, and core says why; its settings are its
 #    own
@@ -110,6 +110,11 @@ replay("BEGIN; SECURITY LABEL FOR sslpolicy ON ROLE plain IS 'sslmode=require'; 
 check('label in a prepared transaction', { user => 'plain', %plain }, 'in');
 replay("COMMIT PREPARED 'p'");
 check('label after COMMIT PREPARED', { user => 'plain', %plain }, 'sslmode');
+my $row = q(objoid = 'plain'::regrole AND provider = 'sslpolicy');
+replay("UPDATE pg_shseclabel SET label = 'sslmode=prefer' WHERE $row");
+check('label changed in the catalog itself', { user => 'plain', %plain }, 'in');
+replay("DELETE FROM pg_shseclabel WHERE $row; INSERT INTO pg_shseclabel VALUES ('plain'::regrole, 'pg_authid'::regclass, 'sslpolicy', 'sslmode=require')");
+check('label inserted into the catalog itself', { user => 'plain', %plain }, 'sslmode');
 
 # 4
 replay('ALTER ROLE plain RENAME TO simple');
