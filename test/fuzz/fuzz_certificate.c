@@ -63,7 +63,7 @@ static Outcome
 verdict(const CertFacts *cert, const char *label, const char *role)
 {
 	PolicyError error;
-	AppliedPolicy applied = {SOURCE_ROLE, "role", parse_policy(label, PLACE_ROLE, NULL, &error), NULL, false};
+	AppliedPolicy applied = {.source = SOURCE_ROLE, .name = "role", .policy = parse_policy(label, PLACE_ROLE, NULL, &error)};
 	Facts		facts = {
 		.role = role,
 		.database = "db",
