@@ -50,12 +50,23 @@ text_from_utf8(const char *utf8)
 }
 
 /*
+ * ASCII without escapes, which is the same in every encoding of a database.
+ */
+static bool
+is_plain(const char *text)
+{
+	while (*text != '\0' && *text != '\\' && !IS_HIGHBIT_SET(*text))
+		text++;
+	return *text == '\0';
+}
+
+/*
  * Text in escaped form as text of the database's encoding.
  */
 char *
 certificate_string(const char *escaped)
 {
-	char	   *text = text_from_utf8(unescape_high_bytes(escaped));
+	char	   *text = is_plain(escaped) ? NULL : text_from_utf8(unescape_high_bytes(escaped));
 
 	return text ? text : pstrdup(escaped);
 }
@@ -63,7 +74,7 @@ certificate_string(const char *escaped)
 Datum
 certificate_text(const char *escaped)
 {
-	return CStringGetTextDatum(certificate_string(escaped));
+	return CStringGetTextDatum(is_plain(escaped) ? escaped : certificate_string(escaped));
 }
 
 /*
@@ -118,11 +129,10 @@ text_list(List *strings)
 Datum
 fingerprint_text(const uint8 *fingerprint)
 {
-	StringInfoData buf;
+	char		hex[2 * FINGERPRINT_LEN];
 
-	initStringInfo(&buf);
-	append_hex(&buf, fingerprint, FINGERPRINT_LEN);
-	return CStringGetTextDatum(buf.data);
+	(void) hex_encode((const char *) fingerprint, FINGERPRINT_LEN, hex);
+	return PointerGetDatum(cstring_to_text_with_len(hex, sizeof(hex)));
 }
 
 #define EPOCH_DISTANCE ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY)

@@ -232,6 +232,12 @@ unescape_high_bytes(const char *text)
 void
 append_hex(StringInfo buf, const uint8 *bytes, int len)
 {
+	static const char digits[] = "0123456789abcdef";
+
+	enlargeStringInfo(buf, 2 * len);
 	for (int i = 0; i < len; i++)
-		appendStringInfo(buf, "%02x", bytes[i]);
+	{
+		appendStringInfoChar(buf, digits[bytes[i] >> 4]);
+		appendStringInfoChar(buf, digits[bytes[i] & 0x0F]);
+	}
 }
