@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/datums.h"
@@ -107,15 +108,18 @@ Datum
 sslpolicy_get_sessions(PG_FUNCTION_ARGS)
 {
 	bool		all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	MemoryContext of_row;
 	ListCell   *cell;
 
 	require_preload();
 	rows_begin(fcinfo, SESSION_COLUMNS);
+	of_row = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy session", ALLOCSET_DEFAULT_SIZES);
 
 	foreach(cell, copy_sessions())
 	{
 		const Session *s = lfirst(cell);
 		Row			row = {0};
+		MemoryContext old = MemoryContextSwitchTo(of_row);
 
 		row_add(&row, true, Int32GetDatum(s->pid));
 		row_add(&row, OidIsValid(s->role), ObjectIdGetDatum(s->role));
@@ -133,6 +137,9 @@ sslpolicy_get_sessions(PG_FUNCTION_ARGS)
 		else
 			add_hidden(&row);
 		row_put(fcinfo, &row);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(of_row);
 	}
+	MemoryContextDelete(of_row);
 	return (Datum) 0;
 }
