@@ -136,6 +136,7 @@ test:
 bench:
 	@bash $(srcdir)/test/bench/count.sh
 	@bash $(srcdir)/test/bench/run.sh
+	@bash $(srcdir)/test/bench/grows.sh
 	@bash $(srcdir)/test/bench/material.sh
 	@bash $(srcdir)/test/bench/revocation.sh
 	@bash $(srcdir)/test/bench/desk.sh

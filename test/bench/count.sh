@@ -11,10 +11,10 @@
 # compared with that one.  "floor" is a hook that reads who logs in and decides nothing
 # (hook.c).
 #
-#   CASES='floor label off three groups member crl refused replicated'
+#   CASES='floor label off three groups member crl refused replicated'   those of
+#   "make bench".  Some have a number, groups:10, and a few more are in grows.sh
 #   LOGINS=5 WARM=3    logins that are counted, and those before them
 #   STARTS=12          of each server, for the faults, each with one login that is counted
-#   ENTRIES=1000000    of the CRL
 #   TOP=folder         another clone, whose sslpolicy is counted
 #   KEEP=folder        leaves the files of callgrind there: CASE.without.N, CASE.with.N
 #   ANNOTATE=20        shows so many functions of sslpolicy, with what they call
@@ -27,7 +27,6 @@ top=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 logins=${LOGINS:-5}
 warm=${WARM:-3}
 starts=${STARTS:-12}
-entries=${ENTRIES:-1000000}
 cases=${CASES:-floor label off three groups member crl refused replicated}
 
 need gcc make openssl libssl-dev libkrb5-dev valgrind postgresql-server-dev-NN \
@@ -40,11 +39,16 @@ else
 fi
 write_server_conf "$work/server.conf"
 gcc -O2 -shared -fPIC "$bench/faults.c" -o "$work/faults.so" || die "faults.c does not compile."
+# shellcheck disable=SC2086
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
     $certs->server("server", issuer => $ca);
-    $certs->client("app", issuer => $ca);' || die "No certificates."
+    $certs->client("app", issuer => $ca);
+    for my $count (map { /^sans:(\d+)/ } @ARGV)
+    {
+        $certs->client("sans$count", issuer => $ca, subject => "/CN=app", key_name => "app", san => [ map { "dns:h$_" } 1 .. $count ]);
+    }' $cases || die "No certificates."
 port=$(( 20000 + RANDOM % 10000 ))
 mkdir "$work/counts" && chown "$tester" "$work/counts"
 cat >"$work/callgrind" <<SCRIPT
@@ -76,13 +80,15 @@ start() {
 }
 stop() { as_tester pg_ctl -s -w -t 600 -m fast -D "$work/d" stop || die "the server does not stop"; }
 sql() { as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "$port" -U postgres postgres "$@"; }
-conninfo="host=127.0.0.1 port=$port dbname=postgres user=app gssencmode=disable sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/app.crt sslkey=$work/certs/app.key"
+tcp="host=127.0.0.1 port=$port dbname=postgres gssencmode=disable"
+tls="$tcp sslmode=verify-full sslrootcert=$work/certs/root.crt sslkey=$work/certs/app.key"
 
 # one login, as far as the exit of its backend; which is to be let in or not
 login() { # login faults|callgrind in|refused
-    local answer=refused
+    local answer=refused user=app
     rm -f "$work"/counts/*
-    if [ "$(as_tester psql -XqAt -d "$conninfo" -c 'SELECT 1' 2>"$work/message")" = 1 ]; then answer=in; fi
+    if [ -n "$new_roles" ]; then user=new$(( ++new )); fi
+    if [ "$(as_tester psql -XqAt -d "$tls user=$user sslcert=$work/certs/$cert.crt" -c 'SELECT 1' 2>"$work/message")" = 1 ]; then answer=in; fi
     [ $answer = "$2" ] || die "$case: the login came out as $answer, not $2: $(cat "$work/message")"
     for _ in $(seq 1200); do
         for file in "$work"/counts/*; do
@@ -123,14 +129,39 @@ side() {
 
 alone='-c shared_preload_libraries='
 ours='-c shared_preload_libraries=sslpolicy'
-label="SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full'"
+verify_full="'sslmode=verify-full'"
+label="SECURITY LABEL FOR sslpolicy ON ROLE app IS $verify_full"
+# roles PREFIX COUNT STATEMENT...: each of the statements has %1$s for the role
+roles() {
+    local prefix=$1 count=$2 statement
+    shift 2
+    echo "DO \$\$ DECLARE r text; BEGIN FOR i IN 1..$count LOOP r := '$prefix' || i; EXECUTE 'CREATE ROLE ' || r || ' LOGIN';"
+    for statement; do echo "EXECUTE format('$statement', r);"; done
+    echo 'END LOOP; END $$'
+}
+# labels PREFIX: of all these roles, at once
+labels() { echo "INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'sslpolicy', $verify_full FROM pg_authid WHERE rolname ~ '^$1[0-9]+\$'"; }
+configure() { as_tester tee -a "$work/d/postgresql.conf" >/dev/null; }
+in_force() { [ "$(sql -c "SELECT coalesce(error, 'ok') FROM sslpolicy.reload('10 min')")" = ok ]; }
+# many_cas COUNT: and the real one
+many_cas() {
+    as_tester "$work/make_cas" "$1" cas.pem crls.pem || die "no CAs"
+    as_tester "$work/make_crl" certs/root.crt certs/root.key 10 own.pem || die "no CRL"
+    cat "$work/certs/root.crt" >>"$work/cas.pem"
+    cat "$work/own.pem" >>"$work/crls.pem"
+}
+
 # For each case: statements beforehand; the options of both servers; what comes between
 # them; and the aims, in instructions and in faults.
 take_case() {
+    local kind=${case%:*} size=''
     local setup=$label first=$alone second=$ours outcome=in on_top='' instructions='' faults=''
+    [ "$kind" = "$case" ] || size=${case#*:}
+    cert=app new_roles='' new=0
+    prepare() { :; }
     between() { :; }
     ready() { :; }
-    case $case in
+    case $kind in
     floor) second="$alone$work/floor.so" ;;
     label) instructions=60000 faults=6 ;;
     off) second+=' -c sslpolicy.enforcement=off' instructions=30000 faults=3 ;;
@@ -138,26 +169,24 @@ take_case() {
         setup+="; SECURITY LABEL FOR sslpolicy ON DATABASE postgres IS 'sslmode=require';
             CREATE ROLE team; GRANT team TO app; SECURITY LABEL FOR sslpolicy ON ROLE team IS 'sslmode=verify-ca'" ;;
     groups)
-        setup="DO \$\$ BEGIN FOR i IN 1..100 LOOP
-            EXECUTE format('CREATE ROLE group%s; GRANT group%s TO app; SECURITY LABEL FOR sslpolicy ON ROLE group%s IS %L', i, i, i, 'sslmode=verify-full');
-            END LOOP; END \$\$"
-        instructions=400000 faults=10 ;;
+        setup="$(roles group "${size:-100}" 'ALTER ROLE %1$s NOLOGIN' 'GRANT %1$s TO app'); $(labels group)"
+        [ -n "$size" ] || instructions=400000 faults=10 ;;
     member)
-        setup+="; DO \$\$ BEGIN FOR i IN 1..1000 LOOP EXECUTE format('CREATE ROLE group%s; GRANT group%s TO app', i, i); END LOOP;
-            FOR i IN 1..100 LOOP EXECUTE format('CREATE ROLE other%s; SECURITY LABEL FOR sslpolicy ON ROLE other%s IS %L', i, i, 'sslmode=verify-full');
-            END LOOP; END \$\$"
-        instructions=1000000 ;;
+        setup+="; $(roles group "${size:-1000}" 'ALTER ROLE %1$s NOLOGIN' 'GRANT %1$s TO app'); $(roles other 100); $(labels other)"
+        [ -n "$size" ] || instructions=1000000 ;;
+    labels) setup+="; $(roles other "${size:-100000}"); $(labels other)" ;;
     crl)
-        on_top=' (on top of one label)' first=$ours second="$ours -c sslpolicy.crl_file=$work/crl.pem" instructions=20000 faults=0
-        [ -e "$work/crl.pem" ] || as_tester "$work/make_crl" certs/root.crt certs/root.key "$entries" crl.pem || die "no CRL"
-        ready() { [ "$1" = without ] || [ "$(sql -c "SELECT coalesce(error, 'ok') FROM sslpolicy.reload('10 min')")" = ok ]; } ;;
+        first=$ours second="$ours -c sslpolicy.crl_file=$work/crl.pem"
+        [ -n "$size" ] || on_top=', on top of one label' instructions=20000 faults=0
+        as_tester "$work/make_crl" certs/root.crt certs/root.key "${size:-1000000}" crl.pem || die "no CRL"
+        ready() { [ "$1" = without ] || in_force; } ;;
     refused)
         # without: refused by core, a moment later
         setup="SECURITY LABEL FOR sslpolicy ON ROLE app IS 'sslmode=verify-full cn=other'; ALTER ROLE app CONNECTION LIMIT 0"
         outcome=refused ;;
     replicated)
-        on_top=' (on top of one label)' first=$ours instructions=30000
-        as_tester "$work/make_crl" certs/root.crt certs/root.key 1000 small.pem || die "no CRL"
+        on_top=', on top of one label' first=$ours instructions=30000
+        as_tester "$work/make_crl" certs/root.crt certs/root.key "${size:-1000}" small.pem || die "no CRL"
         between() {
             start faults "$ours"
             sql -v ca="$(cat "$work/certs/root.crt")" -v crl="$(cat "$work/small.pem")" \
@@ -169,11 +198,38 @@ take_case() {
             [ "$1" = without ] ||
                 [ "$(sql -c "SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM sslpolicy.wait_for_nodes('5 min')")" = 'ca in force, crl in force' ]
         } ;;
+    logins | refusals)
+        # a role that is new to the tables: empty ones, and full ones
+        size=${size:-1000}
+        setup="$(roles new 300); $(roles r "$size")"
+        first="$ours -c sslpolicy.max_recent_logins=$size -c sslpolicy.max_rejections=$size -c sslpolicy.default_policy=sslmode=verify-ca"
+        new_roles=yes
+        [ "$kind" = logins ] || { first=${first/=verify-ca/=verify-full} outcome=refused; }
+        second=$first
+        between() {
+            start faults "${first/verify-??*/$(if [ "$kind" = logins ]; then echo prefer; else echo require; fi)}"
+            as_tester "$work/fill" r "$size" "$tcp sslmode=disable" >/dev/null || die "not full"
+            stop
+        } ;;
+    cas)
+        many_cas "${size:-10000}"
+        prepare() { configure <<<"ssl_ca_file = '$work/cas.pem'"; } ;;
+    issuers)
+        many_cas "${size:-10000}"
+        first=$ours second="$ours -c sslpolicy.crl_file=$work/crls.pem"
+        prepare() { configure <<<"ssl_ca_file = '$work/cas.pem'"; }
+        ready() { [ "$1" = without ] || in_force; } ;;
+    blocked)
+        first=$ours
+        between() { seq "${size:-10000}" | while read -r i; do sha256sum <<<"$i" | cut -c1-64; done | paste -sd, | sed "s/.*/sslpolicy.blocked_fingerprints = '&'/" | configure; } ;;
+    sans)
+        cert=sans$size ;;
     *) die "no case $case" ;;
     esac
 
     as_tester rm -rf "$work/d"
     as_tester cp -a "$work/empty" "$work/d"
+    prepare
     start faults "$ours"
     sql -c 'CREATE EXTENSION sslpolicy' -c 'CREATE ROLE app LOGIN' -c "$setup" -c 'VACUUM FREEZE' || die "$case: setup failed"
     stop
@@ -193,7 +249,7 @@ take_case() {
     fi
 }
 
-compile_tools make_crl
+compile_tools make_crl make_cas fill
 compile_module floor hook -DFLOOR
 say "Machine: $(nproc) processors, $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2); $(git -C "$top" log -1 --format=%h 2>/dev/null)"
 printf '%-32s %9s %9s %10s\n' case without with instructions
