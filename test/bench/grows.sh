@@ -94,9 +94,14 @@ timed() {
 hold() { # hold COUNT
     rm -f "$work/hold" "$work/held"
     mkfifo "$work/hold"
-    as_tester "$work/hold_sessions" "$1" "$app" <"$work/hold" >"$work/held" &
+    # a file for each
+    as_tester bash -c 'ulimit -n "$0" && exec "$@"' $(( $1 + 100 )) "$work/hold_sessions" "$1" "$app" <"$work/hold" >"$work/held" &
+    holder=$!
     exec 9>"$work/hold"
-    until grep -q ready "$work/held"; do sleep 0.1; done
+    until grep -q ready "$work/held"; do
+        kill -0 $holder 2>/dev/null || die "the sessions are not open"
+        sleep 0.1
+    done
 }
 release() { exec 9>&-; wait; }
 

@@ -7,6 +7,7 @@
 #   DURATION=600            seconds of crashes.pl
 #   SEED=number             of crashes.pl; printed, and different each time without
 #   LOGINS=10000 CLIENTS=200   of storm.pl
+#   ENDURANCE=3600          seconds of endurance.pl
 #   UPGRADE_TO=17           to which version upgrade.sh goes from 15: 17, 18 or 19
 #   KEEP_LOGS=folder        keeps the logs of a failure
 set -u

@@ -6,7 +6,8 @@
  * storm LOGINS CLIENTS SEED FILE
  *
  * A line of FILE is what must come of a login (see outcome_names in login.c), a
- * space, and its connection string.  Every other login is one of those that must be
+ * space, and its connection string, in which {2000} is a number below 2,000 that each
+ * login has anew.  Every other login is one of those that must be
  * let in.  Prints for each line of FILE how many logins there were and how many of
  * them came out as they must, and then how long they took.
  *
@@ -94,6 +95,25 @@ choose(bool let_in)
 }
 
 static void
+begin(Client *c)
+{
+	const char *brace = strchr(c->kind->conninfo, '{');
+	char		conninfo[4000];
+	int			numbers = 0;
+	int			length = 0;
+
+	c->kind->logins++;
+	if (brace == NULL || sscanf(brace, "{%d}%n", &numbers, &length) != 1 || length == 0 || numbers < 1)
+	{
+		start_login(&c->login, c->kind->conninfo);
+		return;
+	}
+	(void) snprintf(conninfo, sizeof(conninfo), "%.*s%ld%s", (int) (brace - c->kind->conninfo), c->kind->conninfo,
+					random() % numbers, brace + length);
+	start_login(&c->login, conninfo);
+}
+
+static void
 wait_for_something(void)
 {
 	struct pollfd fds[MAX_CLIENTS];
@@ -160,8 +180,7 @@ storm(long logins)
 			if (c->login.connection == NULL && begun < logins)
 			{
 				c->kind = choose(begun++ % 2 == 0);
-				c->kind->logins++;
-				start_login(&c->login, c->kind->conninfo);
+				begin(c);
 			}
 		}
 		wait_for_something();
