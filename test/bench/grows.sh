@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # make bench: what grows with what is stored, listed or changed.
 #
-#   PARTS='counted lint desk recheck worker throughput'   what is measured
+#   PARTS='counted lint desk recheck many worker throughput'   what is measured
 #   counted      instructions of a login (count.sh), against the entries of a CRL, groups,
 #                labels, rows of full tables, CAs, issuers, SANs and blocked fingerprints
 #   lint         lint() and the functions beside it, against LINT_ROLES='1000 10000 100000'
 #   desk         sslpolicy.sessions to core's join, with SESSIONS=1500
-#   recheck      a pass over RECHECKED=500 sessions, with 10 and with LABELS=100000 labels, and
-#                with 10 and MANY=10000 CAs, issuers of CRLs, and blocked fingerprints
+#   recheck      a pass over RECHECKED=500 sessions, with 10 and with LABELS=100000 labels
+#   many         the hook by the clock, and a pass over 100 sessions, with 10 and MANY=10000
+#                CAs, issuers of CRLs, blocked fingerprints, and SANs
 #   worker       its processor time, with WORKER_LABELS='30000 100000' and no session, while
 #                roles are created for SECONDS_EACH=30, and how often it wakes
 #   throughput   logins a second of CLIENTS='1 2 8 32 200', with and without sslpolicy, and
@@ -19,7 +20,7 @@ top=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 . "$top/test/lib/env.sh"
 . "$(dirname "$0")/lib.sh"
 
-parts=${PARTS:-counted lint desk recheck worker throughput}
+parts=${PARTS:-counted lint desk recheck many worker throughput}
 lint_roles=${LINT_ROLES:-1000 10000 100000}
 sessions=${SESSIONS:-1500}
 rechecked=${RECHECKED:-500}
@@ -40,12 +41,17 @@ else
     COPT= build
 fi
 write_server_conf "$work/server.conf"
-compile_tools hold_sessions make_crl make_cas fill
+compile_tools hold_sessions random_logins make_crl make_cas fill
+compile_module hook hook
 as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     my $certs = SSLPolicy::Certs->new(dir => "certs");
     my $ca = $certs->ca("root");
     $certs->server("server", issuer => $ca);
-    $certs->client("app", issuer => $ca);' || die "No certificates."
+    $certs->client("app", issuer => $ca);
+    for my $count (@ARGV)
+    {
+        $certs->client("sans$count", issuer => $ca, subject => "/CN=app", key_name => "app", san => [ map { "dns:h$_" } 1 .. $count ]);
+    }' 10 "$many" || die "No certificates."
 port=$(( 20000 + RANDOM % 10000 ))
 as_tester initdb -A trust -U postgres --no-sync -D "$work/empty" >/dev/null || die "initdb failed."
 cat "$work/server.conf" - >>"$work/empty/postgresql.conf" <<CONF
@@ -108,7 +114,7 @@ release() { exec 9>&-; wait; }
 counted() {
     CASES=${COUNTED:-label crl:1 crl:1000 crl:10000 crl:100000 crl:1000000 groups:1 groups:10 groups:100 groups:1000 member:1 member:10 member:100 member:1000
         labels:10 labels:1000 labels:10000 labels:100000 logins:100 logins:1000 logins:10000 refusals:100 refusals:1000 refusals:10000
-        cas:10 cas:10000 issuers:10 issuers:10000 sans:10 sans:10000 blocked:10 blocked:10000} STARTS=${STARTS:-3} LOGINS=${COUNT_LOGINS:-3} \
+        cas:10 cas:1000 issuers:10 issuers:1000 sans:10 sans:10000 blocked:10 blocked:10000} STARTS=${STARTS:-3} LOGINS=${COUNT_LOGINS:-3} \
         bash "$bench/count.sh" | tee "$work/counted"
     sed -nE 's/^(label|[a-z]+:[0-9]+) +[0-9]+ +[0-9]+ +([-+][0-9]+).*/\1 \2/p' "$work/counted" | tr : ' ' >"$work/figures"
     if [ -n "${PLOT:-}" ]; then
@@ -153,7 +159,7 @@ desk() {
 
 pass() { timed 11 'SELECT count(*) FROM sslpolicy.recheck(true)'; }
 recheck() {
-    local count what ms
+    local ms
     fresh
     hold "$rechecked"
     add_labels 10
@@ -162,12 +168,19 @@ recheck() {
     echo "recheck of $rechecked sessions: with 10 other labels $ms ms; with $labels $(ms=$(pass); echo "$ms ms ($(verdict "$ms" 40))")"
     release
     gone
+}
+
+many() {
+    local what count error plain=$app
     as_tester "$work/make_crl" certs/root.crt certs/root.key 10 own.pem || die "no CRL"
-    for what in cas issuers blocked; do
+    for what in cas issuers blocked sans; do
         for count in 10 "$many"; do
             fresh
+            gone
+            configure <<<"shared_preload_libraries = 'sslpolicy,$work/hook'"
             case $what in
             blocked) seq "$count" | while read -r i; do sha256sum <<<"$i" | cut -c1-64; done | paste -sd, | sed "s/.*/sslpolicy.blocked_fingerprints = '&'/" | configure ;;
+            sans) app=${plain/app.crt/sans$count.crt} ;;
             *)
                 as_tester "$work/make_cas" "$count" cas.pem crls.pem || die "no CAs"
                 cat "$work/certs/root.crt" >>"$work/cas.pem"
@@ -176,13 +189,17 @@ recheck() {
                 [ $what != issuers ] || configure <<<"sslpolicy.crl_file = '$work/crls.pem'"
                 ;;
             esac
-            [ "$(sql -c "SELECT coalesce(error, 'ok') FROM sslpolicy.reload('10 min')")" = ok ] || die "$what: not in force"
-            hold 100
-            echo "recheck of 100 sessions, $count $what: $(pass) ms"
-            release
+            HOOK_TIMES=$work/hooks control '' -t 600 start
+            error=$(sql -c "SELECT error FROM sslpolicy.reload('10 min')")
+            [ -z "$error" ] || die "$what: not in force: $error"
+            rm -f "$work/hooks"
+            as_tester "$work/random_logins" 50 1 "$app" >/dev/null || die "$what: no logins"
+            echo "$count $what: the hook $(tail -n 50 "$work/hooks" | median | awk '{ printf "%.0f", $1 / 1000 }') us," \
+                "recheck of 100 sessions $(hold 100; pass; release) ms"
             gone
         done
     done
+    app=$plain
 }
 
 # Its clock ticks and wake-ups: counted over a while, as a rate.
@@ -262,6 +279,6 @@ throughput() {
 }
 
 say "Machine: $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg), $("$pg_config" --version), $(openssl version | cut -d' ' -f1-2)"
-for part in counted lint desk recheck worker throughput; do
+for part in counted lint desk recheck many worker throughput; do
     ! measures $part || $part
 done
