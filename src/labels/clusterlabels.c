@@ -33,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/fingerprint.h"
+#include "labels/catalogscan.h"
 #include "labels/clusterlabels.h"
 #include "labels/labels.h"
 
@@ -121,7 +122,8 @@ find_row(Relation pg_shseclabel, ClusterLabel which)
 	ScanKeyInit(&key[1], Anum_pg_shseclabel_classoid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(AuthIdRelationId));
 	scan = systable_beginscan(pg_shseclabel, SharedSecLabelObjectIndexId,
-							  criticalSharedRelcachesBuilt, NULL, 2, key);
+							  criticalSharedRelcachesBuilt && is_index_cheaper(pg_shseclabel, 1),
+							  NULL, 2, key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		if (is_cluster_label(tuple, RelationGetDescr(pg_shseclabel), &found) && found == which)
 			result = heap_copytuple(tuple);

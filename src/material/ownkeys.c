@@ -16,6 +16,10 @@
  * again.  A key stays when its file has gone, because a client may have read the file
  * just before.  An installation adds its key before it writes any file.
  *
+ * Keys are known by a hash that is cheap, since every login with a certificate needs one.
+ * Whoever has a key made up so that it looks like one of the server's is refused for
+ * that, and has gained nothing.
+ *
  * Locking: shared->lock guards all that follows it.  Read files without it.
  *
  *-------------------------------------------------------------------------
@@ -69,7 +73,7 @@ typedef struct KeyFiles
 
 typedef struct KeptKey
 {
-	uint8		digest[FINGERPRINT_LEN];	/* public_key_fingerprint() */
+	uint64		hash;			/* public_key_hash() */
 	uint64		reading;		/* the last reading that has found it */
 } KeptKey;
 
@@ -156,13 +160,13 @@ key_files(void)
 }
 
 /*
- * The digest of the server's public key in a file: that of the first certificate, which
+ * The hash of the server's public key in a file: that of the first certificate, which
  * OpenSSL takes, too, or else that of the private key.  NULL if there is none.
  */
-static uint8 *
+static uint64 *
 read_key_file(const char *path)
 {
-	uint8	   *digest = palloc(FINGERPRINT_LEN);
+	uint64	   *hash = palloc(sizeof(uint64));
 	size_t		len;
 	char	   *error;
 	char	   *bytes = path[0] ? read_whole_file(path, &len, &error) : NULL;
@@ -176,35 +180,35 @@ read_key_file(const char *path)
 	if (cert == NULL)
 		key = read_pem_private_key(bytes, len, &error);
 	wipe_memory(bytes, len);
-	ok = cert ? public_key_fingerprint(cert, digest) : key && private_key_fingerprint(key, digest);
+	ok = cert ? public_key_hash(cert, hash) : key && private_key_hash(key, hash);
 	X509_free(cert);
 	EVP_PKEY_free(key);
-	return ok ? digest : NULL;
+	return ok ? hash : NULL;
 }
 
 static List *
 read_key_files(void)
 {
-	List	   *digests = NIL;
+	List	   *hashes = NIL;
 	ListCell   *cell;
 
 	foreach(cell, key_files())
 	{
-		uint8	   *digest = read_key_file(lfirst(cell));
+		uint64	   *hash = read_key_file(lfirst(cell));
 
-		if (digest != NULL)
-			digests = lappend(digests, digest);
+		if (hash != NULL)
+			hashes = lappend(hashes, hash);
 	}
-	return digests;
+	return hashes;
 }
 
 static bool
-is_listed(List *digests, const uint8 *digest)
+is_listed(List *hashes, uint64 hash)
 {
 	ListCell   *cell;
 
-	foreach(cell, digests)
-		if (memcmp(lfirst(cell), digest, FINGERPRINT_LEN) == 0)
+	foreach(cell, hashes)
+		if (*(const uint64 *) lfirst(cell) == hash)
 			return true;
 	return false;
 }
@@ -213,10 +217,10 @@ is_listed(List *digests, const uint8 *digest)
  * The caller holds the lock, at least shared.
  */
 static KeptKey *
-find_kept(const uint8 *digest)
+find_kept(uint64 hash)
 {
 	for (int i = 0; i < shared->count; i++)
-		if (memcmp(shared->keys[i].digest, digest, FINGERPRINT_LEN) == 0)
+		if (shared->keys[i].hash == hash)
 			return &shared->keys[i];
 	return NULL;
 }
@@ -242,19 +246,20 @@ find_room(void)
  * Keep the keys that were read from the files; files is their state before that.
  */
 static void
-keep_keys(List *digests, const KeyFiles *files)
+keep_keys(List *hashes, const KeyFiles *files)
 {
 	ListCell   *cell;
 	bool		all = true;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	shared->readings++;
-	foreach(cell, digests)
+	foreach(cell, hashes)
 	{
-		KeptKey    *key = find_kept(lfirst(cell));
+		uint64		hash = *(const uint64 *) lfirst(cell);
+		KeptKey    *key = find_kept(hash);
 
 		if (key == NULL && (key = find_room()) != NULL)
-			memcpy(key->digest, lfirst(cell), FINGERPRINT_LEN);
+			key->hash = hash;
 		if (key != NULL)
 			key->reading = shared->readings;
 		all &= key != NULL;
@@ -269,23 +274,23 @@ keep_keys(List *digests, const KeyFiles *files)
  * Is it a key that a file has, or has had before?
  */
 static bool
-is_key_of_files(const uint8 *digest)
+is_key_of_files(uint64 hash)
 {
 	KeyFiles	files = look_at_files();
-	List	   *digests;
+	List	   *hashes;
 	bool		known;
 	bool		found;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	known = shared->read && memcmp(&shared->files, &files, sizeof(KeyFiles)) == 0;
-	found = find_kept(digest) != NULL;
+	found = find_kept(hash) != NULL;
 	LWLockRelease(shared->lock);
 	if (found || known)
 		return found;
 
-	digests = read_key_files();
-	keep_keys(digests, &files);
-	return is_listed(digests, digest);
+	hashes = read_key_files();
+	keep_keys(hashes, &files);
+	return is_listed(hashes, hash);
 }
 
 /*
@@ -315,12 +320,12 @@ is_key_in_force(X509 *cert, Port *port)
 bool
 has_own_key(X509 *cert, Port *port)
 {
-	uint8		digest[FINGERPRINT_LEN];
+	uint64		hash;
 
 	/* a certificate that cannot be read has not proved anything, either */
-	if (!public_key_fingerprint(cert, digest))
+	if (!public_key_hash(cert, &hash))
 		return false;
-	return is_key_in_force(cert, port) || is_key_of_files(digest);
+	return is_key_in_force(cert, port) || is_key_of_files(hash);
 }
 
 /*
@@ -331,12 +336,12 @@ void
 remember_own_key(X509 *cert)
 {
 	KeyFiles	files = look_at_files();
-	List	   *digests = read_key_files();
-	uint8	   *digest = palloc(FINGERPRINT_LEN);
+	List	   *hashes = read_key_files();
+	uint64		hash;
 
-	if (cert != NULL && public_key_fingerprint(cert, digest))
-		digests = lappend(digests, digest);
-	keep_keys(digests, &files);
+	if (cert != NULL && public_key_hash(cert, &hash))
+		hashes = lappend(hashes, &hash);
+	keep_keys(hashes, &files);
 }
 
 /*

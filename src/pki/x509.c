@@ -19,6 +19,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "common/hashfn.h"
+
 #include "base/escape.h"
 #include "pki/canonname.h"
 #include "pki/distpoint.h"
@@ -388,56 +390,62 @@ certificate_fingerprint(const X509 *cert, uint8 *digest)
 }
 
 /*
- * SHA-256 of the bits of a public key, without the name of its algorithm (an RSA key
- * can be one for RSASSA-PSS only).
+ * The bits of a public key, without the name of its algorithm (an RSA key can be one for
+ * RSASSA-PSS only).  False if OpenSSL fails.
  */
 static bool
-key_bits_fingerprint(X509_PUBKEY *key, uint8 *digest)
+key_bits(const X509_PUBKEY *key, const unsigned char **bits, int *len)
 {
-	const unsigned char *bits = NULL;
-	int			len = 0;
+	return key != NULL && X509_PUBKEY_get0_param(NULL, bits, len, NULL, key) == 1 && *len > 0;
+}
 
-	return key != NULL && X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, key) == 1 &&
-		len > 0 && compute_sha256((const char *) bits, (size_t) len, digest);
+static bool
+key_bits_hash(const X509_PUBKEY *key, uint64 *hash)
+{
+	const unsigned char *bits;
+	int			len;
+	bool		ok = key_bits(key, &bits, &len);
+
+	if (ok)
+		*hash = hash_bytes_extended(bits, len, 0);
+	ERR_clear_error();
+	return ok;
 }
 
 /*
- * Do certificates have the same key, as public_key_fingerprint() tells keys apart?
+ * Do certificates have the same key?
  */
 bool
 is_same_public_key(X509 *a, X509 *b)
 {
-	const unsigned char *bits = NULL;
-	const unsigned char *other = NULL;
-	int			len = 0;
-	int			other_len = 0;
+	const unsigned char *bits;
+	const unsigned char *other;
+	int			len;
+	int			other_len;
 
-	return X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, X509_get_X509_PUBKEY(a)) == 1 &&
-		X509_PUBKEY_get0_param(NULL, &other, &other_len, NULL, X509_get_X509_PUBKEY(b)) == 1 &&
-		len > 0 && len == other_len && memcmp(bits, other, (size_t) len) == 0;
+	return key_bits(X509_get_X509_PUBKEY(a), &bits, &len) &&
+		key_bits(X509_get_X509_PUBKEY(b), &other, &other_len) &&
+		len == other_len && memcmp(bits, other, (size_t) len) == 0;
 }
 
 /*
- * A digest by which certificates with the same key are recognized.  False if OpenSSL
- * fails.
+ * A number by which certificates with the same key are recognized.  Other keys have the same
+ * number by chance once in 2^64, or because somebody has made them so.  False if OpenSSL fails.
  */
 bool
-public_key_fingerprint(X509 *cert, uint8 *digest)
+public_key_hash(X509 *cert, uint64 *hash)
 {
-	bool		ok = key_bits_fingerprint(X509_get_X509_PUBKEY(cert), digest);
-
-	ERR_clear_error();
-	return ok;
+	return key_bits_hash(X509_get_X509_PUBKEY(cert), hash);
 }
 
 /*
  * The same for the public key that belongs to a private key.
  */
 bool
-private_key_fingerprint(EVP_PKEY *key, uint8 *digest)
+private_key_hash(EVP_PKEY *key, uint64 *hash)
 {
 	X509_PUBKEY *public_key = NULL;
-	bool		ok = X509_PUBKEY_set(&public_key, key) == 1 && key_bits_fingerprint(public_key, digest);
+	bool		ok = X509_PUBKEY_set(&public_key, key) == 1 && key_bits_hash(public_key, hash);
 
 	X509_PUBKEY_free(public_key);
 	ERR_clear_error();

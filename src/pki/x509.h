@@ -24,9 +24,9 @@ extern bool name_add_attribute(X509_NAME *name, const DnAttribute *attribute);
 extern char *integer_text(const ASN1_INTEGER *value);
 extern bool read_asn1_time(const ASN1_TIME *time, int64 *seconds);
 extern bool certificate_fingerprint(const X509 *cert, uint8 *digest);
-extern bool public_key_fingerprint(X509 *cert, uint8 *digest);
+extern bool public_key_hash(X509 *cert, uint64 *hash);
 extern bool is_same_public_key(X509 *a, X509 *b);
-extern bool private_key_fingerprint(EVP_PKEY *key, uint8 *digest);
+extern bool private_key_hash(EVP_PKEY *key, uint64 *hash);
 extern bool ca_identity(X509 *ca, uint8 *identity);
 
 #endif							/* SSLPOLICY_X509_H */
