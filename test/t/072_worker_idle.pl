@@ -88,8 +88,17 @@ is(started_by(sub { $server->sql(q{BEGIN; } . label('ROLE app', 'sslmode=reject'
 starts('VACUUM FULL pg_authid', $roles);
 starts('VACUUM FULL pg_auth_members', $members);
 starts('VACUUM FULL pg_database', $databases);
-starts(q{DO $$BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE ROLE many%s', i); END LOOP; END$$}, $roles);
-starts(q{DO $$BEGIN FOR i IN 1..900 LOOP EXECUTE format('DROP ROLE many%s', i); END LOOP; END$$});
+starts(q{DO $$BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE ROLE some%s', i); END LOOP; END$$});
+{
+	# they come all at once to a worker that waits for a lock
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN; LOCK TABLE pg_auth_members IN ACCESS EXCLUSIVE MODE');
+	$server->sql(label('ROLE app', 'sslmode=prefer'));
+	$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $worker") or die;
+	$server->sql(q{DO $$BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE ROLE many%s', i); END LOOP; END$$});
+	is(started_by(sub { $holder->query_safe('COMMIT') }), $roles, 'more than are told apart');
+	$holder->quit;
+}
 
 # 4.
 my $second = $server->background(user => 'other', sslmode => 'require');
