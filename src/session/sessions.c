@@ -521,6 +521,9 @@ copy_noted_login(int slot_number)
 /*
  * Which sessions live now that policies apply to, beside those seen, which are some of
  * copy_sessions(), in its order?
+ *
+ * With the lock, also of a free slot: whoever publishes a session in it afterwards reads
+ * what the caller has learned of before.
  */
 LiveSessions
 live_sessions(const List *seen)
@@ -533,8 +536,6 @@ live_sessions(const List *seen)
 		SessionSlot *slot = &slots[i];
 		const Session *s;
 
-		if (((volatile SessionSlot *) slot)->pid == 0)
-			continue;
 		while (cell != NULL && ((const Session *) lfirst(cell))->slot < i)
 			cell = lnext(seen, cell);
 		s = cell ? lfirst(cell) : NULL;
