@@ -149,6 +149,18 @@ is_index_of_settings(const IndexFile *index, const char *file, const char *dir)
 }
 
 /*
+ * Was it built for sslpolicy.crl_file and crl_dir as they are?
+ */
+bool
+is_index_of_own_settings(const IndexFile *index)
+{
+	const uint8 *digest = crl_settings_digest();
+
+	return digest ? memcmp(index->index.label.settings, digest, FINGERPRINT_LEN) == 0 :
+					is_index_of_settings(index, crl_file(), crl_dir());
+}
+
+/*
  * CRLs that are in force by sslpolicy's index; *count of them.  NULL, with *error,
  * if there are none.
  */
@@ -162,7 +174,7 @@ read_own_crls(int *count, char **error)
 	*error = NULL;
 	if (!open_index_file(file, OWN_INDEX, error))
 		return NULL;
-	if (is_index_of_settings(file, crl_file(), crl_dir()))
+	if (is_index_of_own_settings(file))
 		crls = read_indexed_crls(&file->index, count, error);
 	else
 		*error = pstrdup("they have not been read yet");

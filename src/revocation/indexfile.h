@@ -27,6 +27,7 @@ extern void close_index_file(void *arg);
 extern void index_surroundings(const char *name, uint8 *digest);
 extern void crl_settings_fingerprint(const char *file, const char *dir, uint8 *digest);
 extern bool is_index_of_settings(const IndexFile *index, const char *file, const char *dir);
+extern bool is_index_of_own_settings(const IndexFile *index);
 extern IndexedCrl *read_own_crls(int *count, char **error);
 extern bool are_crls_in_force(STACK_OF(X509_CRL) *crls);
 

@@ -61,7 +61,7 @@ open_revocation_index(bool of_core)
 		return index;
 	}
 	if (of_core ? !is_index_of_settings(&index->file, ssl_crl_file, ssl_crl_dir) :
-				  !is_index_of_settings(&index->file, crl_file(), crl_dir()))
+				  !is_index_of_own_settings(&index->file))
 		index->error = pstrdup("the CRLs that are set have not been read yet");
 	return index;
 }

@@ -19,6 +19,7 @@
 
 #include "base/compat.h"
 #include "base/files.h"
+#include "base/fingerprint.h"
 #include "policy/matcher.h"
 #include "settings/settings.h"
 
@@ -69,6 +70,10 @@ static int	recheck_interval_setting = 60;
 static bool auto_reload_setting = false;
 static char *crl_file_setting = NULL;
 static char *crl_dir_setting = NULL;
+
+/* of these two: digest_crl_settings() */
+static uint8 crl_digest[FINGERPRINT_LEN];
+static bool crl_digest_made = false;
 static int	crl_expired_setting = CRL_GAP_REJECT;
 static int	crl_missing_setting = CRL_GAP_REJECT;
 static int	max_recent_logins_setting = 1000;
@@ -195,6 +200,28 @@ bool
 crls_configured(void)
 {
 	return crl_file()[0] || crl_dir()[0];
+}
+
+/*
+ * SHA-256 of these two settings, joined by a line break, which an index of CRLs holds.  NULL
+ * if it could not be made when they were set: by the postmaster for all its processes.
+ */
+const uint8 *
+crl_settings_digest(void)
+{
+	return crl_digest_made ? crl_digest : NULL;
+}
+
+/*
+ * This may not fail while a setting is assigned, so it allocates nothing.
+ */
+static void
+digest_crl_settings(const char *file, const char *dir)
+{
+	char		text[2 * MAXPGPATH];
+	int			len = snprintf(text, sizeof(text), "%s\n%s", file, dir);
+
+	crl_digest_made = len < (int) sizeof(text) && compute_sha256(text, (size_t) len, crl_digest);
 }
 
 /*
@@ -403,6 +430,18 @@ check_crl_path(char **newval, void **extra, GucSource source)
 }
 
 static void
+assign_crl_file(const char *newval, void *extra)
+{
+	digest_crl_settings(newval ? newval : "", crl_dir());
+}
+
+static void
+assign_crl_dir(const char *newval, void *extra)
+{
+	digest_crl_settings(crl_file(), newval ? newval : "");
+}
+
+static void
 assign_blocked_fingerprints(const char *newval, void *extra)
 {
 	blocked = extra;
@@ -556,12 +595,12 @@ static const Setting settings[] = {
 	 "File of certificate revocation lists that sslpolicy checks, in place of ssl_crl_file.",
 	 "PEM or DER, of any number of issuers. Empty means none.",
 	 PGC_SIGHUP, 0,
-	 STRING_SETTING(&crl_file_setting, "", check_crl_path, NULL)},
+	 STRING_SETTING(&crl_file_setting, "", check_crl_path, assign_crl_file)},
 	{"sslpolicy.crl_dir",
 	 "Directory of certificate revocation lists that sslpolicy checks, in place of ssl_crl_dir.",
 	 "Every file in it must hold CRLs, whatever its name. Empty means none.",
 	 PGC_SIGHUP, 0,
-	 STRING_SETTING(&crl_dir_setting, "", check_crl_path, NULL)},
+	 STRING_SETTING(&crl_dir_setting, "", check_crl_path, assign_crl_dir)},
 	{"sslpolicy.crl_expired",
 	 "What happens to a client certificate if the CRL of a CA that issued it has expired.",
 	 "Only where sslpolicy.crl_file or crl_dir is set.",

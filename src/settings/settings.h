@@ -41,6 +41,7 @@ extern bool auto_reload(void);
 extern const char *crl_file(void);
 extern const char *crl_dir(void);
 extern bool crls_configured(void);
+extern const uint8 *crl_settings_digest(void);
 extern bool accept_expired_crl(void);
 extern bool accept_missing_crl(void);
 extern int	lint_server_days(void);
