@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "lint/lint.h"
 #include "material/serverca.h"
@@ -185,6 +186,7 @@ void
 lint_many_cas(Survey *survey)
 {
 	STACK_OF(X509) *cas = next_cas(survey);
+	MemoryContext scratch;
 	int			serving;
 	ListCell   *cell;
 
@@ -193,14 +195,20 @@ lint_many_cas(Survey *survey)
 	serving = count_serving_cas(cas, next_security_level(survey), survey->now);
 	if (serving < MANY_CAS)
 		return;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy policies of a role", ALLOCSET_DEFAULT_SIZES);
 	foreach(cell, survey->logins)
 	{
 		const Login *login = lfirst(cell);
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 
+		CHECK_FOR_INTERRUPTS();
 		if (takes_any_ca(survey, login))
 			add_finding_about(&survey->findings, SEVERITY_WARNING, "many_cas_unpinned", "setting ssl_ca_file",
 							  psprintf("The server trusts %d CAs: each of them can issue a certificate for any role that no ca_fingerprint pins.", serving),
 							  "Keep in ssl_ca_file only the CAs that issue certificates for this server's clients: SELECT * FROM sslpolicy.install_ca('-----BEGIN CERTIFICATE-----...'). Or pin them: ca_fingerprint=... in the policies of these roles, or in sslpolicy.minimum_policy.",
 							  "Roles", psprintf("\"%s\"", login->name));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
 	}
+	MemoryContextDelete(scratch);
 }

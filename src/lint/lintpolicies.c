@@ -519,11 +519,14 @@ comes_by_tcp(const Survey *survey, const Login *login)
 void
 lint_superusers(Survey *survey)
 {
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sslpolicy policies of a role",
+												  ALLOCSET_DEFAULT_SIZES);
 	ListCell   *cell;
 
 	foreach(cell, survey->logins)
 	{
 		const Login *login = lfirst(cell);
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		CHECK_FOR_INTERRUPTS();
 		if (login->superuser && policies_of_login(survey, login)->count == 0 && comes_by_tcp(survey, login))
@@ -531,5 +534,8 @@ lint_superusers(Survey *survey)
 							  "No policy binds these superusers, whom pg_hba.conf lets in over TCP: they have none of their own, and neither sslpolicy.default_policy nor sslpolicy.minimum_policy is set.",
 							  "SECURITY LABEL FOR sslpolicy ON ROLE ... IS 'sslmode=verify-full' (Unix sockets stay open), or set sslpolicy.minimum_policy.",
 							  "Roles", psprintf("\"%s\"", login->name));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
 	}
+	MemoryContextDelete(scratch);
 }

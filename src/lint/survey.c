@@ -218,7 +218,12 @@ const Configuration *
 next_settings(Survey *survey)
 {
 	if (survey->configuration == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(survey->findings.context);
+
 		survey->configuration = read_configuration();
+		MemoryContextSwitchTo(old);
+	}
 	return survey->configuration;
 }
 

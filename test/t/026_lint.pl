@@ -25,6 +25,7 @@ $certs->ca('aged', subject => '/CN=Test Root/O=Acme', key_name => 'root', not_be
 $certs->ca('absent', subject => '/CN=Absent Root');
 $certs->intermediate('orphan', issuer => 'absent', subject => '/CN=Orphan');
 $certs->intermediate('inner', issuer => 'root', subject => '/CN=Inner');
+$certs->intermediate('innermost', issuer => 'inner', subject => '/CN=Innermost');
 $certs->client('app', issuer => 'root', subject => '/CN=app');
 $certs->server('soon', issuer => 'root', days => 10);
 $certs->server('expired', issuer => 'root', not_before => time - 90 * $day, not_after => time - $day);
@@ -40,7 +41,7 @@ write_file("$dir/both.pem", slurp_file("$dir/server.crt"), slurp_file("$dir/serv
 chmod 0644, "$dir/both.pem" or die;
 $certs->bundle("$_->[0].crt", 'root', @$_[ 1 .. $#$_ ])
   for ['two', 'other'], ['withsoon', 'soonca'], ['withold', 'oldca'], ['withaged', 'aged'],
-  ['withapp', 'app'], ['withorphan', 'orphan'], ['withinner', 'inner'];
+  ['withapp', 'app'], ['withorphan', 'orphan'], ['withinner', 'inner'], ['withchain', 'innermost', 'inner'];
 my $ca_path = $certs->bundle('trusted.crt', 'root');
 write_file("$dir/root.crl", make_crl($certs, 'root', 5, days => 90));
 write_file("$dir/two.crl", map { make_crl($certs, $_, 5, days => 90) } qw(root other));
@@ -275,11 +276,14 @@ for my $case (
 	['a host line behind one that rejects', lines($good_hba[0], 'hostnossl all all all reject', 'host all monitor,plain all scram-sha-256', 'hostssl all all all scram-sha-256 clientcert=verify-ca')],
 	['an issuer that is there', both(cas('two'), app("issuer='$root_dn' ca_fingerprint=" . $certs->get('root')->{fingerprint}))],
 	['an issuer of one hierarchy', both(cas('withinner'), app("issuer=CN=Inner"))],
+	['CAs below each other, in any order', both(cas('withchain'), app("issuer=CN=Innermost"))],
+	['a database that is there', app('database=shop sslmode=verify-ca; sslmode=verify-full')],
 	['CRLs', settings(ssl_crl_file => "$dir/root.crl")],
 	['CRLs of ours', own_crl('root')],
 	['crl_missing = accept', both(both(cas('two'), settings('sslpolicy.crl_missing' => 'accept')), own_crl('root'))],
 	['days', both(both(settings('sslpolicy.lint_server_days' => 9), server_certificate('soon')), both(both(settings('sslpolicy.lint_ca_days' => 9), cas('withsoon')), settings('sslpolicy.lint_crl_days' => 9)))],
 	['days of a CRL', both(settings('sslpolicy.lint_crl_days' => 9), settings(ssl_crl_file => "$dir/soon.crl"))],
+	['a group of a group with a member', sql(q{CREATE ROLE busier; CREATE ROLE busy IN ROLE busier ROLE plain; SECURITY LABEL FOR sslpolicy ON ROLE busier IS 'sslmode=require'}, 'DROP ROLE busy; DROP ROLE busier')],
 	['a group with a member', sql(q{CREATE ROLE busy ROLE plain; SECURITY LABEL FOR sslpolicy ON ROLE busy IS 'sslmode=require'}, 'DROP ROLE busy')],
 	['a superuser who cannot come by TCP', both(settings('sslpolicy.minimum_policy' => ''), lines($good_hba[0], 'hostssl all app,plain,monitor all scram-sha-256 clientcert=verify-ca'))],
 	['a policy of a login role whose only member is a superuser', sql(q{CREATE ROLE lead LOGIN; CREATE ROLE led SUPERUSER LOGIN IN ROLE lead; SECURITY LABEL FOR sslpolicy ON ROLE lead IS 'sslmode=verify-ca'}, 'DROP ROLE led; DROP ROLE lead')],
@@ -343,6 +347,20 @@ is_deeply(\%rows, { hba_without_tls => 1, cert_without_hba_line => 1, policy_bin
 	'1,000 roles and as many names give few rows') or diag all();
 like(all(), qr/hba_without_tls.*Roles: "app", "many_1", "many_10" and 1\d\d\d more\./, 'which say how many there are');
 like(all(), qr/database_unknown.*\(And 976 more like this one\.\)/, 'also of names');
+like(all(), qr/policy_binds_nobody.*Roles: "idle_1", "idle_2", "idle_3" and 997 more\./, 'and whom policies bind');
+
+# Whom each of them binds is that role's own: of members directly and by another group, a superuser,
+# a reserved role, and groups that can log in themselves.
+$server->set('sslpolicy.reserved_roles' => 'many_4, many_6');
+$server->sql(q{
+	GRANT idle_1 TO many_1; GRANT idle_2 TO idle_1;
+	CREATE ROLE many_root LOGIN SUPERUSER; GRANT idle_3 TO many_root; GRANT idle_4 TO many_4;
+	GRANT many_5 TO many_1; GRANT many_7 TO many_6; GRANT many_8 TO many_root;
+	GRANT idle_9 TO many_9; GRANT many_9 TO idle_10; GRANT idle_10 TO many_10});
+like(all(), qr/policy_binds_nobody.*Roles: "idle_3", "idle_4", "idle_5" and 993 more\./, 'directly, and by another group');
+like(all(), qr/members_not_bound.*Roles: "many_5", "many_9"\./, 'members of roles that can log in');
+$server->sql('ALTER SYSTEM RESET sslpolicy.reserved_roles');
+$server->sql('SELECT pg_reload_conf()');
 
 # names that this database's encoding cannot express
 $server->sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
