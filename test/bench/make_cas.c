@@ -5,7 +5,7 @@
  *
  * make_cas COUNT CAS.pem CRLS.pem
  *
- * All have one key, since only their number matters.  There are no more than MAX_CAS CAs,
+ * All have one key, since only their number matters.  There are no more than MAX_CAS,
  * since no TLS handshake takes more than 64 kB of their names.
  *
  *-------------------------------------------------------------------------
@@ -95,12 +95,11 @@ main(int argc, char **argv)
 	cas = fopen(argv[2], "w");
 	crls = fopen(argv[3], "w");
 	must(key != NULL && cas != NULL && crls != NULL, "opening files");
-	for (long i = 1; i <= count; i++)
+	for (long i = 1; i <= count && i <= MAX_CAS; i++)
 	{
 		X509_NAME  *name = name_of(i);
 
-		if (i <= MAX_CAS)
-			write_ca(cas, name, i, key);
+		write_ca(cas, name, i, key);
 		write_crl(crls, name, key);
 		X509_NAME_free(name);
 	}
