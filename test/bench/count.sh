@@ -201,9 +201,14 @@ take_case() {
         ready() {
             if [ "$1" = without ]; then
                 in_force
-            else
-                [ "$(sql -c "SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM sslpolicy.wait_for_nodes('5 min')")" = 'ca in force, crl in force' ]
+                return
             fi
+            # a server that has just started may not have begun
+            for _ in $(seq 100); do
+                [ "$(sql -c "SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM sslpolicy.wait_for_nodes('5 min')")" != 'ca in force, crl in force' ] || return 0
+                sleep 0.5
+            done
+            return 1
         } ;;
     logins | refusals)
         # a role that is new to the tables: empty ones, and full ones
