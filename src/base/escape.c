@@ -16,15 +16,26 @@
 void
 append_escaped(StringInfo buf, const char *bytes, int len)
 {
+	static const char digits[] = "0123456789ABCDEF";
+	char	   *out;
+
+	enlargeStringInfo(buf, 3 * len);
+	out = buf->data + buf->len;
 	for (int i = 0; i < len; i++)
 	{
 		unsigned char c = (unsigned char) bytes[i];
 
 		if (c >= 0x20 && c <= 0x7E && c != '\\')
-			appendStringInfoChar(buf, (char) c);
+			*out++ = (char) c;
 		else
-			appendStringInfo(buf, "\\%02X", c);
+		{
+			*out++ = '\\';
+			*out++ = digits[c >> 4];
+			*out++ = digits[c & 0x0F];
+		}
 	}
+	*out = '\0';
+	buf->len = (int) (out - buf->data);
 }
 
 /*

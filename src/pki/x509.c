@@ -173,10 +173,19 @@ read_common_name(CertFacts *cert, const X509_NAME *subject)
 		cert->cn = text;
 }
 
+/*
+ * A certificate can have thousands of names, so without psprintf().
+ */
 static char *
 prefixed(const char *prefix, const char *text)
 {
-	return psprintf("%s%s", prefix, text);
+	size_t		prefix_len = strlen(prefix);
+	size_t		len = strlen(text);
+	char	   *result = palloc(prefix_len + len + 1);
+
+	memcpy(result, prefix, prefix_len);
+	memcpy(result + prefix_len, text, len + 1);
+	return result;
 }
 
 static bool
@@ -241,14 +250,13 @@ general_name_text(const GENERAL_NAME *name)
 		case GEN_URI:
 		{
 			const ASN1_STRING *ia5 = value;
-			char	   *text = escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
-											ASN1_STRING_length(ia5));
+			char	   *text = prefixed(type == GEN_DNS		? "dns:" :
+											type == GEN_EMAIL ? "email:" :
+																"uri:",
+										escape_bytes((const char *) ASN1_STRING_get0_data(ia5),
+													 ASN1_STRING_length(ia5)));
 
-			return psprintf("%s%s:%s", is_garbled_string(ia5) ? "bad" : "",
-							type == GEN_DNS		  ? "dns" :
-								type == GEN_EMAIL ? "email" :
-													"uri",
-							text);
+			return is_garbled_string(ia5) ? prefixed("bad", text) : text;
 		}
 		case GEN_IPADD:
 		{

@@ -39,6 +39,7 @@ typedef struct Evaluation
 	int			napplied;
 	const PolicyRule **deciding;	/* for each policy; NULL: several rules may */
 	bool	   *may_give_names; /* for each policy: one of those has names */
+	int		   *last_names;		/* for each policy: the last check of its names, or NO_CHECK */
 	bool		certain;		/* the rule at hand fits */
 	const Facts *facts;
 	const CertFacts *cert;		/* only if verified */
@@ -87,6 +88,12 @@ add_check(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	check->outcome = outcome;
 	check->log_only = log_only;
 	check->certain = e->certain;
+	check->next_names = NO_CHECK;
+	if (key == KEY_CN && !role_cn)
+	{
+		check->next_names = e->last_names[applied - e->applied];
+		e->last_names[applied - e->applied] = v->nchecks - 1;
+	}
 	if (outcome == OUTCOME_FAILED && log_only && e->certain)
 		v->logged = true;
 }
@@ -356,16 +363,13 @@ name_matches(const Evaluation *e, const PolicyRule *rule, const PolicyValue *nam
  * their own rule and by another's verify-full.
  */
 static bool
-names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
+names_checked(const Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule, bool log_only)
 {
-	for (int i = 0; i < e->verdict->nchecks; i++)
-	{
-		const Check *check = &e->verdict->checks[i];
+	const Check *checks = e->verdict->checks;
 
-		if (check->key == KEY_CN && check->asks == rule && !check->role_cn &&
-			check->log_only == log_only && check->certain)
+	for (int i = e->last_names[applied - e->applied]; i != NO_CHECK; i = checks[i].next_names)
+		if (checks[i].asks == rule && checks[i].log_only == log_only && checks[i].certain)
 			return true;
-	}
 	return false;
 }
 
@@ -374,17 +378,14 @@ names_checked(const Evaluation *e, const PolicyRule *rule, bool log_only)
  * what is known already is not looked for again.
  */
 static Outcome
-names_outcome(const Evaluation *e, const PolicyRule *rule)
+names_outcome(const Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule)
 {
+	const Check *checks = e->verdict->checks;
 	bool		met = false;
 
-	for (int i = 0; i < e->verdict->nchecks; i++)
-	{
-		const Check *check = &e->verdict->checks[i];
-
-		if (check->key == KEY_CN && check->asks == rule && !check->role_cn)
-			return check->outcome;
-	}
+	for (int i = e->last_names[applied - e->applied]; i != NO_CHECK; i = checks[i].next_names)
+		if (checks[i].asks == rule)
+			return checks[i].outcome;
 
 	for (int i = 0; i < rule->nvalues && e->cert != NULL && !met; i++)
 	{
@@ -469,9 +470,9 @@ check_given_names(Evaluation *e, const AppliedPolicy *asker,
 	for (int i = 0; i < e->napplied; i++)
 		if (e->applied[i].source == source && e->deciding[i] &&
 			e->deciding[i]->has_names &&
-			!names_checked(e, e->deciding[i], rule->log_only))
+			!names_checked(e, &e->applied[i], e->deciding[i], rule->log_only))
 			add_check(e, &e->applied[i], e->deciding[i], KEY_CN, false,
-					  names_outcome(e, e->deciding[i]), rule->log_only);
+					  names_outcome(e, &e->applied[i], e->deciding[i]), rule->log_only);
 }
 
 /*
@@ -624,8 +625,8 @@ check_rule(Evaluation *e, const AppliedPolicy *applied, const PolicyRule *rule,
 	 */
 	if (rule->has_names && (rule->sslmode == SSLMODE_CERT || log_only))
 	{
-		if (!names_checked(e, rule, log_only))
-			add_check(e, applied, rule, KEY_CN, false, names_outcome(e, rule), log_only);
+		if (!names_checked(e, applied, rule, log_only))
+			add_check(e, applied, rule, KEY_CN, false, names_outcome(e, applied, rule), log_only);
 	}
 	else if (rule->sslmode == SSLMODE_VERIFY_FULL)
 		check_given_names(e, applied, rule, given_names);
@@ -744,6 +745,10 @@ evaluate(const AppliedPolicy *applied, int napplied, const Facts *facts,
 	e.verdict->outcome = OUTCOME_OK;
 	e.deciding = palloc0(sizeof(PolicyRule *) * (Size) (napplied + 1));
 	e.may_give_names = palloc0(sizeof(bool) * (Size) (napplied + 1));
+
+	e.last_names = palloc(sizeof(int) * (Size) (napplied + 1));
+	for (int i = 0; i < napplied; i++)
+		e.last_names[i] = NO_CHECK;
 
 	/* first the deciding rules, because names may come from any of them */
 	for (int i = 0; i < napplied; i++)

@@ -57,7 +57,11 @@ typedef struct Check
 	Outcome		outcome;
 	bool		log_only;		/* asked by a rule with action=log */
 	bool		certain;		/* the rule fits; false: it may, for lack of facts */
+	int			next_names;		/* of names: the check before of names of the same policy;
+								 * NO_CHECK: none */
 } Check;
+
+#define NO_CHECK (-1)
 
 typedef struct Verdict
 {
