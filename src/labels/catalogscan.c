@@ -337,6 +337,15 @@ begin_whole_scan(CatalogScan *s)
 }
 
 /*
+ * How many rows will be found in any case: a role has one in pg_authid.
+ */
+static int
+known_rows(Relation catalog, const List *oids)
+{
+	return RelationGetRelid(catalog) == AuthIdRelationId ? list_length(oids) : 0;
+}
+
+/*
  * Column must be the first one of the index.  Sorts the oids.
  *
  * While the index of a catalog cannot be used (see applicable.c) it is one pass
@@ -358,7 +367,7 @@ begin_catalog_scan(CatalogScan *s, const CatalogCopy *copy, Relation catalog, Oi
 	}
 	sort_oids(oids->elements, (size_t) list_length(oids));
 	s->rows_left = rows_until_whole_is_cheaper(catalog, count_ranges(oids));
-	if (s->rows_left <= 0)
+	if (s->rows_left <= known_rows(catalog, oids))
 	{
 		begin_whole_scan(s);
 		return;
