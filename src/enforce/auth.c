@@ -96,6 +96,7 @@ typedef struct AdmittedLogin
 {
 	const Facts *facts;
 	const Applicable *applicable;
+	Compliance	compliance;
 	List	   *would_refuse;
 } AdmittedLogin;
 
@@ -350,7 +351,7 @@ note_admitted_login(XactEvent event, void *arg)
 		return;
 	admitted = NULL;
 	if (event == XACT_EVENT_PRE_COMMIT)
-		ledger_admitted(login->facts, login->applicable, login->would_refuse);
+		ledger_admitted(login->facts, login->applicable, login->compliance, login->would_refuse);
 }
 
 static void
@@ -418,7 +419,7 @@ check_login(Port *port, int status)
 	admit_session(applicable->role, applicable->database, compliance, end_at);
 	take_report_of_login(port, applicable->role);
 	admitted = palloc(sizeof(AdmittedLogin));
-	*admitted = (AdmittedLogin){facts, applicable, would_refuse};
+	*admitted = (AdmittedLogin){facts, applicable, compliance, would_refuse};
 	stop_point("login_admitted");
 	/* if the material has changed meanwhile, have the worker judge the session by it */
 	if (older_handshake || number_in_force() != verified_by)

@@ -64,11 +64,13 @@ rejection(const Facts *facts, RejectionSource source, List *reasons)
  * were enforced.
  */
 void
-ledger_admitted(const Facts *facts, const Applicable *found, List *would_refuse)
+ledger_admitted(const Facts *facts, const Applicable *found, Compliance compliance,
+				List *would_refuse)
 {
 	LoginNote	note = {
 		.at = GetCurrentTimestamp(),
 		.is_protected = found->is_superuser || is_reserved_role(facts->role),
+		.compliance = compliance,
 		.certificate = certificate_names_hash(facts),
 	};
 

@@ -16,7 +16,7 @@
 
 extern void init_ledger(void);
 extern void ledger_admitted(const Facts *facts, const Applicable *found,
-							List *would_refuse);
+							Compliance compliance, List *would_refuse);
 extern void ledger_refused(const Facts *facts, Oid role, Oid database,
 						   RejectionSource source, List *reasons);
 extern void ledger_rechecked(const Session *session, List *reasons, bool ended);

@@ -212,7 +212,7 @@ note_login(const NotedLogin *login)
 	if (login->note.at >= entry->last_login)
 	{
 		entry->last_login = login->note.at;
-		entry->compliance = login->compliance;
+		entry->compliance = login->note.compliance;
 		entry->facts = login->facts;
 		entry->cert_size = packed ? size : 0;
 		if (packed)

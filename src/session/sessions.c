@@ -491,7 +491,6 @@ copy_login(const SessionSlot *slot)
 	result->backend_start = slot->backend_start;
 	result->role = session.role;
 	result->database = session.database;
-	result->compliance = slot->compliance;
 	result->note = slot->note;
 	result->facts = slot->facts;
 	result->cert = packed_certificate(slot);

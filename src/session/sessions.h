@@ -60,6 +60,8 @@ typedef struct LoginNote
 {
 	TimestampTz at;				/* 0: there is nothing to write down, or no longer */
 	bool		is_protected;	/* a superuser, or a reserved role */
+	Compliance	compliance;		/* as the login was decided: a recheck can come before this is
+								 * written down */
 	uint64		certificate;	/* hash of its names; 0: there is none */
 } LoginNote;
 
@@ -71,7 +73,6 @@ typedef struct NotedLogin
 	TimestampTz backend_start;
 	Oid			role;
 	Oid			database;
-	Compliance	compliance;
 	LoginNote	note;
 	StoredFacts facts;
 	const char *cert;			/* packed; NULL: none */
