@@ -77,6 +77,7 @@
 #include "session/largecerts.h"
 #include "session/sessions.h"
 #include "session/storedfacts.h"
+#include "settings/directory.h"
 #include "settings/settings.h"
 
 /* Of any certificate with so many CAs what identifies it has room in a slot. */
@@ -195,12 +196,17 @@ init_sessions(void)
 
 /*
  * At exit, while shared memory is still there.
+ *
+ * An error in what is called at exit before this comes here with the locks that were held:
+ * to wait for one of those would be to wait for ever.  Core releases them itself before,
+ * but not in older minor releases.
  */
 static void
 clear_session(int code, Datum arg)
 {
 	int			large_cert = my_slot->large_cert;
 
+	LWLockReleaseAll();
 	LWLockAcquire(&my_slot->lock, LW_EXCLUSIVE);
 	my_slot->pid = 0;
 	my_slot->admitted = false;
@@ -511,6 +517,7 @@ copy_noted_login(int slot_number)
 	NotedLogin *result = NULL;
 
 	LWLockAcquire(&slot->lock, LW_SHARED);
+	stop_point("login_noted");
 	if (slot->pid != 0 && slot->note.at != 0)
 		result = copy_login(slot);
 	LWLockRelease(&slot->lock);

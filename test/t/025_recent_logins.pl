@@ -18,6 +18,7 @@ my $server = SSLPolicy::Server->new('recent', init => { allows_streaming => 1 },
 	conf => "restart_after_crash = on\nsslpolicy.max_recent_logins = 32\n");
 my ($certs, $node) = ($server->certs, $server->node);
 my $file = $node->data_dir . '/pg_stat/sslpolicy.stat';
+my $own = $node->data_dir . '/sslpolicy';
 my $root = $certs->get('root');
 $certs->ca('other', subject => '/CN=Other Root');
 $certs->client('old', issuer => $root, subject => '/CN=app/O=Acme', not_before => 1700000000, not_after => 4000000000, serial => 11);
@@ -210,6 +211,16 @@ $node->poll_query_until('postgres', q{SELECT NOT compliant FROM sslpolicy.sessio
 is(row('compliant', "role = 'monitor' AND tls_version IS NOT NULL"), 't', 'a login is written down as it was decided, although a policy has changed since');
 $judged->quit;
 $server->label(role => { monitor => undef });
+# what fails while it is written down, in the end by the session itself, holds nobody up
+mkdir $own;
+chmod 0700, $own or die $!;
+append_to_file("$own/fail.login_noted", '');
+my $offset = $server->log_offset;
+my ($lost, $lost_pid) = client();
+$server->wait_for_log(qr/failed at login_noted/, $offset);
+$lost->quit;
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $lost_pid"), 'a session whose login cannot be written down ends');
+unlink "$own/fail.login_noted" or die $!;
 my ($last_one, $last_pid) = client();
 $server->restart;
 eval { $last_one->quit };
