@@ -394,14 +394,16 @@ update_ledger(Worker *w)
 {
 	MemoryContext old = CurrentMemoryContext;
 
-	note_new_logins();
-	if (!mailbox_has_letters())
-		return;
-	StartTransactionCommand();
 	MemoryContextReset(w->pass);
 	MemoryContextSwitchTo(w->pass);
-	ledger_collect();
-	CommitTransactionCommand();
+	note_new_logins();
+	if (mailbox_has_letters())
+	{
+		StartTransactionCommand();
+		MemoryContextSwitchTo(w->pass);
+		ledger_collect();
+		CommitTransactionCommand();
+	}
 	MemoryContextSwitchTo(old);
 }
 
