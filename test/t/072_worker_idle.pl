@@ -90,10 +90,10 @@ starts('VACUUM FULL pg_auth_members', $members);
 starts('VACUUM FULL pg_database', $databases);
 starts(q{DO $$BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE ROLE some%s', i); END LOOP; END$$});
 {
-	# they come all at once to a worker that waits for a lock
+	# they come all at once to a worker that waits for a lock, which CREATE ROLE does not take
 	my $holder = $node->background_psql('postgres');
-	$holder->query_safe('BEGIN; LOCK TABLE pg_auth_members IN ACCESS EXCLUSIVE MODE');
-	$server->sql(label('ROLE app', 'sslmode=prefer'));
+	$holder->query_safe('BEGIN; LOCK TABLE pg_shseclabel IN ACCESS EXCLUSIVE MODE');
+	$server->sql('ALTER ROLE app CONNECTION LIMIT 100');
 	$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $worker") or die;
 	$server->sql(q{DO $$BEGIN FOR i IN 1..1100 LOOP EXECUTE format('CREATE ROLE many%s', i); END LOOP; END$$});
 	is(started_by(sub { $holder->query_safe('COMMIT') }), $roles, 'more than are told apart');
