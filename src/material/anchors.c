@@ -56,6 +56,9 @@ typedef struct KnownAnchors
 
 static KnownAnchors *known = NULL;
 
+/* the load that has more CAs than can be kept, as far as this process knows */
+static uint64 too_many = 0;
+
 static void
 init_known(void)
 {
@@ -138,11 +141,14 @@ learn_inherited_anchors(void)
 	uint64		number = handshake_number();
 
 	if (number == 0 || number != number_in_force() || number == pg_atomic_read_u64(&known->number) ||
-		inherited_material(&materials, &count) != number)
+		number == too_many || inherited_material(&materials, &count) != number)
 		return;
 	for (int i = 0; i < count; i++)
 		if (!add_store(&anchors, materials[i].store))
+		{
+			too_many = number;
 			return;
+		}
 	keep(number, &anchors);
 }
 
@@ -171,7 +177,7 @@ learn_loaded_anchors(const LoadState *state)
 	bool		read;
 
 	learn_inherited_anchors();
-	if (number == 0 || number == pg_atomic_read_u64(&known->number) || !EnableSSL ||
+	if (number == 0 || number == pg_atomic_read_u64(&known->number) || number == too_many || !EnableSSL ||
 		compat_certificates_by_host() || is_touched(&files, state))
 		return;
 	files.cert_file = files.key_file = files.crl_dir = "";
