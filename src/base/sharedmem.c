@@ -133,6 +133,24 @@ start_own_memory(const SharedPiece *piece)
 		next = bounded_table_start(&piece->tables[i], next, fresh);
 }
 
+/*
+ * Find the memory of a piece, or make it.  small is where the next small piece lies; returns
+ * where the one after it does.
+ */
+static char *
+start_piece_memory(const SharedPiece *piece, char *small, bool fresh)
+{
+	if (is_small(piece))
+	{
+		*piece->where = small;
+		small += CACHELINEALIGN(piece->size);
+	}
+	start_own_memory(piece);
+	if (fresh && piece->tranche)
+		*(LWLock **) *piece->where = &GetNamedLWLockTranche(piece->tranche)->lock;
+	return small;
+}
+
 static void
 start_memory(void)
 {
@@ -147,14 +165,8 @@ start_memory(void)
 	{
 		const SharedPiece *piece = pieces[i];
 
-		if (piece->where && is_small(piece))
-		{
-			*piece->where = small;
-			small += CACHELINEALIGN(piece->size);
-		}
-		start_own_memory(piece);
-		if (fresh && piece->tranche)
-			*(LWLock **) *piece->where = &GetNamedLWLockTranche(piece->tranche)->lock;
+		if (piece->where != NULL)
+			small = start_piece_memory(piece, small, fresh);
 		if (fresh && piece->init)
 			piece->init();
 	}

@@ -124,9 +124,6 @@ at_transaction_end(XactEvent event, void *arg)
 			make_lines(" (in a prepared transaction, effective when that commits)");
 			break;
 		case XACT_EVENT_COMMIT:
-			log_pending();
-			pending = NIL;
-			break;
 		case XACT_EVENT_PREPARE:
 			log_pending();
 			pending = NIL;

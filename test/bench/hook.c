@@ -61,6 +61,7 @@ hook(Port *port, int status)
 {
 	instr_time	start;
 	instr_time	end;
+	const char *times = getenv("HOOK_TIMES");
 	char		line[64];
 	int			length;
 	int			fd;
@@ -71,7 +72,7 @@ hook(Port *port, int status)
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	length = snprintf(line, sizeof(line), "%.0f\n", INSTR_TIME_GET_DOUBLE(end) * 1e9);
-	fd = open(getenv("HOOK_TIMES"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+	fd = times ? open(times, O_WRONLY | O_APPEND | O_CREAT, 0600) : -1;
 	if (fd < 0 || write(fd, line, (size_t) length) != length)
 		elog(FATAL, "HOOK_TIMES cannot be written");
 	close(fd);
