@@ -184,11 +184,6 @@ done
 ! measures hook || hook_time
 ! measures queries || queries
 
-start 1 sslpolicy
-printf 'Shared memory: %s bytes a connection slot (limit 2048), certificates above 1280 bytes on top\n' \
-    "$(sql 1 <<<"SELECT size / (SELECT sum(setting::int) + 1 FROM pg_settings WHERE name IN ('max_connections','autovacuum_max_workers','max_worker_processes','max_wal_senders')) FROM pg_shmem_allocations WHERE name = 'sslpolicy sessions'")"
-stop 1
-
 measures labels || measures first || exit 0
 for n in 1 2 3; do
     start $n sslpolicy
