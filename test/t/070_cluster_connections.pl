@@ -328,9 +328,12 @@ is(set_crl(crl('root')), 'in force, in force', 'until a new one is there');
 both_say(qr/^$/, 'then all is well', cert => 'app');
 # a node that has nothing to go back from
 $standby->set('sslpolicy.install' => 'off');
+await_row('standby', 'crl', "state = 'foreign'") or die;
 set_crl(crl_that_ends(\$ends), crl('root'));
 sleep_until($ends);
 $primary->sql(q{SELECT sslpolicy.rollback('crl', force => true)});
+# otherwise the standby may take what was there before
+await_row('standby', 'crl', "state = 'foreign' AND $present") or die;
 $standby->set('sslpolicy.install' => undef);
 ok(await_row('standby', 'crl', qq{state = 'failed' AND detail ~ 'expired' AND $present}), 'a node that has not had what is gone back from fails, with the reason');
 is(refusal($standby, cert => 'app'), '', 'and goes on with what it has');
