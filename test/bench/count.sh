@@ -57,19 +57,7 @@ exec valgrind -q --tool=callgrind --trace-children=yes --toggle-collect=Postgres
     --callgrind-out-file='$work/counts/%p' '$bindir/postgres' "\$@"
 SCRIPT
 chmod 755 "$work/callgrind"
-as_tester initdb -A trust -U postgres --no-sync -D "$work/empty" >/dev/null || die "initdb failed."
-cat "$work/server.conf" - >>"$work/empty/postgresql.conf" <<CONF
-port = $port
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$work'
-ssl = on
-ssl_cert_file = '$work/certs/server.crt'
-ssl_key_file = '$work/certs/server.key'
-ssl_ca_file = '$work/certs/root.crt'
-fsync = off
-autovacuum = off
-log_min_messages = fatal
-CONF
+make_data_folder "$work/empty" "$port"
 
 # start faults|callgrind OPTIONS: the server of this case
 start() {

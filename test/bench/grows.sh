@@ -53,20 +53,7 @@ as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
         $certs->client("sans$count", issuer => $ca, subject => "/CN=app", key_name => "app", san => [ map { "dns:h$_" } 1 .. $count ]);
     }' 10 "$many" || die "No certificates."
 port=$(( 20000 + RANDOM % 10000 ))
-as_tester initdb -A trust -U postgres --no-sync -D "$work/empty" >/dev/null || die "initdb failed."
-cat "$work/server.conf" - >>"$work/empty/postgresql.conf" <<CONF
-port = $port
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$work'
-max_connections = $(( (sessions > 250 ? sessions : 250) + 50 ))
-ssl = on
-ssl_cert_file = '$work/certs/server.crt'
-ssl_key_file = '$work/certs/server.key'
-ssl_ca_file = '$work/certs/root.crt'
-fsync = off
-autovacuum = off
-log_min_messages = fatal
-CONF
+make_data_folder "$work/empty" "$port" "max_connections = $(( (sessions > 250 ? sessions : 250) + 50 ))"
 sql() { as_tester psql -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "$port" -U postgres postgres "$@"; }
 tcp="host=127.0.0.1 port=$port dbname=postgres gssencmode=disable"
 app="$tcp user=app sslmode=verify-full sslrootcert=$work/certs/root.crt sslcert=$work/certs/app.crt sslkey=$work/certs/app.key"

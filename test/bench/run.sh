@@ -44,19 +44,7 @@ as_tester perl -I"$work/src/test/lib" -MSSLPolicy::Certs -e '
     $certs->client($_, issuer => $ca) for qw(app many);' || die "No certificates."
 
 for n in 1 2 3; do
-    as_tester initdb -A trust -U postgres --no-sync -D "$work/d$n" >/dev/null || die "initdb failed."
-    cat "$work/server.conf" - >>"$work/d$n/postgresql.conf" <<CONF
-port = ${port[$n]}
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$work'
-ssl = on
-ssl_cert_file = '$work/certs/server.crt'
-ssl_key_file = '$work/certs/server.key'
-ssl_ca_file = '$work/certs/root.crt'
-fsync = off
-autovacuum = off
-log_min_messages = fatal
-CONF
+    make_data_folder "$work/d$n" "${port[$n]}"
 done
 
 # start NUMBER LIBRARIES [OPTIONS]
