@@ -28,7 +28,7 @@ CONF
 my $node = $server->node;
 $server->start;
 $server->sql(q{CREATE EXTENSION sslpolicy; CREATE DATABASE shop; CREATE DATABASE empty;
-	CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE stranger;
+	CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE nobodys_role;
 	CREATE ROLE team; CREATE ROLE department; CREATE ROLE company;
 	GRANT team TO app; GRANT department TO team; GRANT company TO department});
 my $superuser = $server->sql(q{SELECT quote_ident(rolname) FROM pg_roles WHERE oid = 10});
@@ -62,26 +62,26 @@ sub label { my ($object, $policy) = @_; return "SECURITY LABEL FOR sslpolicy ON 
 # 1.
 started_by(sub { });
 my $local = $server->background(host => 'local', sslmode => 'disable');
-starts($_) for 'CREATE ROLE new', label('ROLE stranger', 'sslmode=require'), label('ROLE app', 'sslmode=prefer'), 'ALTER ROLE app SUPERUSER',
-	'ALTER ROLE app NOSUPERUSER', 'GRANT stranger TO other', 'REVOKE stranger FROM other', label('DATABASE shop', 'sslmode=prefer'), 'VACUUM FULL pg_authid',
+starts($_) for 'CREATE ROLE new', label('ROLE nobodys_role', 'sslmode=require'), label('ROLE app', 'sslmode=prefer'), 'ALTER ROLE app SUPERUSER',
+	'ALTER ROLE app NOSUPERUSER', 'GRANT nobodys_role TO other', 'REVOKE nobodys_role FROM other', label('DATABASE shop', 'sslmode=prefer'), 'VACUUM FULL pg_authid',
 	"SECURITY LABEL FOR sslpolicy_default ON ROLE $superuser IS 'sslmode=prefer'";
 
 # 2.
 my $session = $server->background(db => 'shop', sslmode => 'require');
 started_by(sub { });
-starts(label('ROLE stranger', $_)) for 'sslmode=prefer', undef;
-starts($_) for 'CREATE ROLE new2', 'ALTER ROLE other SUPERUSER', 'ALTER ROLE other NOSUPERUSER', 'ALTER ROLE stranger RENAME TO unknown', 'ALTER ROLE unknown RENAME TO stranger', 'DROP ROLE new2',
+starts(label('ROLE nobodys_role', $_)) for 'sslmode=prefer', undef;
+starts($_) for 'CREATE ROLE new2', 'ALTER ROLE other SUPERUSER', 'ALTER ROLE other NOSUPERUSER', 'ALTER ROLE nobodys_role RENAME TO unknown', 'ALTER ROLE unknown RENAME TO nobodys_role', 'DROP ROLE new2',
 	label('DATABASE empty', 'sslmode=reject'), 'ALTER DATABASE empty RENAME TO void', 'DROP DATABASE void', 'CREATE TABLE t()';
 starts($_, $roles) for map({ label("ROLE $_", 'sslmode=require') } qw(app team department company)), map({ ("ALTER ROLE $_ LOGIN", "ALTER ROLE $_ NOLOGIN") } qw(team company)),
 	'ALTER ROLE app SUPERUSER', 'ALTER ROLE app NOSUPERUSER', 'ALTER ROLE department RENAME TO division',
 	"SECURITY LABEL FOR sslpolicy_default ON ROLE $superuser IS 'sslmode=require'", "SECURITY LABEL FOR sslpolicy_minimum ON ROLE $superuser IS 'sslmode=prefer'",
 	"SECURITY LABEL FOR sslpolicy_blocked ON ROLE $superuser IS '" . 'ab' x 32 . "'";
 starts(label('DATABASE shop', 'sslmode=require'), $databases);
-starts($_, $members) for 'GRANT stranger TO other', 'REVOKE stranger FROM other';
-starts('GRANT stranger TO company', $members);
-starts(label('ROLE stranger', 'sslmode=require'), $roles);
-starts('REVOKE stranger FROM company', $members);
-starts(label('ROLE stranger', 'sslmode=reject'));
+starts($_, $members) for 'GRANT nobodys_role TO other', 'REVOKE nobodys_role FROM other';
+starts('GRANT nobodys_role TO company', $members);
+starts(label('ROLE nobodys_role', 'sslmode=require'), $roles);
+starts('REVOKE nobodys_role FROM company', $members);
+starts(label('ROLE nobodys_role', 'sslmode=reject'));
 is(started_by(sub { $server->sql(q{BEGIN; } . label('ROLE app', 'sslmode=reject') . '; ROLLBACK') }), '', 'what is rolled back: nothing');
 
 # 3.
@@ -108,7 +108,7 @@ $second->quit;
 starts('CREATE ROLE new5');
 $session->quit;
 $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM sslpolicy.sessions WHERE usename = 'app' AND ssl}) or die;
-starts($_) for 'CREATE ROLE new6', label('ROLE team', undef), 'GRANT stranger TO new6';
+starts($_) for 'CREATE ROLE new6', label('ROLE team', undef), 'GRANT nobodys_role TO new6';
 
 # a login that has read its policies, and is not in yet
 my $own = $node->data_dir . '/sslpolicy';
@@ -149,7 +149,7 @@ my $insert = q{INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'ssl
 	my $pid = $doomed->query_safe('SELECT pg_backend_pid()');
 	started_by(sub { });
 	$offset = $server->log_offset;
-	$admin->query_safe("$insert; CREATE ROLE new7; GRANT stranger TO new7");
+	$admin->query_safe("$insert; CREATE ROLE new7; GRANT nobodys_role TO new7");
 	my $log = $server->wait_for_log(qr/\(PID $pid\) ended/, $offset);
 	like($log, qr/live sessions are rechecked: \Q$members\E/, 'a label that is inserted by hand is noticed at the next recheck');
 	eval { $doomed->quit };
@@ -177,7 +177,7 @@ sub wakes
 }
 wakes($_) for label('ROLE other', undef), 'CREATE ROLE new8', 'ALTER ROLE new8 LOGIN', 'GRANT new8 TO other', 'DROP OWNED BY new8', 'DROP ROLE new8', 'ALTER ROLE app RENAME TO application',
 	'ALTER DATABASE shop RENAME TO store', q{DO 'BEGIN CREATE ROLE new9; END'};
-$admin->query_safe(q{BEGIN; GRANT stranger TO application; PREPARE TRANSACTION 'one'});
+$admin->query_safe(q{BEGIN; GRANT nobodys_role TO application; PREPARE TRANSACTION 'one'});
 wakes(q{COMMIT PREPARED 'one'});
 
 sub wake_ups { return (slurp_file("/proc/$worker/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0] }
